@@ -1,0 +1,84 @@
+"""Set-up of every test process: private caches, markers that ask for devices, and the closing summary of ``ci/test``.
+
+The caches are set at import, before anything imports pyopencl: processes that share one PoCL cache see spurious build
+failures, and a kernel cache left by another version of the compiler would hide a fault.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if "numpy" not in sys.modules:
+    for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        os.environ.pop(_name, None)
+
+_SCRATCH = Path(tempfile.mkdtemp(prefix="gpucomp-test-"))
+atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
+for _variable, _folder in (("POCL_CACHE_DIR", "pocl"), ("GPUCOMP_CACHE_DIR", "kernels")):
+    (_SCRATCH / _folder).mkdir()
+    os.environ[_variable] = str(_SCRATCH / _folder)
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import requirements
+from tests.requirements import require_cuda, require_libclc, require_nvrtc, require_pocl, require_tool
+
+if TYPE_CHECKING:
+    import pyopencl
+
+__all__ = ["require_cuda", "require_libclc", "require_nvrtc", "require_pocl", "require_tool"]
+
+# Wall-clock deadlines flake beside other processes; in CI the draws are the same on every run.
+settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked ``cuda`` or ``opencl`` gets its device or does not start."""
+    if item.get_closest_marker("cuda") is not None:
+        require_cuda()
+    if item.get_closest_marker("opencl") is not None and item.get_closest_marker("cuda") is None:
+        require_pocl()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The steps that ``ci/test`` took before pytest, so that pytest's closing line can be the last one."""
+    steps = os.environ.get("GPUCOMP_CI_STEPS", "")
+    if not steps or not Path(steps).exists():
+        return
+    rows = [line.split() for line in Path(steps).read_text(encoding="utf-8").splitlines()]
+    terminalreporter.section("steps before the tests")
+    for name, seconds, result in rows:
+        terminalreporter.write_line(f"{name:10} {float(seconds):7.1f} s  {result}")
+    failed = [name for name, _, result in rows if result != "ok"]
+    if failed:
+        terminalreporter.write_line(f"FAILED before the tests: {', '.join(failed)}", red=True)
+
+
+@pytest.fixture(name="require_tool")
+def _require_tool() -> Callable[[str], str]:
+    return requirements.require_tool
+
+
+@pytest.fixture(name="require_libclc")
+def _require_libclc() -> Callable[[str], Path]:
+    return requirements.require_libclc
+
+
+@pytest.fixture(name="require_pocl")
+def _require_pocl() -> Callable[[], pyopencl.Device]:
+    return requirements.require_pocl
+
+
+@pytest.fixture(name="require_nvrtc")
+def _require_nvrtc() -> Callable[[], tuple[int, int]]:
+    return requirements.require_nvrtc
