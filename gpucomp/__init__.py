@@ -1,0 +1,1 @@
+"""gpucomp: a GPU-first operator compiler in pure Python."""

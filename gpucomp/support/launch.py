@@ -1,0 +1,458 @@
+"""What a compiled kernel is, as plain data: host programs, kernel images and the table of variants.
+
+The compiler produces these; the runtime executes them.  Neither needs the other: everything here is a frozen
+dataclass of strings, numbers and tuples, and goes through JSON unchanged.
+
+    FunctionData            one callable: an ordered table of variants, the first whose guard holds is used
+      Variant               guard + host program + device source
+        HostProgram         parameters and steps: allocate, launch, memset, assert, loop, if, let
+        KernelImage         source text of the kernels that the program launches
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self, TypeAlias
+from typing import cast as type_cast
+
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.dtype import DType
+from gpucomp.support.hostexpr import HostExpr, freeze, walk
+
+Access: TypeAlias = Literal["read", "write", "readwrite"]
+Grid: TypeAlias = tuple[HostExpr, HostExpr, HostExpr]
+
+
+class Record:
+    """Base of the data types here: a JSON form with the class name under ``"type"``."""
+
+    __slots__ = ()
+    _classes: ClassVar[dict[str, type[Record]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Record._classes[cls.__name__] = cls
+
+    def to_json(self) -> dict[str, object]:
+        """A dictionary of JSON types."""
+        data: dict[str, object] = {"type": type(self).__name__}
+        for item in _field_names(self):
+            data[item] = _encode(getattr(self, item))
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Self:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: the data describe another type.
+        """
+        decoded = _decode(data)
+        if not isinstance(decoded, cls):
+            raise ValueError(f"expected the JSON form of a {cls.__name__}, got {data.get('type')!r}")
+        return decoded
+
+    def dumps(self) -> str:
+        """The JSON form as text; equal values give equal text."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def loads(cls, text: str) -> Self:
+        """The inverse of :meth:`dumps`."""
+        return cls.from_json(json.loads(text))
+
+
+def _field_names(record: Record) -> tuple[str, ...]:
+    return tuple(item.name for item in dataclasses.fields(type(record)))  # pyright: ignore[reportArgumentType]  # all are
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_encode(item) for item in type_cast("tuple[object, ...]", value)]
+    return str(value) if isinstance(value, str) else value
+
+
+def _decode(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(_decode(item) for item in type_cast("list[object]", value))
+    if not isinstance(value, dict):
+        return value
+    fields = {key: _decode(item) for key, item in type_cast("dict[str, object]", value).items() if key != "type"}
+    return Record._classes[str(type_cast("dict[str, object]", value)["type"])](**fields)
+
+
+def _freeze_fields(record: Record, *names: str) -> None:
+    for name in names:
+        object.__setattr__(record, name, freeze(getattr(record, name)))
+
+
+def _freeze_tuples(record: Record, *names: str) -> None:
+    for name in names:
+        values = getattr(record, name)
+        object.__setattr__(record, name, None if values is None else tuple(freeze(value) for value in values))
+
+
+@dataclass(frozen=True, slots=True)
+class BufferParam(Record):
+    """An array argument.
+
+    Attributes:
+        name: as the user wrote it; unique in the program.
+        dtype: element type, e.g. ``"float32"``.
+        shape: extents in elements.
+        strides: in elements; None means compact row-major.
+        alignment: bytes to which the address must be aligned.
+        access: how the kernels use it.
+        output: True when a call with inputs only allocates and returns it.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[HostExpr, ...]
+    strides: tuple[HostExpr, ...] | None = None
+    alignment: int = 1
+    access: Access = "read"
+    output: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", str(DType(self.dtype)))
+        _freeze_tuples(self, "shape", "strides")
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarParam(Record):
+    """A number argument; its name may be used in shapes, guards and grids."""
+
+    name: str
+    dtype: str
+
+
+Param: TypeAlias = BufferParam | ScalarParam
+
+
+@dataclass(frozen=True, slots=True)
+class BufferArg(Record):
+    """A kernel argument: the address of a parameter or of an allocation."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarArg(Record):
+    """A kernel argument: a number."""
+
+    dtype: str
+    value: HostExpr
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "value")
+
+
+@dataclass(frozen=True, slots=True)
+class AllocStep(Record):
+    """Workspace of ``size`` elements, returned when the program ends."""
+
+    name: str
+    dtype: str
+    size: HostExpr
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "size")
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchStep(Record):
+    """One kernel launch.  A grid with an extent of 0 launches nothing."""
+
+    kernel: str
+    grid: Grid
+    block: Grid
+    shared_bytes: HostExpr
+    args: tuple[BufferArg | ScalarArg, ...]
+
+    def __post_init__(self) -> None:
+        _freeze_tuples(self, "grid", "block")
+        _freeze_fields(self, "shared_bytes")
+        if len(self.grid) != 3 or len(self.block) != 3:
+            raise LowerError(f"launch of {self.kernel}: grid and block need three extents each", code="GC391")
+
+
+@dataclass(frozen=True, slots=True)
+class MemsetStep(Record):
+    """Set ``size_bytes`` bytes of a buffer to ``byte``."""
+
+    name: str
+    byte: int
+    size_bytes: HostExpr
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "size_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class AssertStep(Record):
+    """Stop with an ArgumentError when ``condition`` does not hold."""
+
+    condition: HostExpr
+    message: str
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "condition")
+
+
+@dataclass(frozen=True, slots=True)
+class LetStep(Record):
+    """Define ``var`` for the steps that follow."""
+
+    var: str
+    value: HostExpr
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "value")
+
+
+@dataclass(frozen=True, slots=True)
+class LoopStep(Record):
+    """Run ``body`` for ``var`` in ``begin .. begin + extent - 1``."""
+
+    var: str
+    begin: HostExpr
+    extent: HostExpr
+    body: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "begin", "extent")
+
+
+@dataclass(frozen=True, slots=True)
+class IfStep(Record):
+    """Run one of two sequences."""
+
+    condition: HostExpr
+    then_steps: tuple[Step, ...]
+    else_steps: tuple[Step, ...] = ()
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "condition")
+
+
+Step: TypeAlias = AllocStep | LaunchStep | MemsetStep | AssertStep | LetStep | LoopStep | IfStep
+
+
+def step_expressions(step: Step) -> Iterator[HostExpr]:
+    """The host expressions of one step, without those of nested steps."""
+    match step:
+        case AllocStep():
+            yield step.size
+        case LaunchStep():
+            yield from (*step.grid, *step.block, step.shared_bytes)
+            yield from (arg.value for arg in step.args if isinstance(arg, ScalarArg))
+        case MemsetStep():
+            yield step.size_bytes
+        case AssertStep() | IfStep():
+            yield step.condition
+        case LetStep():
+            yield step.value
+        case LoopStep():
+            yield from (step.begin, step.extent)
+
+
+def nested_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """All steps in order, those inside loops and branches included."""
+    for step in steps:
+        yield step
+        if isinstance(step, LoopStep):
+            yield from nested_steps(step.body)
+        elif isinstance(step, IfStep):
+            yield from nested_steps((*step.then_steps, *step.else_steps))
+
+
+@dataclass(frozen=True, slots=True)
+class HostProgram(Record):
+    """The host side of one variant.
+
+    Shape variables bind from the first parameter dimension (then stride) that is a bare name and no scalar
+    parameter; every other dimension is checked against its expression.
+
+    Raises:
+        LowerError: a name that is defined twice or used without a definition.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        _check_program(self)
+
+    @property
+    def buffers(self) -> tuple[BufferParam, ...]:
+        return tuple(param for param in self.params if isinstance(param, BufferParam))
+
+    @property
+    def scalars(self) -> tuple[ScalarParam, ...]:
+        return tuple(param for param in self.params if isinstance(param, ScalarParam))
+
+    @property
+    def shape_vars(self) -> tuple[str, ...]:
+        """Variables bound from shapes and strides, in binding order."""
+        given = {param.name for param in self.scalars}
+        dims = [dim for buffer in self.buffers for dim in buffer.shape]
+        dims += [dim for buffer in self.buffers for dim in buffer.strides or ()]
+        return tuple(dict.fromkeys(dim for dim in dims if isinstance(dim, str) and dim not in given))
+
+    @property
+    def facts(self) -> tuple[HostExpr, ...]:
+        """Buffer facts that the steps use, in order of first use."""
+        used = (atom for step in nested_steps(self.steps) for e in step_expressions(step) for atom in walk(e))
+        return tuple(dict.fromkeys(atom for atom in used if isinstance(atom, tuple)))
+
+
+def _check_program(program: HostProgram) -> None:
+    names = [param.name for param in program.params]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise LowerError(f"host program {program.name}: parameter {repeated[0]!r} is given twice", code="GC392")
+    variables = {param.name for param in program.scalars} | set(program.shape_vars)
+    buffers = {param.name for param in program.buffers}
+    for buffer in program.buffers:
+        for dim in (*buffer.shape, *(buffer.strides or ())):
+            _check_names(program, dim, variables, buffers, f"the shape of {buffer.name}")
+    _check_steps(program, program.steps, variables, buffers)
+
+
+def _check_steps(program: HostProgram, steps: tuple[Step, ...], variables: set[str], buffers: set[str]) -> None:
+    variables = set(variables)
+    for step in steps:
+        for expr in step_expressions(step):
+            _check_names(program, expr, variables, buffers, type(step).__name__)
+        match step:
+            case AllocStep():
+                buffers.add(step.name)
+            case LetStep():
+                variables.add(step.var)
+            case LaunchStep():
+                used = [arg.name for arg in step.args if isinstance(arg, BufferArg)]
+                _check_buffers(program, used, buffers, f"launch of {step.kernel}")
+            case MemsetStep():
+                _check_buffers(program, [step.name], buffers, "MemsetStep")
+            case LoopStep():
+                _check_steps(program, step.body, variables | {step.var}, buffers)
+            case IfStep():
+                _check_steps(program, step.then_steps, variables, buffers)
+                _check_steps(program, step.else_steps, variables, buffers)
+            case AssertStep():
+                pass
+
+
+def _check_names(program: HostProgram, expr: HostExpr, variables: set[str], buffers: set[str], where: str) -> None:
+    for atom in walk(expr):
+        if isinstance(atom, tuple):
+            _check_buffers(program, [str(atom[1])], buffers, where)
+        elif atom not in variables:
+            raise LowerError(f"host program {program.name}: {where} uses variable {atom!r}, which has no definition",
+                             code="GC392")  # fmt: skip
+
+
+def _check_buffers(program: HostProgram, names: list[str], buffers: set[str], where: str) -> None:
+    for name in names:
+        if name not in buffers:
+            raise LowerError(f"host program {program.name}: {where} uses buffer {name!r}, which is neither a "
+                             "parameter nor allocated before", code="GC392")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSpec(Record):
+    """One kernel of an image.
+
+    Attributes:
+        name: its symbol.
+        arg_types: ``"float32*"`` for an address, ``"int32"`` for a number.
+        max_threads: the largest block it may be launched with (0: unknown).
+        static_shared_bytes: shared memory declared in its source.
+    """
+
+    name: str
+    arg_types: tuple[str, ...]
+    max_threads: int = 0
+    static_shared_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelImage(Record):
+    """Source text for one device kind; the runtime compiles it and keeps the result on disk.
+
+    Attributes:
+        kind: ``"cuda"`` (CUDA C), ``"opencl"`` (OpenCL C), ``"llvm"`` (LLVM IR) or ``"null"`` (for tests).
+        source: the text.
+        kernels: what it defines.
+        options: extra compiler options.
+        arch: such as ``"sm_90a"``; empty means that of the device at hand.
+    """
+
+    kind: str
+    source: str
+    kernels: tuple[KernelSpec, ...]
+    options: tuple[str, ...] = ()
+    arch: str = ""
+
+    def kernel(self, name: str) -> KernelSpec:
+        """The kernel called ``name``.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for spec in self.kernels:
+            if spec.name == name:
+                return spec
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant(Record):
+    """One way to compute a function, valid where ``guard`` holds and the parameters' alignments are met."""
+
+    guard: HostExpr
+    program: HostProgram
+    image: KernelImage
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _freeze_fields(self, "guard")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionData(Record):
+    """A function: variants in order of preference.
+
+    All variants have parameters of the same names, kinds and element types, in the same order; shapes, strides
+    and alignments may be narrower in the earlier ones.
+
+    Raises:
+        LowerError: no variant, or parameters that differ.
+    """
+
+    name: str
+    variants: tuple[Variant, ...]
+    attrs: tuple[tuple[str, str], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise LowerError(f"function {self.name} has no variant", code="GC393")
+        kinds = {tuple(_param_kind(param) for param in variant.program.params) for variant in self.variants}
+        if len(kinds) > 1:
+            raise LowerError(f"the variants of function {self.name} differ in their parameters", code="GC393")
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """The parameters of the last, most general variant."""
+        return self.variants[-1].program.params
+
+
+def _param_kind(param: Param) -> tuple[object, ...]:
+    output = isinstance(param, BufferParam) and param.output
+    return (param.name, param.dtype, isinstance(param, BufferParam), output)
