@@ -1,7 +1,7 @@
-"""Set-up of every test process: private caches, markers that ask for devices, and the closing summary of ``ci/test``.
+"""Set-up of every test process: private caches, markers that ask for devices, the summary of ``ci/test``.
 
-The caches are set at import, before anything imports pyopencl: processes that share one PoCL cache see spurious build
-failures, and a kernel cache left by another version of the compiler would hide a fault.
+The caches are set at import, before anything asks for an OpenCL platform: processes that share one PoCL cache
+see spurious build failures, and a kernel cache left by another version of the compiler would hide a fault.
 """
 
 from __future__ import annotations
@@ -15,16 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if "numpy" not in sys.modules:
-    for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        os.environ.pop(_name, None)
-
-_SCRATCH = Path(tempfile.mkdtemp(prefix="gpucomp-test-"))
-atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
-for _variable, _folder in (("POCL_CACHE_DIR", "pocl"), ("GPUCOMP_CACHE_DIR", "kernels")):
-    (_SCRATCH / _folder).mkdir()
-    os.environ[_variable] = str(_SCRATCH / _folder)
-
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -35,6 +25,16 @@ if TYPE_CHECKING:
     import pyopencl
 
 __all__ = ["require_cuda", "require_libclc", "require_nvrtc", "require_pocl", "require_tool"]
+
+if "numpy" not in sys.modules:
+    for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        os.environ.pop(_name, None)
+
+_SCRATCH = Path(tempfile.mkdtemp(prefix="gpucomp-test-"))
+atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
+for _variable, _folder in (("POCL_CACHE_DIR", "pocl"), ("GPUCOMP_CACHE_DIR", "kernels")):
+    (_SCRATCH / _folder).mkdir()
+    os.environ[_variable] = str(_SCRATCH / _folder)
 
 # Wall-clock deadlines flake beside other processes; in CI the draws are the same on every run.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,4 +1,4 @@
-"""What a test needs from the machine: missing is a skip on a developer's machine and a failure where CI is set."""
+"""What a test needs from the machine: missing is a skip, or a failure where CI is set."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def require_libclc(triple: str = "amdgcn--amdhsa") -> Path:
 
 @cache
 def pocl_device() -> pyopencl.Device | None:
-    """The first device of the first PoCL platform, or None. Two platforms may bear its name; the first one wins."""
+    """The first device of PoCL, or None. Of two platforms with its name the first one wins."""
     import pyopencl as cl
 
     try:
