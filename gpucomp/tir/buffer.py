@@ -1,0 +1,181 @@
+"""Buffers: typed, scoped views of memory with a shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from gpucomp.ir.node import Node
+from gpucomp.ir.types import PointerType, PrimType
+from gpucomp.support.diagnostics import Span, TypeMismatchError
+from gpucomp.support.dtype import FLOAT32, INT32, DType
+from gpucomp.tir import operators
+from gpucomp.tir.expr import BufferLoad, Expr, ExprLike, Ramp, Range, Var
+
+
+class Buffer(Node):
+    """A view of memory.  Compares by identity.
+
+    Attributes:
+        data: pointer variable, whose type carries element type and storage scope.
+        dtype: element type.
+        shape: extents.
+        strides: in elements; empty means compact, row-major.
+        elem_offset: of the first element from ``data``, in elements.
+        name: preferred name.
+        data_alignment: of the first element, in bytes.
+        offset_factor: ``elem_offset`` is a multiple of it.
+        buffer_type: "" or "auto_broadcast" (extents of 1 are read with stride 0).
+        axis_separators: dimensions before which physical dimensions split; empty for flat memory.
+    """
+
+    data: Var
+    dtype: DType
+    shape: tuple[Expr, ...]
+    strides: tuple[Expr, ...]
+    elem_offset: Expr
+    name: str
+    data_alignment: int
+    offset_factor: int
+    buffer_type: str = ""
+    axis_separators: tuple[int, ...] = ()
+
+    __hash__ = object.__hash__
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def scope(self) -> str:
+        """Storage scope: "global", "shared", "local", ..."""
+        return self.data.storage_scope or "global"
+
+    def __getitem__(self, indices: ExprLike | tuple[ExprLike, ...]) -> BufferLoad:
+        items = indices if isinstance(indices, tuple) else (indices,)
+        return BufferLoad(self, tuple([operators.convert(i) for i in items]))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def vload(self, begin: Sequence[ExprLike], dtype: str | None = None) -> Expr:
+        """Load ``dtype`` (lanes included) starting at ``begin``."""
+        return BufferLoad(self, self._vector_indices(begin, dtype))
+
+    def vstore(self, begin: Sequence[ExprLike], value: ExprLike) -> Any:  # Any: BufferStore lives above this module
+        """A statement that stores ``value`` starting at ``begin``."""
+        from gpucomp.tir.stmt import BufferStore
+
+        expr = operators.convert(value)
+        return BufferStore(self, expr, self._vector_indices(begin, expr.dtype))
+
+    def _vector_indices(self, begin: Sequence[ExprLike], dtype: str | None) -> tuple[Expr, ...]:
+        items = [operators.convert(i) for i in (begin if isinstance(begin, (tuple, list)) else (begin,))]
+        lanes = 1 if dtype is None else DType(dtype).lanes // self.dtype.lanes
+        if lanes > 1:
+            items[-1] = Ramp(items[-1], operators.const(1, items[-1].dtype), lanes)
+        return tuple(items)
+
+    def stride_exprs(self) -> tuple[Expr, ...]:
+        """Strides in elements, computed from the shape where they are implicit."""
+        if self.strides:
+            return self.strides
+        out: list[Expr] = []
+        step: Expr = operators.const(1, self.shape[-1].dtype if self.shape else INT32)
+        for extent in reversed(self.shape):
+            out.append(step)
+            step = operators.multiply(extent, step)
+        return tuple(reversed(out))
+
+    def offset_of(self, indices: Sequence[ExprLike]) -> Expr:
+        """Offset of an element from ``data``, in elements."""
+        total = self.elem_offset
+        for index, stride in zip(indices, self.stride_exprs(), strict=True):
+            total = operators.add(total, operators.multiply(index, stride))
+        return total
+
+    def get_flattened_buffer(self) -> Buffer:
+        """The one-dimensional view of the same memory."""
+        size: Expr = operators.const(1, self.shape[0].dtype if self.shape else INT32)
+        if self.strides:
+            size = operators.multiply(self.shape[0], self.strides[0])
+        else:
+            for extent in self.shape:
+                size = operators.multiply(size, extent)
+        return Buffer(
+            self.data, self.dtype, (size,), (), self.elem_offset, self.name, self.data_alignment, self.offset_factor
+        )
+
+    def __repr__(self) -> str:
+        return f"Buffer({self.name}: {self.dtype}[{', '.join(map(str, self.shape))}], {self.scope()})"
+
+    default_alignment: ClassVar[int] = 64
+
+
+def decl_buffer(
+    shape: Sequence[ExprLike] | ExprLike,
+    dtype: str | None = None,
+    name: str = "buffer",
+    data: Var | None = None,
+    strides: Sequence[ExprLike] | None = None,
+    elem_offset: ExprLike | None = None,
+    scope: str = "",
+    data_alignment: int = -1,
+    offset_factor: int = 0,
+    buffer_type: str = "",
+    axis_separators: Sequence[int] | None = None,
+    span: Span | None = None,
+) -> Buffer:
+    """Declare a buffer.
+
+    Args:
+        shape: extents; integers or integer expressions.
+        dtype: element type, float32 when not given.
+        name: preferred name.
+        data: pointer to view; a new one when not given.
+        strides: in elements; compact row-major when not given.
+        elem_offset: of the first element, in elements.
+        scope: storage scope of a new ``data``; "" means global.
+        data_alignment: bytes; -1 means 64.
+        offset_factor: ``elem_offset`` is a multiple of it; 0 means 1.
+        buffer_type: "" or "auto_broadcast".
+
+    Raises:
+        TypeMismatchError: an extent is no integer, or ``data`` points to another element type.
+    """
+    extents = tuple([operators.convert(s) for s in (shape if isinstance(shape, (tuple, list)) else (shape,))])
+    for extent in extents:
+        if not extent.dtype.is_int:
+            raise TypeMismatchError(f"buffer {name!r} has an extent of type {extent.dtype}")
+    kind = DType(dtype) if dtype else FLOAT32
+    if data is None:
+        data = Var(name, PointerType(PrimType(kind), scope or "global"))
+    index_dtype = extents[0].dtype if extents else INT32
+    steps = tuple([operators.convert(s) for s in strides or ()])
+    offset = operators.const(0, index_dtype) if elem_offset is None else operators.convert(elem_offset)
+    return Buffer(
+        data,
+        kind,
+        extents,
+        steps,
+        offset,
+        name,
+        Buffer.default_alignment if data_alignment <= 0 else data_alignment,
+        offset_factor or 1,
+        buffer_type,
+        tuple(axis_separators or ()),
+    )
+
+
+class BufferRegion(Node):
+    """A box of a buffer: one range for each dimension."""
+
+    buffer: Buffer
+    region: tuple[Range, ...]
+
+    __hash__ = object.__hash__
+
+    @staticmethod
+    def full_region(buffer: Buffer) -> BufferRegion:
+        """The whole buffer."""
+        return BufferRegion(buffer, tuple([Range.from_min_extent(0, e) for e in buffer.shape]))

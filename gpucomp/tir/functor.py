@@ -1,0 +1,488 @@
+"""Walkers over expressions and statements.
+
+Dispatch goes through a table per walker class, built once from its ``visit_*`` methods: the method for a node
+class is the one named after it or after its nearest base (``visit_add``, else ``visit_binary_op``, else
+``visit_expr``).  Expressions are directed acyclic graphs: walkers see each distinct node of one root once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from gpucomp.support.recursion import ensure_recursion
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir import stmt as s
+from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.stmt import Stmt
+
+_T = TypeVar("_T")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _snake(name: str) -> str:
+    return _CAMEL.sub("_", name).lower()
+
+
+class _Table(dict[type, Callable[..., Any]]):
+    """Node class -> method, filled on first use of each class."""
+
+    def __init__(self, owner: type) -> None:
+        super().__init__()
+        self.owner = owner
+
+    def __missing__(self, cls: type) -> Callable[..., Any]:
+        for base in cls.__mro__:
+            method = getattr(self.owner, f"visit_{_snake(base.__name__)}", None)
+            if method is not None:
+                self[cls] = method
+                return method
+        raise TypeError(f"{self.owner.__name__} has no method for {cls.__name__}")
+
+
+class Functor:
+    """Base of walkers: owns the dispatch table."""
+
+    _table: ClassVar[_Table]
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._table = _Table(cls)
+
+    def dispatch(self, node: object) -> Any:
+        """Call the method for the class of ``node``."""
+        return self._table[type(node)](self, node)
+
+
+class Visitor(Functor):
+    """Walks statements in order, and every distinct node of each expression once, children first on default.
+
+    Override ``visit_<class>`` and call ``self.visit_children(node)`` to go deeper.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[Expr, None] = {}
+
+    def visit(self, node: Stmt | Expr) -> None:
+        """Visit a statement, or an expression that was not visited yet under this root."""
+        if isinstance(node, Stmt):
+            self._table[type(node)](self, node)
+            return
+        if node in self._seen:
+            return
+        self._seen[node] = None
+        self._table[type(node)](self, node)
+
+    def visit_root(self, node: Expr) -> None:
+        """Visit an expression of a statement, afresh: it is evaluated again there."""
+        saved, self._seen = self._seen, {}
+        ensure_recursion(node.depth)
+        self.visit(node)
+        self._seen = saved
+
+    def visit_children(self, node: Stmt | Expr) -> None:
+        """Visit the operands of an expression, or the expressions and bodies of a statement in order."""
+        if isinstance(node, Stmt):
+            for child in stmt_children(node):
+                if isinstance(child, Stmt):
+                    self.visit(child)
+                else:
+                    self.visit_root(child)
+            return
+        for child in expr_children(node):
+            self.visit(child)
+
+    def visit_expr(self, node: Expr) -> None:
+        """Default for expressions."""
+        self.visit_children(node)
+
+    def visit_stmt(self, node: Stmt) -> None:
+        """Default for statements."""
+        self.visit_children(node)
+
+
+class Mutator(Functor):
+    """Rebuilds what changes and returns the same object where nothing does.
+
+    The memo lives as long as the walker; a subclass whose answer depends on context must clear ``self.memo``
+    when that context changes.  Rebuilt arithmetic folds constants.
+    """
+
+    def __init__(self) -> None:
+        self.memo: dict[Expr, Expr] = {}
+
+    def expr(self, node: Expr) -> Expr:
+        """Rewrite an expression (entry point, safe for deep ones)."""
+        if node.depth > 100:
+            ensure_recursion(node.depth)
+        return self.visit(node)
+
+    def visit(self, node: Expr) -> Expr:
+        """Rewrite an expression, each distinct node once."""
+        done = self.memo.get(node)
+        if done is None:
+            done = self.memo[node] = self._table[type(node)](self, node)
+        return done
+
+    def stmt(self, node: Stmt) -> Stmt:
+        """Rewrite a statement."""
+        return self._table[type(node)](self, node)
+
+    def exprs(self, nodes: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """Rewrite a tuple of expressions; the same tuple if nothing changes."""
+        new = tuple([self.expr(n) for n in nodes])
+        return nodes if all([x is y for x, y in zip(nodes, new, strict=True)]) else new
+
+    def range(self, node: e.Range) -> e.Range:
+        """Rewrite a range."""
+        low, size = self.expr(node.min), self.expr(node.extent)
+        return node if low is node.min and size is node.extent else e.Range.from_min_extent(low, size)
+
+    def ranges(self, nodes: tuple[e.Range, ...]) -> tuple[e.Range, ...]:
+        """Rewrite a box."""
+        new = tuple([self.range(n) for n in nodes])
+        return nodes if all([x is y for x, y in zip(nodes, new, strict=True)]) else new
+
+    # -- expressions ------------------------------------------------------------------------------------------
+
+    def visit_var(self, node: Var) -> Expr:
+        return node
+
+    def visit_const_expr(self, node: Expr) -> Expr:
+        return node
+
+    def visit_binary_op(self, node: e.BinaryOp) -> Expr:
+        a, b = self.visit(node.a), self.visit(node.b)
+        return node if a is node.a and b is node.b else rebuild_binary(type(node), a, b)
+
+    def visit_not(self, node: e.Not) -> Expr:
+        a = self.visit(node.a)
+        return node if a is node.a else operators.logical_not(a)
+
+    def visit_cast(self, node: e.Cast) -> Expr:
+        value = self.visit(node.value)
+        return node if value is node.value else operators.cast(node.dtype, value)
+
+    def visit_select(self, node: e.Select) -> Expr:
+        c, x, y = self.visit(node.condition), self.visit(node.true_value), self.visit(node.false_value)
+        if c is node.condition and x is node.true_value and y is node.false_value:
+            return node
+        if isinstance(c, e.IntImm):
+            return x if c.value else y
+        return e.Select(c, x, y)
+
+    def visit_reduce(self, node: e.Reduce) -> Expr:
+        source = self.exprs(node.source)
+        init = self.exprs(node.init)
+        condition = self.visit(node.condition)
+        axis = tuple([self.iter_var(a) for a in node.axis])
+        same = all([x is y for x, y in zip(axis, node.axis, strict=True)])
+        if same and source is node.source and init is node.init and condition is node.condition:
+            return node
+        return e.Reduce(node.combiner, source, axis, condition, node.value_index, init)
+
+    def iter_var(self, node: e.IterVar) -> e.IterVar:
+        """Rewrite the domain of an axis."""
+        if node.dom is None:
+            return node
+        dom = self.range(node.dom)
+        return node if dom is node.dom else e.IterVar(dom, node.var, node.iter_type, node.thread_tag)
+
+    def visit_expr(self, node: Expr) -> Expr:
+        changed = False
+        values: list[Any] = []
+        for field, kind in node._kinds.items():
+            old = getattr(node, field)
+            new = old
+            if isinstance(old, Expr) and not (field == "var" and isinstance(node, e.Let)):
+                new = self.visit(old)
+            elif kind == "exprs":
+                items = tuple([self.visit(x) for x in old])
+                new = old if all([x is y for x, y in zip(old, items, strict=True)]) else items
+            changed = changed or new is not old
+            values.append(new)
+        return type(node)(*values) if changed else node
+
+    # -- statements -------------------------------------------------------------------------------------------
+
+    def visit_stmt(self, node: Stmt) -> Stmt:
+        changed = False
+        values: list[Any] = []
+        for field in node._fields:
+            old = getattr(node, field)
+            new = self._field(old)
+            changed = changed or new is not old
+            values.append(new)
+        return type(node)(*values) if changed else node
+
+    def _field(self, old: Any) -> Any:
+        if isinstance(old, Expr):
+            return old if isinstance(old, Var) and old.dtype.is_handle else self.expr(old)
+        if isinstance(old, Stmt):
+            return self.stmt(old)
+        if type(old) is tuple and old:
+            if isinstance(old[0], Expr):
+                return self.exprs(old)
+            if isinstance(old[0], e.Range):
+                return self.ranges(old)
+        return old
+
+    def visit_seq_stmt(self, node: s.SeqStmt) -> Stmt:
+        new = [self.stmt(x) for x in node.seq]
+        return node if all([x is y for x, y in zip(new, node.seq, strict=True)]) else s.seq(*new)
+
+    def visit_for(self, node: s.For) -> Stmt:
+        low, extent, body = self.expr(node.min), self.expr(node.extent), self.stmt(node.body)
+        if low is node.min and extent is node.extent and body is node.body:
+            return node
+        return s.For(
+            node.loop_var, low, extent, node.kind, body, node.thread_binding, node.annotations, node.span
+        )
+
+    def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
+        value, body = self.expr(node.value), self.stmt(node.body)
+        return node if value is node.value and body is node.body else s.LetStmt(node.var, value, body, node.span)
+
+    def visit_attr_stmt(self, node: s.AttrStmt) -> Stmt:
+        value, body = self.expr(node.value), self.stmt(node.body)
+        if value is node.value and body is node.body:
+            return node
+        return s.AttrStmt(node.node, node.attr_key, value, body, node.span)
+
+    def visit_if_then_else(self, node: s.IfThenElse) -> Stmt:
+        c = self.expr(node.condition)
+        if isinstance(c, e.IntImm) and c is not node.condition:
+            chosen = node.then_case if c.value else node.else_case
+            return s.NOOP if chosen is None else self.stmt(chosen)
+        then_case = self.stmt(node.then_case)
+        else_case = None if node.else_case is None else self.stmt(node.else_case)
+        if c is node.condition and then_case is node.then_case and else_case is node.else_case:
+            return node
+        return s.IfThenElse(c, then_case, else_case, node.span)
+
+    def visit_all_reduce(self, node: s.AllReduce) -> Stmt:
+        values, condition = self.exprs(node.values), self.expr(node.condition)
+        if values is node.values and condition is node.condition:
+            return node
+        return node.replace(values=values, condition=condition)
+
+
+_REBUILD: dict[type, Callable[[Expr, Expr], Expr]] = {
+    e.Add: operators.add,
+    e.Sub: operators.subtract,
+    e.Mul: operators.multiply,
+    e.Min: operators.minimum,
+    e.Max: operators.maximum,
+}
+
+
+def rebuild_binary(cls: type[e.BinaryOp], a: Expr, b: Expr) -> Expr:
+    """Build ``cls(a, b)`` with constants folded."""
+    build = _REBUILD.get(cls)
+    if build is not None:
+        return build(a, b)
+    if issubclass(cls, e.CmpOp):
+        return operators.compare(cls, a, b)
+    if cls is e.And or cls is e.Or:
+        return operators.logical(cls, a, b)
+    return operators.division(cls, a, b)
+
+
+def expr_children(node: Expr) -> list[Expr]:
+    """The operands of an expression, in field order (variables that a Let or Reduce binds are left out)."""
+    if isinstance(node, e.BinaryOp):
+        return [node.a, node.b]
+    if isinstance(node, e.Let):
+        return [node.value, node.body]
+    out: list[Expr] = []
+    for field, kind in node._kinds.items():
+        value = getattr(node, field)
+        if isinstance(value, Expr):
+            out.append(value)
+        elif kind == "exprs":
+            out += value
+    return out
+
+
+def stmt_children(node: Stmt) -> list[Expr | Stmt]:
+    """Expressions and bodies of a statement in evaluation order (bound variables are left out)."""
+    out: list[Expr | Stmt] = []
+    if isinstance(node, s.BufferStore):  # indices and value are read before the write
+        out += [*node.indices, node.value]
+        return out if node.predicate is None else [*out, node.predicate]
+    for field in node._fields:
+        if field in ("loop_var", "var", "buffer_var", "buffer", "threads"):
+            continue
+        value = getattr(node, field)
+        if isinstance(value, (Expr, Stmt)):
+            out.append(value)
+        elif type(value) is tuple:
+            for item in value:
+                if isinstance(item, (Expr, Stmt)):
+                    out.append(item)
+                elif isinstance(item, e.Range):
+                    out += [item.min, item.extent]
+    return out
+
+
+def free_vars(node: Expr) -> frozenset[Var]:
+    """Variables that occur free in an expression; cached on the node.  Do not iterate where order matters."""
+    cached = node._free
+    if cached is not None:
+        return cached
+    ensure_recursion(node.depth)
+    return _free_vars(node)
+
+
+def _free_vars(node: Expr) -> frozenset[Var]:
+    if isinstance(node, Var):
+        result = frozenset((node,))
+    else:
+        result: frozenset[Var] = frozenset()
+        for child in expr_children(node):
+            more = child._free
+            more = _free_vars(child) if more is None else more
+            result = more if not result else result if more <= result else result | more
+        if isinstance(node, e.Let):
+            result = (result - {node.var}) | free_vars(node.value)
+        elif isinstance(node, e.Reduce):
+            result = result - {a.var for a in node.axis}
+    object.__setattr__(node, "_free", result)
+    return result
+
+
+class _Substitute(Mutator):
+    def __init__(self, mapping: Mapping[Var, Expr]) -> None:
+        super().__init__()
+        self.mapping = mapping
+        self.keys = mapping.keys()
+
+    def visit(self, node: Expr) -> Expr:
+        done = self.memo.get(node)
+        if done is not None:
+            return done
+        free = node._free
+        if free is None:
+            free = _free_vars(node)
+        if not self.keys & free if len(self.keys) < len(free) else free.isdisjoint(self.keys):
+            return node
+        done = self.memo[node] = self._table[type(node)](self, node)
+        return done
+
+    def visit_var(self, node: Var) -> Expr:
+        return self.mapping.get(node, node)
+
+
+def substitute(node: Any, mapping: Mapping[Any, Any]) -> Any:  # Any: Expr gives Expr, Stmt gives Stmt
+    """Replace variables.
+
+    Args:
+        node: an expression or a statement.
+        mapping: from variable (or axis) to expression.
+
+    Returns:
+        The same kind of thing, rebuilt with constants folded; ``node`` itself if no variable occurs.
+    """
+    clean: dict[Var, Expr] = {
+        (k if isinstance(k, Var) else k.var): operators.convert(v) for k, v in mapping.items()
+    }
+    if not clean:
+        return node
+    walker = _Substitute(clean)
+    if isinstance(node, Stmt):
+        return walker.stmt(node)
+    return walker.expr(operators.convert(node))
+
+
+def post_order_visit(node: Stmt | Expr, fvisit: Callable[[Stmt | Expr], object]) -> None:
+    """Call ``fvisit`` on every statement and on each distinct expression of each root, children first."""
+    for item in post_order(node):
+        fvisit(item)
+
+
+def post_order(node: Stmt | Expr) -> Iterable[Stmt | Expr]:
+    """Statements and, for each root, distinct expressions, children first.  Needs no recursion."""
+    if isinstance(node, Expr):
+        yield from expr_post_order(node)
+        return
+    stack: list[tuple[Stmt | Expr, bool]] = [(node, False)]
+    while stack:
+        item, done = stack.pop()
+        if isinstance(item, Expr):
+            yield from expr_post_order(item)
+        elif done:
+            yield item
+        else:
+            stack.append((item, True))
+            stack += [(child, False) for child in reversed(stmt_children(item))]
+
+
+def expr_post_order(*roots: Expr) -> list[Expr]:
+    """Distinct nodes under the roots, children first, in a deterministic order.  Needs no recursion."""
+    seen: dict[Expr, None] = {}
+    out: list[Expr] = []
+    stack: list[tuple[Expr, bool]] = [(r, False) for r in reversed(roots)]
+    while stack:
+        item, done = stack.pop()
+        if done:
+            out.append(item)
+            continue
+        if item in seen:
+            continue
+        seen[item] = None
+        stack.append((item, True))
+        stack += [(child, False) for child in reversed(expr_children(item)) if child not in seen]
+    return out
+
+
+def ordered_vars(*roots: Expr) -> list[Var]:
+    """Free variables in order of first appearance."""
+    free: frozenset[Var] = frozenset()
+    for root in roots:
+        free |= free_vars(root)
+    return [n for n in expr_post_order(*roots) if isinstance(n, Var) and n in free]
+
+
+class _Transform(Mutator):
+    def __init__(self, pre: Any, post: Any, only: tuple[type, ...] | None) -> None:
+        super().__init__()
+        self.pre, self.post, self.only = pre, post, only
+
+    def _wrap(self, node: Any, walk: Callable[[Any], Any]) -> Any:
+        if self.only is not None and not isinstance(node, self.only):
+            return walk(node)
+        if self.pre is not None:
+            early = self.pre(node)
+            if early is not None:
+                return early
+        node = walk(node)
+        late = self.post(node) if self.post is not None else None
+        return node if late is None else late
+
+    def visit(self, node: Expr) -> Expr:
+        done = self.memo.get(node)
+        if done is None:
+            done = self.memo[node] = self._wrap(node, lambda n: self._table[type(n)](self, n))
+        return done
+
+    def stmt(self, node: Stmt) -> Stmt:
+        return self._wrap(node, lambda n: self._table[type(n)](self, n))
+
+
+def ir_transform(
+    stmt: Stmt,
+    preorder: Callable[[Any], Any] | None,
+    postorder: Callable[[Any], Any] | None,
+    only_enable: tuple[type, ...] | list[type] | None = None,
+) -> Stmt:
+    """Rewrite a statement by callbacks.
+
+    Args:
+        stmt: what to rewrite.
+        preorder: called before the children; a result that is not None replaces the node at once.
+        postorder: called with the rebuilt node; a result that is not None replaces it.
+        only_enable: node classes for which the callbacks are called; None means all.
+    """
+    return _Transform(preorder, postorder, tuple(only_enable) if only_enable else None).stmt(stmt)

@@ -1,0 +1,274 @@
+"""Intrinsics: named operations that a target provides, with their effects and numpy meaning.
+
+An intrinsic couples a name with its *meaning* (a numpy function here, which the interpreter runs), and, in
+``templates/``, with a macro per target.  Tests check that meaning and device agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, ClassVar, Final
+
+from gpucomp.ir.node import Node
+from gpucomp.support.diagnostics import TypeMismatchError, did_you_mean
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Call, Expr, ExprLike, IntImm, Select, StringImm
+
+
+class CallEffectKind(IntEnum):
+    """What evaluating a call may do; passes move, merge or drop calls only as far as this allows."""
+
+    ExprAnnotation = 0
+    Pure = 1
+    ReadState = 2
+    UpdateState = 3
+    Opaque = 3
+    SpecialCallArg = 4
+    EmbedInfo = 5
+    ControlJump = 6
+
+
+class Op(Node):
+    """An intrinsic.
+
+    Attributes:
+        name: full name with prefix, such as ``"tir.exp"``.
+        effect: what a call may do.
+        arity: number of arguments, -1 for any.
+    """
+
+    name: str
+    effect: CallEffectKind
+    arity: int = -1
+
+    __hash__ = object.__hash__
+    _registry: ClassVar[dict[str, Op]] = {}
+
+    @staticmethod
+    def get(name: str) -> Op:
+        """Look up an intrinsic.
+
+        Raises:
+            TypeMismatchError: no intrinsic has this name.
+        """
+        op = Op._registry.get(name)
+        if op is None:
+            raise TypeMismatchError(f"unknown intrinsic {name!r}", hint=did_you_mean(name, Op._registry) or None)
+        return op
+
+    @property
+    def is_pure(self) -> bool:
+        """True when the value depends on the arguments only and nothing is written."""
+        return self.effect <= CallEffectKind.Pure
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+def register(name: str, effect: CallEffectKind = CallEffectKind.Pure, arity: int = -1) -> Op:
+    """Declare an intrinsic; declaring it twice returns the first declaration."""
+    return Op._registry.setdefault(name, Op(name, effect, arity))
+
+
+UNARY_MATH: Final = (
+    "exp exp2 exp10 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
+    "erf sigmoid floor ceil trunc round nearbyint fabs"
+).split()
+BINARY_MATH: Final = "pow atan2 hypot fmod copysign ldexp nextafter".split()
+PREDICATES: Final = "isnan isinf isfinite".split()
+BITWISE: Final = "shift_left shift_right bitwise_and bitwise_or bitwise_xor".split()
+
+for _name in UNARY_MATH + PREDICATES + ["bitwise_not", "popcount", "clz", "likely", "reinterpret"]:
+    register(f"tir.{_name}", arity=1)
+for _name in BINARY_MATH + BITWISE:
+    register(f"tir.{_name}", arity=2)
+register("tir.fma", arity=3)
+register("tir.if_then_else", arity=3)  # pure, but only the chosen side is evaluated
+register("tir.call_extern", CallEffectKind.Opaque)
+register("tir.call_pure_extern")
+register("tir.call_packed", CallEffectKind.Opaque)
+register("tir.address_of", arity=1)
+# barrier(scope[, id, count]): all threads of the group meet; writes before it are visible after it.
+register("tir.barrier", CallEffectKind.Opaque)
+register("tir.assume", CallEffectKind.EmbedInfo, 1)
+register("tir.prefetch", CallEffectKind.Opaque)
+register("tir.ret", CallEffectKind.ControlJump, 1)
+# Warp exchanges: shuffle(mask, value, lane, width), shuffle_up/down(mask, value, delta, width), shuffle_xor(mask, value, lane_mask, width)
+for _name in ("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"):
+    register(f"tir.{_name}", CallEffectKind.Opaque, 4)
+register("tir.activemask", CallEffectKind.Opaque, 0)
+# atomic_add(address_of(load), value): returns the old value
+register("tir.atomic_add", CallEffectKind.Opaque, 2)
+
+
+def call_intrin(dtype: str, name: str, *args: Any, span: object = None) -> Call:
+    """Call the intrinsic ``name`` ("tir." may be left out) with a result of type ``dtype``."""
+    full = name if name.startswith("tir.") else f"tir.{name}"
+    op = Op.get(full)
+    if op.arity not in (-1, len(args)):
+        raise TypeMismatchError(f"{full} takes {op.arity} arguments, got {len(args)}")
+    return Call(operators.DType(dtype), op, tuple([operators.convert(a) for a in args]))
+
+
+def call_extern(dtype: str, func_name: str, *args: Any, span: object = None) -> Call:
+    """Call an external function, which may do anything."""
+    return call_intrin(dtype, "tir.call_extern", StringImm(func_name), *args)
+
+
+def call_pure_extern(dtype: str, func_name: str, *args: Any, span: object = None) -> Call:
+    """Call an external function whose value depends on its arguments only."""
+    return call_intrin(dtype, "tir.call_pure_extern", StringImm(func_name), *args)
+
+
+def barrier(scope: str = "shared") -> Call:
+    """A barrier of all threads that share ``scope`` ("shared": the block; "warp": the warp)."""
+    return call_intrin("int32", "tir.barrier", StringImm(scope))
+
+
+def if_then_else(cond: ExprLike, t: ExprLike, f: ExprLike, span: object = None) -> Expr:
+    """``t`` where ``cond`` holds, else ``f``; only the chosen side is evaluated, so it may guard a load."""
+    c = operators.convert(cond)
+    x, y = operators.match_types(t, f)
+    if not c.dtype.is_bool:
+        raise TypeMismatchError(f"if_then_else needs a bool condition, got {c.dtype}")
+    if isinstance(c, IntImm):
+        return x if c.value else y
+    return call_intrin(x.dtype, "tir.if_then_else", c, x, y)
+
+
+def likely(cond: ExprLike, span: object = None) -> Expr:
+    """Mark a condition as almost always true: a bound check that only the last tile fails."""
+    c = operators.convert(cond)
+    return c if isinstance(c, IntImm) else call_intrin(c.dtype, "tir.likely", c)
+
+
+def _unary(name: str) -> Callable[..., Expr]:
+    def call(x: ExprLike, span: object = None) -> Expr:
+        value = operators.convert(x)
+        if not value.dtype.is_float:
+            value = operators.cast(operators.FLOAT32.with_lanes(value.dtype.lanes), value)
+        return call_intrin(value.dtype, name, value)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{name}(x), lane by lane; integers are converted to float32 first."
+    return call
+
+
+def _predicate(name: str) -> Callable[..., Expr]:
+    def call(x: ExprLike, span: object = None) -> Expr:
+        value = operators.convert(x)
+        kind = operators.BOOL.with_lanes(value.dtype.lanes)
+        if not value.dtype.is_float:
+            return operators.const(int(name == "isfinite"), kind)
+        return call_intrin(kind, name, value)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{name}(x) as bool, lane by lane."
+    return call
+
+
+def _binary(name: str) -> Callable[..., Expr]:
+    def call(a: ExprLike, b: ExprLike, span: object = None) -> Expr:
+        x, y = operators.match_types(a, b)
+        return call_intrin(x.dtype, name, x, y)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{name}(a, b), lane by lane."
+    return call
+
+
+exp, exp2, exp10, expm1 = (_unary(n) for n in ("exp", "exp2", "exp10", "expm1"))
+log, log2, log10, log1p = (_unary(n) for n in ("log", "log2", "log10", "log1p"))
+sqrt, rsqrt, erf, sigmoid = (_unary(n) for n in ("sqrt", "rsqrt", "erf", "sigmoid"))
+sin, cos, tan, asin, acos, atan = (_unary(n) for n in ("sin", "cos", "tan", "asin", "acos", "atan"))
+sinh, cosh, tanh, asinh, acosh, atanh = (_unary(n) for n in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"))
+_floor, _ceil, _trunc, _round = (_unary(n) for n in ("floor", "ceil", "trunc", "round"))
+nearbyint = _unary("nearbyint")
+isnan, isinf, isfinite = (_predicate(n) for n in PREDICATES)
+atan2, hypot, fmod, copysign, ldexp, nextafter = (_binary(n) for n in BINARY_MATH[1:])
+
+
+def _rounding(fn: Callable[..., Expr]) -> Callable[..., Expr]:
+    def call(x: ExprLike, span: object = None) -> Expr:
+        value = operators.convert(x)
+        return value if value.dtype.is_integral else fn(value)
+
+    call.__doc__ = fn.__doc__
+    return call
+
+
+floor, ceil, trunc, round = (_rounding(f) for f in (_floor, _ceil, _trunc, _round))  # noqa: A001  # public name
+
+
+def power(x: ExprLike, y: ExprLike, span: object = None) -> Expr:
+    """x ** y."""
+    return operators.power(x, y)
+
+
+def abs(x: ExprLike, span: object = None) -> Expr:  # noqa: A001  # public name
+    """Absolute value."""
+    return operators.absolute(x)
+
+
+def popcount(x: ExprLike, span: object = None) -> Expr:
+    """Number of set bits."""
+    value = operators.convert(x)
+    return call_intrin(value.dtype, "popcount", value)
+
+
+def clz(x: ExprLike, span: object = None) -> Expr:
+    """Number of leading zero bits, as int32; undefined for 0."""
+    return call_intrin("int32", "clz", x)
+
+
+def reinterpret(dtype: str, value: ExprLike, span: object = None) -> Expr:
+    """The bits of ``value`` read as another type of the same width."""
+    x = operators.convert(value)
+    kind = operators.DType(dtype)
+    if kind.bits * kind.lanes != x.dtype.bits * x.dtype.lanes:
+        raise TypeMismatchError(f"cannot reinterpret {x.dtype} as {kind}: widths differ")
+    return x if kind is x.dtype else call_intrin(kind, "reinterpret", x)
+
+
+def fma(a: ExprLike, b: ExprLike, c: ExprLike) -> Expr:
+    """a * b + c with one rounding where the target has it."""
+    x, y = operators.match_types(a, b)
+    return call_intrin(x.dtype, "fma", x, y, operators.convert(c))
+
+
+def select(condition: ExprLike, true_value: ExprLike, false_value: ExprLike) -> Expr:
+    """:class:`Select` with a literal condition folded."""
+    c = operators.convert(condition)
+    x, y = operators.match_types(true_value, false_value)
+    if isinstance(c, IntImm):
+        return x if c.value else y
+    return Select(c, x, y)
+
+
+def min_value(dtype: str, span: object = None) -> Expr:
+    """The smallest finite value of a type."""
+    kind = operators.DType(dtype)
+    if kind.is_float:
+        return operators.const(_finfo_min(kind), kind)
+    return operators.const(0 if kind.code in ("uint", "bool") else -(1 << (kind.bits - 1)), kind)
+
+
+def max_value(dtype: str, span: object = None) -> Expr:
+    """The largest finite value of a type."""
+    kind = operators.DType(dtype)
+    if kind.is_float:
+        return operators.const(-_finfo_min(kind), kind)
+    bits = 1 if kind.is_bool else kind.bits - (kind.code == "int")
+    return operators.const((1 << bits) - 1, kind)
+
+
+def infinity(dtype: str, span: object = None) -> Expr:
+    """Positive infinity of a floating type."""
+    return operators.const(float("inf"), dtype)
+
+
+def _finfo_min(kind: operators.DType) -> float:
+    import ml_dtypes
+
+    return float(ml_dtypes.finfo(kind.element.numpy).min)
