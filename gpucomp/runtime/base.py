@@ -1,8 +1,8 @@
-"""The device interface: what each kind of device (cpu, opencl, cuda, null) provides to the rest of the runtime.
+"""The device interface: what each kind of device (cpu, opencl, cuda, null) provides to the runtime.
 
-A kind lives in one module, ``gpucomp/runtime/<kind>.py``, with a function ``device_api() -> DeviceAPI``.  The module
-is imported when the kind is first asked for, and imports its driver package (pycuda, pyopencl, llvmlite) no earlier.
-There is no current device: every method takes the device's index.
+A kind lives in one module, ``gpucomp/runtime/<kind>.py``, with a function ``device_api() -> DeviceAPI``.  The
+module is imported when the kind is first asked for, and imports its driver package (pycuda, pyopencl,
+llvmlite) no earlier.  There is no current device: every method takes the device's index.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class Memory:
 class LaunchFunction(Protocol):
     """A kernel, ready to launch.
 
-    ``args`` holds one item for each of the kernel's ``arg_types``: a ``Memory.handle`` for an address, a Python
-    number for a scalar.  All extents are positive.  The call returns as soon as the work is queued.
+    ``args`` holds one item for each of the kernel's ``arg_types``: a ``Memory.handle`` for an address, a
+    Python number for a scalar.  All extents are positive.  The call returns as soon as the work is queued.
     """
 
     def __call__(
@@ -156,11 +156,15 @@ class DeviceAPI(ABC):
         """Release memory from :meth:`alloc`; safe while queued work still uses it."""
 
     @abstractmethod
-    def copy_from_host(self, index: int, memory: Memory, source: HostArray, stream: object | None = None) -> None:
+    def copy_from_host(
+        self, index: int, memory: Memory, source: HostArray, stream: object | None = None
+    ) -> None:
         """Copy a C-contiguous array to the device; ``source`` may be changed when the call returns."""
 
     @abstractmethod
-    def copy_to_host(self, index: int, target: HostArray, memory: Memory, stream: object | None = None) -> None:
+    def copy_to_host(
+        self, index: int, target: HostArray, memory: Memory, stream: object | None = None
+    ) -> None:
         """Copy to a C-contiguous array; it holds the data when the call returns."""
 
     @abstractmethod
@@ -170,7 +174,9 @@ class DeviceAPI(ABC):
         """Copy between two pieces of memory of one device."""
 
     @abstractmethod
-    def memset(self, index: int, memory: object, byte: int, nbytes: int, stream: object | None = None) -> None:
+    def memset(
+        self, index: int, memory: object, byte: int, nbytes: int, stream: object | None = None
+    ) -> None:
         """Set bytes; ``memory`` is a handle."""
 
     @abstractmethod
@@ -186,7 +192,7 @@ class DeviceAPI(ABC):
         """Compile (or fetch from the disk cache) and load.
 
         Raises:
-            BuildError: the compiler refused the source; names the saved file and shows the lines around the error.
+            BuildError: the compiler refused the source; names the saved file and shows the lines around it.
         """
 
     def exist(self, index: int) -> bool:
@@ -199,6 +205,8 @@ class DeviceAPI(ABC):
 
     def free_stream(self, index: int, stream: object | None) -> None:
         """Give a stream back after its work is done."""
+        if stream is not None:
+            self.sync(index, stream)
 
     def launch(
         self,

@@ -1,16 +1,18 @@
 """Host expressions: the small arithmetic that decides grids, sizes and guards at launch time.
 
 A host expression is plain data, so that a compiled kernel can be written to disk and read back without the
-compiler: an int, float or bool constant, a string (a scalar variable of the launch), or a tuple whose first item
-names an operation.  It can be evaluated directly or rendered as Python source; both have the same meaning, which
-is exact integer arithmetic (nothing wraps except under ``cast``).
+compiler: an int, float or bool constant, a string (a scalar variable of the launch), or a tuple whose first
+item names an operation.  It can be evaluated directly or rendered as Python source; both have the same
+meaning, which is exact integer arithmetic (nothing wraps except under ``cast``).
 """
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
+from typing import cast as type_cast
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -49,54 +51,75 @@ def cast(dtype: str, value: Scalar) -> Scalar:
     return float(kind.numpy.type(value))
 
 
+def _floordiv(a: int, b: int) -> int:
+    return a // b
+
+
+def _truediv(a: float, b: float) -> float:
+    return a / b
+
+
 # name -> (number of operands, Python source with {} for each operand, meaning)
 _OPERATIONS: Final[dict[str, tuple[int, str, Callable[..., Scalar]]]] = {
-    "add": (2, "({} + {})", lambda a, b: a + b),
-    "sub": (2, "({} - {})", lambda a, b: a - b),
-    "mul": (2, "({} * {})", lambda a, b: a * b),
-    "div": (2, "({} / {})", lambda a, b: a / b),
-    "floordiv": (2, "({} // {})", lambda a, b: a // b),
-    "floormod": (2, "({} % {})", lambda a, b: a % b),
+    "add": (2, "({} + {})", operator.add),
+    "sub": (2, "({} - {})", operator.sub),
+    "mul": (2, "({} * {})", operator.mul),
+    "div": (2, "({} / {})", _truediv),
+    "floordiv": (2, "({} // {})", _floordiv),
+    "floormod": (2, "({} % {})", operator.mod),
     "truncdiv": (2, "truncdiv({}, {})", truncdiv),
     "truncmod": (2, "truncmod({}, {})", truncmod),
     "min": (2, "min({}, {})", min),
     "max": (2, "max({}, {})", max),
-    "eq": (2, "({} == {})", lambda a, b: a == b),
-    "ne": (2, "({} != {})", lambda a, b: a != b),
-    "lt": (2, "({} < {})", lambda a, b: a < b),
-    "le": (2, "({} <= {})", lambda a, b: a <= b),
-    "gt": (2, "({} > {})", lambda a, b: a > b),
-    "ge": (2, "({} >= {})", lambda a, b: a >= b),
-    "not": (1, "(not {})", lambda a: not a),
+    "eq": (2, "({} == {})", operator.eq),
+    "ne": (2, "({} != {})", operator.ne),
+    "lt": (2, "({} < {})", operator.lt),
+    "le": (2, "({} <= {})", operator.le),
+    "gt": (2, "({} > {})", operator.gt),
+    "ge": (2, "({} >= {})", operator.ge),
+    "not": (1, "(not {})", operator.not_),
 }
 _CHAINED: Final = {"and": " and ", "or": " or "}
 HELPERS: Final[dict[str, Callable[..., Scalar]]] = {"truncdiv": truncdiv, "truncmod": truncmod, "cast": cast}
 
 
 def freeze(value: object) -> HostExpr:
-    """Return ``value`` as a checked host expression: lists become tuples, operations and operand counts are checked.
+    """Return ``value`` as a checked host expression; lists become tuples.
 
     Raises:
         LowerError: an unknown operation, a wrong number of operands, or something that is no host expression.
     """
     if isinstance(value, (bool, int, float, str)):
         return value
-    if not isinstance(value, (list, tuple)) or not value or not isinstance(value[0], str):
+    items = _items(value)
+    op = items[0] if items else None
+    if not isinstance(op, str):
         raise _malformed(value, "a number, a variable name, or (operation, operands...)")
-    items: Sequence[object] = value  # pyright: ignore[reportUnknownVariableType]  # narrowed from object
-    op = value[0]
     if op in FACTS:
         return _fact(op, items)
     if op == "cast":
         if len(items) != 3 or not isinstance(items[1], str):
             raise _malformed(value, '("cast", dtype, operand)')
         return (op, str(DType(items[1])), freeze(items[2]))
-    count = 3 if op == "select" else _OPERATIONS[op][0] if op in _OPERATIONS else None
-    if count is None and (op not in _CHAINED or len(items) < 3):
-        raise _malformed(value, f"one of {', '.join([*_OPERATIONS, *_CHAINED, 'select', 'cast', *sorted(FACTS)])}")
-    if count is not None and len(items) != count + 1:
-        raise _malformed(value, f"{count} operands for {op!r}")
+    if op in _CHAINED:
+        if len(items) < 3:
+            raise _malformed(value, f"two or more operands for {op!r}")
+    else:
+        _check_count(op, items)
     return (op, *(freeze(item) for item in items[1:]))
+
+
+def _items(value: object) -> Sequence[object]:
+    return type_cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else ()
+
+
+def _check_count(op: str, items: Sequence[object]) -> None:
+    if op != "select" and op not in _OPERATIONS:
+        known = ", ".join([*_OPERATIONS, *_CHAINED, "select", "cast", *sorted(FACTS)])
+        raise _malformed(items, f"one of {known}")
+    count = 3 if op == "select" else _OPERATIONS[op][0]
+    if len(items) != count + 1:
+        raise _malformed(items, f"{count} operands for {op!r}")
 
 
 def _fact(op: str, items: Sequence[object]) -> HostExpr:
@@ -125,7 +148,9 @@ def walk(expr: HostExpr) -> Iterator[HostExpr]:
         yield from walk(operand)
 
 
-def evaluate(expr: HostExpr, env: Mapping[str, Scalar], facts: Mapping[HostExpr, Scalar] | None = None) -> Scalar:
+def evaluate(
+    expr: HostExpr, env: Mapping[str, Scalar], facts: Mapping[HostExpr, Scalar] | None = None
+) -> Scalar:
     """The value of ``expr`` with variables from ``env`` and buffer facts from ``facts``.
 
     Raises:
@@ -143,11 +168,24 @@ def evaluate(expr: HostExpr, env: Mapping[str, Scalar], facts: Mapping[HostExpr,
         return cast(str(expr[1]), evaluate(expr[2], env, facts))
     if op == "select":
         return evaluate(expr[2] if evaluate(expr[1], env, facts) else expr[3], env, facts)
-    if op == "and":
-        return all(evaluate(operand, env, facts) for operand in expr[1:])
-    if op == "or":
-        return any(evaluate(operand, env, facts) for operand in expr[1:])
+    if op in _CHAINED:
+        return _chain(op == "and", expr[1:], env, facts)
     return _OPERATIONS[op][2](*(evaluate(operand, env, facts) for operand in expr[1:]))
+
+
+def _chain(
+    wanted: bool,
+    operands: tuple[HostExpr, ...],
+    env: Mapping[str, Scalar],
+    facts: Mapping[HostExpr, Scalar] | None,
+) -> Scalar:
+    """``and`` (wanted is True) or ``or`` with Python's short circuit and Python's result."""
+    value: Scalar = wanted
+    for operand in operands:
+        value = evaluate(operand, env, facts)
+        if bool(value) is not wanted:
+            break
+    return value
 
 
 def render_python(expr: HostExpr, name: Callable[[HostExpr], str] | None = None) -> str:
@@ -175,4 +213,4 @@ def render_python(expr: HostExpr, name: Callable[[HostExpr], str] | None = None)
 
 
 def _plain(expr: HostExpr) -> str:
-    return expr if isinstance(expr, str) else "_".join(str(part) for part in expr) if isinstance(expr, tuple) else ""
+    return "_".join(str(part) for part in expr) if isinstance(expr, tuple) else str(expr)

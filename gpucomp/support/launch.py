@@ -30,10 +30,10 @@ class Record:
     """Base of the data types here: a JSON form with the class name under ``"type"``."""
 
     __slots__ = ()
-    _classes: ClassVar[dict[str, type[Record]]] = {}
+    classes: ClassVar[dict[str, type[Record]]] = {}
 
     def __init_subclass__(cls) -> None:
-        Record._classes[cls.__name__] = cls
+        Record.classes[cls.__name__] = cls
 
     def to_json(self) -> dict[str, object]:
         """A dictionary of JSON types."""
@@ -81,8 +81,8 @@ def _decode(value: object) -> object:
         return tuple(_decode(item) for item in type_cast("list[object]", value))
     if not isinstance(value, dict):
         return value
-    fields = {key: _decode(item) for key, item in type_cast("dict[str, object]", value).items() if key != "type"}
-    return Record._classes[str(type_cast("dict[str, object]", value)["type"])](**fields)
+    data = type_cast("dict[str, object]", value)
+    return Record.classes[str(data["type"])](**{key: _decode(data[key]) for key in data if key != "type"})
 
 
 def _freeze_fields(record: Record, *names: str) -> None:
@@ -316,53 +316,67 @@ def _check_program(program: HostProgram) -> None:
     names = [param.name for param in program.params]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise LowerError(f"host program {program.name}: parameter {repeated[0]!r} is given twice", code="GC392")
+        raise LowerError(f"host program {program.name}: two parameters {repeated[0]!r}", code="GC392")
     variables = {param.name for param in program.scalars} | set(program.shape_vars)
-    buffers = {param.name for param in program.buffers}
+    scope = _Scope(program.name, variables, {param.name for param in program.buffers})
     for buffer in program.buffers:
         for dim in (*buffer.shape, *(buffer.strides or ())):
-            _check_names(program, dim, variables, buffers, f"the shape of {buffer.name}")
-    _check_steps(program, program.steps, variables, buffers)
+            scope.check(dim, f"the shape of {buffer.name}")
+    scope.check_steps(program.steps)
 
 
-def _check_steps(program: HostProgram, steps: tuple[Step, ...], variables: set[str], buffers: set[str]) -> None:
-    variables = set(variables)
-    for step in steps:
+class _Scope:
+    """The names that are defined at one point of a host program."""
+
+    def __init__(self, program: str, variables: set[str], buffers: set[str]) -> None:
+        self.program = program
+        self.variables = variables
+        self.buffers = buffers
+
+    def check_steps(self, steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            self.check_step(step)
+
+    def check_step(self, step: Step) -> None:
+        where = f"launch of {step.kernel}" if isinstance(step, LaunchStep) else type(step).__name__
         for expr in step_expressions(step):
-            _check_names(program, expr, variables, buffers, type(step).__name__)
+            self.check(expr, where)
         match step:
             case AllocStep():
-                buffers.add(step.name)
+                self.buffers.add(step.name)
             case LetStep():
-                variables.add(step.var)
+                self.variables.add(step.var)
             case LaunchStep():
-                used = [arg.name for arg in step.args if isinstance(arg, BufferArg)]
-                _check_buffers(program, used, buffers, f"launch of {step.kernel}")
+                for name in (arg.name for arg in step.args if isinstance(arg, BufferArg)):
+                    self.check_buffer(name, where)
             case MemsetStep():
-                _check_buffers(program, [step.name], buffers, "MemsetStep")
+                self.check_buffer(step.name, where)
             case LoopStep():
-                _check_steps(program, step.body, variables | {step.var}, buffers)
+                self.inner(step.var).check_steps(step.body)
             case IfStep():
-                _check_steps(program, step.then_steps, variables, buffers)
-                _check_steps(program, step.else_steps, variables, buffers)
+                self.inner().check_steps(step.then_steps)
+                self.inner().check_steps(step.else_steps)
             case AssertStep():
                 pass
 
+    def inner(self, *variables: str) -> _Scope:
+        return _Scope(self.program, self.variables | {*variables}, set(self.buffers))
 
-def _check_names(program: HostProgram, expr: HostExpr, variables: set[str], buffers: set[str], where: str) -> None:
-    for atom in walk(expr):
-        if isinstance(atom, tuple):
-            _check_buffers(program, [str(atom[1])], buffers, where)
-        elif atom not in variables:
-            raise LowerError(f"host program {program.name}: {where} uses variable {atom!r}, which has no definition",
-                             code="GC392")  # fmt: skip
+    def check(self, expr: HostExpr, where: str) -> None:
+        for atom in walk(expr):
+            if isinstance(atom, tuple):
+                self.check_buffer(str(atom[1]), where)
+            elif atom not in self.variables:
+                raise self.undefined(f"variable {atom!r}", where)
 
+    def check_buffer(self, name: str, where: str) -> None:
+        if name not in self.buffers:
+            raise self.undefined(f"buffer {name!r}", where)
 
-def _check_buffers(program: HostProgram, names: list[str], buffers: set[str], where: str) -> None:
-    for name in names:
-        if name not in buffers:
-            raise LowerError(f"host program {program.name}: {where} uses buffer {name!r}, which is neither a "
-                             "parameter nor allocated before", code="GC392")  # fmt: skip
+    def undefined(self, what: str, where: str) -> LowerError:
+        return LowerError(
+            f"host program {self.program}: {where} uses {what} before it is defined", code="GC392"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,8 +443,8 @@ class Variant(Record):
 class FunctionData(Record):
     """A function: variants in order of preference.
 
-    All variants have parameters of the same names, kinds and element types, in the same order; shapes, strides
-    and alignments may be narrower in the earlier ones.
+    All variants have parameters of the same names, kinds and element types, in the same order; shapes,
+    strides and alignments may be narrower in the earlier ones.
 
     Raises:
         LowerError: no variant, or parameters that differ.
