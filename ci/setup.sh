@@ -20,12 +20,17 @@ may_apt() { [ "$(id -u)" = 0 ] && [ "${GPUCOMP_NO_APT:-0}" != 1 ] && command -v 
 apt_updated=0
 apt_install() { # package...
   may_apt || return 1
-  export DEBIAN_FRONTEND=noninteractive
+  local log
+  log=$(mktemp)
   if [ "$apt_updated" = 0 ]; then
-    apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
+    apt-get update -qq >"$log" 2>&1 || say "apt-get update failed; trying with the lists that are there"
     apt_updated=1
   fi
-  apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >"$log" 2>&1 &&
+    { rm -f "$log"; return 0; }
+  tail -n 5 "$log" >&2
+  rm -f "$log"
+  return 1
 }
 
 system_package_present() { # package
@@ -65,7 +70,7 @@ find_python() {
 choose_python() {
   find_python && return 0
   apt_install python3 >&2 && find_python && return 0
-  die "no Python >= 3.11 found; set GPUCOMP_PYTHON to one"
+  die "no Python >= 3.11 found: set GPUCOMP_PYTHON to one, or as root: apt-get install python3-venv"
 }
 
 # Debian splits ensurepip off into python3-venv; without root its wheel of pip can still be fetched and unpacked.
@@ -103,14 +108,19 @@ make_venv() {
 
 # ensure_venv EXTRAS: the environment with `-e .[EXTRAS]`. The stamp makes the second call take no time.
 ensure_venv() {
-  local extras=$1 wanted stamp
+  local extras=$1 wanted stamp other
   if ! { [ -x "$PY" ] && python_is_new_enough "$PY" && "$PY" -m pip --version >/dev/null 2>&1; }; then
     rm -rf "$VENV"
     make_venv
   fi
   stamp=$VENV/.gpucomp-installed-${extras//[^a-z]/-}
-  wanted="$ROOT $(cat "$ROOT/pyproject.toml" | sha256sum | cut -d' ' -f1)"
+  wanted="$ROOT $(sha256sum <"$ROOT/pyproject.toml" | cut -d' ' -f1)"
   [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ] && return 0
+  if [ -z "$extras" ]; then # any set of extras brings the core
+    for other in "$VENV"/.gpucomp-installed-*; do
+      [ "$(cat "$other" 2>/dev/null || true)" = "$wanted" ] && return 0
+    done
+  fi
   say "pip: installing gpucomp and [$extras] into $VENV"
   "$PY" -m pip install -q --disable-pip-version-check --no-warn-script-location -e "$ROOT${extras:+[$extras]}" ||
     die "pip install failed (is the network there?)"
