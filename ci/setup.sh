@@ -10,6 +10,9 @@ PY=$VENV/bin/python
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 
 say() { printf '%s\n' "$*"; }
+# The comment at the head of a script is its help.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
+asks_for_help() { case " $* " in *" --help "* | *" -h "*) return 0 ;; *) return 1 ;; esac; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo $((t / 1000)); }

@@ -39,7 +39,7 @@ def escapes(path: Path) -> list[tuple[int, str, bool]]:
 
 
 def typing_import(path: Path) -> tuple[int, set[str]]:
-    """Line of ``from typing import ...`` and which of ``Any`` and ``cast`` it brings; line 0 where it brings none."""
+    """Line of ``from typing import``, and which of ``Any`` and ``cast`` it brings; line 0 for none."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module == "typing":
             names = {alias.name for alias in node.names} & {"Any", "cast"}

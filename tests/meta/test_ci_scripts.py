@@ -1,0 +1,82 @@
+"""The scripts of ci/: they parse, say what they do, and pass on what they are given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.meta.source import ROOT
+
+SCRIPTS = ("ci/demo", "ci/fuzz", "ci/gpu", "ci/setup.sh", "ci/test", ".ci/run")
+
+
+def bash(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_parses(script: str) -> None:
+    done = bash(f"bash -n {script}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "ci/setup.sh"])
+def test_a_script_can_be_started_directly(script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [("ci/test", "--quick"), ("ci/gpu", "figures"), ("ci/demo", "numpy"), ("ci/fuzz", "--seed")],
+)
+def test_help_says_what_a_script_does_and_installs_nothing(script: str, word: str, tmp_path: Path) -> None:
+    done = bash(f"{script} --help", GPUCOMP_VENV=str(tmp_path / "venv"))
+    assert done.returncode == 0, done.stderr
+    assert word in done.stdout
+    assert not (tmp_path / "venv").exists()
+
+
+def test_an_unknown_part_of_ci_gpu_is_a_usage_error() -> None:
+    done = bash("ci/gpu figuers")
+    assert done.returncode == 2
+    assert "figuers" in done.stderr
+
+
+def test_the_variables_that_slow_numpy_down_are_gone_after_set_up() -> None:
+    done = bash(
+        'source ci/setup.sh; echo "[${OPENBLAS_CORETYPE-}${OPENBLAS_L2_SIZE-}]"',
+        OPENBLAS_CORETYPE="Prescott",
+        OPENBLAS_L2_SIZE="1",
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_stamped_environment_is_not_installed_again(tmp_path: Path) -> None:
+    """A pip that fails stands in for the real one: with the right stamp it is never reached."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\n[ "$3" = install ] && exit 1\nexit 0\n', encoding="utf-8")
+    python.chmod(0o755)
+    code = 'source ci/setup.sh; wanted="$ROOT $(sha256sum <pyproject.toml | cut -d" " -f1)"; '
+    stamped = bash(
+        code
+        + 'printf %s "$wanted" >"$VENV/.gpucomp-installed-dev-nvrtc"; ensure_venv dev,nvrtc; ensure_venv ""',
+        GPUCOMP_VENV=str(tmp_path),
+    )
+    assert stamped.returncode == 0, stamped.stderr
+    changed = bash(
+        code + 'printf %s x >"$VENV/.gpucomp-installed-dev-nvrtc"; ensure_venv dev,nvrtc',
+        GPUCOMP_VENV=str(tmp_path),
+    )
+    assert changed.returncode == 1
+    assert "pip install failed" in changed.stderr
