@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,11 @@ def test_a_stamped_environment_is_not_installed_again(tmp_path: Path) -> None:
     )
     assert changed.returncode == 1
     assert "pip install failed" in changed.stderr
+
+
+@pytest.mark.opencl
+@pytest.mark.slow
+def test_the_sample_for_the_sanitizers_is_right_on_opencl() -> None:
+    done = bash(f"{sys.executable} ci/sanitize_sample.py --target opencl")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("exact") == 4

@@ -1,0 +1,99 @@
+"""A few small kernels with shared memory, barriers, ragged edges and cross-thread sums, checked against numpy.
+
+``ci/gpu sanitize`` runs this under each tool of compute-sanitizer; ``--target opencl`` runs the same on OpenCL.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import numpy.typing as npt
+
+import gpucomp as gc
+from gpucomp import te
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def added(target: str, extent: int) -> float:
+    """A symbolic vector sum whose last block is ragged."""
+    n = te.var("n")
+    a, b = te.placeholder((n,), name="a"), te.placeholder((n,), name="b")
+    c = te.compute((n,), lambda i: a[i] + b[i], name="c")
+    s = te.create_schedule(c.op)
+    outer, inner = s[c].split(c.op.axis[0], factor=64)
+    s[c].bind(outer, te.thread_axis("blockIdx.x"))
+    s[c].bind(inner, te.thread_axis("threadIdx.x"))
+    x, y = random(extent), random(extent)
+    return error(gc.build(s, [a, b, c], target)(x, y), x + y)
+
+
+def multiplied(target: str, m: int, n: int, k: int) -> float:
+    """A tiled product: both operands through shared memory, double buffered, every extent ragged."""
+    tile, step = 16, 8
+    a, b = te.placeholder((m, k), name="a"), te.placeholder((k, n), name="b")
+    r = te.reduce_axis((0, k), name="r")
+    c = te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="c")
+    s = te.create_schedule(c.op)
+    accumulator = s.cache_write(c, "local")
+    shared = [s.cache_read(operand, "shared", [accumulator]) for operand in (a, b)]
+    by, bx, ty, tx = s[c].tile(c.op.axis[0], c.op.axis[1], tile, tile)
+    for axis, thread in ((by, "blockIdx.y"), (bx, "blockIdx.x"), (ty, "threadIdx.y"), (tx, "threadIdx.x")):
+        s[c].bind(axis, te.thread_axis(thread))
+    s[accumulator].compute_at(s[c], tx)
+    outer, _ = s[accumulator].split(s[accumulator].op.reduce_axis[0], factor=step)
+    for stage in shared:
+        s[stage].compute_at(s[accumulator], outer)
+        s[stage].double_buffer()
+        fused = s[stage].fuse(*s[stage].op.axis)
+        fused, x = s[stage].split(fused, factor=tile)
+        _, y = s[stage].split(fused, factor=tile)
+        s[stage].bind(x, te.thread_axis("threadIdx.x"))
+        s[stage].bind(y, te.thread_axis("threadIdx.y"))
+    x, y = random(m, k), random(k, n)
+    return error(gc.build(s, [a, b, c], target)(x, y), x @ y)
+
+
+def summed(target: str, rows: int, columns: int) -> float:
+    """Row sums across the threads of a block."""
+    a = te.placeholder((rows, columns), name="a")
+    r = te.reduce_axis((0, columns), name="r")
+    c = te.compute((rows,), lambda i: te.sum(a[i, r], axis=r), name="c")
+    s = te.create_schedule(c.op)
+    _, inner = s[c].split(s[c].op.reduce_axis[0], factor=64)
+    partial = s.rfactor(c, inner)
+    thread = te.thread_axis("threadIdx.x")
+    s[c].bind(s[c].op.axis[0], te.thread_axis("blockIdx.x"))
+    s[c].bind(s[c].op.reduce_axis[0], thread)
+    s[partial].compute_at(s[c], s[c].op.reduce_axis[0])
+    x = random(rows, columns)
+    return error(gc.build(s, [a, c], target)(x), x.sum(axis=1))
+
+
+def random(*shape: int) -> FloatArray:
+    return np.random.default_rng(sum(shape)).integers(-4, 5, shape).astype(np.float32)
+
+
+def error(got: FloatArray, wanted: FloatArray) -> float:
+    return float(np.abs(got - wanted).max())
+
+
+def main() -> int:
+    """Small whole numbers, so that every answer is exact: 0 where all agree, 1 otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", default="cuda")
+    target = str(parser.parse_args().target)
+    errors = {
+        "add 1000": added(target, 1000),
+        "matmul 65,33,41": multiplied(target, 65, 33, 41),
+        "matmul 32,32,32": multiplied(target, 32, 32, 32),
+        "sum 7,513": summed(target, 7, 513),
+    }
+    for name, worst in errors.items():
+        print(f"{name}: {'exact' if worst == 0 else f'WRONG by {worst}'}")
+    return int(any(errors.values()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
