@@ -1,6 +1,6 @@
-"""A few small kernels with shared memory, barriers, ragged edges and cross-thread sums, checked against numpy.
+"""A few small kernels with shared memory, barriers, ragged edges and cross-thread sums, against numpy.
 
-``ci/gpu sanitize`` runs this under each tool of compute-sanitizer; ``--target opencl`` runs the same on OpenCL.
+``ci/gpu sanitize`` runs this under each tool of compute-sanitizer; ``--target opencl`` runs it on OpenCL.
 """
 
 from __future__ import annotations
