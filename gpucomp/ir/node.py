@@ -11,7 +11,7 @@ for an interned node of three fields, against 2,060 ns with a WeakValueDictionar
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar, Final, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 _TABLE: Final[dict[tuple[object, ...], Any]] = {}
 _T = TypeVar("_T")
@@ -25,7 +25,6 @@ def _kind(annotation: str) -> str:
     return "exprs" if text == "tuple[Expr,...]" else "other"
 
 
-@dataclass_transform(frozen_default=True)
 class NodeMeta(type):
     """Collects annotated fields into slots and generates ``__new__``."""
 
@@ -40,21 +39,22 @@ class NodeMeta(type):
             interned = interned or getattr(base, "_interned", False)
         own: list[str] = []
         for field, annotation in namespace.get("__annotations__", {}).items():
-            if "ClassVar" in annotation or field in fields or field in namespace.get("_derived", ()):
+            if "ClassVar" in annotation or field in fields:
                 continue
             own.append(field)
             kinds.append(_kind(annotation))
             if field in namespace:
                 defaults[field] = namespace.pop(field)
         fields += own
-        derived = [f for f in namespace.get("_derived", ()) if f not in own]
-        namespace["__slots__"] = (*own, *derived)
+        namespace["__slots__"] = tuple(own)
         namespace["_fields"] = tuple(fields)
         namespace["_kinds"] = dict(zip(fields, kinds, strict=True))
         namespace["_defaults"] = defaults
         namespace["_interned"] = interned
         cls = super().__new__(mcs, name, bases, namespace)
-        if "__new__" not in namespace and fields:
+        if "__new__" in namespace:
+            type.__setattr__(cls, "_handmade", True)  # subclasses inherit a hand-written constructor
+        elif fields and not getattr(cls, "_handmade", False) and (not interned or hasattr(cls, "_infer")):
             maker = _interning_new if interned else _plain_new
             maker(cls, tuple(fields), defaults)
         return cls
@@ -72,7 +72,7 @@ def _plain_new(cls: type, fields: tuple[str, ...], defaults: dict[str, object]) 
     env["_new"] = object.__new__
     lines = [f"def __new__(cls, {_signature(fields, defaults)}):"]
     if hasattr(cls, "_prepare"):
-        env["_prepare"] = cls._prepare  # type: ignore[attr-defined]
+        env["_prepare"] = cls._prepare
         lines.append(f"    {', '.join(fields)}, = _prepare({', '.join(fields)})")
     lines.append("    node = _new(cls)")
     for field in fields:
@@ -80,14 +80,14 @@ def _plain_new(cls: type, fields: tuple[str, ...], defaults: dict[str, object]) 
         lines.append(f"    _set_{field}(node, {field})")
     lines.append("    return node")
     exec("\n".join(lines), env)  # noqa: S102  # generated from class annotations only
-    cls.__new__ = env["__new__"]  # type: ignore[method-assign,assignment]
+    type.__setattr__(cls, "__new__", env["__new__"])
 
 
 def _interning_new(cls: type, fields: tuple[str, ...], defaults: dict[str, object]) -> None:
-    kinds: dict[str, str] = cls._kinds  # type: ignore[attr-defined]
+    kinds: dict[str, str] = cls._kinds
     env: dict[str, object] = {f"_default_{f}": v for f, v in defaults.items()}
     env |= {"_new": object.__new__, "_get": _TABLE.get, "_setdefault": _TABLE.setdefault}
-    env["_infer"] = cls._infer  # type: ignore[attr-defined]
+    env["_infer"] = cls._infer
     names = ", ".join(fields)
     lines = [
         f"def __new__(cls, {_signature(fields, defaults)}):",
@@ -110,13 +110,17 @@ def _interning_new(cls: type, fields: tuple[str, ...], defaults: dict[str, objec
             lines.append(f"    for item in {field}:")
             lines.append("        if item.depth > depth: depth = item.depth")
     if "dtype" not in fields:
-        env["_set_dtype"] = cls.dtype.__set__  # type: ignore[attr-defined]
+        env["_set_dtype"] = cls.dtype.__set__
         lines.append("    _set_dtype(node, dtype_)")
-    env["_set_depth"] = cls.depth.__set__  # type: ignore[attr-defined]
-    env["_set_free"] = cls._free.__set__  # type: ignore[attr-defined]
-    lines += ["    _set_depth(node, depth + 1)", "    _set_free(node, None)", "    return _setdefault(key, node)"]
+    env["_set_depth"] = cls.depth.__set__
+    env["_set_free"] = cls._free.__set__
+    lines += [
+        "    _set_depth(node, depth + 1)",
+        "    _set_free(node, None)",
+        "    return _setdefault(key, node)",
+    ]
     exec("\n".join(lines), env)  # noqa: S102  # generated from class annotations only
-    cls.__new__ = env["__new__"]  # type: ignore[method-assign,assignment]
+    type.__setattr__(cls, "__new__", env["__new__"])
 
 
 class Node(metaclass=NodeMeta):
@@ -125,6 +129,11 @@ class Node(metaclass=NodeMeta):
     _fields: ClassVar[tuple[str, ...]]
     _kinds: ClassVar[dict[str, str]]
     _interned: ClassVar[bool]
+    _binds: ClassVar[tuple[str, ...]] = ()  # fields whose variables this node defines
+
+    if TYPE_CHECKING:
+        # Constructors are generated and convert literals, so their static signature says nothing.
+        def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one with .replace({name}=...)")
@@ -172,11 +181,13 @@ def sweep() -> int:
     Call it between tuning trials, with no pass running: memo tables hold nodes and keep them alive.
     """
     dropped = 0
-    while True:
-        # A dead node is referred to by the table, by this frame's loop variable and by getrefcount's argument.
-        dead = [key for key, node in list(_TABLE.items()) if sys.getrefcount(node) <= 4]
-        if not dead:
-            return dropped
-        for key in dead:
-            _TABLE.pop(key, None)
-        dropped += len(dead)
+    keys = list(_TABLE)
+    # Newest first: parents go before their children, whose counts fall with them, so one pass is enough.
+    while keys:
+        key = keys.pop()
+        node = _TABLE.get(key)
+        # A dead node is referred to by the table, by ``node`` and by getrefcount's argument.
+        if node is not None and sys.getrefcount(node) <= 3:
+            del _TABLE[key]
+            dropped += 1
+    return dropped

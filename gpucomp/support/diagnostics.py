@@ -44,7 +44,7 @@ class Span:
 
 def caller_span() -> Span | None:
     """Return the innermost frame outside the compiler: the user's call that led here."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # inspect.stack() is 1000x slower
+    frame: FrameType | None = sys._getframe(1)  # inspect.stack() is 1000x slower
     while frame is not None and is_internal(frame.f_code.co_filename):
         frame = frame.f_back
     if frame is None:

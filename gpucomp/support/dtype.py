@@ -50,7 +50,7 @@ class DType(str):
 
     def with_lanes(self, lanes: int) -> DType:
         """Return the same element type with ``lanes`` lanes (1 gives the scalar)."""
-        return self.element if lanes == 1 else DType(f"{str(self.element)}x{lanes}")
+        return self.element if lanes == 1 else DType(f"{self.element!s}x{lanes}")
 
     @property
     def is_bool(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from gpucomp.ir.node import Node
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import Span, TypeMismatchError
-from gpucomp.support.dtype import FLOAT32, INT32, DType
+from gpucomp.support.dtype import FLOAT32, HANDLE, INT32, DType
 from gpucomp.tir import operators
 from gpucomp.tir.expr import BufferLoad, Expr, ExprLike, Ramp, Range, Var
 
@@ -103,7 +103,14 @@ class Buffer(Node):
             for extent in self.shape:
                 size = operators.multiply(size, extent)
         return Buffer(
-            self.data, self.dtype, (size,), (), self.elem_offset, self.name, self.data_alignment, self.offset_factor
+            self.data,
+            self.dtype,
+            (size,),
+            (),
+            self.elem_offset,
+            self.name,
+            self.data_alignment,
+            self.offset_factor,
         )
 
     def __repr__(self) -> str:
@@ -149,7 +156,7 @@ def decl_buffer(
             raise TypeMismatchError(f"buffer {name!r} has an extent of type {extent.dtype}")
     kind = DType(dtype) if dtype else FLOAT32
     if data is None:
-        data = Var(name, PointerType(PrimType(kind), scope or "global"))
+        data = Var(name, HANDLE, PointerType(PrimType(kind), scope or "global"))
     index_dtype = extents[0].dtype if extents else INT32
     steps = tuple([operators.convert(s) for s in strides or ()])
     offset = operators.const(0, index_dtype) if elem_offset is None else operators.convert(elem_offset)

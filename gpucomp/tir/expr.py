@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Union
 
 from gpucomp.ir.node import Node, intern_lookup, intern_store
@@ -146,7 +147,17 @@ class ExprOp:
         )
 
 
-class Expr(Node, ExprOp, interned=True):
+class _Derived:
+    """What an expression knows about itself beyond its fields (not part of constructors)."""
+
+    __slots__ = ("_free", "depth", "dtype")
+
+    dtype: DType
+    depth: int
+    _free: frozenset[Var] | bool | None  # None: not known yet; False: too many to keep
+
+
+class Expr(Node, ExprOp, _Derived, interned=True):
     """Base of expressions.
 
     Attributes:
@@ -154,13 +165,7 @@ class Expr(Node, ExprOp, interned=True):
         depth: longest path to a leaf, in nodes.
     """
 
-    _derived: ClassVar[tuple[str, ...]] = ("dtype", "depth", "_free")
-    if TYPE_CHECKING:
-        dtype: DType
-        depth: int
-        _free: frozenset[Var] | None
-
-    __hash__ = object.__hash__  # pyright: ignore[reportAssignmentType]  # identity is equality here
+    __hash__ = object.__hash__  # identity is equality here
 
     def __eq__(self, other: object) -> Expr:  # type: ignore[override]
         return operators.equality(EQ, self, other)
@@ -168,9 +173,9 @@ class Expr(Node, ExprOp, interned=True):
     def __ne__(self, other: object) -> Expr:  # type: ignore[override]
         return operators.equality(NE, self, other)
 
-    @classmethod
-    def _infer(cls, *fields: Any) -> Any:  # Any: each class checks its own fields
-        raise NotImplementedError(cls.__name__)
+    # Called with the fields of a node that is not interned yet.  Answers its dtype, or, where a field must be
+    # converted first, the tuple of converted fields.
+    _infer: ClassVar[Callable[..., Any]]
 
     def as_expr(self) -> Expr:
         return self
@@ -201,7 +206,11 @@ class Var(Expr):
     type_annotation: Type
 
     def __new__(
-        cls, name: str, dtype: str | Type = INT32, type_annotation: Type | None = None, span: Span | None = None
+        cls,
+        name: str,
+        dtype: str | Type = INT32,
+        type_annotation: Type | None = None,
+        span: Span | None = None,
     ) -> Var:
         node = object.__new__(cls)
         if isinstance(dtype, PointerType):
@@ -230,7 +239,13 @@ class Var(Expr):
 # Slot setters bypass __setattr__, which refuses; looking them up once makes a Var cost 1 us instead of 5.
 _set_name, _set_dtype, _set_annotation, _set_depth, _set_free = (
     getattr(cls, slot).__set__
-    for cls, slot in ((Var, "name"), (Var, "dtype"), (Var, "type_annotation"), (Expr, "depth"), (Expr, "_free"))
+    for cls, slot in (
+        (Var, "name"),
+        (Var, "dtype"),
+        (Var, "type_annotation"),
+        (Expr, "depth"),
+        (Expr, "_free"),
+    )
 )
 
 
@@ -382,7 +397,7 @@ class CmpOp(BinaryOp):
 
     @classmethod
     def _infer(cls, a: Any, b: Any) -> Any:
-        kind = BinaryOp._infer.__func__(cls, a, b)  # pyright: ignore[reportFunctionMemberAccess]
+        kind = BinaryOp._infer.__func__(cls, a, b)
         return kind if type(kind) is tuple else BOOL.with_lanes(kind.lanes)
 
 
@@ -535,6 +550,8 @@ class Shuffle(Expr):
 class Let(Expr):
     """``body`` with ``var`` standing for ``value``."""
 
+    _binds: ClassVar[tuple[str, ...]] = ("var",)
+
     var: Var
     value: Expr
     body: Expr
@@ -625,6 +642,7 @@ class CommReducer(Node):
     ``result`` combines the variables ``lhs`` and ``rhs``; ``identity_element`` is neutral for it.
     """
 
+    _binds: ClassVar[tuple[str, ...]] = ("lhs", "rhs")
     lhs: tuple[Var, ...]
     rhs: tuple[Var, ...]
     result: tuple[Expr, ...]
@@ -641,6 +659,7 @@ class CommReducer(Node):
 class Reduce(Expr):
     """Element ``value_index`` of the reduction of ``source`` over ``axis`` where ``condition`` holds."""
 
+    _binds: ClassVar[tuple[str, ...]] = ("axis",)
     combiner: CommReducer
     source: tuple[Expr, ...]
     axis: tuple[IterVar, ...]
@@ -655,7 +674,8 @@ class Reduce(Expr):
         for ax in axis:
             if ax.iter_type != IterVar.CommReduce:
                 raise TypeMismatchError(
-                    f"axis {ax.var.name!r} of a reduction is not a reduce axis", hint="make it with te.reduce_axis"
+                    f"axis {ax.var.name!r} of a reduction is not a reduce axis",
+                    hint="make it with te.reduce_axis",
                 )
         return source[value_index].dtype
 
@@ -703,15 +723,15 @@ class IterVar(Node, ExprOp):
     iter_type: int
     thread_tag: str = ""
 
-    DataPar: ClassVar[Final[int]] = 0
-    ThreadIndex: ClassVar[Final[int]] = 1
-    CommReduce: ClassVar[Final[int]] = 2
-    Ordered: ClassVar[Final[int]] = 3
-    Opaque: ClassVar[Final[int]] = 4
-    Unrolled: ClassVar[Final[int]] = 5
-    Vectorized: ClassVar[Final[int]] = 6
-    Parallelized: ClassVar[Final[int]] = 7
-    Tensorized: ClassVar[Final[int]] = 8
+    DataPar: ClassVar[int] = 0
+    ThreadIndex: ClassVar[int] = 1
+    CommReduce: ClassVar[int] = 2
+    Ordered: ClassVar[int] = 3
+    Opaque: ClassVar[int] = 4
+    Unrolled: ClassVar[int] = 5
+    Vectorized: ClassVar[int] = 6
+    Parallelized: ClassVar[int] = 7
+    Tensorized: ClassVar[int] = 8
 
     __hash__ = object.__hash__
 
@@ -764,4 +784,3 @@ def is_const_int(e: object, value: int | None = None) -> bool:
 def is_finite_const(e: Expr) -> bool:
     """True for a literal that is neither infinite nor NaN."""
     return isinstance(e, IntImm) or (isinstance(e, FloatImm) and math.isfinite(e.value))
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import Span
@@ -31,6 +31,7 @@ class PrimFunc(Node):
         attrs: read-only mapping; ``global_symbol`` names it, ``target``, ``tir.noalias``, ``calling_conv``, ...
     """
 
+    _binds: ClassVar[tuple[str, ...]] = ("params",)
     params: tuple[Var, ...]
     body: Stmt
     buffer_map: Mapping[Var, Buffer]

@@ -194,16 +194,19 @@ class Mutator(Functor):
         changed = False
         values: list[Any] = []
         for field, kind in node._kinds.items():
-            old = getattr(node, field)
-            new = old
+            old: Any = getattr(node, field)
+            new: Any = old
             if isinstance(old, Expr) and not (field == "var" and isinstance(node, e.Let)):
                 new = self.visit(old)
             elif kind == "exprs":
-                items = tuple([self.visit(x) for x in old])
-                new = old if all([x is y for x, y in zip(old, items, strict=True)]) else items
+                new = self._visit_all(old)
             changed = changed or new is not old
             values.append(new)
         return type(node)(*values) if changed else node
+
+    def _visit_all(self, old: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        items = tuple([self.visit(x) for x in old])
+        return old if all([x is y for x, y in zip(old, items, strict=True)]) else items
 
     # -- statements -------------------------------------------------------------------------------------------
 
@@ -237,9 +240,7 @@ class Mutator(Functor):
         low, extent, body = self.expr(node.min), self.expr(node.extent), self.stmt(node.body)
         if low is node.min and extent is node.extent and body is node.body:
             return node
-        return s.For(
-            node.loop_var, low, extent, node.kind, body, node.thread_binding, node.annotations, node.span
-        )
+        return s.For(node.loop_var, low, extent, node.kind, body, node.thread_binding, node.annotations, node.span)
 
     def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
         value, body = self.expr(node.value), self.stmt(node.body)
@@ -327,30 +328,66 @@ def stmt_children(node: Stmt) -> list[Expr | Stmt]:
     return out
 
 
+_KEEP = 48  # a node with more free variables keeps no set of them: sets along a chain of n terms cost n*n
+
+
 def free_vars(node: Expr) -> frozenset[Var]:
-    """Variables that occur free in an expression; cached on the node.  Do not iterate where order matters."""
-    cached = node._free
-    if cached is not None:
-        return cached
-    ensure_recursion(node.depth)
-    return _free_vars(node)
+    """Variables that occur free in an expression; cached on small nodes.  Do not iterate where order matters."""
+    known = _small_free(node)
+    if known is not None:
+        return known
+    found: set[Var] = set()
+    for item in expr_post_order(node):
+        if isinstance(item, (e.Let, e.Reduce)):  # binders: fall back to exact sets of the operands
+            return _exact_free(node)
+        if isinstance(item, Var):
+            found.add(item)
+    return frozenset(found)
 
 
-def _free_vars(node: Expr) -> frozenset[Var]:
-    if isinstance(node, Var):
-        result = frozenset((node,))
-    else:
-        result: frozenset[Var] = frozenset()
-        for child in expr_children(node):
-            more = child._free
-            more = _free_vars(child) if more is None else more
-            result = more if not result else result if more <= result else result | more
-        if isinstance(node, e.Let):
-            result = (result - {node.var}) | free_vars(node.value)
-        elif isinstance(node, e.Reduce):
-            result = result - {a.var for a in node.axis}
+def _small_free(node: Expr) -> frozenset[Var] | None:
+    """The cached set, or None for a node with many free variables."""
+    cached: Any = node._free
+    if cached is None:
+        for item in expr_post_order(node) if node.depth > 50 else (node,):
+            cached = _fill_free(item)
+    return None if isinstance(cached, bool) else cached
+
+
+def _fill_free(node: Expr) -> frozenset[Var] | bool:
+    if node._free is not None:
+        return node._free
+    result: frozenset[Var] | bool = frozenset((node,)) if isinstance(node, Var) else frozenset()
+    for child in expr_children(node):
+        more = _fill_free(child)
+        if isinstance(more, bool) or isinstance(result, bool):
+            result = False
+            break
+        result = more if not result else result if more <= result else result | more
+    if isinstance(result, frozenset):
+        result = _without_bound(node, result)
+        result = result if len(result) <= _KEEP else False
     object.__setattr__(node, "_free", result)
     return result
+
+
+def _without_bound(node: Expr, inner: frozenset[Var]) -> frozenset[Var]:
+    if isinstance(node, e.Let):
+        return (inner - {node.var}) | free_vars(node.value)
+    if isinstance(node, e.Reduce):
+        return inner - {a.var for a in node.axis}
+    return inner
+
+
+def _exact_free(node: Expr) -> frozenset[Var]:
+    """Free variables of a big expression with binders inside (rare; costs a set per node)."""
+    sets: dict[Expr, frozenset[Var]] = {}
+    for item in expr_post_order(node):
+        inner = frozenset((item,)) if isinstance(item, Var) else frozenset[Var]()
+        for child in expr_children(item):
+            inner |= sets[child]
+        sets[item] = _without_bound(item, inner)
+    return sets[node]
 
 
 class _Substitute(Mutator):
@@ -365,8 +402,8 @@ class _Substitute(Mutator):
             return done
         free = node._free
         if free is None:
-            free = _free_vars(node)
-        if not self.keys & free if len(self.keys) < len(free) else free.isdisjoint(self.keys):
+            free = _fill_free(node)
+        if free is not False and free.isdisjoint(self.keys):  # type: ignore[union-attr]
             return node
         done = self.memo[node] = self._table[type(node)](self, node)
         return done
@@ -385,9 +422,7 @@ def substitute(node: Any, mapping: Mapping[Any, Any]) -> Any:  # Any: Expr gives
     Returns:
         The same kind of thing, rebuilt with constants folded; ``node`` itself if no variable occurs.
     """
-    clean: dict[Var, Expr] = {
-        (k if isinstance(k, Var) else k.var): operators.convert(v) for k, v in mapping.items()
-    }
+    clean: dict[Var, Expr] = {(k if isinstance(k, Var) else k.var): operators.convert(v) for k, v in mapping.items()}
     if not clean:
         return node
     walker = _Substitute(clean)

@@ -71,13 +71,41 @@ def register(name: str, effect: CallEffectKind = CallEffectKind.Pure, arity: int
     return Op._registry.setdefault(name, Op(name, effect, arity))
 
 
-UNARY_MATH: Final = (
-    "exp exp2 exp10 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
-    "erf sigmoid floor ceil trunc round nearbyint fabs"
-).split()
-BINARY_MATH: Final = "pow atan2 hypot fmod copysign ldexp nextafter".split()
-PREDICATES: Final = "isnan isinf isfinite".split()
-BITWISE: Final = "shift_left shift_right bitwise_and bitwise_or bitwise_xor".split()
+UNARY_MATH: Final = [
+    "exp",
+    "exp2",
+    "exp10",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "sigmoid",
+    "floor",
+    "ceil",
+    "trunc",
+    "round",
+    "nearbyint",
+    "fabs",
+]
+BINARY_MATH: Final = ["pow", "atan2", "hypot", "fmod", "copysign", "ldexp", "nextafter"]
+PREDICATES: Final = ["isnan", "isinf", "isfinite"]
+BITWISE: Final = ["shift_left", "shift_right", "bitwise_and", "bitwise_or", "bitwise_xor"]
 
 for _name in UNARY_MATH + PREDICATES + ["bitwise_not", "popcount", "clz", "likely", "reinterpret"]:
     register(f"tir.{_name}", arity=1)
@@ -94,7 +122,7 @@ register("tir.barrier", CallEffectKind.Opaque)
 register("tir.assume", CallEffectKind.EmbedInfo, 1)
 register("tir.prefetch", CallEffectKind.Opaque)
 register("tir.ret", CallEffectKind.ControlJump, 1)
-# Warp exchanges: shuffle(mask, value, lane, width), shuffle_up/down(mask, value, delta, width), shuffle_xor(mask, value, lane_mask, width)
+# Warp exchanges: (mask, value, lane | delta | lane_mask, width)
 for _name in ("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"):
     register(f"tir.{_name}", CallEffectKind.Opaque, 4)
 register("tir.activemask", CallEffectKind.Opaque, 0)
@@ -198,7 +226,7 @@ def _rounding(fn: Callable[..., Expr]) -> Callable[..., Expr]:
     return call
 
 
-floor, ceil, trunc, round = (_rounding(f) for f in (_floor, _ceil, _trunc, _round))  # noqa: A001  # public name
+floor, ceil, trunc, round = (_rounding(f) for f in (_floor, _ceil, _trunc, _round))  # public name
 
 
 def power(x: ExprLike, y: ExprLike, span: object = None) -> Expr:
@@ -206,7 +234,7 @@ def power(x: ExprLike, y: ExprLike, span: object = None) -> Expr:
     return operators.power(x, y)
 
 
-def abs(x: ExprLike, span: object = None) -> Expr:  # noqa: A001  # public name
+def abs(x: ExprLike, span: object = None) -> Expr:  # public name
     """Absolute value."""
     return operators.absolute(x)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ _state = threading.local()
 
 
 @contextmanager
-def tracing() -> Iterator[None]:
+def tracing() -> Generator[None]:
     """While a user's function is traced, ``bool(a == b)`` raises instead of answering identity."""
     _state.depth = getattr(_state, "depth", 0) + 1
     try:
@@ -40,7 +40,7 @@ def is_tracing() -> bool:
 
 
 @contextmanager
-def not_tracing() -> Iterator[None]:
+def not_tracing() -> Generator[None]:
     """Compiler code that runs while a user's function is traced gets its own meaning of ``bool`` back."""
     saved = getattr(_state, "depth", 0)
     _state.depth = 0
@@ -66,9 +66,9 @@ def convert(value: Any, dtype: str | None = None) -> Expr:
     if isinstance(value, np.generic) and dtype is None:
         dtype = DType(str(value.dtype))
     if isinstance(value, (bool, np.bool_)):
-        return e.IntImm(dtype or BOOL, int(value))
+        return e.IntImm(DType(dtype or "bool"), int(value))
     if isinstance(value, (int, np.integer)):
-        kind = DType(dtype) if dtype else (INT32 if -(2**31) <= value < 2**31 else INT64)
+        kind = DType(dtype) if dtype is not None else (INT32 if -(2**31) <= value < 2**31 else INT64)
         return const(int(value), kind)
     if isinstance(value, (float, np.floating)):
         return const(float(value), DType(dtype or FLOAT32))
@@ -153,7 +153,7 @@ def _literal_like(value: Any, other: Expr) -> Expr:
         return const(value, FLOAT32)
     if kind.is_bool or kind.is_handle:
         return convert(value)
-    if kind.is_int and not _fits(value, kind):
+    if kind.is_int and isinstance(value, int) and not _fits(value, kind):
         return convert(value)
     return const(value, kind)
 
@@ -236,7 +236,7 @@ def _fold_float(cls: type[Any], x: FloatImm, y: FloatImm) -> Expr | None:
     if cls.__name__ == "Div":
         if b == 0:
             return None
-        return e.FloatImm(x.dtype, float(a / b))
+        return e.FloatImm(x.dtype, float(np.true_divide(a, b)))
     with np.errstate(all="ignore"):
         value = _FOLD[cls.__name__](a, b)
     if isinstance(value, (bool, np.bool_)):
@@ -297,7 +297,8 @@ def divide(a: Any, b: Any) -> Expr:
     x, y = match_types(a, b)
     if x.dtype.is_int:
         raise TypeMismatchError(
-            "'/' of two integers is ambiguous", hint="use // or te.floordiv, te.truncdiv, or cast to float first"
+            "'/' of two integers is ambiguous",
+            hint="use // or te.floordiv, te.truncdiv, or cast to float first",
         )
     return truncdiv(x, y)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import Span, TypeMismatchError
@@ -29,6 +29,8 @@ class Stmt(Node):
 
 class LetStmt(Stmt):
     """``body`` with ``var`` bound to ``value``."""
+
+    _binds: ClassVar[tuple[str, ...]] = ("var",)
 
     var: Var
     value: Expr
@@ -112,6 +114,7 @@ class ForKind(IntEnum):
 class For(Stmt):
     """``body`` for ``loop_var`` in [min, min + extent)."""
 
+    _binds: ClassVar[tuple[str, ...]] = ("loop_var",)
     loop_var: Var
     min: Expr
     extent: Expr
@@ -123,7 +126,14 @@ class For(Stmt):
 
     @staticmethod
     def _prepare(
-        loop_var: Var, low: Any, extent: Any, kind: int, body: Stmt, thread_binding: Any, annotations: Any, span: Any
+        loop_var: Var,
+        low: Any,
+        extent: Any,
+        kind: int,
+        body: Stmt,
+        thread_binding: Any,
+        annotations: Any,
+        span: Any,
     ) -> Any:
         lo, ext = operators.convert(low), operators.convert(extent)
         return loop_var, lo, ext, ForKind(kind), body, thread_binding, annotations or None, span
@@ -143,6 +153,7 @@ class Allocate(Stmt):
     The storage scope is in the type of ``buffer_var``.
     """
 
+    _binds: ClassVar[tuple[str, ...]] = ("buffer_var",)
     buffer_var: Var
     dtype: DType
     extents: tuple[Expr, ...]
@@ -261,4 +272,3 @@ def is_noop(stmt: Stmt) -> bool:
 
 
 NOOP: Stmt = Evaluate(operators.const(0, INT32))
-
