@@ -124,7 +124,7 @@ ensure_venv() {
       [ "$(cat "$other" 2>/dev/null || true)" = "$wanted" ] && return 0
     done
   fi
-  say "pip: installing gpucomp and [$extras] into $VENV"
+  say "pip: installing gpucomp${extras:+[$extras]} into $VENV"
   "$PY" -m pip install -q --disable-pip-version-check --no-warn-script-location -e "$ROOT${extras:+[$extras]}" ||
     die "pip install failed (is the network there?)"
   printf '%s' "$wanted" >"$stamp"
