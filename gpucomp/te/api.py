@@ -1,0 +1,249 @@
+"""The language of tensor expressions: placeholder, compute, variables, axes and reductions."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ContextDecorator
+from typing import Any
+
+from gpucomp.support.diagnostics import GpucompError, Span, TensorError, caller_span, is_internal
+from gpucomp.support.dtype import FLOAT32, INT32, DType
+from gpucomp.te.operation import ComputeOp, PlaceholderOp
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, IterVar, Range, Reduce, SizeVar, Var
+from gpucomp.tir.functor import expr_post_order
+
+THREAD_TAGS = frozenset([f"{p}.{d}" for p in ("blockIdx", "threadIdx") for d in "xyz"])
+_local = threading.local()
+
+
+def var(name: str = "tindex", dtype: str = "int32", span: Span | None = None) -> Var:
+    """A scalar variable: a symbolic extent, or a scalar argument."""
+    return Var(name, dtype)
+
+
+def size_var(name: str = "size", dtype: str = "int32", span: Span | None = None) -> SizeVar:
+    """A scalar variable that is known to be >= 0."""
+    return SizeVar(name, dtype)
+
+
+def const(value: float | int | bool, dtype: str = "int32", span: Span | None = None) -> Expr:
+    """A literal of the given type."""
+    return operators.const(value, dtype)
+
+
+def _shape(shape: Any, what: str) -> tuple[Expr, ...]:  # Any: users write ints, variables, lists of both
+    items = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    extents = [operators.convert(s) for s in items]
+    for position, extent in enumerate(extents):
+        problem = ""
+        if not extent.dtype.is_int or extent.dtype.lanes != 1:
+            problem = f"has type {extent.dtype}; extents are integers"
+        elif isinstance(extent, e.IntImm) and extent.value < 0:
+            problem = f"is {extent.value}; extents are >= 0"
+        if problem:
+            raise TensorError(f"extent {position} of {what} {problem}", code="GC206", where=caller_span())
+    return tuple(extents)
+
+
+def placeholder(shape: Any, dtype: str | None = None, name: str = "placeholder") -> Tensor:
+    """An input tensor.
+
+    Args:
+        shape: extents: integers or integer expressions of :func:`var`.
+        dtype: element type, float32 when not given.
+        name: preferred name.
+
+    Raises:
+        TensorError: an extent is negative or no integer.
+    """
+    extents = _shape(shape, f"placeholder {name!r}")
+    return PlaceholderOp(name, extents, DType(dtype) if dtype else FLOAT32, caller_span()).output(0)
+
+
+class tag_scope(ContextDecorator):  # noqa: N801  # public name
+    """``with te.tag_scope("broadcast"):`` gives operations made inside a tag."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+
+    def __enter__(self) -> tag_scope:
+        if getattr(_local, "tag", ""):
+            raise TensorError(f"tag_scope {self.tag!r} inside of {_local.tag!r}: tags do not nest", where=caller_span())
+        _local.tag = self.tag
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _local.tag = ""
+
+
+def _arg_names(fcompute: Callable[..., Any], ndim: int, name: str, varargs_names: Sequence[str] | None) -> list[str]:
+    kinds = inspect.Parameter
+    params = list(inspect.signature(fcompute).parameters.values())
+    positional = [p for p in params if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in positional if p.default is kinds.empty]
+    names = [p.name for p in positional[:ndim]]
+    rest = ndim - len(names)
+    has_varargs = any([p.kind is kinds.VAR_POSITIONAL for p in params])
+    if len(needed) > ndim or (rest and not has_varargs):
+        raise TensorError(
+            f"compute {name!r} has {ndim} dimensions, but its function takes {len(positional)} indices",
+            code="GC207",
+            where=caller_span(),
+            hint="the function takes one index for each dimension of the shape",
+        )
+    if varargs_names is not None and len(varargs_names) == rest:
+        return names + list(varargs_names)
+    return names + [f"i{i}" for i in range(len(names), ndim)]
+
+
+def _trace(fcompute: Callable[..., Any], indices: list[Var]) -> Any:
+    try:
+        with operators.tracing():
+            return fcompute(*indices)
+    except GpucompError as error:
+        if error.where is None:
+            error.where = _innermost_user_line(error)
+        raise
+
+
+def _innermost_user_line(error: GpucompError) -> Span | None:
+    place: Span | None = None
+    frame = error.__traceback__
+    while frame is not None:
+        filename = frame.tb_frame.f_code.co_filename
+        if not is_internal(filename):
+            place = Span(filename, frame.tb_lineno)
+        frame = frame.tb_next
+    return place
+
+
+def compute(
+    shape: Any,
+    fcompute: Callable[..., Any],
+    name: str = "compute",
+    tag: str = "",
+    attrs: Mapping[str, Any] | None = None,
+    varargs_names: Sequence[str] | None = None,
+) -> Any:  # Any: a Tensor, or a tuple of them when fcompute returns a tuple
+    """A tensor whose elements are given by an expression of their indices.
+
+    Args:
+        shape: extents of the result; ``()`` for a scalar.
+        fcompute: called once with one index variable for each dimension; returns an expression, a reduction
+            (``te.sum(...)``), or a tuple of those for several outputs of one shape.
+        name: preferred name.
+        tag: class of operation, for automatic scheduling.
+        attrs: free annotations.
+        varargs_names: names of the indices that ``fcompute`` takes as ``*indices``.
+
+    Returns:
+        The tensor, or a tuple of tensors.
+
+    Raises:
+        TensorError: wrong number of indices, a result that is no expression, or a reduction inside of another
+            expression.
+    """
+    span = caller_span()
+    extents = _shape(shape, f"compute {name!r}")
+    names = _arg_names(fcompute, len(extents), name, varargs_names)
+    axis = tuple([
+        IterVar(Range.from_min_extent(0, x), Var(n, x.dtype), IterVar.DataPar) for n, x in zip(names, extents, strict=True)
+    ])
+    result = _trace(fcompute, [a.var for a in axis])
+    several = isinstance(result, (tuple, list))
+    body = tuple([_body(x, name, span) for x in (result if several else (result,))])
+    _check_reductions(body, name, span)
+    op = ComputeOp(name, tag or getattr(_local, "tag", ""), attrs, axis, body, span)
+    return op.outputs if several else op.output(0)
+
+
+def _body(value: Any, name: str, span: Span | None) -> Expr:
+    if value is None:
+        raise TensorError(
+            f"the function of compute {name!r} returns None", code="GC208", where=span, hint="does it lack a return?"
+        )
+    body = operators.convert(value)
+    if body.dtype.is_handle:
+        raise TensorError(f"the function of compute {name!r} returns {body}, which is no number", code="GC208", where=span)
+    return body
+
+
+def _check_reductions(body: tuple[Expr, ...], name: str, span: Span | None) -> None:
+    roots = [b for b in body if isinstance(b, Reduce)]
+    inner: list[Expr] = [b for b in body if not isinstance(b, Reduce)]
+    for r in roots:
+        inner += [*r.source, r.condition, *r.init]
+    if any([isinstance(n, Reduce) for n in expr_post_order(*inner)]):
+        raise TensorError(
+            f"compute {name!r} uses a reduction inside of another expression",
+            code="GC209",
+            where=span,
+            hint="compute the reduction first, in a tensor of its own, then use its elements",
+        )
+    if not roots:
+        return
+    first = roots[0]
+    whole = [_same_reduction(r, first) and r.value_index == i for i, r in enumerate(roots)]
+    if len(roots) != len(body) or len(body) != len(first.source) or not all(whole):
+        raise TensorError(
+            f"compute {name!r} returns {len(body)} values that are not the elements of one reduction, in order",
+            code="GC210",
+            where=span,
+            hint="return the tuple that the reducer returns, whole; compute other results in a tensor of their own",
+        )
+
+
+def _same_reduction(a: Reduce, b: Reduce) -> bool:
+    # Interning makes equal operands the same objects, so putting b's index into a must give b itself.
+    return Reduce(a.combiner, a.source, a.axis, a.condition, b.value_index, a.init) is b
+
+
+def _domain(dom: Any) -> Range | None:
+    if dom is None or isinstance(dom, Range):
+        return dom
+    if isinstance(dom, (tuple, list)):
+        if len(dom) != 2:
+            raise TensorError(f"a domain is (begin, end), got {len(dom)} values", code="GC211", where=caller_span())
+        return Range(dom[0], dom[1])
+    return Range(0, dom)
+
+
+def thread_axis(dom: Any = None, tag: str = "", name: str = "", span: Span | None = None) -> IterVar:
+    """An axis of the launch grid, to which loops are bound.
+
+    Args:
+        dom: extent or (begin, end), when it shall be fixed here; the tag itself is accepted in its place.
+        tag: ``blockIdx.{x,y,z}``, ``threadIdx.{x,y,z}``, ``vthread[...]`` or ``cthread``.
+        name: preferred name, the tag when not given.
+
+    Raises:
+        TensorError: unknown tag.
+    """
+    if isinstance(dom, str):
+        dom, tag = None, dom
+    if tag not in THREAD_TAGS and not tag.startswith(("vthread", "cthread")):
+        raise TensorError(
+            f"unknown thread tag {tag!r}",
+            code="GC212",
+            where=caller_span(),
+            hint="one of blockIdx.x/y/z, threadIdx.x/y/z, vthread",
+        )
+    return IterVar(_domain(dom), Var(name or tag, INT32), IterVar.ThreadIndex, tag)
+
+
+def reduce_axis(dom: Any, name: str = "rv", thread_tag: str = "", span: Span | None = None) -> IterVar:
+    """An axis to reduce over.
+
+    Args:
+        dom: (begin, end), a :class:`Range`, or the extent.
+        name: preferred name.
+    """
+    domain = _domain(dom)
+    if domain is None:
+        raise TensorError("a reduce axis needs a domain", code="GC211", where=caller_span(), hint="te.reduce_axis((0, n))")
+    return IterVar(domain, Var(name, domain.extent.dtype), IterVar.CommReduce, thread_tag)

@@ -1,0 +1,117 @@
+"""Reductions: combine the values of a whole axis with a commutative, associative operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gpucomp.support.diagnostics import TensorError, caller_span
+from gpucomp.support.dtype import BOOL, DType
+from gpucomp.tir import expr as e
+from gpucomp.tir import intrin, operators
+from gpucomp.tir.expr import CommReducer, Expr, ExprLike, IterVar, Reduce, Var
+
+
+class Reducer:
+    """A commutative, associative combination with its identity; call it to reduce."""
+
+    def __init__(self, fcombine: Callable[..., Any], fidentity: Callable[..., Any], name: str) -> None:
+        self.fcombine, self.fidentity, self.__name__ = fcombine, fidentity, name
+        self._combiners: dict[tuple[DType, ...], CommReducer] = {}
+
+    def __call__(self, expr: Any, axis: Any, where: ExprLike | None = None, init: Any = None) -> Any:
+        """Reduce ``expr`` over ``axis``, or combine two values when ``axis`` is no axis.
+
+        Args:
+            expr: value to reduce, or a tuple of values for a reducer of tuples.
+            axis: a reduce axis or several.
+            where: elements for which it does not hold are left out.
+            init: start value (or tuple of them) in place of the identity.
+
+        Returns:
+            An expression, or a tuple of them.
+        """
+        if not isinstance(axis, (IterVar, list, tuple)):
+            return operators.convert(self.fcombine(operators.convert(expr), operators.convert(axis)))
+        axes = (axis,) if isinstance(axis, IterVar) else tuple(axis)
+        several = isinstance(expr, (tuple, list))
+        source = tuple([operators.convert(x) for x in (expr if several else (expr,))])
+        starts = () if init is None else tuple(init) if several else (init,)
+        kinds = tuple([x.dtype for x in source])
+        begin = tuple([operators.convert(x, None if isinstance(x, e.ExprOp) else k) for x, k in zip(starts, kinds, strict=bool(starts))])
+        condition = operators.const(1, BOOL) if where is None else operators.convert(where)
+        combiner = self._combiner(kinds, several)
+        outputs = tuple([Reduce(combiner, source, axes, condition, i, begin) for i in range(len(source))])
+        return outputs if several else outputs[0]
+
+    def _combiner(self, kinds: tuple[DType, ...], several: bool) -> CommReducer:
+        found = self._combiners.get(kinds)
+        if found is not None:
+            return found
+        suffix = [str(i) if several else "" for i in range(len(kinds))]
+        lhs = tuple([Var(f"x{s}", k) for s, k in zip(suffix, kinds, strict=True)])
+        rhs = tuple([Var(f"y{s}", k) for s, k in zip(suffix, kinds, strict=True)])
+        with operators.tracing():
+            result = self.fcombine(lhs, rhs) if several else (self.fcombine(lhs[0], rhs[0]),)
+            identity = self.fidentity(*kinds) if several else (self.fidentity(kinds[0]),)
+        if len(result) != len(kinds) or len(identity) != len(kinds):
+            raise TensorError(
+                f"reducer {self.__name__!r} of {len(kinds)} values gives {len(result)} values and {len(identity)} identities",
+                code="GC213",
+                where=caller_span(),
+            )
+        exprs = [operators.convert(x) for x in result]
+        for x, k in zip(exprs, kinds, strict=True):
+            if x.dtype is not k:
+                raise TensorError(
+                    f"reducer {self.__name__!r} combines two {k} to a {x.dtype}", code="GC213", where=caller_span()
+                )
+        neutral = tuple([operators.cast(k, operators.convert(x)) for x, k in zip(identity, kinds, strict=True)])
+        made = CommReducer(lhs, rhs, tuple(exprs), neutral)
+        return self._combiners.setdefault(kinds, made)
+
+
+def comm_reducer(fcombine: Callable[..., Any], fidentity: Callable[..., Any], name: str = "reduce") -> Reducer:
+    """Make a reducer.
+
+    Args:
+        fcombine: combines two values, or two tuples of values.
+        fidentity: called with the dtypes; gives the neutral value, or a tuple of them.
+        name: for messages.
+
+    Returns:
+        A callable ``reducer(expr, axis, where=None, init=None)``.
+    """
+    return Reducer(fcombine, fidentity, name)
+
+
+def _lowest(dtype: str) -> Expr:
+    kind = DType(dtype)
+    return operators.const(float("-inf"), kind) if kind.code in ("float", "bfloat") else intrin.min_value(kind)
+
+
+def _highest(dtype: str) -> Expr:
+    kind = DType(dtype)
+    return operators.const(float("inf"), kind) if kind.code in ("float", "bfloat") else intrin.max_value(kind)
+
+
+sum_of = comm_reducer(lambda x, y: x + y, lambda t: operators.const(0, t), name="sum")
+product_of = comm_reducer(lambda x, y: x * y, lambda t: operators.const(1, t), name="prod")
+max_of = comm_reducer(operators.maximum, _lowest, name="max")
+min_of = comm_reducer(operators.minimum, _highest, name="min")
+
+
+def all_of(*args: ExprLike) -> Expr:
+    """Logical and of all arguments."""
+    result: Expr = operators.const(1, BOOL)
+    for a in args:
+        result = operators.logical(e.And, result, a)
+    return result
+
+
+def any_of(*args: ExprLike) -> Expr:
+    """Logical or of all arguments."""
+    result: Expr = operators.const(0, BOOL)
+    for a in args:
+        result = operators.logical(e.Or, result, a)
+    return result
