@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from gpucomp.ir.node import Node, intern_lookup, intern_store
 from gpucomp.ir.types import PointerType, PrimType, Type

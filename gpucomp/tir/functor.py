@@ -199,7 +199,7 @@ class Mutator(Functor):
             if isinstance(old, Expr) and not (field == "var" and isinstance(node, e.Let)):
                 new = self.visit(old)
             elif kind == "exprs":
-                new = self._visit_all(old)
+                new = self._visit_all(getattr(node, field))
             changed = changed or new is not old
             values.append(new)
         return type(node)(*values) if changed else node
@@ -351,7 +351,7 @@ def _small_free(node: Expr) -> frozenset[Var] | None:
     if cached is None:
         for item in expr_post_order(node) if node.depth > 50 else (node,):
             cached = _fill_free(item)
-    return None if isinstance(cached, bool) else cached
+    return None if cached is False else cached
 
 
 def _fill_free(node: Expr) -> frozenset[Var] | bool:

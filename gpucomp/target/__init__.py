@@ -1,0 +1,5 @@
+"""Targets: what a kernel is compiled for, with its limits and features."""
+
+from gpucomp.target.target import Target, cuda, llvm, opencl
+
+__all__ = ["Target", "cuda", "llvm", "opencl"]

@@ -1,0 +1,254 @@
+"""Target: a kind, an architecture, limits and features; hashable, printable, usable as a context manager."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from gpucomp.runtime.device import Device
+from gpucomp.runtime.device import device as parse_device
+from gpucomp.support.diagnostics import LowerError, did_you_mean
+from gpucomp.target.kinds import CUDA_OPT_IN_SHARED, KINDS, TAGS, Kind
+
+_LOCAL = threading.local()
+_DEFAULT_ARCH: Final = {"cuda": "sm_90", "opencl": "", "llvm": "host"}
+
+
+class Target:
+    """What to compile for.
+
+    Args:
+        target: ``"cuda"``, ``"cuda -arch=sm_90"``, ``"cuda:sm_90"``, ``"opencl"``, ``"llvm"``, a tag such as
+            ``"nvidia/nvidia-h100"``, a mapping (``{"kind": "cuda", "arch": "sm_80"}``), JSON of one, or a Target.
+        host: target of the host code; accepted for compatibility, the host is always this process.
+
+    Raises:
+        LowerError: unknown kind, option or malformed text.
+    """
+
+    __slots__ = ("_key", "arch", "features", "host", "kind_info", "libs", "limits", "model", "options")
+
+    kind_info: Kind
+    arch: str
+    limits: Mapping[str, int]
+    features: frozenset[str]
+
+    def __init__(self, target: str | Mapping[str, Any] | Target, host: str | Target | None = None) -> None:
+        if isinstance(target, Target):
+            options: dict[str, Any] = dict(target.export())
+        elif isinstance(target, Mapping):
+            options = dict(target)
+        else:
+            options = _parse(target)
+        kind = str(options.pop("kind", ""))
+        if kind not in KINDS:
+            raise LowerError(
+                f"unknown target kind {kind!r}",
+                hint=did_you_mean(kind, KINDS) or f"known: {', '.join(KINDS)}, or a tag",
+            )
+        self.kind_info = KINDS[kind]
+        self.arch = str(options.pop("arch", "") or options.pop("mcpu", "") or _DEFAULT_ARCH[kind])
+        self.model = str(options.pop("model", "unknown"))
+        libs = options.pop("libs", ())
+        self.libs = tuple(str(libs).split(",")) if isinstance(libs, str) else tuple(libs)
+        extra = options.pop("features", ())
+        removed = options.pop("without", ())
+        self.features = (self.kind_info.features | _arch_features(kind, self.arch) | frozenset(extra)) - frozenset(
+            removed
+        )
+        limits = dict(self.kind_info.limits)
+        if kind == "cuda":
+            limits["max_dynamic_shared_memory_per_block"] = CUDA_OPT_IN_SHARED.get(self.arch, 49152)
+        unknown = [k for k in options if k not in limits]
+        if unknown:
+            raise LowerError(
+                f"unknown option {unknown[0]!r} of target {kind}", hint=did_you_mean(unknown[0], limits) or None
+            )
+        self.options = {k: int(v) for k, v in options.items()}
+        self.limits = limits | self.options
+        self.host = Target(host) if host is not None and not isinstance(host, Target) else host
+        self._key = json.dumps(self.export(), sort_keys=True)
+
+    @property
+    def kind(self) -> str:
+        """ "cuda", "opencl" or "llvm"."""
+        return self.kind_info.name
+
+    @property
+    def is_gpu(self) -> bool:
+        """Kernels are grids of threads."""
+        return self.kind_info.is_gpu
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names under which schedules for this target are looked up, most special first."""
+        if self.is_gpu and "cpu" in self.features:  # a kernel language on a processor: no barriers, few big groups
+            return (f"{self.kind}-cpu",)
+        return self.kind_info.keys
+
+    @property
+    def max_num_threads(self) -> int:
+        """Largest number of threads of a block."""
+        return self.limits["max_num_threads"]
+
+    @property
+    def thread_warp_size(self) -> int:
+        """Threads that run in lockstep; 1 where nothing is promised."""
+        return self.limits["thread_warp_size"]
+
+    @property
+    def max_shared_memory_per_block(self) -> int:
+        """Bytes of shared memory that a block may declare statically."""
+        return self.limits["max_shared_memory_per_block"]
+
+    @property
+    def max_function_args(self) -> int:
+        """Largest number of kernel arguments."""
+        return self.limits["max_function_args"]
+
+    @property
+    def l2_cache_size_bytes(self) -> int:
+        """Size of the last-level cache, 0 when unknown."""
+        return self.limits.get("l2_cache_size_bytes", 0)
+
+    def with_host(self, host: str | Target) -> Target:
+        """The same target with a host."""
+        return Target(self, host)
+
+    def with_options(self, **changes: Any) -> Target:  # Any: limits are numbers, features lists
+        """The same target with some options changed."""
+        return Target({**self.export(), **changes})
+
+    def export(self) -> dict[str, Any]:
+        """The target as plain data, from which :class:`Target` rebuilds it."""
+        out: dict[str, Any] = {"kind": self.kind, "arch": self.arch, **self.options}
+        added = self.features - self.kind_info.features - _arch_features(self.kind, self.arch)
+        removed = (self.kind_info.features | _arch_features(self.kind, self.arch)) - self.features
+        if added:
+            out["features"] = sorted(added)
+        if removed:
+            out["without"] = sorted(removed)
+        if self.model != "unknown":
+            out["model"] = self.model
+        return out
+
+    @staticmethod
+    def current(allow_none: bool = True) -> Target | None:
+        """The innermost target of a ``with`` statement of this thread.
+
+        Raises:
+            LowerError: there is none and ``allow_none`` is False.
+        """
+        stack: list[Target] = getattr(_LOCAL, "stack", [])
+        if stack:
+            return stack[-1]
+        if allow_none:
+            return None
+        raise LowerError("no current target", hint='wrap the call: with gpucomp.target.Target("cuda"): ...')
+
+    @staticmethod
+    def from_device(dev: Device | str) -> Target:
+        """The target of a device that exists here, with its real limits and features."""
+        device = parse_device(dev)
+        attributes = device.attributes
+        if device.kind == "cpu":
+            return Target("llvm")
+        options: dict[str, Any] = {
+            "kind": device.kind,
+            "model": attributes.name,
+            "max_num_threads": attributes.max_threads_per_block,
+            "max_shared_memory_per_block": attributes.max_shared_memory_per_block,
+        }
+        if device.kind == "cuda":
+            major, minor = attributes.compute_version.split(".")
+            suffix = "a" if int(major) >= 9 else ""
+            return Target({**options, "arch": f"sm_{major}{minor}{suffix}", "max_shared_memory_per_block": 49152})
+        options["features"] = sorted(attributes.features & {"fp16", "fp64"} | ({"cpu"} if attributes.is_cpu else set()))
+        dims = attributes.max_block_dims
+        options |= {"max_block_x": dims[0], "max_block_y": dims[1], "max_block_z": dims[2]}
+        return Target(options)
+
+    def __enter__(self) -> Self:
+        if not hasattr(_LOCAL, "stack"):
+            _LOCAL.stack = []
+        _LOCAL.stack.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _LOCAL.stack.pop()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and other._key == self._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __str__(self) -> str:
+        parts = [self.kind]
+        if self.arch and self.arch != "host":
+            parts.append(f"-arch={self.arch}")
+        parts += [f"-{k}={v}" for k, v in self.options.items()]
+        return " ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"Target({str(self)!r})"
+
+    def __reduce__(self) -> tuple[type[Target], tuple[dict[str, Any]]]:
+        return (Target, (self.export(),))
+
+
+def _arch_features(kind: str, arch: str) -> frozenset[str]:
+    if kind != "cuda":
+        return frozenset()
+    version = int("".join([c for c in arch if c.isdigit()]) or 0)
+    out: set[str] = set()
+    if version >= 61:
+        out.add("dp4a")
+    if version >= 80:
+        out |= {"cp_async", "mma", "bf16_math"}
+    if version >= 90:
+        out |= {"cluster", "tma"}
+    if arch == "sm_90a":
+        out.add("wgmma")
+    return frozenset(out)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    text = text.strip()
+    if text.startswith("{"):
+        return dict(json.loads(text))
+    text = TAGS.get(text, text)
+    words = text.split()
+    if not words:
+        raise LowerError("empty target", hint='write "cuda", "opencl" or "llvm"')
+    kind, _, arch = words[0].partition(":")
+    kind = TAGS.get(kind, kind)
+    options: dict[str, Any] = {"kind": kind}
+    if arch:
+        options["arch"] = arch
+    for word in words[1:]:
+        key, sign, value = word.lstrip("-").partition("=")
+        if not word.startswith("-") or not sign:
+            raise LowerError(f"cannot read {word!r} in target {text!r}", hint='options look like "-arch=sm_90"')
+        options[key] = value
+    return options
+
+
+def cuda(model: str = "unknown", arch: str | None = None, options: str | None = None) -> Target:
+    """A CUDA target, ``sm_90`` when no architecture is named."""
+    return Target(f"cuda -arch={arch or _DEFAULT_ARCH['cuda']} -model={model} {options or ''}")
+
+
+def opencl(model: str = "unknown", options: str | None = None) -> Target:
+    """An OpenCL C 1.2 target with the smallest limits that are safe everywhere."""
+    return Target(f"opencl -model={model} {options or ''}")
+
+
+def llvm(options: str | None = None) -> Target:
+    """This machine's processor."""
+    return Target(f"llvm {options or ''}")
