@@ -156,15 +156,11 @@ class DeviceAPI(ABC):
         """Release memory from :meth:`alloc`; safe while queued work still uses it."""
 
     @abstractmethod
-    def copy_from_host(
-        self, index: int, memory: Memory, source: HostArray, stream: object | None = None
-    ) -> None:
+    def copy_from_host(self, index: int, memory: Memory, source: HostArray, stream: object | None = None) -> None:
         """Copy a C-contiguous array to the device; ``source`` may be changed when the call returns."""
 
     @abstractmethod
-    def copy_to_host(
-        self, index: int, target: HostArray, memory: Memory, stream: object | None = None
-    ) -> None:
+    def copy_to_host(self, index: int, target: HostArray, memory: Memory, stream: object | None = None) -> None:
         """Copy to a C-contiguous array; it holds the data when the call returns."""
 
     @abstractmethod
@@ -174,9 +170,7 @@ class DeviceAPI(ABC):
         """Copy between two pieces of memory of one device."""
 
     @abstractmethod
-    def memset(
-        self, index: int, memory: object, byte: int, nbytes: int, stream: object | None = None
-    ) -> None:
+    def memset(self, index: int, memory: object, byte: int, nbytes: int, stream: object | None = None) -> None:
         """Set bytes; ``memory`` is a handle."""
 
     @abstractmethod
@@ -198,6 +192,13 @@ class DeviceAPI(ABC):
     def exist(self, index: int) -> bool:
         """True when device ``index`` is there."""
         return 0 <= index < self.count()
+
+    def probe_image(self, index: int) -> KernelImage | None:
+        """A kernel ``gpucomp_probe(float* x, int n)``: ``x[i] = 2 x[i] + 1``, launched in blocks of 64.
+
+        None when there is nothing to probe.
+        """
+        return None
 
     def create_stream(self, index: int) -> object | None:
         """A new stream (queue); None where everything runs in order on the host."""

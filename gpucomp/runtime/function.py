@@ -1,0 +1,372 @@
+"""A callable kernel: checks arguments once per combination of shapes, types and devices, then only launches.
+
+The first call with a combination picks the variant, binds shape variables, loads the device code and compiles
+the launcher.  Further calls cost a look-up, an overlap check of the outputs and the launch itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from typing import cast as type_cast
+
+import numpy as np
+import numpy.typing as npt
+
+from gpucomp.runtime.arguments import (
+    Argument,
+    bind_inputs,
+    check_contiguous,
+    check_kinds,
+    check_moduli,
+    check_scalar,
+    choose_variant,
+    output_shape,
+    refuse,
+    signature_text,
+    structural_scalars,
+)
+from gpucomp.runtime.base import LoadedImage, Memory, kind_name
+from gpucomp.runtime.device import Device, current_stream
+from gpucomp.runtime.interop import adopt, result_converter
+from gpucomp.runtime.memory import Pool, get_pool
+from gpucomp.runtime.ndarray import NDArray, empty
+from gpucomp.support.hostexpr import Scalar
+from gpucomp.support.launch import BufferParam, FunctionData, KernelImage, Param, ScalarParam, Variant
+from gpucomp.support.launcher import Launcher, bind_program
+
+_MOST_BOUND: Final = 4096
+_Key: TypeAlias = tuple[object, ...]
+_HostArray: TypeAlias = npt.NDArray[np.generic]
+
+
+class _Services:
+    """What a launcher asks of its device."""
+
+    __slots__ = ("_api", "_index", "_pool", "max_grid")
+
+    def __init__(self, device: Device) -> None:
+        self._api = device.api
+        self._index = device.index
+        self._pool: Pool = get_pool(device.kind, device.index)
+        self.max_grid = device.attributes.max_grid_dims
+
+    def alloc(self, nbytes: int, stream: object | None) -> object:
+        return self._pool.alloc(nbytes, stream)
+
+    def release(self, held: list[object], stream: object | None) -> None:
+        self._pool.release(type_cast("list[Memory]", held), stream)
+
+    def memset(self, handle: object, byte: int, nbytes: int, stream: object | None) -> None:
+        if nbytes > 0:
+            self._api.memset(self._index, handle, byte, nbytes, stream)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bound:
+    """A launcher for one combination of arguments.
+
+    Attributes:
+        launch: ``launch(stream, *handles, *numbers)``.
+        device: where.
+        buffers: positions of arrays among all arguments.
+        scalars: positions of numbers, with their parameters.
+        numbers: shape variables and facts.
+        overlaps: (position of an output, position of another array, bytes of the first, bytes of the second).
+        outputs: for calls with inputs only: position, shape and dtype of each array to allocate.
+    """
+
+    launch: Launcher
+    device: Device
+    buffers: tuple[int, ...]
+    scalars: tuple[tuple[int, ScalarParam], ...]
+    numbers: tuple[Scalar, ...]
+    overlaps: tuple[tuple[int, int, int, int], ...]
+    outputs: tuple[tuple[int, tuple[int, ...], str], ...] = ()
+
+
+class Function:
+    """One function of a compiled module.
+
+    Call it with all arrays (outputs are written in place, the result is None) or with the inputs only (outputs
+    are allocated and returned, as arrays of the inputs' kind: numpy in, numpy out).
+
+    Args:
+        data: what the compiler made.
+        device: where it runs; None: where the arrays are, device 0 for numpy arrays.
+    """
+
+    def __init__(self, data: FunctionData, device: Device | None = None) -> None:
+        check_moduli(data)
+        self.data = data
+        self.device = device
+        self.name = data.name
+        self.__name__ = data.name
+        self.kind = kind_name(data.variants[-1].image.kind)
+        self._params = data.params
+        self._inputs = tuple(position for position, param in enumerate(self._params) if not _is_output(param))
+        self._structural = structural_scalars(data)
+        self._only_arrays = all(isinstance(param, BufferParam) for param in self._params)
+        self._bound: dict[_Key, _Bound] = {}
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """The parameters in calling order."""
+        return self._params
+
+    def __repr__(self) -> str:
+        return f"<gpucomp.Function {signature_text(self.name, self._params)}>"
+
+    def __call__(self, *args: object, stream: object | None = None) -> object:
+        """Run.
+
+        Args:
+            args: arrays (NDArray, numpy, torch, cupy, jax) and numbers, in the order of the parameters; the
+                outputs may be left out, all together.
+            stream: of the device; None: the one set by ``Device.set_raw_stream``, else the default stream.
+
+        Returns:
+            None when all arguments are given; else the output, or a tuple of the outputs.
+
+        Raises:
+            ArgumentError: the arguments do not fit; names the argument, what was expected and what came.
+            DeviceError: the device is missing or failed.
+            BuildError: the device compiler refused the code (at the first call).
+        """
+        arrays = type_cast("tuple[NDArray, ...]", args)
+        try:
+            key = tuple([a._sig for a in arrays]) if self._only_arrays else self._key(args)
+        except (AttributeError, TypeError, ValueError):
+            return self._call_foreign(args, stream)
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bind(key, args)
+        if bound.outputs:
+            return self._call_returning(bound, args, stream)
+        return self._run(bound, args, stream)
+
+    def prepare(self, *args: object) -> None:
+        """Do everything that the first call with such arguments does, but launch nothing."""
+        arrays = type_cast("list[NDArray]", self._foreign(args)[0])
+        key = tuple([a._sig for a in arrays]) if self._only_arrays else self._key(arrays)
+        if key not in self._bound:
+            self._bind(key, arrays)
+
+    # -- the fast path
+
+    def _run(self, bound: _Bound, args: Sequence[object], stream: object | None) -> None:
+        arrays = type_cast("Sequence[NDArray]", args)
+        for out, other, out_bytes, other_bytes in bound.overlaps:
+            start, other_start = arrays[out].address, arrays[other].address
+            if start < other_start + other_bytes and other_start < start + out_bytes:
+                self._refuse_overlap(out, other)
+        if stream is None:
+            stream = current_stream(bound.device)
+        if stream is not None:
+            for position in bound.buffers:
+                allocation = arrays[position].allocation
+                if allocation is not None:
+                    allocation.used_on(stream)
+        handles = [arrays[position].handle for position in bound.buffers]
+        if not bound.scalars:
+            bound.launch(stream, *handles, *bound.numbers)
+            return
+        scalars = [
+            check_scalar(Argument(param, position + 1, type_cast("Scalar", args[position])), self.name)
+            for position, param in bound.scalars
+        ]
+        bound.launch(stream, *handles, *scalars, *bound.numbers)
+
+    def _call_returning(self, bound: _Bound, inputs: Sequence[object], stream: object | None) -> object:
+        outputs = [empty(shape, dtype, bound.device) for _, shape, dtype in bound.outputs]
+        args = list(inputs)
+        for (position, _, _), output in zip(bound.outputs, outputs, strict=True):
+            args.insert(position, output)
+        self._run(bound, args, stream)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _key(self, args: Sequence[object]) -> _Key:
+        """Signatures of the arrays and values of those numbers that decide on shapes and guards."""
+        params = self._params if len(args) == len(self._params) else self._input_params(len(args))
+        key: list[object] = []
+        for param, arg in zip(params, args, strict=False):
+            if isinstance(param, BufferParam):
+                key.append(type_cast("NDArray", arg)._sig)
+            else:
+                key.append(int(type_cast("int", arg)) if param.name in self._structural else None)
+        key.append(len(args))
+        return tuple(key)
+
+    # -- the first call with a combination of arguments
+
+    def _input_params(self, count: int) -> tuple[Param, ...]:
+        params = tuple(self._params[position] for position in self._inputs)
+        total = len(self._params)
+        if count != len(params):
+            takes = f"{self.name} takes {total} argument{'s' if total != 1 else ''}"
+            if len(params) < total:
+                takes += f", or {len(params)} without the outputs"
+            refuse(f"{takes}, got {count}", "GC601", f"call {signature_text(self.name, self._params)}")
+        return params
+
+    def _arguments(self, args: Sequence[object]) -> list[Argument]:
+        params = self._params if len(args) == len(self._params) else self._input_params(len(args))
+        return [
+            self._argument(param, position, arg)
+            for position, (param, arg) in enumerate(zip(params, args, strict=True), 1)
+        ]
+
+    def _argument(self, param: Param, position: int, value: object) -> Argument:
+        argument = Argument(param, position, type_cast("NDArray | Scalar", value))
+        if isinstance(param, ScalarParam):
+            return Argument(param, position, check_scalar(argument, self.name))
+        if not isinstance(value, NDArray):
+            refuse(
+                f"{argument.title(self.name)} is a {type(value).__name__}, expected an array of {param.dtype}",
+                "GC602",
+                f"make it one: numpy.asarray({param.name}, {param.dtype!r})",
+            )
+        return argument
+
+    def _bind(self, key: _Key, args: Sequence[object]) -> _Bound:
+        arguments = self._arguments(args)
+        device = self._device_of(arguments)
+        check_kinds(self.data, arguments)
+        outputs: list[tuple[int, tuple[int, ...], str]] = []
+        if len(args) < len(self._params):
+            env = bind_inputs(self.data, arguments)
+            for position, param in enumerate(self._params):
+                if isinstance(param, BufferParam) and param.output:
+                    outputs.append((position, output_shape(self.name, param, env), param.dtype))
+            full = list(args)
+            for position, shape, dtype in outputs:
+                full.insert(position, empty(shape, dtype, device))
+            arguments = self._arguments(full)
+        binding = choose_variant(self.data, arguments)
+        program = binding.variant.program
+        bound = _Bound(
+            launch=self._launcher(device, binding.variant),
+            device=device,
+            buffers=tuple(i for i, param in enumerate(self._params) if isinstance(param, BufferParam)),
+            scalars=tuple((i, p) for i, p in enumerate(self._params) if isinstance(p, ScalarParam)),
+            numbers=(
+                *(binding.env[name] for name in program.shape_vars),
+                *(binding.facts[fact] for fact in program.facts),
+            ),
+            overlaps=() if outputs else _overlap_checks(arguments),
+            outputs=tuple(outputs),
+        )
+        if len(self._bound) >= _MOST_BOUND:
+            self._bound.clear()
+        self._bound[key] = bound
+        return bound
+
+    def _device_of(self, arguments: Sequence[Argument]) -> Device:
+        arrays = [argument for argument in arguments if isinstance(argument.value, NDArray)]
+        wanted, reason = self.device, "it was built for it"
+        for argument in arrays:
+            value = argument.value
+            assert isinstance(value, NDArray)
+            if wanted is None and value.device.kind == self.kind:
+                wanted, reason = value.device, f"where {argument.param.name} is"
+            elif wanted is None:
+                wanted, reason = Device(self.kind), f"its code is for {self.kind}"
+            if value.device is not wanted:
+                refuse(
+                    f"{argument.title(self.name)} is on {value.device}, but {self.name} runs on {wanted} ({reason})",
+                    "GC608",
+                    f"copy it: gpucomp.nd.array({argument.param.name}, gpucomp.{wanted})",
+                )
+        return (wanted or Device(self.kind)).require()
+
+    def _launcher(self, device: Device, variant: Variant) -> Launcher:
+        kernels = load_image(device, variant.image).functions
+        return bind_program(variant.program, kernels, _Services(device))
+
+    def _refuse_overlap(self, out: int, other: int) -> None:
+        first, second = self._params[out], self._params[other]
+        refuse(
+            f"argument {out + 1} ({first.name}) of {self.name} is written and overlaps argument "
+            f"{other + 1} ({second.name})",
+            "GC612",
+            f"pass separate arrays, or leave {first.name} out: the result is then a new array",
+        )
+
+    # -- arrays of other libraries
+
+    def _call_foreign(self, args: Sequence[object], stream: object | None) -> object:
+        arrays, copies = self._foreign(args)
+        result = self(*arrays, stream=stream)
+        for host, device_array in copies:
+            np.copyto(host, device_array.numpy(), casting="no")
+        if result is None:
+            return None
+        convert = result_converter(args)
+        if isinstance(result, tuple):
+            return tuple(convert(item) for item in type_cast("tuple[NDArray, ...]", result))
+        return convert(type_cast("NDArray", result))
+
+    def _foreign(self, args: Sequence[object]) -> tuple[list[object], list[tuple[_HostArray, NDArray]]]:
+        """NDArrays for foreign arrays, and the numpy arrays to which results have to be copied back."""
+        values: list[object] = []
+        copies: list[tuple[_HostArray, NDArray]] = []
+        for argument in self._arguments([adopt(arg) for arg in args]):
+            param, value, given = argument.param, argument.value, args[argument.position - 1]
+            if not isinstance(value, NDArray) or not isinstance(given, np.ndarray) or self.kind == "cpu":
+                values.append(value)
+                continue
+            moved = self._upload(argument, value)
+            values.append(moved)
+            if isinstance(param, BufferParam) and param.access != "read":
+                copies.append((type_cast("_HostArray", given), moved))
+        return values, copies
+
+    def _upload(self, argument: Argument, host: NDArray) -> NDArray:
+        param = argument.param
+        assert isinstance(param, BufferParam)
+        check_kinds(self.data, [argument])
+        check_contiguous(argument.title(self.name), param.name, host)
+        moved = empty(host.shape, host.dtype, (self.device or Device(self.kind)).require())
+        return moved if param.access == "write" else moved.copyfrom(host)
+
+
+def _is_output(param: Param) -> bool:
+    return isinstance(param, BufferParam) and param.output
+
+
+def _overlap_checks(arguments: Sequence[Argument]) -> tuple[tuple[int, int, int, int], ...]:
+    """Pairs of a written array and another one whose memory must not overlap."""
+    arrays = [
+        (i, argument.param, argument.value)
+        for i, argument in enumerate(arguments)
+        if isinstance(argument.value, NDArray) and argument.value.nbytes
+    ]
+    checks: list[tuple[int, int, int, int]] = []
+    for i, param, array in arrays:
+        if not isinstance(param, BufferParam) or param.access == "read":
+            continue
+        for j, other_param, other in arrays:
+            both = isinstance(other_param, BufferParam) and other_param.access != "read"
+            if j != i and not (both and j < i):
+                checks.append((i, j, array.span_bytes, other.span_bytes))
+    return tuple(checks)
+
+
+_images: dict[tuple[Device, KernelImage], LoadedImage] = {}
+_images_lock = threading.RLock()
+
+
+def load_image(device: Device, image: KernelImage) -> LoadedImage:
+    """Compile and load an image on a device, once.
+
+    Raises:
+        BuildError: the device compiler refused it.
+    """
+    key = (device, image)
+    with _images_lock:
+        found = _images.get(key)
+        if found is None:
+            found = _images[key] = device.api.load(device.index, image)
+        return found
