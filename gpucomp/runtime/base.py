@@ -200,6 +200,24 @@ class DeviceAPI(ABC):
         """
         return None
 
+    # Forms that `inspect` can give, besides the source itself.
+    inspect_formats: ClassVar[tuple[str, ...]] = ()
+
+    def inspect(self, image: KernelImage, fmt: str) -> str | None:
+        """Another form of an image's code ("ptx", "sass", "asm"), with no device; None when there is none.
+
+        Raises:
+            BuildError: the compiler refused the source.
+        """
+        return None
+
+    def evict_caches(self, index: int, nbytes: int) -> None:
+        """Move ``nbytes`` bytes through the device's caches, so that what follows starts cold."""
+        memory = self.alloc(index, nbytes)
+        self.memset(index, memory.handle, 1, nbytes)
+        self.sync(index)
+        self.free(index, memory)
+
     def create_stream(self, index: int) -> object | None:
         """A new stream (queue); None where everything runs in order on the host."""
         return None

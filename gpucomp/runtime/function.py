@@ -154,6 +154,24 @@ class Function:
         if key not in self._bound:
             self._bind(key, arrays)
 
+    def resident(self, args: Sequence[object], device: Device) -> list[NDArray | Scalar]:
+        """All arguments of a call on ``device``: arrays are copied there if need be, outputs allocated if left out.
+
+        Raises:
+            ArgumentError: the arguments do not fit.
+        """
+        moved: list[object] = []
+        for arg in args:
+            value = adopt(arg)
+            moved.append(value.copyto(device) if isinstance(value, NDArray) and value.device is not device else value)
+        if len(moved) < len(self._params):
+            made = self(*moved)
+            outputs = type_cast("tuple[NDArray, ...]", made if isinstance(made, tuple) else (made,))
+            positions = (i for i, param in enumerate(self._params) if _is_output(param))
+            for position, output in zip(positions, outputs, strict=True):
+                moved.insert(position, output)
+        return [type_cast("NDArray | Scalar", value) for value in moved]
+
     # -- the fast path
 
     def _run(self, bound: _Bound, args: Sequence[object], stream: object | None) -> None:

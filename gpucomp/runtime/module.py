@@ -1,0 +1,278 @@
+"""Module: the result of a build.  A set of functions that can be called, timed, looked at and saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from typing import cast as type_cast
+
+from gpucomp.runtime.base import get_api
+from gpucomp.runtime.cache import write_atomically
+from gpucomp.runtime.device import Device
+from gpucomp.runtime.function import Function
+from gpucomp.runtime.timing import BenchmarkResult, TimeSettings, measure
+from gpucomp.support.diagnostics import ArgumentError, did_you_mean
+from gpucomp.support.launch import FunctionData, KernelImage
+from gpucomp.support.launcher import render_program
+
+_SOURCE_FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
+    "cuda": ("", "cuda", "cu"),
+    "opencl": ("", "opencl", "cl"),
+    "llvm": ("", "llvm", "ll"),
+    "null": ("", "null"),
+}
+_HOST_FORMATS: Final = ("host", "python", "py")
+_FILE_VERSION: Final = 1
+
+
+class Module:
+    """Compiled functions.
+
+    Args:
+        functions: by name; the first one (or "main") is the entry.
+        device: where they run; None: where the arrays of a call are.
+        type_key: "cuda", "opencl", "llvm"; None: the kind of the first function's code.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, FunctionData],
+        device: Device | None = None,
+        type_key: str | None = None,
+    ) -> None:
+        self._data = dict(functions)
+        self._functions = {name: Function(data, device) for name, data in self._data.items()}
+        self._device = device
+        self._type_key = type_key or (self._images()[0].kind if self._data else "")
+        self._imported: list[Module | SourceModule] = []
+        for kind in dict.fromkeys(image.kind for image in self._images()):
+            if kind != "llvm":
+                self._imported.append(SourceModule(kind, self._images(kind)))
+
+    # -- functions
+
+    @property
+    def entry_func(self) -> Function:
+        """The function that a call of the module runs.
+
+        Raises:
+            ArgumentError: the module has no function.
+        """
+        if not self._functions:
+            raise ArgumentError("this module has no function", code="GC630")
+        return self._functions.get("main") or next(iter(self._functions.values()))
+
+    def get_function(self, name: str, query_imports: bool = False) -> Function:
+        """The function called ``name``.
+
+        Args:
+            name: its name.
+            query_imports: also look into imported modules.
+
+        Raises:
+            ArgumentError: there is none.
+        """
+        found = self._functions.get(name)
+        if found is not None:
+            return found
+        if query_imports:
+            for module in self._imported:
+                if isinstance(module, Module) and name in module.function_names(True):
+                    return module.get_function(name, True)
+        names = self.function_names(query_imports)
+        hint = did_you_mean(name, names) or f"it has {', '.join(names) or 'no functions'}"
+        raise ArgumentError(f"this module has no function {name!r}", code="GC630", hint=hint)
+
+    def function_names(self, query_imports: bool = False) -> list[str]:
+        """Names in the order of definition."""
+        names = list(self._functions)
+        for module in self._imported if query_imports else ():
+            if isinstance(module, Module):
+                names += module.function_names(True)
+        return names
+
+    def __getitem__(self, name: str) -> Function:
+        return self.get_function(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._functions
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __call__(self, *args: object, stream: object | None = None) -> object:
+        """Run the entry function; see :class:`gpucomp.runtime.function.Function`."""
+        return self.entry_func(*args, stream=stream)
+
+    # -- modules
+
+    @property
+    def imported_modules(self) -> list[Module | SourceModule]:
+        """The device code of this module, and what was imported."""
+        return list(self._imported)
+
+    def import_module(self, module: Module) -> None:
+        """Add another module's functions to what ``get_function(name, query_imports=True)`` finds."""
+        self._imported.append(module)
+
+    @property
+    def type_key(self) -> str:
+        return self._type_key
+
+    @property
+    def device(self) -> Device | None:
+        """Where the functions run; None: where the arrays of a call are."""
+        return self._device
+
+    # -- text
+
+    def _images(self, kind: str | None = None) -> list[KernelImage]:
+        images = [variant.image for data in self._data.values() for variant in data.variants]
+        return list(dict.fromkeys(image for image in images if kind is None or image.kind == kind))
+
+    @property
+    def source(self) -> str:
+        """The device code, or the LLVM IR on the CPU."""
+        return self.get_source()
+
+    def get_source(self, fmt: str = "") -> str:
+        """The code of this module as text.
+
+        Args:
+            fmt: "" the generated source; "host" the generated Python launchers; or a form that the device kind
+                offers: "ptx" and "sass" for CUDA, "asm" for the CPU.
+
+        Raises:
+            ArgumentError: no such form.
+            BuildError: the form needs a compiler, and that refused the code.
+        """
+        if fmt in _HOST_FORMATS:
+            programs = [variant.program for data in self._data.values() for variant in data.variants]
+            return "\n\n".join(render_program(program) for program in programs)
+        return "\n".join(image_text(image, fmt) for image in self._images())
+
+    def show(self) -> None:
+        """Print the generated source."""
+        print(self.get_source())  # noqa: T201  # what it is for
+
+    def __repr__(self) -> str:
+        place = f" on {self._device}" if self._device is not None else ""
+        return f"<gpucomp.Module {self._type_key}{place}: {', '.join(self._functions)}>"
+
+    # -- files
+
+    def save(self, file_name: str | Path, fmt: str = "") -> None:
+        """Write the module to a file.
+
+        Args:
+            file_name: the file; its suffix decides when ``fmt`` is empty.
+            fmt: "json" the whole module, which :func:`load_module` reads; else a form of :meth:`get_source`.
+
+        Raises:
+            ArgumentError: no such form.
+        """
+        path = Path(file_name)
+        form = fmt or path.suffix.lstrip(".")
+        text = self._dumps() if form == "json" else self.get_source(form)
+        write_atomically(path, text.encode("utf-8"))
+
+    def _dumps(self) -> str:
+        functions = {name: data.to_json() for name, data in self._data.items()}
+        document = {"gpucomp": _FILE_VERSION, "type_key": self._type_key, "functions": functions}
+        return json.dumps(document, sort_keys=False, indent=1)
+
+    # -- time
+
+    def time_evaluator(
+        self,
+        func_name: str,
+        dev: Device,
+        number: int = 10,
+        repeat: int = 1,
+        min_repeat_ms: float = 0,
+        limit_zero_time_iterations: int = 100,
+        cooldown_interval_ms: float = 0,
+        repeats_to_cooldown: int = 1,
+        cache_flush_bytes: int = 0,
+        f_preproc: str = "",
+    ) -> Callable[..., BenchmarkResult]:
+        """A callable that times one function: ``evaluator(*args) -> BenchmarkResult`` in seconds per call.
+
+        Arrays that are not on ``dev`` are copied there before the clock starts; outputs may be left out.  See
+        :class:`gpucomp.runtime.timing.TimeSettings` for the settings.
+        """
+        settings = TimeSettings(
+            number,
+            repeat,
+            min_repeat_ms,
+            limit_zero_time_iterations,
+            cooldown_interval_ms,
+            repeats_to_cooldown,
+            cache_flush_bytes,
+            f_preproc,
+        )
+        function = self.get_function(func_name, query_imports=True)
+
+        def evaluate(*args: object, stream: object | None = None) -> BenchmarkResult:
+            arrays = function.resident(args, dev)
+            return measure(lambda: function(*arrays, stream=stream), dev, settings, arrays, stream)
+
+        return evaluate
+
+
+class SourceModule:
+    """The device code inside a module: what ``module.imported_modules[0]`` is."""
+
+    def __init__(self, type_key: str, images: list[KernelImage]) -> None:
+        self.type_key = type_key
+        self.images = images
+
+    @property
+    def imported_modules(self) -> list[Module | SourceModule]:
+        return []
+
+    def get_source(self, fmt: str = "") -> str:
+        """The device code as text; see :meth:`Module.get_source`."""
+        return "\n".join(image_text(image, fmt) for image in self.images)
+
+    def __repr__(self) -> str:
+        kernels = [kernel.name for image in self.images for kernel in image.kernels]
+        return f"<gpucomp device code {self.type_key}: {', '.join(kernels)}>"
+
+
+def image_text(image: KernelImage, fmt: str = "") -> str:
+    """One form of an image's code.
+
+    Raises:
+        ArgumentError: no such form for this kind of device.
+        BuildError: the form needs a compiler, and that refused the code.
+    """
+    own = _SOURCE_FORMATS.get(image.kind, ("",))
+    if fmt in own:
+        return image.source
+    text = get_api(image.kind).inspect(image, fmt)
+    if text is None:
+        known = ", ".join((*own[1:], *get_api(image.kind).inspect_formats, "host"))
+        raise ArgumentError(f"{image.kind} code has no form {fmt!r}", code="GC631", hint=f"known: {known}")
+    return text
+
+
+def load_module(path: str | Path, fmt: str = "") -> Module:
+    """Read a module that :meth:`Module.save` wrote as JSON.
+
+    Raises:
+        ArgumentError: the file is no such module.
+    """
+    if fmt not in ("", "json"):
+        raise ArgumentError(f"modules cannot be loaded from format {fmt!r}", code="GC631", hint="save as json")
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        version = document["gpucomp"]
+        functions = {name: FunctionData.from_json(data) for name, data in document["functions"].items()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArgumentError(f"{path} is no saved module: {error}", code="GC632") from error
+    if version != _FILE_VERSION:
+        raise ArgumentError(f"{path} has format version {version}, this is {_FILE_VERSION}", code="GC632")
+    return Module(functions, None, type_cast("str", document["type_key"]))

@@ -1,0 +1,488 @@
+"""OpenCL devices through pyopencl: those of all platforms, GPUs first, simulators last.
+
+Compiled programs are not kept by us: the drivers (PoCL, NVIDIA, Intel, AMD) keep their own, and pyopencl's cache on
+top of them is switched off.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+from typing import cast as type_cast
+
+import numpy as np
+
+from gpucomp.runtime.base import (
+    DeviceAPI,
+    DeviceAttributes,
+    Dim3,
+    HostArray,
+    LoadedImage,
+    Memory,
+    Missing,
+)
+from gpucomp.runtime.buildlog import build_error
+from gpucomp.support.diagnostics import BuildError, DeviceError
+from gpucomp.support.dtype import DType
+from gpucomp.support.launch import KernelImage, KernelSpec
+
+if TYPE_CHECKING:
+    import pyopencl as cl
+
+_PAGE: Final = 4096
+_LARGEST_GRID: Final = (2**31 - 1, 2**31 - 1, 2**31 - 1)
+_WARP_GUESS: Final = 32
+_INSTALL: Final = "pip install pyopencl"
+_DRIVER: Final = "install a driver, e.g. apt-get install pocl-opencl-icd (CPU), or that of your GPU"
+
+_PROBE: Final = """\
+__kernel void gpucomp_probe(__global float* x, int n) {
+  int i = get_global_id(0);
+  if (i < n) x[i] = 2.0f * x[i] + 1.0f;
+}
+"""
+_EVICT: Final = """\
+__kernel void gpucomp_evict(__global const int* data, __global int* result, int count) {
+  int sum = 0;
+  for (int i = get_global_id(0); i < count; i += get_global_size(0)) sum += data[i];
+  if (sum == 0x7fffffff) result[0] = sum;
+}
+"""
+
+
+class OpenCLAPI(DeviceAPI):
+    """See the module's text."""
+
+    kind: ClassVar[str] = "opencl"
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._devices: list[cl.Device] | None = None
+        self._missing: Missing | None = None
+        self._contexts: dict[int, cl.Context] = {}
+        self._queues: dict[int, cl.CommandQueue] = {}
+        self._streams: dict[int, weakref.WeakSet[cl.CommandQueue]] = {}
+        self._attributes: dict[int, DeviceAttributes] = {}
+        self._next_address = _PAGE
+        self._evictors: dict[int, LoadedImage] = {}
+
+    # -- devices
+
+    def _all(self) -> list[cl.Device]:
+        with self._lock:
+            if self._devices is None:
+                self._devices = self._enumerate()
+            return self._devices
+
+    def _enumerate(self) -> list[cl.Device]:
+        try:
+            import pyopencl as cl
+        except ImportError as error:
+            self._missing = Missing(f"pyopencl cannot be imported ({error})", _INSTALL)
+            return []
+        try:
+            platforms = cl.get_platforms()
+        except cl.Error as error:
+            self._missing = Missing(f"no OpenCL platform ({_error_name(error)})", _DRIVER)
+            return []
+        devices: list[cl.Device] = []
+        for platform in platforms:
+            try:
+                devices += platform.get_devices()
+            except cl.Error:  # a platform without a device says DEVICE_NOT_FOUND
+                continue
+        if not devices:
+            names = ", ".join(platform.name for platform in platforms)
+            self._missing = Missing(f"no device on the OpenCL platforms found ({names})", _DRIVER)
+        ranks = {cl.device_type.GPU: 0, cl.device_type.ACCELERATOR: 1, cl.device_type.CPU: 2}
+        return sorted(devices, key=lambda device: (_is_simulator(device), ranks.get(device.type, 3)))
+
+    def device(self, index: int) -> cl.Device:
+        """pyopencl's device number ``index``.
+
+        Raises:
+            DeviceError: there is none.
+        """
+        devices = self._all()
+        if 0 <= index < len(devices):
+            return devices[index]
+        reason = self._missing.reason if self._missing else f"{len(devices)} found"
+        raise DeviceError(f"device opencl({index}) is not there: {reason}", code="GC702", hint="gpucomp doctor")
+
+    def count(self) -> int:
+        return len(self._all())
+
+    def why_missing(self) -> Missing | None:
+        return self._missing if not self._all() else None
+
+    def attributes(self, index: int) -> DeviceAttributes:
+        found = self._attributes.get(index)
+        if found is None:
+            found = self._attributes[index] = _describe(self.device(index))
+        return found
+
+    def context(self, index: int) -> cl.Context:
+        """The context that all memory and programs of a device belong to."""
+        import pyopencl as cl
+
+        with self._lock:
+            if index not in self._contexts:
+                self._contexts[index] = cl.Context([self.device(index)])
+            return self._contexts[index]
+
+    def queue(self, index: int, stream: object | None = None) -> cl.CommandQueue:
+        """The command queue for a stream; None is the device's default queue."""
+        import pyopencl as cl
+
+        if stream is not None:
+            if not isinstance(stream, cl.CommandQueue):
+                given = type(stream).__name__
+                raise DeviceError(f"an OpenCL stream is a pyopencl.CommandQueue, got a {given}", code="GC705")
+            return stream
+        with self._lock:
+            if index not in self._queues:
+                self._queues[index] = self._new_queue(index)
+            return self._queues[index]
+
+    def _new_queue(self, index: int) -> cl.CommandQueue:
+        import pyopencl as cl
+
+        properties = cl.command_queue_properties.PROFILING_ENABLE
+        return cl.CommandQueue(self.context(index), self.device(index), properties)
+
+    def create_stream(self, index: int) -> object | None:
+        queue = self._new_queue(index)
+        self._streams.setdefault(index, weakref.WeakSet()).add(queue)
+        return queue
+
+    def _join(self, index: int) -> None:
+        """OpenCL's queues do not wait for each other: the default one waits for those that we created."""
+        for queue in list(self._streams.get(index, ())):
+            queue.finish()
+
+    # -- memory
+
+    def alloc(self, index: int, nbytes: int, alignment: int = 64) -> Memory:
+        import pyopencl as cl
+
+        largest = self.device(index).max_mem_alloc_size
+        if nbytes > largest:
+            raise DeviceError(
+                f"opencl({index}) cannot allocate {nbytes:,} bytes: its largest allocation is {largest:,}",
+                code="GC704",
+            )
+        try:
+            buffer = cl.Buffer(self.context(index), cl.mem_flags.READ_WRITE, size=max(1, nbytes))
+        except (cl.Error, MemoryError) as error:
+            message = f"opencl({index}) has no {nbytes:,} bytes of free memory ({_error_name(error)})"
+            raise DeviceError(message, code="GC704") from error
+        # cl_mem is no address.  Invented, page-aligned ranges serve the overlap and alignment checks as well:
+        # OpenCL aligns every buffer for the largest data type (long16, 128 bytes).
+        with self._lock:
+            address = self._next_address
+            self._next_address += -(-max(1, nbytes) // _PAGE) * _PAGE
+        return Memory(buffer, address, nbytes, buffer)
+
+    def free(self, index: int, memory: Memory) -> None:
+        _buffer(memory.handle).release()  # the driver keeps it until queued work is done
+
+    def copy_from_host(self, index: int, memory: Memory, source: HostArray, stream: object | None = None) -> None:
+        import pyopencl as cl
+
+        self._before(index, stream)
+        with _reporting(f"copying to opencl({index})"):
+            cl.enqueue_copy(self.queue(index, stream), _buffer(memory.handle), _bytes(source), is_blocking=True)
+
+    def copy_to_host(self, index: int, target: HostArray, memory: Memory, stream: object | None = None) -> None:
+        import pyopencl as cl
+
+        self._before(index, stream)
+        with _reporting(f"copying from opencl({index})"):
+            cl.enqueue_copy(self.queue(index, stream), _bytes(target), _buffer(memory.handle), is_blocking=True)
+
+    def copy_device_to_device(
+        self, index: int, target: Memory, source: Memory, nbytes: int, stream: object | None = None
+    ) -> None:
+        import pyopencl as cl
+
+        self._before(index, stream)
+        with _reporting(f"copying on opencl({index})"):
+            queue = self.queue(index, stream)
+            cl.enqueue_copy(queue, _buffer(target.handle), _buffer(source.handle), byte_count=nbytes)
+
+    def memset(self, index: int, memory: object, byte: int, nbytes: int, stream: object | None = None) -> None:
+        import pyopencl as cl
+
+        with _reporting(f"filling memory of opencl({index})"):
+            cl.enqueue_fill_buffer(self.queue(index, stream), _buffer(memory), np.full(1, byte, np.uint8), 0, nbytes)
+
+    def _before(self, index: int, stream: object | None) -> None:
+        if stream is None:
+            self._join(index)
+
+    def sync(self, index: int, stream: object | None = None) -> None:
+        with _reporting(f"work queued on opencl({index})"):
+            self._before(index, stream)
+            self.queue(index, stream).finish()
+
+    # -- code
+
+    def probe_image(self, index: int) -> KernelImage | None:
+        return KernelImage("opencl", _PROBE, (KernelSpec("gpucomp_probe", ("float32*", "int32")),))
+
+    def load(self, index: int, image: KernelImage) -> LoadedImage:
+        import pyopencl as cl
+
+        program, log = self._build(index, image)
+        functions = {spec.name: _Kernel(self, index, cl.Kernel(program, spec.name), spec) for spec in image.kernels}
+        return LoadedImage(functions, log, _texts(program), program)
+
+    def _build(self, index: int, image: KernelImage) -> tuple[cl.Program, str]:
+        import pyopencl as cl
+
+        device = self.device(index)
+        program = cl.Program(self.context(index), image.source)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the log is kept in LoadedImage.log
+                no_cache = type_cast("str", False)  # documented form that pyopencl's stub leaves out
+                program.build(options=list(image.options), cache_dir=no_cache)
+        except cl.Error as error:
+            compiler = _compiler(device.platform)
+            raise build_error(compiler, device.name.strip(), image.source, ".cl", str(error)) from None
+        log = program.get_build_info(device, cl.program_build_info.LOG)
+        missing = [spec.name for spec in image.kernels if spec.name not in program.kernel_names.split(";")]
+        if missing:
+            raise BuildError(f"the OpenCL source defines no kernel {missing[0]}", code="GC502")
+        return program, str(log).strip()
+
+    def evict_caches(self, index: int, nbytes: int) -> None:
+        # Reading leaves no dirty lines that the work which follows would have to write back.
+        if index not in self._evictors:
+            spec = KernelSpec("gpucomp_evict", ("int32*", "int32*", "int32"))
+            self._evictors[index] = self.load(index, KernelImage("opencl", _EVICT, (spec,)))
+        data, result = self.alloc(index, nbytes), self.alloc(index, 4)
+        self.memset(index, data.handle, 0, nbytes)
+        args = (data.handle, result.handle, nbytes // 4)
+        self.launch(self._evictors[index], "gpucomp_evict", (256, 1, 1), (64, 1, 1), args)
+        self.sync(index)
+        self.free(index, data)
+        self.free(index, result)
+
+    def time(self, index: int, work: Callable[[], object], stream: object | None = None) -> float:
+        """Seconds between two markers on the queue, by the device's clock (see :meth:`DeviceAPI.time`)."""
+        import pyopencl as cl
+
+        queue = self.queue(index, stream)
+        profiled = queue.properties & cl.command_queue_properties.PROFILING_ENABLE
+        if not profiled or self.attributes(index).is_cpu:
+            return super().time(index, work, stream)
+        self.sync(index, stream)
+        first = cl.enqueue_marker(queue)
+        work()
+        last = cl.enqueue_marker(queue)
+        with _reporting(f"work queued on opencl({index})"):
+            last.wait()
+        return (last.profile.end - first.profile.end) * 1e-9
+
+
+class _Kernel:
+    """A launch function.  OpenCL kernels keep their arguments: only those that changed are set again."""
+
+    def __init__(self, api: OpenCLAPI, index: int, kernel: cl.Kernel, spec: KernelSpec) -> None:
+        import pyopencl as cl
+
+        self._enqueue = cl.enqueue_nd_range_kernel
+        self._error = cl.Error
+        self._api = api
+        self._index = index
+        self._kernel = kernel
+        self._spec = spec
+        self._queue = api.queue(index)
+        self._lock = threading.Lock()
+        self._set: Callable[[int, object], None] = type_cast("Callable[[int, object], None]", kernel.set_arg)
+        self._packers = tuple(_packer(arg_type) for arg_type in spec.arg_types)
+        self._last: list[object] = [object()] * len(spec.arg_types)
+
+    def __call__(
+        self, grid: Dim3, block: Dim3, shared_bytes: int, stream: object | None, args: tuple[object, ...], /
+    ) -> None:
+        queue = self._queue if stream is None else self._api.queue(self._index, stream)
+        if shared_bytes:
+            raise DeviceError(
+                f"kernel {self._spec.name} asks for {shared_bytes} bytes of dynamic local memory: "
+                "OpenCL kernels declare theirs",
+                code="GC706",
+            )
+        (gx, gy, gz), (bx, by, bz) = grid, block
+        try:
+            # Arguments belong to the kernel object, so setting and launching is one step.
+            with self._lock:
+                for position, (packer, value, last) in enumerate(zip(self._packers, args, self._last, strict=True)):
+                    if value is not last:
+                        self._set(position, value if packer is None else packer(value))
+                        self._last[position] = value
+                self._enqueue(queue, self._kernel, (gx * bx, gy * by, gz * bz), block)
+        except self._error as error:
+            self._last = [object()] * len(self._packers)
+            raise self._explain(error, grid, block) from error
+
+    def _explain(self, error: Exception, grid: Dim3, block: Dim3) -> DeviceError:
+        import pyopencl as cl
+
+        device = self._api.device(self._index)
+        limit = self._kernel.get_work_group_info(cl.kernel_work_group_info.WORK_GROUP_SIZE, device)
+        threads = block[0] * block[1] * block[2]
+        name = self._spec.name
+        if threads > limit:
+            message = f"kernel {name} has {threads} threads per block, opencl({self._index}) allows {limit} for it"
+            return DeviceError(message, code="GC707", hint="use smaller thread extents in the schedule")
+        message = f"kernel {name} could not be launched on opencl({self._index}): {_error_name(error)}"
+        return DeviceError(message, code="GC707", context=f"grid {grid}, block {block}")
+
+
+def _packer(arg_type: str) -> Callable[[object], object] | None:
+    """What turns a Python number into the bytes of a kernel argument; None for buffers."""
+    if arg_type.endswith("*"):
+        return None
+    dtype = DType(arg_type)
+    if dtype.code == "bfloat":
+        return lambda value: dtype.numpy.type(type_cast("float", value)).tobytes()
+    code = {"bool": "?", "float16": "e", "float32": "f", "float64": "d"}.get(str(dtype))
+    if code is None:
+        letter = {8: "b", 16: "h", 32: "i", 64: "q"}[dtype.bits]
+        code = letter if dtype.is_signed else letter.upper()
+    return struct.Struct(code).pack
+
+
+def _buffer(handle: object) -> cl.Buffer:
+    return type_cast("cl.Buffer", handle)
+
+
+def _bytes(array: HostArray) -> HostArray:
+    """The same memory as bytes: pyopencl knows no bfloat16."""
+    return array.reshape(-1).view(np.uint8)
+
+
+class _reporting:  # reads as a word in `with`
+    """Turns pyopencl's errors into DeviceError."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        import pyopencl as cl
+
+        if isinstance(error, cl.Error):
+            raise DeviceError(f"{self._what} failed: {_error_name(error)}", code="GC708") from error
+
+
+def _error_name(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _is_simulator(device: cl.Device) -> bool:
+    return "oclgrind" in f"{device.platform.name} {device.name}".lower()
+
+
+def _compiler(platform: cl.Platform) -> str:
+    """ "PoCL 3.1+debian" from the version "OpenCL 3.0 PoCL 3.1+debian  Linux, ..."; else name and version."""
+    words = platform.version.split(",")[0].split()
+    return " ".join(words[2:4]) if "PoCL" in words else f"{platform.name} ({platform.version.strip()})"
+
+
+def _texts(program: cl.Program) -> Mapping[str, Callable[[], str]]:
+    """What the driver gives as a binary, where that is text (NVIDIA's is PTX)."""
+
+    def ptx() -> str:
+        return bytes(program.binaries[0]).decode("utf-8", "replace").rstrip("\0")
+
+    return {"ptx": ptx}
+
+
+def _describe(device: cl.Device) -> DeviceAttributes:
+    import pyopencl as cl
+
+    platform = device.platform
+    extensions = frozenset(device.extensions.split())
+    is_cpu = bool(device.type & cl.device_type.CPU)
+    dims = (*device.max_work_item_sizes, 1, 1)[:3]
+    return DeviceAttributes(
+        name=device.name.strip(),
+        vendor=device.vendor.strip(),
+        platform=platform.name,
+        version=platform.version.strip(),
+        max_threads_per_block=device.max_work_group_size,
+        max_block_dims=(dims[0], dims[1], dims[2]),
+        max_grid_dims=_LARGEST_GRID,
+        warp_size=1 if is_cpu else _warp_size(device),
+        max_shared_memory_per_block=device.local_mem_size,
+        multi_processor_count=device.max_compute_units,
+        l2_cache_size_bytes=device.global_mem_cache_size,
+        compute_version=_c_version(device),
+        global_memory_bytes=device.global_mem_size,
+        features=_features(device, extensions),
+        is_simulator=_is_simulator(device),
+        is_cpu=is_cpu,
+        location=_location(device),
+    )
+
+
+def _warp_size(device: cl.Device) -> int:
+    for name in ("warp_size_nv", "wavefront_width_amd"):
+        try:
+            return int(getattr(device, name))
+        except Exception:  # drivers throw various things at unknown queries
+            continue
+    return _WARP_GUESS
+
+
+def _c_version(device: cl.Device) -> str:
+    words = device.opencl_c_version.split()
+    return words[2] if len(words) > 2 else "1.2"
+
+
+def _features(device: cl.Device, extensions: frozenset[str]) -> frozenset[str]:
+    found = {"int64"}
+    for extension, feature in (
+        ("cl_khr_fp16", "fp16"),
+        ("cl_khr_fp64", "fp64"),
+        ("cl_khr_subgroups", "subgroups"),
+        ("cl_khr_int64_base_atomics", "int64_atomics"),
+    ):
+        if extension in extensions:
+            found.add(feature)
+    if "nvidia" in device.platform.name.lower():
+        found.add("nv_ptx")
+    return frozenset(found)
+
+
+def _location(device: cl.Device) -> str:
+    """Platforms can share a name, and devices of one platform too: add what tells them apart."""
+    import pyopencl as cl
+
+    twins = [other for other in device.platform.get_devices() if other.name == device.name]
+    number = next(itertools.compress(itertools.count(), [other == device for other in twins]), 0)
+    suffix_query = getattr(cl.platform_info, "ICD_SUFFIX_KHR", None)
+    suffix = ""
+    if suffix_query is not None:
+        try:
+            suffix = str(device.platform.get_info(suffix_query))
+        except cl.Error:
+            suffix = ""
+    return f"{suffix}#{number}" if len(twins) > 1 else suffix
+
+
+def device_api() -> OpenCLAPI:
+    """The OpenCL devices of this machine."""
+    return OpenCLAPI()
