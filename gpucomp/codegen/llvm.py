@@ -1,0 +1,76 @@
+"""CPU code: a PrimFunc in flat form as LLVM IR text.
+
+One exported function per PrimFunc.  It takes, for each parameter, the address of its buffer or its number, then the
+shape and stride variables of the buffers in order of first appearance (:func:`kernel_params`), and returns 0, or
+why it stopped: :data:`~gpucomp.codegen.llvm_text.OUT_OF_MEMORY`, or the number of a failed assertion, whose message
+stands in a comment ``; failure N: ...`` at the top of the text.
+"""
+
+from __future__ import annotations
+
+from gpucomp.codegen.llvm_stmt import StmtWriter, quoted
+from gpucomp.codegen.llvm_text import REGISTER, FunctionText, ModuleText
+from gpucomp.support.dtype import DType
+from gpucomp.support.launch import KernelImage, KernelSpec
+from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import ordered_vars
+
+
+def kernel_params(func: PrimFunc) -> tuple[Var, ...]:
+    """The arguments of the CPU function, in order: the parameters, then shape, stride and offset variables."""
+    roots: list[Expr] = []
+    for param in func.params:
+        buffer = func.buffer_map.get(param)
+        if buffer is not None:
+            roots += [*buffer.shape, *buffer.strides, buffer.elem_offset]
+    found = dict.fromkeys(func.params)
+    for root in roots:
+        found |= dict.fromkeys(ordered_vars(root))
+    return tuple(found)
+
+
+def emit_cpu(func: PrimFunc, target: object = None) -> KernelImage:
+    """Write a function for the CPU.
+
+    Args:
+        func: flat form; a host function with a ``buffer_map``, or a device function with pointer parameters.
+        target: unused: the runtime compiles for the processor that it finds.
+
+    Raises:
+        LowerError: what the CPU cannot do (barriers, warp exchanges, an element type), or no flat form.
+    """
+    module = ModuleText(func.name)
+    text = FunctionText()
+    noalias = bool(func.attrs.get("tir.noalias", False))
+    writer = StmtWriter(module, text, func.name, noalias)
+    formal: list[str] = []
+    types: list[str] = []
+    for i, param in enumerate(kernel_params(func)):
+        name = f"%arg{i}"
+        buffer = func.buffer_map.get(param)
+        pointer = buffer is not None or param.dtype.is_handle
+        if buffer is not None:
+            writer.env[buffer.data] = name
+        if pointer:
+            formal.append(f"ptr {'noalias ' if noalias else ''}{name}")
+            types.append(f"{_pointee(param) if buffer is None else buffer.dtype}*")
+        else:
+            formal.append(f"{_scalar(param.dtype)} {name}")
+            types.append(str(param.dtype))
+        writer.env[param] = text.op(f"icmp ne i8 {name}, 0") if param.dtype.is_bool else name
+    writer.stmt(func.body)
+    text.do("ret i32 0")
+    module.functions.append(
+        f"define i32 @{quoted(func.name)}({', '.join(formal)}) nounwind {{\n{text.body()}\n}}\n"
+    )
+    return KernelImage("llvm", module.render(), (KernelSpec(func.name, tuple(types)),))
+
+
+def _scalar(dtype: DType) -> str:
+    return "i8" if dtype.is_bool else REGISTER[dtype]
+
+
+def _pointee(param: Var) -> str:
+    element = getattr(param.type_annotation, "element_type", None)
+    return str(element.dtype) if element is not None else "uint8"
