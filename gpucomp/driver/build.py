@@ -1,0 +1,233 @@
+"""lower, source, build: the public ways from a schedule to IR, text and a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gpucomp.codegen import emit_cpu, emit_unit
+from gpucomp.codegen.host import cpu_program, host_expr
+from gpucomp.driver.cache import compiled_functions, structure_key
+from gpucomp.driver.default_schedule import with_default_schedule
+from gpucomp.driver.deferred import DeferredModule
+from gpucomp.driver.pipelines import pipeline
+from gpucomp.driver.verify import verified
+from gpucomp.ir.module import IRModule
+from gpucomp.ir.transform import PassContext
+from gpucomp.runtime.device import Device
+from gpucomp.runtime.module import Module
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.launch import FunctionData, HostExpr, KernelImage, Variant
+from gpucomp.target import Target
+from gpucomp.te.lower import lower_schedule
+from gpucomp.te.state import Schedule
+from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.expr import IntImm
+from gpucomp.tir.function import PrimFunc
+from gpucomp.transform.index_width import flat_extents, widen_indices
+from gpucomp.transform.split_host_device import split_host_device
+
+Inputs = Schedule | PrimFunc | IRModule
+_INT32_LIMIT = 2**31 - 1
+
+
+def lower(
+    inp: Inputs,
+    args: Sequence[Any] | None = None,  # Any: tensors, variables or buffers
+    name: str = "main",
+    binds: Mapping[Any, Buffer] | None = None,
+    simple_mode: bool = False,
+) -> IRModule:
+    """Lower a schedule (or a PrimFunc in buffer form) to flat, target-independent IR.
+
+    Args:
+        inp: a schedule, a PrimFunc, or a module of PrimFuncs.
+        args: tensors, scalar variables and buffers, in call order; needed for a schedule.
+        name: of the function.
+        binds: buffers to use for some tensors.
+        simple_mode: stop before flattening, which reads more easily.
+
+    Returns:
+        A module with one function for a schedule.
+
+    Raises:
+        ScheduleError: the schedule is illegal; points at the primitive that caused it.
+        LowerError: a pass cannot lower it.
+    """
+    target = Target.current()
+    functions = {f.name: f for f in _functions(inp, args, name, binds)}
+    if not simple_mode:
+        functions = {k: lower_primfunc(f, None, verify_with=target) for k, f in functions.items()}
+    return IRModule(functions)
+
+
+def lower_primfunc(func: PrimFunc, target: Target | None, verify_with: Target | None = None) -> PrimFunc:
+    """Run the passes of a target (None: those that all targets share) on a PrimFunc in buffer form."""
+    chosen = target or verify_with
+    if chosen is not None:
+        func = func.with_attr("target", chosen)
+    with verified(func):
+        return pipeline(target)(func)
+
+
+def source(
+    sch: Inputs,
+    args: Sequence[Any] | None = None,  # Any: as in lower
+    target: str | Target = "cuda",
+    name: str = "main",
+    binds: Mapping[Any, Buffer] | None = None,
+) -> str:
+    """The device source text; needs neither a device nor a compiler.
+
+    Args:
+        sch: what to compile; see :func:`lower`.
+        args: see :func:`lower`.
+        target: ``"cuda"``, ``"opencl"`` or ``"llvm"``, with options.
+        name: of the function, from which kernel names are made.
+        binds: see :func:`lower`.
+
+    Returns:
+        CUDA C, OpenCL C or LLVM IR; of several variants, the first.
+    """
+    data = compile_function(sch, args, Target(target), name, binds)
+    return data.variants[0].image.source
+
+
+def build(
+    inputs: Inputs,
+    args: Sequence[Any] | None = None,  # Any: as in lower
+    target: str | Target | None = None,
+    target_host: str | Target | None = None,
+    runtime: object = None,
+    name: str = "default_function",
+    binds: Mapping[Any, Buffer] | None = None,
+) -> Module:
+    """Compile for a target.
+
+    Args:
+        inputs: a schedule, a PrimFunc or a module of PrimFuncs in buffer form.
+        args: tensors, scalar variables and buffers in call order; needed for a schedule.
+        target: what to compile for.  None compiles at the first call, for the device where the arrays live
+            (numpy arrays: the default device, named in one log line).
+        target_host: accepted for compatibility; host code is generated Python.
+        runtime: accepted for compatibility.
+        name: of the function in the module.
+        binds: buffers to use for some tensors.
+
+    Returns:
+        A module.  Called with all buffers it writes in place; called with the inputs only it allocates and
+        returns the outputs, as arrays of the same kind.
+
+    Raises:
+        ScheduleError: the schedule is illegal.
+        LowerError: it cannot be lowered for the target.
+        BuildError: the device compiler refuses the generated source.
+    """
+    chosen = Target(target) if target is not None else Target.current()
+    functions = _functions(inputs, args, name, binds) if not isinstance(inputs, Schedule) else ()
+    if chosen is None:
+        return DeferredModule(lambda device: _build_for(inputs, args, device, name, binds), name)
+    if functions:
+        data = {f.name: compile_function(f, None, chosen, f.name) for f in functions}
+    else:
+        data = {name: compile_function(inputs, args, chosen, name, binds)}
+    return Module(data, None, chosen.kind)
+
+
+def _build_for(inputs: Inputs, args: Any, device: Device, name: str, binds: Any) -> Module:
+    target = Target.from_device(device)
+    return Module({name: compile_function(inputs, args, target, name, binds)}, device, target.kind)
+
+
+def _functions(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
+    if isinstance(inp, Schedule):
+        if args is None:
+            raise LowerError("args are needed to lower a schedule", hint="pass [A, B, C]: inputs, then outputs")
+        return [lower_schedule(inp, list(args), name, binds)]
+    if isinstance(inp, IRModule):
+        return list(inp.functions.values())
+    if isinstance(inp, PrimFunc):
+        return [inp if "global_symbol" in inp.attrs else inp.with_attr("global_symbol", name)]
+    raise LowerError(
+        f"cannot compile a {type(inp).__name__}", hint="pass a te.Schedule (te.create_schedule), a PrimFunc or an IRModule"
+    )
+
+
+def compile_function(
+    inp: Inputs, args: Any, target: Target, name: str = "main", binds: Any = None
+) -> FunctionData:  # Any: as in lower
+    """Compile to the plain data that the runtime executes; equal structures come from the cache."""
+    key = structure_key(inp, args, target, name, binds)
+    known = compiled_functions.get(key)
+    if known is None:
+        known = _compile(inp, args, target, name, binds)
+        compiled_functions.put(key, known)
+    return known
+
+
+def _compile(inp: Inputs, args: Any, target: Target, name: str, binds: Any) -> FunctionData:
+    if isinstance(inp, Schedule):
+        inp = with_default_schedule(inp, target)
+    [func, *rest] = _functions(inp, args, name, binds)
+    if rest:
+        raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")
+    guard, symbolic = _fits_int32(func)
+    variants: list[Variant] = []
+    if guard is not False:
+        variants.append(_variant(func, target, guard, "32-bit indices"))
+    if symbolic or guard is False:
+        variants.append(_variant(widen_indices(func), target, True, "64-bit indices"))
+    return FunctionData(name, tuple(variants))
+
+
+def _fits_int32(func: PrimFunc) -> tuple[HostExpr, bool]:
+    """Guard under which 32-bit indices suffice, and whether it depends on the call."""
+    tests: list[HostExpr] = []
+    for extent in flat_extents(func):
+        if isinstance(extent, IntImm):
+            if extent.value > _INT32_LIMIT:
+                return False, False
+        else:
+            tests.append(("le", host_expr(extent), _INT32_LIMIT))
+    if not tests:
+        return True, False
+    guard = tests[0]
+    for test in tests[1:]:
+        guard = ("and", guard, test)
+    return guard, True
+
+
+def _variant(func: PrimFunc, target: Target, guard: HostExpr, note: str) -> Variant:
+    func = lower_primfunc(func.with_attr("target", target), target)
+    if not target.is_gpu:
+        return Variant(guard, cpu_program(func), emit_cpu(func, target), note)
+    kernels, program = split_host_device(func)
+    image: KernelImage = emit_unit(kernels, target)
+    return Variant(guard, program, image, note)
+
+
+def stages(
+    sch: Inputs, args: Sequence[Any] | None = None, target: str | Target = "cuda", name: str = "main"
+) -> list[tuple[str, str]]:
+    """The IR after each pass that changed it, as (pass name, script) pairs, the input first."""
+    chosen = Target(target)
+    if isinstance(sch, Schedule):
+        sch = with_default_schedule(sch, chosen)
+    [func] = _functions(sch, args, name, None)
+    recorder = _Recorder()
+    with PassContext(instruments=[recorder]):
+        pipeline(chosen)(func.with_attr("target", chosen))
+    return [("input", func.script()), *recorder.pages]
+
+
+class _Recorder:
+    def __init__(self) -> None:
+        self.pages: list[tuple[str, str]] = []
+        self._before: object = None
+
+    def run_before_pass(self, unit: object, info: Any) -> None:
+        self._before = unit
+
+    def run_after_pass(self, unit: object, info: Any) -> None:
+        if unit is not self._before and isinstance(unit, PrimFunc):
+            self.pages.append((info.name, unit.script()))

@@ -1,0 +1,128 @@
+"""Matrix products on GPUs without tensor cores.
+
+One block computes a tile of the result.  Its threads fetch slabs of both operands into shared memory with 16-byte
+loads; each thread owns four 4x4 (or two) sub-tiles, placed a half tile apart as virtual threads, so that the
+fragments of a warp are read from shared memory without bank conflicts.  The scheme is the classical one of
+V. Volkov and J. Demmel, "Benchmarking GPUs to tune dense linear algebra", SC 2008.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpucomp import te
+from gpucomp.kernels.registry import Definition, schedules
+from gpucomp.kernels.shapes import extent
+from gpucomp.target import Target
+from gpucomp.te import Schedule, Stage, Tensor
+
+
+@dataclass(frozen=True)
+class GemmTile:
+    """Tile sizes in elements.
+
+    Attributes:
+        m, n, k: slab of one block.
+        thread_m, thread_n: sub-tile that a thread holds in one piece.
+        vthread_m, vthread_n: pieces of a thread along each side.
+        double_buffer: fetch the next slab while the present one is used.
+        pad: elements added to each row of the first operand's slab.
+    """
+
+    m: int = 128
+    n: int = 128
+    k: int = 16
+    thread_m: int = 4
+    thread_n: int = 4
+    vthread_m: int = 2
+    vthread_n: int = 2
+    double_buffer: bool = False
+    pad: int = 4
+
+    @property
+    def threads_m(self) -> int:
+        """Threads along the rows."""
+        return self.m // (self.thread_m * self.vthread_m)
+
+    @property
+    def threads_n(self) -> int:
+        """Threads along the columns."""
+        return self.n // (self.thread_n * self.vthread_n)
+
+
+LARGE = GemmTile()
+MEDIUM = GemmTile(m=64, n=64, k=16, vthread_m=1, vthread_n=1)
+SMALL = GemmTile(m=32, n=32, k=16, thread_m=2, thread_n=2, vthread_m=1, vthread_n=1)
+
+
+def choose_tile(m: int | None, n: int | None, target: Target) -> GemmTile:
+    """The largest tile that still gives every multiprocessor of a big GPU work; symbolic sizes count as large."""
+    if target.max_num_threads < 256 or (m is not None and n is not None and m * n <= 256 * 256):
+        return SMALL
+    if m is not None and n is not None and (m * n) // (LARGE.m * LARGE.n) < 128:
+        return MEDIUM
+    return LARGE
+
+
+@schedules("matmul", "gpu")
+def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = None) -> Schedule:
+    """Schedule ``C = A @ B`` (any sizes, symbolic ones too) for the threads of a GPU."""
+    (a, b), c = defn.inputs, defn.outputs[0]
+    m, n = extent(c.shape[0]), extent(c.shape[1])
+    tile = tile or choose_tile(m, n, target)
+    s = te.create_schedule(c.op)
+    acc = s.cache_write(c, "local")
+    a_shared, b_shared = s.cache_read(a, "shared", [acc]), s.cache_read(b, "shared", [acc])
+    a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
+
+    stage = s[c]
+    i, j = c.op.axis
+    block_i, i = stage.split(i, factor=tile.m)
+    block_j, j = stage.split(j, factor=tile.n)
+    virtual_i, i = stage.split(i, nparts=tile.vthread_m)
+    virtual_j, j = stage.split(j, nparts=tile.vthread_n)
+    thread_i, i = stage.split(i, factor=tile.thread_m)
+    thread_j, j = stage.split(j, factor=tile.thread_n)
+    stage.reorder(block_i, block_j, virtual_i, virtual_j, thread_i, thread_j, i, j)
+    ty, tx = te.thread_axis("threadIdx.y"), te.thread_axis("threadIdx.x")
+    stage.bind(block_i, te.thread_axis("blockIdx.y"))
+    stage.bind(block_j, te.thread_axis("blockIdx.x"))
+    stage.bind(virtual_i, te.thread_axis("vthread", name="vy"))
+    stage.bind(virtual_j, te.thread_axis("vthread", name="vx"))
+    stage.bind(thread_i, ty)
+    stage.bind(thread_j, tx)
+    stage.unroll(i)
+    stage.vectorize(j)
+
+    inner = s[acc]
+    inner.compute_at(stage, thread_j)
+    ko, ki = inner.split(acc.op.reduce_axis[0], factor=tile.k)
+    kq, kr = inner.split(ki, factor=4)
+    inner.reorder(ko, kq, kr, *acc.op.axis)
+    for axis in (kr, *acc.op.axis):
+        inner.unroll(axis)
+
+    for shared in (a_shared, b_shared):
+        s[shared].compute_at(inner, ko)
+        _fetch(s[shared], shared, (ty, tx), (tile.threads_m, tile.threads_n))
+        if tile.double_buffer:
+            s[shared].double_buffer()
+    if tile.pad:
+        s[a_shared].storage_align(a_shared.op.axis[0], 2 * tile.pad, tile.pad)
+    for local in (a_local, b_local):
+        s[local].compute_at(inner, kq)
+        s[local].unroll(local.op.axis[0])
+        s[local].vectorize(local.op.axis[1])
+    return s
+
+
+def _fetch(stage: Stage, tensor: Tensor, threads: tuple[te.IterVar, te.IterVar], counts: tuple[int, int]) -> None:
+    """All threads of a block fetch a slab together, 16 bytes each at a time, neighbours next to each other."""
+    lanes = 16 // tensor.dtype.nbytes if tensor.dtype.nbytes < 8 else 2
+    fused = stage.fuse(*tensor.op.axis)
+    fused, vector = stage.split(fused, factor=min(lanes, 4))
+    fused, tx = stage.split(fused, factor=counts[1])
+    _, ty = stage.split(fused, factor=counts[0])
+    stage.bind(ty, threads[0])
+    stage.bind(tx, threads[1])
+    stage.vectorize(vector)
