@@ -1,0 +1,355 @@
+"""The analyzer: what passes ask about integer expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gpucomp.arith import bounds as b
+from gpucomp.arith.bounds import INF, ConstIntBound, ModularSet
+from gpucomp.arith.logic import operands, strip_likely
+from gpucomp.arith.state import Form, Impure
+from gpucomp.arith.vectors import Vectors
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.recursion import ensure_recursion
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
+from gpucomp.tir.functor import free_vars
+
+_DEEP = 60
+_PROOF_DEPTH = 4
+
+
+class Analyzer(Vectors):
+    """Knows facts about variables and answers questions about integer expressions.
+
+    Make one per function and keep it: answers are remembered per expression for as long as the facts stay the
+    same.  Signed 32- and 64-bit index arithmetic is taken not to overflow; unsigned and narrow types, and values
+    that come from loads, wrap, and are only reasoned about where a bound proves that they do not.
+    """
+
+    # -- facts ------------------------------------------------------------------------------------------------
+
+    def bind(self, var: Var | IterVar, value: ExprLike | Range, override: bool = False) -> None:
+        """Say that ``var`` equals an expression, or runs over a range.
+
+        Raises:
+            LowerError: the variable is bound to something else already and ``override`` is false.
+        """
+        target = var.var if isinstance(var, IterVar) else var
+        if isinstance(value, Range):
+            self._bind_range(target, value, override)
+            return
+        new = self.simplify(operators.cast(target.dtype, value))
+        self._bind_value(target, new, override)
+
+    def _bind_value(self, var: Var, new: Expr, override: bool) -> None:
+        old = self._replaced.get(var)
+        if old is new:
+            return
+        if not override and (old is not None or var in self._known):
+            raise self._twice(var)
+        if new is var:
+            return
+        self._clear_for(var)
+        self._known.pop(var, None)
+        self._replaced[var] = new
+
+    def _bind_range(self, var: Var, domain: Range, override: bool) -> None:
+        low, extent = domain.min, domain.extent
+        if type(extent) is IntImm and type(low) is IntImm:
+            self._bind_constant_range(var, low, extent.value, override)
+            return
+        low, extent = self.simplify(low), self.simplify(extent)
+        if type(extent) is IntImm and extent.value == 1:
+            self._bind_value(var, operators.cast(var.dtype, low), override)
+            return
+        (first, _), (_, last) = self._bound(low), self._bound(self.simplify(operators.add(low, extent)))
+        self._set_bound(var, (first, last - 1), override)
+        if low.dtype is not var.dtype:
+            return
+        start = self._form(low)
+        size = self._form(extent)
+        at: Form = ({var: 1}, 0)
+        if type(low) is not IntImm:
+            self._add_fact(self._difference(at, start))
+        end = self._plus(size[0], size[1] - 1, start, 1)
+        if end[0]:
+            self._add_fact(self._difference(end, at))
+
+    def _bind_constant_range(self, var: Var, low: IntImm, extent: int, override: bool) -> None:
+        if extent == 1:
+            self._bind_value(var, operators.cast(var.dtype, low), override)
+            return
+        self._set_bound(var, (low.value, low.value + extent - 1), override)
+
+    def _set_bound(self, var: Var, new: b.Interval, override: bool) -> None:
+        old = self._known.get(var)
+        if old == new:
+            return
+        if not override and (old is not None or var in self._replaced):
+            raise self._twice(var)
+        self._clear_for(var)
+        self._replaced.pop(var, None)
+        self._drop_facts(var)
+        self._known[var] = new
+
+    def _twice(self, var: Var) -> LowerError:
+        return LowerError(
+            f"variable {var.name!r} is bound to two different things in one analysis",
+            hint="pass override=True to replace what is known",
+        )
+
+    def _clear_for(self, var: Var) -> None:
+        """Forget memoised answers unless none of them can mention ``var``."""
+        if var in self._met or self._outer is not None:
+            self._forget()
+
+    def update(self, var: Var | IterVar, info: ConstIntBound | ModularSet | Any, override: bool = False) -> None:
+        """Set what is known about ``var``: a bound, a congruence, or an interval set with constant ends.
+
+        Raises:
+            LowerError: something else is known already and ``override`` is false.
+        """
+        target = var.var if isinstance(var, IterVar) else var
+        if isinstance(info, ConstIntBound):
+            self._set_bound(target, info.interval(), override)
+            return
+        if isinstance(info, ModularSet):
+            new = info.coeff, info.base % info.coeff if info.coeff else info.base
+            old = self._congruent.get(target)
+            if old == new:
+                return
+            if old is not None and not override:
+                raise self._twice(target)
+            self._clear_for(target)
+            self._congruent[target] = new
+            return
+        low, high = self._bound(self.simplify(info.min_value)), self._bound(self.simplify(info.max_value))
+        self._set_bound(target, (low[0], high[1]), override)
+
+    def _add_fact(self, fact: Form) -> None:
+        """Record that a sum is >= 0."""
+        self._facts.append(fact)
+        for atom in fact[0]:
+            self._facts_of.setdefault(atom, []).append(fact)
+
+    def _drop_facts(self, var: Var) -> None:
+        stale = self._facts_of.get(var)
+        if stale:
+            self._facts = [f for f in self._facts if var not in f[0]]
+            self._index_facts()
+
+    def _index_facts(self) -> None:
+        self._facts_of = {}
+        for fact in self._facts:
+            for atom in fact[0]:
+                self._facts_of.setdefault(atom, []).append(fact)
+
+    @contextmanager
+    def constraint_scope(self, condition: ExprLike) -> Iterator[None]:
+        """Inside the ``with`` block ``condition`` holds."""
+        saved = self.enter_constraint(condition)
+        try:
+            yield
+        finally:
+            self.exit_constraint(saved)
+
+    def enter_constraint(self, condition: ExprLike) -> Any:
+        """Start a scope in which ``condition`` holds; give the result to :meth:`exit_constraint`."""
+        simple = self.simplify(operators.convert(condition))
+        saved = {name: getattr(self, name) for name in _SCOPED}
+        if type(simple) is IntImm:
+            return saved
+        affected = self._reach(simple)
+        self._outer = affected, _Layered(self._memo, self._outer, 1), _Layered(self._bounds, self._outer, 2)
+        self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, dict(self._met)
+        self._known, self._congruent = dict(self._known), dict(self._congruent)
+        self._facts = list(self._facts)
+        self._index_facts()
+        for item in operands(e.And, simple):
+            self._assume(strip_likely(item))
+        return saved
+
+    def exit_constraint(self, saved: Any) -> None:
+        """End the scope that :meth:`enter_constraint` started."""
+        met = self._met
+        for name, value in saved.items():
+            setattr(self, name, value)
+        self._met.update(met)
+
+    def _reach(self, condition: Expr) -> frozenset[Var]:
+        """Variables about which the condition may tell something, also by way of known facts."""
+        reach = free_vars(condition)
+        grown = True
+        while grown and self._facts:
+            grown = False
+            for fact, _ in self._facts:
+                touched: frozenset[Var] = frozenset().union(*[free_vars(t) for t in fact])
+                if not touched <= reach and not touched.isdisjoint(reach):
+                    reach |= touched
+                    grown = True
+        for var, value in self._replaced.items():
+            if not reach.isdisjoint(free_vars(value)):
+                reach |= {var}
+        return reach
+
+    def _assume(self, condition: Expr) -> None:
+        """Turn one condition that holds into facts."""
+        self._memo[condition] = e.IntImm(operators.BOOL, 1)
+        negation = self._negation_node(condition)
+        if negation is not None:
+            self._memo[negation] = e.IntImm(operators.BOOL, 0)
+        order = self._orders.get(condition)
+        if order is not None:
+            self._learn({t: -k for t, k in order[0].items()}, -order[1] - 1)
+            return
+        if type(condition) is e.EQ and condition.a.dtype.is_int and condition.a.dtype.lanes == 1:
+            terms, const = self._difference(self._form(condition.a), self._form(condition.b))
+            self._learn(terms, const)
+            self._learn({t: -k for t, k in terms.items()}, -const)
+            self._learn_congruence(terms, const)
+
+    def _negation_node(self, condition: Expr) -> Expr | None:
+        kind = type(condition)
+        if kind is e.Not:
+            return condition.a  # type: ignore[attr-defined]
+        if kind is e.EQ:
+            return e.NE(condition.a, condition.b)  # type: ignore[attr-defined]
+        if kind is e.NE:
+            return e.EQ(condition.a, condition.b)  # type: ignore[attr-defined]
+        return None if kind in (e.LT, e.LE, e.GT, e.GE) else e.Not(condition)
+
+    def _learn(self, terms: dict[Expr, int], const: int) -> None:
+        """A sum is >= 0: note it, and what follows for each of its atoms from the bounds of the others."""
+        if len(terms) > 1:
+            self._add_fact((terms, const))
+        bounds = {t: self._bound(t) for t in terms}
+        total_high: b.Number = const + sum(
+            [b.times(k, bounds[t][1] if k > 0 else bounds[t][0]) for t, k in terms.items()]
+        )
+        if total_high == INF:
+            return
+        for t, k in terms.items():
+            low, high = bounds[t]
+            rest = total_high - b.times(k, high if k > 0 else low)
+            if k > 0:
+                low = max(low, -(rest // k))
+            else:
+                high = min(high, rest // -k)
+            if (low, high) != bounds[t]:
+                self._known[t] = low, high
+                self._bounds.clear()
+
+    def _learn_congruence(self, terms: dict[Expr, int], const: int) -> None:
+        """x % c == r tells that x is r modulo c."""
+        if len(terms) != 1:
+            return
+        ((atom, k),) = terms.items()
+        if type(atom) is not e.FloorMod or abs(k) != 1 or type(atom.b) is not IntImm or atom.b.value <= 0:
+            return
+        old = self._congruent.get(atom.a, b.ANY_INTEGER)
+        self._congruent[atom.a] = b.intersect_congruence((atom.b.value, (-const * k) % atom.b.value), old)
+        self._mods.clear()
+
+    # -- questions --------------------------------------------------------------------------------------------
+
+    def const_int_bound(self, expr: ExprLike) -> ConstIntBound:
+        """Constants between which the value lies (of every lane, for vectors)."""
+        node = operators.convert(expr)
+        if node.depth > _DEEP:
+            ensure_recursion(node.depth)
+        return ConstIntBound.from_interval(self._bound(node))
+
+    def modular_set(self, expr: ExprLike) -> ModularSet:
+        """Coefficient and base such that the value is coeff * k + base for an integer k."""
+        node = operators.convert(expr)
+        if node.depth > _DEEP:
+            ensure_recursion(node.depth)
+        return ModularSet(*self._congruence(node))
+
+    def simplify(self, expr: ExprLike, steps: int = 2) -> Expr:
+        """An equal expression, simplified; ``expr`` itself if there is nothing to do or it has effects.
+
+        ``steps`` is accepted for compatibility: one pass reaches the fixed point.
+        """
+        done = self._memo.get(expr)  # type: ignore[arg-type]
+        if done is not None:
+            return done
+        node = operators.convert(expr)
+        if node.depth > _DEEP:
+            ensure_recursion(node.depth)
+        try:
+            return self._simp(node)
+        except Impure:
+            return self._around_effects(node)
+
+    rewrite_simplify = simplify
+    canonical_simplify = simplify
+
+    def _around_effects(self, node: Expr) -> Expr:
+        """Simplify the arguments of a call with effects; anything around such a call stays."""
+        if type(node) is not e.Call:
+            return node
+        args = tuple([self.simplify(a) for a in node.args])
+        same = all([x is y for x, y in zip(args, node.args, strict=True)])
+        return node if same else e.Call(node.dtype, node.op, args)
+
+    def can_prove(self, condition: ExprLike, strength: int = 0) -> bool:
+        """True if ``condition`` holds for all values of its variables that the facts allow."""
+        simple = self.simplify(operators.convert(condition))
+        if type(simple) is IntImm:
+            return simple.value != 0
+        if type(simple) is e.And:
+            return all([self.can_prove(x) for x in operands(e.And, simple)])
+        if type(simple) is e.Or:
+            return any([self.can_prove(x) for x in operands(e.Or, simple)])
+        order = self._orders.get(strip_likely(simple))
+        if order is None:
+            return False
+        return self._prove_nonnegative({t: -k for t, k in order[0].items()}, -order[1] - 1, _PROOF_DEPTH)
+
+    def can_prove_equal(self, a: ExprLike, b_: ExprLike) -> bool:
+        """True if both always have one value."""
+        x, y = operators.match_types(a, b_)
+        return x is y or self.can_prove(operators.compare(e.EQ, x, y))
+
+    def can_prove_greater_equal(self, expr: ExprLike, bound: int) -> bool:
+        """True if the value is always >= ``bound``."""
+        node = operators.convert(expr)
+        if node.dtype.lanes == 1 and self._bound_of(node)[0] >= bound:
+            return True
+        return self.can_prove(operators.compare(e.GE, node, bound))
+
+    def can_prove_less(self, expr: ExprLike, bound: int) -> bool:
+        """True if the value is always < ``bound``."""
+        node = operators.convert(expr)
+        if node.dtype.lanes == 1 and self._bound_of(node)[1] < bound:
+            return True
+        return self.can_prove(operators.compare(e.LT, node, bound))
+
+    def _bound_of(self, node: Expr) -> b.Interval:
+        if node.depth > _DEEP:
+            ensure_recursion(node.depth)
+        return self._bound(node)
+
+
+_SCOPED = ("_known", "_congruent", "_facts", "_facts_of", "_memo", "_bounds", "_mods", "_proofs", "_met", "_outer")
+
+
+class _Layered(dict[Expr, Any]):
+    """The tables of the enclosing scopes, for expressions that no inner constraint is about."""
+
+    def __init__(self, own: dict[Expr, Any], outer: Any, place: int) -> None:
+        super().__init__()
+        self.own = own
+        self.outer: Any = outer[place] if outer is not None else None
+        self.reach: frozenset[Var] = outer[0] if outer is not None else frozenset()
+
+    def get(self, key: Expr, default: Any = None) -> Any:
+        found = self.own.get(key)
+        if found is not None or self.outer is None or not self.reach.isdisjoint(free_vars(key)):
+            return found
+        return self.outer.get(key)

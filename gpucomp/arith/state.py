@@ -1,0 +1,118 @@
+"""What an analyzer knows and what it has worked out: the base of the classes that make up ``Analyzer``.
+
+Two kinds of table live here.  *Structural* ones (how a sum splits into terms) hold in any context and live as
+long as the analyzer.  *Contextual* ones (simplified forms, bounds, congruences, proofs) hold for one version of
+the facts: a constraint scope starts fresh ones and falls back on the outer ones for expressions that do not
+mention what the constraint is about; changing a fact about a variable that was already met clears them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gpucomp.arith.bounds import ANY_INTEGER, Congruence, Interval
+from gpucomp.support.dtype import INT32, INT64, DType
+from gpucomp.tir import expr as e
+from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.functor import free_vars
+
+Terms = dict[Expr, int]
+Form = tuple[Terms, int]
+"""A sum: atom -> coefficient, and the constant.  Shared forms are never changed in place."""
+
+NO_TERMS: Final[Terms] = {}
+_DATA_CALLS_ALLOWED: Final = frozenset({"tir.likely", "tir.if_then_else", "tir.assume"})
+
+
+class Impure(Exception):
+    """An expression contains a call with effects: it is left as it is."""
+
+
+class State:
+    """Facts and memo tables."""
+
+    def __init__(self) -> None:
+        # Facts.
+        self._known: dict[Expr, Interval] = {}  # bounds of variables and, under constraints, of other atoms
+        self._congruent: dict[Expr, Congruence] = {}
+        self._replaced: dict[Var, Expr] = {}
+        self._facts: list[Form] = []  # sums known to be >= 0
+        self._facts_of: dict[Expr, list[Form]] = {}
+        self._true: dict[Expr, Expr] = {}  # conditions with a known value
+        # Contextual memos.
+        self._memo: dict[Expr, Expr] = {}
+        self._bounds: dict[Expr, Interval] = {}
+        self._mods: dict[Expr, Congruence] = {}
+        self._proofs: dict[object, bool] = {}
+        self._met: dict[Var, None] = {}
+        self._outer: tuple[frozenset[Var], dict[Expr, Expr], dict[Expr, Interval]] | None = None
+        # Structural memos.
+        self._forms: dict[Expr, Form] = {}
+        self._sums: dict[object, Expr] = {}
+        self._products: dict[frozenset[tuple[Expr, int]], Expr] = {}
+        self._factors: dict[Expr, tuple[Expr, ...]] = {}
+        self._orders: dict[Expr, Form] = {}  # comparison -> the sum that it says is < 0
+        self._data: dict[Expr, bool] = {}
+        self._met_data = False
+
+    # What the layers above provide; declared here so that lower layers may call them.
+
+    def _simp(self, node: Expr) -> Expr:
+        raise NotImplementedError
+
+    def _bound(self, node: Expr) -> Interval:
+        raise NotImplementedError
+
+    def _congruence(self, node: Expr) -> Congruence:
+        raise NotImplementedError
+
+    def _prove_nonnegative(self, terms: Terms, const: int, depth: int) -> bool:
+        raise NotImplementedError
+
+    def _forget(self) -> None:
+        """Drop everything that depends on facts."""
+        self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, {}
+        self._outer = None
+
+    # -- data and indices -------------------------------------------------------------------------------------
+
+    def _is_data(self, node: Expr) -> bool:
+        """True when loaded values flow into the value of ``node``: such integers may wrap.
+
+        Index arithmetic (axes, extents, literals) does not overflow; data arithmetic does, as on the device.
+        """
+        found = self._data.get(node)
+        if found is None:
+            kind = type(node)
+            if isinstance(node, e.BinaryOp):
+                found = self._is_data(node.a) or self._is_data(node.b)
+            elif kind is e.Cast:
+                found = self._is_data(node.value) or not node.value.dtype.is_integral
+            elif kind is e.Select:
+                found = self._is_data(node.true_value) or self._is_data(node.false_value)
+            elif kind is e.Broadcast:
+                found = self._is_data(node.value)
+            elif kind is e.Ramp:
+                found = self._is_data(node.base) or self._is_data(node.stride)
+            else:
+                found = not isinstance(node, (Var, e.ConstExpr))
+            self._data[node] = found
+        return found
+
+    def _may_wrap(self, dtype: DType, terms: Terms) -> bool:
+        """True when a sum of this type may differ from the sum over the integers."""
+        if dtype is not INT32 and dtype is not INT64:
+            return True
+        if self._met_data:
+            for atom in terms:
+                if self._is_data(atom):
+                    return True
+        return False
+
+    # -- small helpers ----------------------------------------------------------------------------------------
+
+    def _unaffected(self, node: Expr) -> bool:
+        return self._outer is not None and self._outer[0].isdisjoint(free_vars(node))
+
+    def _known_congruence(self, node: Expr) -> Congruence:
+        return self._congruent.get(node, ANY_INTEGER)
