@@ -74,11 +74,11 @@ def _plain_new(cls: type, fields: tuple[str, ...], defaults: dict[str, object]) 
     if hasattr(cls, "_prepare"):
         env["_prepare"] = cls._prepare
         lines.append(f"    {', '.join(fields)}, = _prepare({', '.join(fields)})")
-    lines.append("    node = _new(cls)")
+    lines.append("    node_ = _new(cls)")  # a field may be called "node"
     for field in fields:
         env[f"_set_{field}"] = getattr(cls, field).__set__
-        lines.append(f"    _set_{field}(node, {field})")
-    lines.append("    return node")
+        lines.append(f"    _set_{field}(node_, {field})")
+    lines.append("    return node_")
     exec("\n".join(lines), env)  # noqa: S102  # generated from class annotations only
     type.__setattr__(cls, "__new__", env["__new__"])
 
