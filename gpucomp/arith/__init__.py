@@ -4,5 +4,18 @@ from __future__ import annotations
 
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.bounds import ConstIntBound, ModularSet
+from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
+from gpucomp.arith.solve import eval_set, intersect, union
 
-__all__ = ["Analyzer", "ConstIntBound", "ModularSet"]
+__all__ = [
+    "NEG_INF",
+    "POS_INF",
+    "Analyzer",
+    "ConstIntBound",
+    "IntSet",
+    "IntervalSet",
+    "ModularSet",
+    "eval_set",
+    "intersect",
+    "union",
+]

@@ -8,9 +8,10 @@ from typing import Any
 
 from gpucomp.arith import bounds as b
 from gpucomp.arith.bounds import INF, ConstIntBound, ModularSet
+from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet
 from gpucomp.arith.logic import operands, strip_likely
+from gpucomp.arith.sets import Domains, Sets
 from gpucomp.arith.state import Form, Impure
-from gpucomp.arith.vectors import Vectors
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
@@ -22,7 +23,7 @@ _DEEP = 60
 _PROOF_DEPTH = 4
 
 
-class Analyzer(Vectors):
+class Analyzer(Sets):
     """Knows facts about variables and answers questions about integer expressions.
 
     Make one per function and keep it: answers are remembered per expression for as long as the facts stay the
@@ -239,7 +240,7 @@ class Analyzer(Vectors):
                 low = max(low, -(rest // k))
             else:
                 high = min(high, rest // -k)
-            if (low, high) != bounds[t]:
+            if low <= high and (low, high) != bounds[t]:
                 self._known[t] = low, high
                 self._bounds.clear()
 
@@ -296,6 +297,16 @@ class Analyzer(Vectors):
         args = tuple([self.simplify(a) for a in node.args])
         same = all([x is y for x, y in zip(args, node.args, strict=True)])
         return node if same else e.Call(node.dtype, node.op, args)
+
+    def int_set(self, expr: ExprLike, dom_map: Domains) -> IntervalSet:
+        """The interval of the values that ``expr`` takes while variables run over their sets."""
+        node = operators.convert(expr)
+        if node.depth > _DEEP:
+            ensure_recursion(node.depth)
+        try:
+            return self._set_of(node, dom_map)
+        except Impure:
+            return IntervalSet(NEG_INF, POS_INF)
 
     def can_prove(self, condition: ExprLike, strength: int = 0) -> bool:
         """True if ``condition`` holds for all values of its variables that the facts allow."""

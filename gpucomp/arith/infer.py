@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from gpucomp.arith import bounds as b
 from gpucomp.arith.bounds import ANY_INTEGER, EVERYTHING, Congruence, Interval
 from gpucomp.arith.state import State, Terms
+from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr
 
@@ -37,9 +38,14 @@ class Infer(State):
         found = b.type_range(node.dtype.element) if method is None else method(self, node)
         known = self._known.get(node)
         if known is not None:
-            found = max(found[0], known[0]), min(found[1], known[1])
+            low, high = max(found[0], known[0]), min(found[1], known[1])
+            if low <= high:  # contradictory facts (an empty loop, dead code) must not break the arithmetic
+                found = low, high
         self._bounds[node] = found
         return found
+
+    def _type_limits(self, dtype: DType) -> Interval:
+        return b.type_range(dtype.element)
 
     def _bound_var(self, node: e.Var) -> Interval:
         self._met[node] = None
