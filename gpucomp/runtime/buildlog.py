@@ -41,9 +41,15 @@ def build_error(compiler: str, device: str, source: str, suffix: str, log: str) 
         return BuildError(message, code="GC501", context=f"source: {path}", hint=_shorten(log))
     first = min(places, key=lambda found: found.start())
     message = f"{compiler} cannot compile for {device}: {first['text'].strip()}"
-    return BuildError(
-        message, code="GC501", context=_excerpt(path, source, int(first["line"]), first["column"] or None)
-    )
+    column = first["column"] or _caret_column(log[first.end() :])
+    return BuildError(message, code="GC501", context=_excerpt(path, source, int(first["line"]), column))
+
+
+def _caret_column(after: str) -> str | None:
+    """NVRTC and nvcc name no column: they repeat the line, indented by two, and put a caret under it."""
+    lines = after.split("\n")[1:4]
+    carets = [line for line in lines if line.strip() == "^"]
+    return str(carets[0].index("^") - 1) if carets and carets[0].index("^") >= 2 else None
 
 
 def _excerpt(path: Path, source: str, line: int, column: str | None) -> str:

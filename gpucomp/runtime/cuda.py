@@ -1,0 +1,506 @@
+"""NVIDIA GPUs: compiled by NVRTC or nvcc, launched by pycuda in each device's primary context.
+
+The primary context is the one that torch, cupy and jax use, so their pointers are valid here and ours there.  It is
+pushed for the length of each call and popped again: nothing of ours stays current between calls, on any thread, and
+pycuda finds an empty context stack when a thread or the process ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import cast as type_cast
+
+import numpy as np
+
+from gpucomp.runtime.base import (
+    DeviceAPI,
+    DeviceAttributes,
+    Dim3,
+    HostArray,
+    LoadedImage,
+    Memory,
+    Missing,
+)
+from gpucomp.runtime.cuda_compile import cached_cuda, cuda_compiler, ptx_text, sass_text
+from gpucomp.support.diagnostics import BuildError, DeviceError
+from gpucomp.support.dtype import DType
+from gpucomp.support.launch import KernelImage, KernelSpec
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import pycuda.driver as drv
+
+_DEFAULT_SHARED_LIMIT: Final = 48 * 1024
+_FIRST_ACCELERATED: Final = 9  # from compute capability 9.0 on, "sm_90a" has what "sm_90" leaves out
+_INSTALL_DRIVER: Final = "install NVIDIA's driver (nvidia-smi should then list the GPU)"
+_INSTALL_PYCUDA: Final = 'pip install "gpucomp[cuda]" (it compiles pycuda: nvcc and cuda.h are needed)'
+
+# After one of these the context is lost: every further call in the process fails with the same words.
+_STICKY: Final = (
+    "illegal memory access",
+    "illegal address",
+    "launch failed",
+    "launch failure",
+    "misaligned address",
+    "illegal instruction",
+    "invalid program counter",
+    "hardware stack error",
+    "invalid address space",
+    "assert triggered",
+    "device-side assert",
+    "launch timed out",
+    "ecc error",
+)
+
+_PROBE: Final = """\
+extern "C" __global__ void gpucomp_probe(float* x, int n) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) x[i] = 2.0f * x[i] + 1.0f;
+}
+"""
+_EVICT: Final = """\
+extern "C" __global__ void gpucomp_evict(const int4* data, int* result, long long count) {
+  int sum = 0;
+  long long step = (long long)gridDim.x * blockDim.x;
+  for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
+    int4 v = data[i];
+    sum += v.x ^ v.y ^ v.z ^ v.w;
+  }
+  if (sum == 0x7fffffff) result[0] = sum;
+}
+"""
+
+
+class _RawFunction(Protocol):
+    """pycuda's stateless launch, which ``prepared_async_call`` wraps."""
+
+    def _launch_kernel(
+        self, grid: Dim3, block: Dim3, arguments: bytes, shared_bytes: int, stream: object | None, /
+    ) -> None: ...
+
+
+class _Current:
+    """Makes a device's primary context current for a ``with`` block, and turns driver errors into DeviceError."""
+
+    __slots__ = ("_api", "_context", "_index", "_what")
+
+    def __init__(self, api: CudaAPI, index: int, what: str) -> None:
+        self._api = api
+        self._index = index
+        self._what = what
+        self._context = api.context(index)
+
+    def __enter__(self) -> None:
+        self._context.push()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        driver = self._api.driver()
+        try:
+            self._context.pop()
+        except driver.Error:
+            if error is None:
+                raise
+        if isinstance(error, Exception) and isinstance(error, driver.Error):
+            raise self._api.failure(self._index, self._what, error) from error
+
+
+class CudaAPI(DeviceAPI):
+    """See the module's text."""
+
+    kind: ClassVar[str] = "cuda"
+    inspect_formats: ClassVar[tuple[str, ...]] = ("ptx", "sass")
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._driver: ModuleType | None = None
+        self._missing: Missing | None = None
+        self._asked = False
+        self._count = 0
+        self._contexts: dict[int, drv.Context] = {}
+        self._attributes: dict[int, DeviceAttributes] = {}
+        self._lost: dict[int, str] = {}
+        self._evictors: dict[int, LoadedImage] = {}
+
+    # -- driver and devices
+
+    def _ask(self) -> None:
+        with self._lock:
+            if self._asked:
+                return
+            self._missing = self._start()
+            self._asked = True
+
+    def _start(self) -> Missing | None:
+        library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            return Missing(f"no NVIDIA driver ({library} not found)", _INSTALL_DRIVER)
+        try:
+            import pycuda.driver as driver
+        except ImportError as error:
+            return Missing(f"pycuda cannot be imported ({error})", _INSTALL_PYCUDA)
+        try:
+            driver.init()
+            self._count = driver.Device.count()
+        except driver.Error as error:
+            return Missing(f"the CUDA driver does not start ({error})", _INSTALL_DRIVER)
+        if self._count == 0:
+            return Missing("the CUDA driver lists no GPU", "check CUDA_VISIBLE_DEVICES and nvidia-smi")
+        self._driver = driver
+        return None
+
+    def driver(self) -> ModuleType:
+        """pycuda.driver, initialised.
+
+        Raises:
+            DeviceError: there is no CUDA here.
+        """
+        if self._driver is None:
+            self._ask()
+        if self._driver is None:
+            missing = self._missing or Missing("no CUDA", _INSTALL_DRIVER)
+            raise DeviceError(f"there is no CUDA device: {missing.reason}", code="GC702", hint=missing.remedy)
+        return self._driver
+
+    def count(self) -> int:
+        self._ask()
+        return self._count if self._driver is not None else 0
+
+    def why_missing(self) -> Missing | None:
+        self._ask()
+        return self._missing
+
+    def context(self, index: int) -> drv.Context:
+        """The primary context of a device, retained until the process ends.
+
+        Raises:
+            DeviceError: there is no such device, or an earlier error made its context useless.
+        """
+        if index in self._lost:
+            raise DeviceError(
+                f"cuda({index}) cannot be used any more: {self._lost[index]}",
+                code="GC709",
+                hint="a CUDA context does not survive such an error: start a new process",
+            )
+        found = self._contexts.get(index)
+        if found is not None:
+            return found
+        driver = self.driver()
+        if not 0 <= index < self._count:
+            raise DeviceError(f"device cuda({index}) is not there: {self._count} found", code="GC702")
+        with self._lock:
+            if index not in self._contexts:
+                self._contexts[index] = driver.Device(index).retain_primary_context()
+            return self._contexts[index]
+
+    def failure(self, index: int, what: str, error: Exception) -> DeviceError:
+        """The DeviceError for a driver error; remembers errors that end the context."""
+        text = str(error).strip()
+        lowered = text.lower()
+        if any(words in lowered for words in _STICKY):
+            self._lost.setdefault(index, f"{what} failed with {text}")
+            return DeviceError(
+                f"{what} failed on cuda({index}): {text}",
+                code="GC709",
+                context="the error belongs to this or to an earlier launch; the context is lost",
+                hint="run under compute-sanitizer to find the access; start a new process to go on",
+            )
+        return DeviceError(f"{what} failed on cuda({index}): {text}", code="GC708")
+
+    def attributes(self, index: int) -> DeviceAttributes:
+        found = self._attributes.get(index)
+        if found is None:
+            driver = self.driver()
+            found = self._attributes[index] = _describe(driver.Device(index), driver)
+        return found
+
+    # -- memory
+
+    def alloc(self, index: int, nbytes: int, alignment: int = 64) -> Memory:
+        driver = self.driver()
+        try:
+            with _Current(self, index, f"allocating {nbytes:,} bytes"):
+                allocation = driver.mem_alloc(max(1, nbytes))
+        except DeviceError as error:
+            if isinstance(error.__cause__, driver.MemoryError):
+                raise DeviceError(f"cuda({index}) has no {nbytes:,} bytes of free memory", code="GC704") from error
+            raise
+        address = int(allocation)
+        return Memory(address, address, nbytes, allocation)
+
+    def free(self, index: int, memory: Memory) -> None:
+        if index in self._lost:
+            return
+        with _Current(self, index, "freeing memory"):
+            type_cast("drv.DeviceAllocation", memory.owner).free()
+
+    def copy_from_host(self, index: int, memory: Memory, source: HostArray, stream: object | None = None) -> None:
+        driver = self.driver()
+        with _Current(self, index, "copying to the device"):
+            if stream is None:
+                driver.memcpy_htod(memory.address, _bytes(source))
+            else:
+                driver.memcpy_htod_async(memory.address, _bytes(source), stream)
+                type_cast("drv.Stream", stream).synchronize()
+
+    def copy_to_host(self, index: int, target: HostArray, memory: Memory, stream: object | None = None) -> None:
+        driver = self.driver()
+        with _Current(self, index, "copying from the device"):
+            if stream is None:
+                driver.memcpy_dtoh(_bytes(target), memory.address)
+            else:
+                driver.memcpy_dtoh_async(_bytes(target), memory.address, stream)
+                type_cast("drv.Stream", stream).synchronize()
+
+    def copy_device_to_device(
+        self, index: int, target: Memory, source: Memory, nbytes: int, stream: object | None = None
+    ) -> None:
+        driver = self.driver()
+        with _Current(self, index, "copying on the device"):
+            driver.memcpy_dtod_async(target.address, source.address, nbytes, stream)
+
+    def memset(self, index: int, memory: object, byte: int, nbytes: int, stream: object | None = None) -> None:
+        driver = self.driver()
+        with _Current(self, index, "filling memory"):
+            driver.memset_d8_async(type_cast("int", memory), byte, nbytes, stream)
+
+    # -- streams and time
+
+    def create_stream(self, index: int) -> object | None:
+        driver = self.driver()
+        with _Current(self, index, "creating a stream"):
+            return driver.Stream()
+
+    def sync(self, index: int, stream: object | None = None) -> None:
+        driver = self.driver()
+        with _Current(self, index, "queued work"):
+            if stream is None:
+                driver.Context.synchronize()
+            else:
+                type_cast("drv.Stream", stream).synchronize()
+
+    def time(self, index: int, work: Callable[[], object], stream: object | None = None) -> float:
+        """Seconds between two events on the stream (see :meth:`DeviceAPI.time`)."""
+        driver = self.driver()
+        queue = type_cast("drv.Stream | None", stream)
+        self.sync(index, stream)
+        with _Current(self, index, "timed work"):
+            first, last = driver.Event(), driver.Event()
+            first.record(queue)
+            work()
+            last.record(queue)
+            last.synchronize()
+            seconds = last.time_since(first) * 1e-3
+            del first, last  # events have to be destroyed while the context is current
+        return seconds
+
+    def evict_caches(self, index: int, nbytes: int) -> None:
+        # Reading leaves no dirty lines that the work which follows would have to write back.
+        if index not in self._evictors:
+            spec = KernelSpec("gpucomp_evict", ("int32*", "int32*", "int64"))
+            self._evictors[index] = self.load(index, KernelImage("cuda", _EVICT, (spec,)))
+        data, result = self.alloc(index, nbytes), self.alloc(index, 4)
+        self.memset(index, data.handle, 0, nbytes)
+        args = (data.handle, result.handle, nbytes // 16)
+        self.launch(self._evictors[index], "gpucomp_evict", (1024, 1, 1), (256, 1, 1), args)
+        self.sync(index)
+        self.free(index, data)
+        self.free(index, result)
+
+    # -- code
+
+    def probe_image(self, index: int) -> KernelImage | None:
+        return KernelImage("cuda", _PROBE, (KernelSpec("gpucomp_probe", ("float32*", "int32")),))
+
+    def load(self, index: int, image: KernelImage) -> LoadedImage:
+        arch = image.arch or self.attributes(index).arch
+        cubin, log = cached_cuda(image.source, arch, image.options)
+        driver = self.driver()
+        try:
+            with _Current(self, index, "loading code"):
+                module = driver.module_from_buffer(cubin)
+        except DeviceError as error:
+            if error.code == "GC709":
+                raise
+            raise BuildError(
+                f"cuda({index}) ({self.attributes(index).arch}) cannot load code for {arch}: {error.message}",
+                code="GC505",
+                hint=self._load_hint(index, arch),
+            ) from error
+        functions = {spec.name: self._function(index, module, spec) for spec in image.kernels}
+        texts: dict[str, Callable[[], str]] = {
+            "ptx": lambda: ptx_text(image.source, arch, image.options),
+            "sass": lambda: sass_text(cubin),
+        }
+        return LoadedImage(functions, log, texts, module)
+
+    def _function(self, index: int, module: drv.Module, spec: KernelSpec) -> _Kernel:
+        try:
+            with _Current(self, index, f"looking up kernel {spec.name}"):
+                return _Kernel(self, index, module, spec)
+        except DeviceError as error:
+            if error.code == "GC709":
+                raise
+            message = f"the CUDA source defines no kernel {spec.name}"
+            raise BuildError(message, code="GC502", hint='declare it extern "C" __global__') from error
+
+    def _load_hint(self, index: int, arch: str) -> str:
+        own = self.attributes(index).arch
+        if arch.rstrip("af") != own.rstrip("af"):
+            return f"build for {own}"
+        version = self.driver().get_driver_version()
+        return (
+            f"the driver knows CUDA {version // 1000}.{version % 1000 // 10}, the code is from "
+            f"{cuda_compiler().name}: use a compiler that is not newer than the driver"
+        )
+
+    def inspect(self, image: KernelImage, fmt: str) -> str | None:
+        if fmt == "ptx":
+            return ptx_text(image.source, image.arch, image.options)
+        if fmt == "sass":
+            return sass_text(cached_cuda(image.source, image.arch or "sm_90a", image.options)[0])
+        return None
+
+
+class _Kernel:
+    """A launch function."""
+
+    def __init__(self, api: CudaAPI, index: int, module: drv.Module, spec: KernelSpec) -> None:
+        driver = api.driver()
+        self._api = api
+        self._index = index
+        self._name = spec.name
+        self._context = api.context(index)
+        self._push = self._context.push
+        self._pop = self._context.pop
+        self._error: type[Exception] = driver.Error
+        self._function = module.get_function(spec.name)
+        self._launch = type_cast("_RawFunction", self._function)._launch_kernel
+        self._allowed_shared = _DEFAULT_SHARED_LIMIT - spec.static_shared_bytes
+        self._pack, self._halves = _packing(spec)
+
+    def __call__(
+        self, grid: Dim3, block: Dim3, shared_bytes: int, stream: object | None, args: tuple[object, ...], /
+    ) -> None:
+        if shared_bytes > self._allowed_shared:
+            self._allow_shared(shared_bytes)
+        if self._halves:
+            args = self._convert(args)
+        arguments = self._pack(*args)
+        self._push()
+        try:
+            self._launch(grid, block, arguments, shared_bytes, stream)
+        except self._error as error:
+            raise self._explain(error, grid, block, shared_bytes) from error
+        finally:
+            self._pop()
+
+    def _allow_shared(self, shared_bytes: int) -> None:
+        """More than 48 KiB has to be asked for, once per function."""
+        driver = self._api.driver()
+        limit = self._api.attributes(self._index).max_shared_memory_per_block
+        if shared_bytes > limit:
+            raise DeviceError(
+                f"kernel {self._name} asks for {shared_bytes:,} bytes of shared memory, "
+                f"cuda({self._index}) has {limit:,}",
+                code="GC707",
+                hint="use smaller tiles or fewer pipeline stages",
+            )
+        with _Current(self._api, self._index, f"asking for {shared_bytes:,} bytes of shared memory"):
+            attribute = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+            self._function.set_attribute(attribute, shared_bytes)
+        self._allowed_shared = shared_bytes
+
+    def _convert(self, args: tuple[object, ...]) -> tuple[object, ...]:
+        """bfloat16 scalars travel as their bits."""
+        values = list(args)
+        for position, dtype in self._halves:
+            number = dtype.type(type_cast("float", values[position]))
+            values[position] = int(np.asarray(number).view(np.uint16))
+        return tuple(values)
+
+    def _explain(self, error: Exception, grid: Dim3, block: Dim3, shared_bytes: int) -> DeviceError:
+        driver = self._api.driver()
+        threads = block[0] * block[1] * block[2]
+        limit = self._function.get_attribute(driver.function_attribute.MAX_THREADS_PER_BLOCK)
+        if threads > limit:
+            registers = self._function.get_attribute(driver.function_attribute.NUM_REGS)
+            return DeviceError(
+                f"kernel {self._name} has {threads} threads per block; with {registers} registers per thread "
+                f"cuda({self._index}) allows {limit}",
+                code="GC707",
+                hint="use smaller thread extents, or less unrolling",
+            )
+        made = self._api.failure(self._index, f"launch of kernel {self._name}", error)
+        if made.context is None:
+            made.context = f"grid {grid}, block {block}, {shared_bytes} bytes of dynamic shared memory"
+        return made
+
+
+def _packing(spec: KernelSpec) -> tuple[Callable[..., bytes], tuple[tuple[int, np.dtype[np.generic]], ...]]:
+    """How to lay out a kernel's arguments: C's own alignment, as struct's native mode does it."""
+    codes: list[str] = []
+    halves: list[tuple[int, np.dtype[np.generic]]] = []
+    for position, arg_type in enumerate(spec.arg_types):
+        if arg_type.endswith("*"):
+            codes.append("P")
+            continue
+        dtype = DType(arg_type)
+        if dtype.code == "bfloat":
+            halves.append((position, dtype.numpy))
+            codes.append("H")
+            continue
+        named = {"bool": "?", "float16": "e", "float32": "f", "float64": "d", "handle": "P"}.get(str(dtype))
+        letter = {8: "b", 16: "h", 32: "i", 64: "q"}.get(dtype.bits, "i")
+        codes.append(named or (letter if dtype.is_signed else letter.upper()))
+    return struct.Struct("".join(codes)).pack, tuple(halves)
+
+
+def _bytes(array: HostArray) -> HostArray:
+    """The same memory as bytes: the buffer protocol has no bfloat16."""
+    return array.reshape(-1).view(np.uint8)
+
+
+def _describe(device: drv.Device, driver: ModuleType) -> DeviceAttributes:
+    names = driver.device_attribute
+
+    def number(name: str) -> int:
+        return int(device.get_attribute(getattr(names, name)))
+
+    major, minor = device.compute_capability()
+    version = driver.get_driver_version()
+    features = {"fp16", "fp64", "int64", "int64_atomics", "subgroups"}
+    features |= {"bf16"} if major >= 8 else set()
+    return DeviceAttributes(
+        name=device.name(),
+        vendor="NVIDIA",
+        platform="CUDA",
+        version=f"{version // 1000}.{version % 1000 // 10}",
+        max_threads_per_block=number("MAX_THREADS_PER_BLOCK"),
+        max_block_dims=(number("MAX_BLOCK_DIM_X"), number("MAX_BLOCK_DIM_Y"), number("MAX_BLOCK_DIM_Z")),
+        max_grid_dims=(number("MAX_GRID_DIM_X"), number("MAX_GRID_DIM_Y"), number("MAX_GRID_DIM_Z")),
+        warp_size=number("WARP_SIZE"),
+        max_shared_memory_per_block=number("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"),
+        multi_processor_count=number("MULTIPROCESSOR_COUNT"),
+        l2_cache_size_bytes=number("L2_CACHE_SIZE"),
+        compute_version=f"{major}.{minor}",
+        global_memory_bytes=device.total_memory(),
+        features=frozenset(features),
+        arch=f"sm_{major}{minor}{'a' if major >= _FIRST_ACCELERATED else ''}",
+        location=device.pci_bus_id(),
+    )
+
+
+def device_api() -> CudaAPI:
+    """The CUDA devices of this machine."""
+    return CudaAPI()
