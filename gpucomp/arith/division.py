@@ -280,12 +280,14 @@ class Division(Sums):
             else:
                 continue
             q, q_const = self._quotient(n, n_const, c, dtype)
-            if high_const != q_const or high != q:
+            if any([high.get(t) != j for t, j in q.items()]) or c * d > type_range(dtype)[1]:
                 continue
-            if c * d > type_range(dtype)[1]:
-                continue
+            # high = q + more, so c*(high % d) + n % c = (c*more + n) % (c*d), and likewise without % d.
+            more = {t: j for t, j in high.items() if t not in q}
+            whole = self._plus(n, n_const, (more, high_const - q_const), c)
+            if d:
+                whole = self._remainder(*whole, c * d, dtype)
             rest = {t: j for t, j in terms.items() if t is not atom and t is not other}
-            whole = (n, n_const) if d == 0 else self._remainder(n, n_const, c * d, dtype)
             return self._plus(rest, const, whole, a)
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet, is_infinite
-from gpucomp.arith.state import Form, Terms
+from gpucomp.arith.state import Form, Terms, TooLarge
 from gpucomp.arith.vectors import Vectors
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
@@ -46,10 +46,15 @@ class Sets(Vectors):
         return self._settle(form[0], form[1], dtype) if len(form[0]) > 1 or form[1] else form
 
     def _interval(self, ends: Ends, dtype: DType) -> IntervalSet:
-        low, high = ends
-        return IntervalSet(
-            NEG_INF if low is None else self._build(*low, dtype), POS_INF if high is None else self._build(*high, dtype)
-        )
+        return IntervalSet(self._end(ends[0], NEG_INF, dtype), self._end(ends[1], POS_INF, dtype))
+
+    def _end(self, form: Form | None, infinite: Expr, dtype: DType) -> Expr:
+        if form is None:
+            return infinite
+        try:
+            return self._build(*form, dtype)
+        except TooLarge:
+            return infinite
 
     def _hull(self, x: Ends, y: Ends, dtype: DType) -> Ends:
         low = None if x[0] is None or y[0] is None else self._extremum(e.Min, x[0], y[0], dtype)
@@ -116,7 +121,10 @@ class _Evaluation:
             return IntervalSet(simple, simple)
         if not node.dtype.is_int:
             return self.condition(simple)
-        return owner._interval(self.of_form(owner._form(simple), node.dtype), node.dtype)
+        try:
+            return owner._interval(self.of_form(owner._form(simple), node.dtype), node.dtype)
+        except TooLarge:
+            return IntSet.everything()
 
     def condition(self, simple: Expr) -> IntervalSet:
         """A bool that depends on the variables: 0 or 1."""

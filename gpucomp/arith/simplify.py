@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from gpucomp.arith.bounds import type_range
 from gpucomp.arith.prove import Prove
-from gpucomp.arith.state import Form, Impure, Terms
+from gpucomp.arith.state import Form, Impure, Terms, TooLarge
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -17,6 +17,7 @@ from gpucomp.tir.functor import rebuild_binary
 from gpucomp.tir.intrin import CallEffectKind, Op
 
 _FLATTEN_LIMIT = 8
+_DEEP_SUM = 64
 
 
 def boolean(value: bool, like: Expr | None = None) -> Expr:
@@ -46,7 +47,10 @@ class Simplify(Prove):
                 memo[node] = done
                 return done
         method = self._simp_table.get(type(node))
-        done = self._children(node) if method is None else method(self, node)
+        try:
+            done = self._children(node) if method is None else method(self, node)
+        except TooLarge:
+            done = self._children(node) if node.depth < _DEEP_SUM else node
         memo[node] = done
         if done is not node:
             memo[done] = done

@@ -28,6 +28,10 @@ class Impure(Exception):
     """An expression contains a call with effects: it is left as it is."""
 
 
+class TooLarge(Exception):
+    """A coefficient or constant does not fit into the type of its sum: the expression is not normalised."""
+
+
 class State:
     """Facts and memo tables."""
 

@@ -11,8 +11,8 @@ import heapq
 
 from gpucomp.arith import bounds as b
 from gpucomp.arith.infer import Infer
-from gpucomp.arith.state import Form, Terms
-from gpucomp.support.dtype import DType
+from gpucomp.arith.state import Form, Terms, TooLarge
+from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm
 
@@ -212,6 +212,9 @@ class Sums(Infer):
     def _build(self, terms: Terms, const: int, dtype: DType) -> Expr:
         """The expression of a sum (takes ownership of ``terms``)."""
         if not terms:
+            low, high = b.type_range(dtype)
+            if not low <= const <= high and (dtype is INT32 or dtype is INT64):
+                raise TooLarge
             return IntImm(dtype, const)
         if const == 0 and len(terms) == 1:
             for atom, k in terms.items():
@@ -225,6 +228,10 @@ class Sums(Infer):
         return found
 
     def _assemble(self, terms: Terms, const: int, dtype: DType) -> Expr:
+        if dtype is INT32 or dtype is INT64:
+            low, high = b.type_range(dtype)
+            if not (low < const <= high and low < min(terms.values()) and max(terms.values()) <= high):
+                raise TooLarge
         if self._factors and len(terms) > 1:
             shared = self._shared_factor(terms)
             if shared is not None:
