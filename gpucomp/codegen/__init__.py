@@ -1,0 +1,5 @@
+"""From device functions to source text: C dialects through one emitter, and LLVM."""
+
+from gpucomp.codegen.unit import emit_unit
+
+__all__ = ["emit_unit"]

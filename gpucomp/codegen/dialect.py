@@ -1,0 +1,313 @@
+"""The typed face of a folder of templates: one C dialect, called as functions.
+
+``templates/<folder>/dialect.*.j2`` defines one macro for each method of :class:`Dialect` (every dialect has these)
+and, where the target has the feature, those of the extension protocols.  Macros get names, numbers and text and
+return text; they walk no IR.  A macro that needs a helper function says ``use(topic, name)``, which renders
+``templates/<folder>/helpers/<topic>.*.j2`` into the unit, once, after the helpers that it needs itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypedDict, cast
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+
+class Facts(TypedDict):
+    """What a dialect says about itself.
+
+    Attributes:
+        folder: its folder below ``templates/``.
+        unaligned_vectors: a vector may be loaded from an address that is only aligned to its element.
+        vector_arithmetic: operators and functions work on whole vectors.
+        dynamic_shared: shared memory may get its size at launch.
+        options: of the compiler.
+    """
+
+    folder: str
+    unaligned_vectors: bool
+    vector_arithmetic: bool
+    dynamic_shared: bool
+    options: list[str]
+
+
+class Dialect(Protocol):
+    """What every dialect can say.  ``element`` is the name of a scalar type, ``space`` a storage scope."""
+
+    facts: Facts
+
+    def storage_type(self, element: str, /) -> str:
+        """The type of an element in memory."""
+        ...
+
+    def value_type(self, element: str, /) -> str:
+        """The type in which values of an element type are computed."""
+        ...
+
+    def vector_type(self, element: str, lanes: int, /) -> str:
+        """The type of a vector in memory; empty where there is none of this width."""
+        ...
+
+    def pointer_type(self, space: str, element: str, constant: bool, /) -> str:
+        """The type of a pointer."""
+        ...
+
+    def pointer_parameter(self, element: str, name: str, constant: bool, restrict: bool, /) -> str:
+        """A parameter of a kernel: an address in global memory."""
+        ...
+
+    def scalar_parameter(self, element: str, name: str, /) -> str:
+        """A parameter of a kernel: a number."""
+        ...
+
+    def array(self, space: str, element: str, name: str, size: int, alignment: int, /) -> str:
+        """The declaration of an array of ``size`` elements; alignment in bytes, 0 for that of the element."""
+        ...
+
+    def dynamic_shared(self, name: str, /) -> str:
+        """The declaration of the bytes of shared memory whose number is said at launch."""
+        ...
+
+    def kernel_head(self, name: str, threads: tuple[int, int, int] | None, min_blocks: int, /) -> str:
+        """A kernel's declaration up to the opening parenthesis; ``threads`` is the block where it is constant."""
+        ...
+
+    def thread_index(self, tag: str, /) -> str:
+        """The index that a thread tag stands for."""
+        ...
+
+    def unroll(self, factor: int, /) -> str:
+        """The line that asks for unrolling of the loop that follows; 0 leaves the factor to the compiler."""
+        ...
+
+    def int_literal(self, element: str, value: str, /) -> str:
+        """A literal of a type other than int32; ``value`` is its decimal text."""
+        ...
+
+    def infinity(self, element: str, /) -> str:
+        """Positive infinity."""
+        ...
+
+    def nan(self, element: str, /) -> str:
+        """A quiet NaN."""
+        ...
+
+    def promote(self, element: str, x: str, /) -> str:
+        """float of the 16 bits of a narrow float."""
+        ...
+
+    def demote(self, element: str, x: str, /) -> str:
+        """The 16 bits of the narrow float nearest to a float."""
+        ...
+
+    def round_to(self, element: str, x: str, source: str, /) -> str:
+        """A value of type ``source`` rounded to a narrow float, as a float."""
+        ...
+
+    def load_vector(self, space: str, element: str, lanes: int, pointer: str, aligned: bool, /) -> str:
+        """Load a vector from consecutive elements; ``aligned`` to its own width."""
+        ...
+
+    def store_vector(self, space: str, element: str, lanes: int, pointer: str, value: str, aligned: bool, /) -> str:
+        """Store a vector, without the semicolon."""
+        ...
+
+    def lane(self, element: str, lanes: int, vector: str, i: int, /) -> str:
+        """One lane of a vector variable, as it is stored."""
+        ...
+
+    def make_vector(self, element: str, lanes: int, items: Sequence[str], /) -> str:
+        """A vector of lanes in storage form."""
+        ...
+
+    def splat(self, element: str, lanes: int, item: str, /) -> str:
+        """A vector with the same value, in storage form, in each lane."""
+        ...
+
+    def math(self, name: str, element: str, args: Sequence[str], /) -> str:
+        """A mathematical function of operands of one type, ``min`` and ``max`` included."""
+        ...
+
+    def division(self, name: str, element: str, a: str, b: str, /) -> str:
+        """``floordiv`` or ``floormod`` of operands of any sign."""
+        ...
+
+    def reinterpret(self, element: str, source: str, x: str, /) -> str:
+        """The bits of ``x`` (of type ``source``) as ``element``, of the same width."""
+        ...
+
+    def barrier(self, scope: str, /) -> str:
+        """All threads that share ``scope`` meet."""
+        ...
+
+    def atomic_add(self, space: str, element: str, pointer: str, value: str, /) -> str:
+        """Add to memory; the value is the old one."""
+        ...
+
+    def prefetch(self, space: str, pointer: str, /) -> str:
+        """A hint that memory will be read; may be empty."""
+        ...
+
+
+class WarpExchange(Protocol):
+    """Extension, feature ``shuffle``: values go between the threads of a warp without memory."""
+
+    def shuffle(self, mode: str, mask: str, value: str, lane: str, width: str, /) -> str:
+        """``mode`` is idx, up, down or xor."""
+        ...
+
+    def activemask(self) -> str:
+        """The lanes that are active."""
+        ...
+
+
+EXTENSIONS: Final[Mapping[str, type]] = {"shuffle": WarpExchange}
+FILES: Final = {"cuda": "cuh", "opencl": "cl"}
+UNITS: Final = {"cuda": "unit.cu.j2", "opencl": "unit.cl.j2"}
+
+
+class Refusal(Exception):
+    """A template cannot say what is asked.
+
+    Attributes:
+        operation: what was asked.
+        missing: what the target lacks.
+    """
+
+    def __init__(self, operation: str, missing: str) -> None:
+        super().__init__(operation, missing)
+        self.operation = operation
+        self.missing = missing
+
+
+def refuse(operation: str, missing: str) -> NoReturn:
+    """Called by templates: the target has no form for ``operation``."""
+    raise Refusal(str(operation), str(missing))
+
+
+class _Collector(threading.local):
+    """Texts of the helper functions of the unit that this thread is writing, in order of definition."""
+
+    helpers: dict[tuple[str, ...], str] | None = None
+
+
+_collector = _Collector()
+
+
+@contextmanager
+def collect_helpers() -> Iterator[list[str]]:
+    """While it lasts, helpers that templates use are collected; the list is filled at the end."""
+    saved, _collector.helpers = _collector.helpers, {}
+    texts: list[str] = []
+    try:
+        yield texts
+        texts += [text for text in _collector.helpers.values() if text]
+    finally:
+        _collector.helpers = saved
+
+
+def read_template(path: str) -> str:
+    """The text of a file below ``templates/``."""
+    place = files("gpucomp.templates")
+    for part in path.split("/"):
+        place = place / part
+    return place.read_text(encoding="utf-8")
+
+
+@functools.cache
+def environment() -> Environment:
+    """The one environment; templates are compiled at most once per process."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    return Environment(
+        loader=FunctionLoader(read_template),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        keep_trailing_newline=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+
+
+@functools.cache
+def load(folder: str, features: frozenset[str], arch: str) -> Dialect:
+    """The dialect of a folder for a target.
+
+    Args:
+        folder: below ``templates/``.
+        features: what the target has.
+        arch: of the target, such as ``"sm_90a"``.
+    """
+    helpers = _Helpers(folder, features, arch)
+    module = _module(f"{folder}/dialect.{FILES[folder]}.j2", helpers.context)
+    helpers.context |= {name: getattr(module, name) for name in ("value_type", "infinity")}
+    return cast("Dialect", module)  # a contract test compares the macros with the protocol
+
+
+def extension(dialect: Dialect, name: str, features: frozenset[str]) -> Any:  # Any: the protocol goes by the name
+    """The macros of an extension protocol.
+
+    Raises:
+        Refusal: the target lacks the feature.
+    """
+    if name not in features or not hasattr(dialect, next(iter(_macros(EXTENSIONS[name])))):
+        raise Refusal(f"an operation of the extension {name!r}", f"feature {name}")
+    return dialect
+
+
+def _macros(protocol: type) -> list[str]:
+    return [name for name in vars(protocol) if not name.startswith("_") and callable(vars(protocol)[name])]
+
+
+def unit_template(folder: str) -> Template:
+    """The skeleton of a translation unit."""
+    return environment().get_template(f"{folder}/{UNITS[folder]}")
+
+
+def _module(path: str, context: Mapping[str, object]) -> Any:  # Any: macros are attributes
+    return environment().get_template(path).make_module(dict(context))
+
+
+class _Helpers:
+    """Renders helper functions on first use in a unit."""
+
+    def __init__(self, folder: str, features: frozenset[str], arch: str) -> None:
+        self.folder = folder
+        number = int("".join([c for c in arch if c.isdigit()]) or 0)
+        self.context: dict[str, object] = {
+            "features": features,
+            "arch": arch,
+            "arch_number": number,
+            "refuse": refuse,
+            "use": self.use,
+        }
+        self._modules: dict[str, Any] = {}  # Any: macros are attributes
+
+    def use(self, topic: str, name: str, *args: str) -> str:
+        """The name of a helper function, which is rendered into the unit."""
+        symbol = "_".join(("gc", name, *args))
+        done = _collector.helpers
+        if done is None:
+            raise RuntimeError("a helper is used outside of a unit")
+        key = (topic, name, *args)
+        if key not in done:
+            done[key] = ""
+            text = str(getattr(self._topic(topic), name)(*args))
+            del done[key]  # put it behind the helpers that it uses
+            done[key] = text
+        return symbol
+
+    def _topic(self, topic: str) -> Any:  # Any: macros are attributes
+        module = self._modules.get(topic)
+        if module is None:
+            path = f"{self.folder}/helpers/{topic}.{FILES[self.folder]}.j2"
+            module = self._modules[topic] = _module(path, self.context)
+        return module

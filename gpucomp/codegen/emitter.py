@@ -1,0 +1,356 @@
+"""CEmitter: statements and kernels.  The only walk from TIR to C text.
+
+Words in which C dialects differ come from :mod:`gpucomp.codegen.dialect`; what all share (loops, branches,
+assignments, operators) is written here and in the two modules that this one builds on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gpucomp.codegen.dialect import Dialect
+from gpucomp.codegen.expression import ATOM, CONDITION, PLUS, UNARY, Memory
+from gpucomp.codegen.names import Names, identifier
+from gpucomp.codegen.vector import VectorText, vector_bytes
+from gpucomp.ir.types import PointerType
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.dtype import DType
+from gpucomp.support.launch import KernelSpec
+from gpucomp.tir import expr as e
+from gpucomp.tir import stmt as s
+from gpucomp.tir.expr import Expr, IntImm, IterVar, Var
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.intrin import Op
+from gpucomp.tir.stmt import ForKind, Stmt
+
+# Shared arrays are aligned for the widest vector access; a kernel's dynamic shared memory is one array of bytes.
+SHARED_ALIGNMENT: Final = 16
+LONG_LINE: Final = 80
+DYNAMIC_NAME: Final = "shared_bytes"
+UNROLL_FACTOR_KEYS: Final = ("unroll_factor", "pragma_unroll_factor")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelText:
+    """One kernel as text.
+
+    Attributes:
+        name: its symbol.
+        text: the whole definition.
+        shape: grid and block in words, for the comment above it.
+        spec: what the runtime has to know.
+    """
+
+    name: str
+    text: str
+    shape: str
+    spec: KernelSpec
+
+
+class CEmitter(VectorText):
+    """Writes one kernel; make a new one for each.
+
+    Args:
+        func: in device form (see ``split_host_device``): one kernel, flat buffers.
+        dialect: the C dialect.
+        features: of the target.
+    """
+
+    def __init__(self, func: PrimFunc, dialect: Dialect, features: frozenset[str]) -> None:
+        super().__init__(dialect, features)
+        self.func = func
+        self.hoisted_lines: list[str] = []
+        self.static_bytes = 0
+        self.dynamic_bytes: int | None = 0
+        self.threads: dict[str, str] = {}
+
+    # -- the kernel -------------------------------------------------------------------------------------------
+
+    def kernel(self) -> KernelText:
+        """Write the kernel."""
+        func = self.func
+        name = identifier(func.name)
+        self.names.fresh(name)
+        launch: Mapping[str, Expr] = func.attrs.get("launch", {})
+        block = _constants(launch, "threadIdx")
+        parameters = self._parameters()
+        self.hoisted_lines = []
+        self.stmt(func.body)
+        count = 0 if block is None else block[0] * block[1] * block[2]
+        head = self.dialect.kernel_head(name, block, int(func.attrs.get("min_blocks", 0)))
+        text = "\n".join([_wrap(head, parameters), *self.hoisted_lines, *self.lines, "}"])
+        types = tuple([_arg_type(p) for p in func.params])
+        shape = f"{_words('grid', launch, 'blockIdx')}, {_words('block', launch, 'threadIdx')}"
+        return KernelText(name, text, shape, KernelSpec(name, types, count, self.static_bytes))
+
+    def _parameters(self) -> list[str]:
+        func = self.func
+        access: Mapping[Var, str] = func.attrs.get("param_access", {})
+        alignments: Mapping[Var, int] = func.attrs.get("param_alignment", {})
+        restrict = bool(func.attrs.get("tir.noalias", False))
+        out: list[str] = []
+        for param in func.params:
+            name = self.names.fresh(param.name)
+            if isinstance(param.type_annotation, PointerType):
+                element = param.type_annotation.element_type.dtype.element
+                readonly = access.get(param) == "read"
+                alignment = alignments.get(param, max(1, element.bits // 8))
+                self.memory[param] = Memory(name, element, "global", alignment, readonly)
+                out.append(self.dialect.pointer_parameter(element, name, readonly, restrict))
+            else:
+                self.vars[param] = name
+                out.append(self.dialect.scalar_parameter(param.dtype, name))
+        return out
+
+    # -- statements -------------------------------------------------------------------------------------------
+
+    def stmt(self, node: Stmt) -> None:
+        """Write a statement."""
+        self._table[type(node)](self, node)
+
+    def inner(self, node: Stmt) -> None:
+        """Write a statement one level deeper."""
+        self.pad += "  "
+        self.stmt(node)
+        self.pad = self.pad[:-2]
+
+    def visit_seq_stmt(self, node: s.SeqStmt) -> None:
+        for item in node.seq:
+            self.stmt(item)
+
+    def visit_let_stmt(self, node: s.LetStmt) -> None:
+        var, value = node.var, node.value
+        if var.dtype.is_handle:
+            raise LowerError(f"the pointer {var.name!r} is bound by a let: kernels address buffers only")
+        self.begin(value)
+        if var.dtype.lanes == 1:
+            self.bind(var, value)
+            self.multiples[var] = self.multiple(value) if var.dtype.is_int else 1
+        else:
+            self._bind_vector(var, value)
+        self.stmt(node.body)
+
+    def _bind_vector(self, var: Var, value: Expr) -> None:
+        if not self.native(var.dtype):
+            raise self.unsupported(f"a variable of type {var.dtype}", "vectors of this width")
+        text = self.vector(value)[0]
+        symbol = self.names.fresh(var.name)
+        self.line(f"const {self.type_in_memory(var.dtype)} {symbol} = {text};")
+        self.vars[var] = symbol
+
+    def visit_attr_stmt(self, node: s.AttrStmt) -> None:
+        if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
+            self._thread(node.node)
+        elif node.attr_key == "virtual_thread":
+            raise LowerError(f"virtual thread {node.node.name!r} is still there: inject_virtual_thread has to run first")
+        self.stmt(node.body)
+
+    def _thread(self, axis: IterVar) -> None:
+        name = self.threads.get(axis.thread_tag)
+        if name is None:
+            index = self.dialect.thread_index(axis.thread_tag)
+            name = self.names.fresh(axis.thread_tag)
+            self.threads[axis.thread_tag] = name
+            kind = self.value_type(axis.var.dtype)
+            self.hoisted_lines.append(f"  const {kind} {name} = ({kind}){index};")
+        self.vars[axis.var] = name
+
+    def visit_for(self, node: s.For) -> None:
+        if node.kind is ForKind.THREAD_BINDING and node.thread_binding is not None:
+            self._thread(IterVar(None, node.loop_var, IterVar.ThreadIndex, node.thread_binding.thread_tag))
+            self.stmt(node.body)
+            return
+        if node.kind is ForKind.VECTORIZED:
+            raise LowerError(f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first")
+        var = node.loop_var
+        is_zero = isinstance(node.min, IntImm) and node.min.value == 0
+        end = node.extent if is_zero else e.Add(node.min, node.extent)
+        self.begin(node.min, end)
+        first, last = self.text(node.min), self.text(end, PLUS)
+        name = self.names.fresh(var.name)
+        self.vars[var] = name
+        self.multiples[var] = 1
+        if node.kind is ForKind.UNROLLED:
+            self._unroll_hint(node)
+        self.line(f"for ({self.value_type(var.dtype)} {name} = {first}; {name} < {last}; ++{name}) {{")
+        self.inner(node.body)
+        self.line("}")
+
+    def _unroll_hint(self, node: s.For) -> None:
+        notes = node.annotations or {}
+        factors = [int(notes[key]) for key in UNROLL_FACTOR_KEYS if key in notes]
+        hint = self.dialect.unroll(factors[0] if factors else 0)
+        if hint:
+            self.line(hint)
+
+    def visit_while(self, node: s.While) -> None:
+        saved, self.lines = self.lines, []
+        self.pad += "  "
+        self.begin(node.condition)
+        condition = self.text(node.condition, UNARY)
+        lines, self.lines = self.lines, saved
+        self.pad = self.pad[:-2]
+        if not lines:
+            self.line(f"while ({self.text(node.condition)}) {{")
+        else:  # the constants of the condition have to be computed in each round
+            self.line("while (true) {")
+            self.lines += lines
+            self.line(f"  if (!{condition}) break;")
+        self.inner(node.body)
+        self.line("}")
+
+    def visit_if_then_else(self, node: s.IfThenElse) -> None:
+        self.begin(node.condition)
+        self.line(f"if ({self.text(node.condition)}) {{")
+        self.inner(node.then_case)
+        if node.else_case is not None:
+            self.line("} else {")
+            self.inner(node.else_case)
+        self.line("}")
+
+    def visit_assert_stmt(self, node: s.AssertStmt) -> None:
+        self.stmt(node.body)  # checked on the host; in a kernel it informs the compiler's passes only
+
+    def visit_evaluate(self, node: s.Evaluate) -> None:
+        value = node.value
+        if isinstance(value, e.Call) and isinstance(value.op, Op) and not value.op.is_pure:
+            self.begin(value)
+            text = self.text(value)
+            if text:
+                self.line(f"{text};")
+
+    def visit_allocate(self, node: s.Allocate) -> None:
+        var = node.buffer_var
+        space = var.storage_scope or "local"
+        size = 1
+        for extent in node.extents:
+            if not isinstance(extent, IntImm):
+                raise self.unsupported(f"{var.name}: {space} memory of {extent} elements", "a size that is constant")
+            size *= extent.value
+        size *= node.dtype.lanes
+        element = node.dtype.element
+        name = self.names.fresh(var.name)
+        width = max(1, element.bits // 8)
+        nbytes = size * width
+        if space in ("shared", "shared.dyn"):
+            self._allocate_shared(var, name, element, space, size, nbytes)
+        else:
+            self.memory[var] = Memory(name, element, space, width)
+            self.line(self.dialect.array(space, element, name, size, 0))
+        self.stmt(node.body)
+
+    def _allocate_shared(self, var: Var, name: str, element: DType, space: str, size: int, nbytes: int) -> None:
+        """Declared at the kernel's top: some targets allow it nowhere else."""
+        width = max(1, element.bits // 8)
+        alignment = SHARED_ALIGNMENT if nbytes % SHARED_ALIGNMENT == 0 else width
+        self.memory[var] = Memory(name, element, space, alignment)
+        if space == "shared" or not self.dialect.facts["dynamic_shared"]:
+            mark = alignment if alignment > width else 0
+            self.hoisted_lines.append("  " + self.dialect.array("shared", element, name, size, mark))
+            self.static_bytes += nbytes
+            return
+        raise self.unsupported("dynamic shared memory", "merged allocations")
+
+    # -- stores -----------------------------------------------------------------------------------------------
+
+    def visit_buffer_store(self, node: s.BufferStore) -> None:
+        value = node.value
+        if value.dtype.lanes > 1:
+            self._store_vector(node)
+            return
+        if node.predicate is not None:
+            self.stmt(s.IfThenElse(node.predicate, s.BufferStore(node.buffer, value, node.indices)))
+            return
+        self.begin(*node.indices, value)
+        place = self.element(node.buffer, node.indices)
+        self.line(f"{place} = {self.stored(value)};")
+
+    def _store_vector(self, node: s.BufferStore) -> None:
+        buffer, value, dtype = node.buffer, node.value, node.value.dtype
+        if node.predicate is not None:
+            self._store_lanes(node)
+            return
+        place = self.contiguous(buffer, node.indices, dtype)
+        if place is not None:
+            base, aligned = place
+            whole = self.is_whole(value)
+            items = () if whole else tuple([self.parts.lane(value, i) for i in range(dtype.lanes)])
+            self.begin(base, *((value,) if whole else items))
+            pointer = self.address_at(buffer, base)
+            if whole:
+                text = self.vector(value)[0]
+            else:
+                text = self.dialect.make_vector(dtype.element, dtype.lanes, self._lane_texts(items, dtype.element))
+            space = self.storage(buffer).space
+            self.line(self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, text, aligned) + ";")
+            return
+        width = self.width_below(dtype, dtype.lanes - 1)
+        if self.native(dtype) or buffer.dtype.lanes > 1 or width == 1:
+            self._store_lanes(node)
+            return
+        for begin in range(0, dtype.lanes, width):
+            count = min(width, dtype.lanes - begin)
+            part = self.parts.part(node.indices[0], begin, count)
+            self.stmt(s.BufferStore(buffer, self.parts.part(value, begin, count), (part,)))
+
+    def _lane_texts(self, items: tuple[Expr, ...], element: DType) -> list[str]:
+        """Lanes in storage form; long ones on lines of their own."""
+        texts = [self.stored(item) for item in items]
+        if sum([len(text) for text in texts]) <= LONG_LINE:
+            return texts
+        kind = self.dialect.storage_type(element)
+        out: list[str] = []
+        for text in texts:
+            out.append(self.names.fresh("lane"))
+            self.line(f"const {kind} {out[-1]} = {text};")
+        return out
+
+    def _store_lanes(self, node: s.BufferStore) -> None:
+        """One store for each lane; all lanes are computed before the first is stored."""
+        buffer, value = node.buffer, node.value
+        lanes = value.dtype.lanes
+        indices = [self.parts.lane(node.indices[0], i) for i in range(lanes)]
+        values = [self.parts.lane(value, i) for i in range(lanes)]
+        masks = [] if node.predicate is None else [self.parts.lane(node.predicate, i) for i in range(lanes)]
+        self.begin(*indices, *values, *masks)
+        texts = [self.stored(item) for item in values]
+        places = [self.element(buffer, (index,)) for index in indices]
+        conditions = [self.text(mask) for mask in masks]
+        for i in range(lanes):
+            line = f"{places[i]} = {texts[i]};"
+            self.line(f"if ({conditions[i]}) {line}" if masks else line)
+
+    def visit_stmt(self, node: Stmt) -> None:
+        raise LowerError(f"{type(node).__name__} has no form in a kernel: a lowering pass is missing before codegen")
+
+
+def _constants(launch: Mapping[str, Expr], kind: str) -> tuple[int, int, int] | None:
+    """The three extents where all are literals; axes that are not bound have extent 1."""
+    out: list[int] = []
+    for axis in "xyz":
+        extent = launch.get(f"{kind}.{axis}")
+        if extent is None:
+            out.append(1)
+        elif isinstance(extent, IntImm):
+            out.append(extent.value)
+        else:
+            return None
+    return out[0], out[1], out[2]
+
+
+def _words(title: str, launch: Mapping[str, Expr], kind: str) -> str:
+    extents = [launch.get(f"{kind}.{axis}") for axis in "xyz"]
+    return f"{title} ({', '.join(['1' if extent is None else str(extent) for extent in extents])})"
+
+
+def _arg_type(param: Var) -> str:
+    if isinstance(param.type_annotation, PointerType):
+        return f"{param.type_annotation.element_type.dtype.element}*"
+    return str(param.dtype)
+
+
+def _wrap(head: str, parameters: list[str]) -> str:
+    line = f"{head}{', '.join(parameters)}) {{"
+    return line if len(line) <= 110 else head + "\n    " + ",\n    ".join(parameters) + ") {"

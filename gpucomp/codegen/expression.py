@@ -1,0 +1,561 @@
+"""Text of scalar expressions: precedence, types of intermediate results, sharing and guarded evaluation.
+
+Narrow floats (float16, bfloat16) are computed as float and rounded after each operation, which gives exactly the
+correctly rounded result of the narrow operation for + - * / and square roots (24 >= 2 * 11 + 2 significant bits).
+Integers below 32 bits wrap after each operation, as C computes them in int.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from gpucomp.codegen.dialect import Dialect, Refusal, extension
+from gpucomp.codegen.names import Names
+from gpucomp.codegen.sharing import Sharing, plan
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.dtype import BOOL, FLOAT32, INT32, DType
+from gpucomp.support.recursion import ensure_recursion
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.expr import Expr, IntImm, Var
+from gpucomp.tir.functor import Functor
+from gpucomp.tir.intrin import Op
+
+Text = tuple[str, int]
+
+# Binding strength of C operators.
+ATOM: Final = 16
+UNARY: Final = 14
+MULTIPLY: Final = 13
+PLUS: Final = 12
+SHIFT: Final = 11
+ORDER: Final = 10
+EQUAL: Final = 9
+BIT_AND: Final = 8
+BIT_XOR: Final = 7
+BIT_OR: Final = 6
+AND: Final = 5
+OR: Final = 4
+CONDITION: Final = 3
+ANY: Final = 0
+
+NARROW_FLOATS: Final = frozenset({"float16", "bfloat16"})
+_EXACT_FUNCTIONS: Final = frozenset({"fabs", "floor", "ceil", "trunc", "round", "nearbyint", "min", "max", "copysign"})
+_NEEDS_LITERAL_MACRO: Final = frozenset({"int8", "uint8", "int16", "uint16", "uint32", "int64", "uint64"})
+
+
+class Memory:
+    """What a pointer variable is called and what it points to."""
+
+    __slots__ = ("alignment", "element", "name", "readonly", "space")
+
+    def __init__(self, name: str, element: DType, space: str, alignment: int, readonly: bool = False) -> None:
+        self.name = name
+        self.element = element
+        self.space = space
+        self.alignment = alignment
+        self.readonly = readonly
+
+
+class ExpressionText(Functor):
+    """Writes expressions; a subclass owns statements.
+
+    ``visit`` returns text and binding strength.  Lines that have to run before (constants for shared
+    sub-expressions) are appended to ``self.lines``.
+    """
+
+    def __init__(self, dialect: Dialect, features: frozenset[str]) -> None:
+        self.dialect = dialect
+        self.features = features
+        self.names = Names()
+        self.vars: dict[Var, str] = {}
+        self.memory: dict[Var, Memory] = {}
+        self.lines: list[str] = []
+        self.pad = "  "
+        self.memo: dict[Any, Text] = {}  # Any: expressions, and (expression,) for vector variables
+        self.sharing: Sharing = plan()
+        self._guards = 0
+        self._root: tuple[list[str], dict[Any, Text], str] = (self.lines, self.memo, self.pad)
+        self._types: dict[DType, str] = {}
+
+    # -- one statement ----------------------------------------------------------------------------------------
+
+    def begin(self, *roots: Expr) -> None:
+        """Start on the expressions that one statement evaluates together."""
+        self.memo = {}
+        depth = 0
+        for root in roots:
+            if root.depth > depth:
+                depth = root.depth
+        if depth > 100:
+            ensure_recursion(depth)
+        self.sharing = plan(*roots) if depth > 2 else plan()
+        self._guards = 0
+        self._root = (self.lines, self.memo, self.pad)
+
+    def line(self, text: str) -> None:
+        """Append a line at the current depth."""
+        self.lines.append(self.pad + text)
+
+    def visit(self, node: Expr) -> Text:
+        """Text and binding strength of a scalar expression."""
+        done = self.memo.get(node)
+        if done is not None:
+            return done
+        if node in self.sharing.named:
+            return self._named(node)
+        done = self.memo[node] = self._table[type(node)](self, node)
+        return done
+
+    def text(self, node: Expr, strength: int = ANY) -> str:
+        """Text of a scalar expression, in parentheses where its surroundings bind more tightly."""
+        text, own = self.visit(node)
+        return text if own >= strength else f"({text})"
+
+    def _named(self, node: Expr) -> Text:
+        return self.hoisted(node, node, lambda: self._declare(node))
+
+    def _declare(self, node: Expr) -> Text:
+        text, strength = self._table[type(node)](self, node)
+        if strength == ATOM and text.isidentifier():
+            return text, strength
+        return self.constant(node.dtype, text), ATOM
+
+    def hoisted(self, node: Expr, key: object, declare: Callable[[], Text]) -> Text:
+        """Declare a constant for ``node``: before the statement if it may move there, else in this branch."""
+        lines, memo, pad = self._root
+        done = memo.get(key)
+        if done is None:
+            here = self.lines, self.memo, self.pad, self._guards
+            if self._guards and self.sharing.may_move(node):
+                (self.lines, self.memo, self.pad), self._guards = (lines, memo, pad), 0
+            done = self.memo[key] = declare()
+            self.lines, self.memo, self.pad, self._guards = here
+        self.memo[key] = done
+        return done
+
+    def constant(self, dtype: DType, text: str, name: str = "t") -> str:
+        """A new constant with a value; returns its name."""
+        symbol = self.names.fresh(name)
+        self.line(f"const {self.value_type(dtype)} {symbol} = {text};")
+        return symbol
+
+    def value_type(self, dtype: DType) -> str:
+        """The C type in which values of a scalar type are computed."""
+        done = self._types.get(dtype)
+        if done is None:
+            done = self._types[dtype] = self.dialect.value_type(dtype)
+        return done
+
+    def branch(self, node: Expr) -> tuple[list[str], Text]:
+        """Text of an operand that is evaluated under a condition only, and the lines that it needs before it."""
+        here = self.lines, self.memo, self.pad
+        self.lines, self.memo, self.pad = [], dict(self.memo), self.pad + "  "
+        self._guards += 1
+        text = self.whole(node)
+        lines = self.lines
+        self._guards -= 1
+        self.lines, self.memo, self.pad = here
+        return lines, text
+
+    def whole(self, node: Expr) -> Text:
+        """Text of a scalar, or of a vector in one piece."""
+        return self.visit(node)
+
+    def choose(self, kind: str, condition: Text, yes: Expr, no: Expr) -> Text:
+        """``condition ? yes : no``, as a statement where a side needs lines of its own."""
+        yes_lines, (yes_text, yes_strength) = self.branch(yes)
+        no_lines, (no_text, no_strength) = self.branch(no)
+        head, strength = condition
+        if not yes_lines and not no_lines:
+            head = head if strength > CONDITION else f"({head})"
+            yes_text = yes_text if yes_strength > CONDITION else f"({yes_text})"
+            no_text = no_text if no_strength >= CONDITION else f"({no_text})"
+            return f"{head} ? {yes_text} : {no_text}", CONDITION
+        symbol = self.names.fresh("t")
+        self.line(f"{kind} {symbol};")
+        self.line(f"if ({head}) {{")
+        self.lines += yes_lines
+        self.line(f"  {symbol} = {yes_text};")
+        self.line("} else {")
+        self.lines += no_lines
+        self.line(f"  {symbol} = {no_text};")
+        self.line("}")
+        return symbol, ATOM
+
+    # -- leaves -----------------------------------------------------------------------------------------------
+
+    def visit_var(self, node: Var) -> Text:
+        name = self.vars.get(node)
+        if name is None:
+            memory = self.memory.get(node)
+            if memory is None:
+                raise LowerError(f"variable {node.name!r} is used where it has no value")
+            name = memory.name
+        return name, ATOM
+
+    def visit_int_imm(self, node: IntImm) -> Text:
+        value, dtype = node.value, node.dtype
+        if dtype is INT32 and value > -(2**31):
+            return str(value), (ATOM if value >= 0 else UNARY)
+        if dtype is BOOL:
+            return ("true" if value else "false"), ATOM
+        if dtype.code == "int" and dtype.bits >= 32 and value == -(1 << (dtype.bits - 1)):
+            low = IntImm(dtype, value + 1)
+            return f"({self.visit_int_imm(low)[0]} - 1)", ATOM  # the positive number would not fit
+        if dtype in _NEEDS_LITERAL_MACRO:
+            return self.dialect.int_literal(dtype, str(value)), UNARY
+        raise self.unsupported(f"a literal of type {dtype}", "this type")
+
+    def visit_float_imm(self, node: e.FloatImm) -> Text:
+        return self.float_literal(node.value, node.dtype)
+
+    def float_literal(self, value: float, dtype: DType) -> Text:
+        """A literal, rounded to its type."""
+        if dtype in NARROW_FLOATS:
+            with np.errstate(all="ignore"):
+                value = float(np.asarray(value, np.float64).astype(dtype.numpy))
+            dtype = FLOAT32
+        if math.isnan(value):
+            return self.dialect.nan(dtype), ATOM
+        if dtype is FLOAT32:
+            with np.errstate(all="ignore"):
+                single = np.float32(value)
+            if np.isinf(single):
+                return self._infinity(float(single), dtype)
+            text = str(single)
+            text = text if "." in text or "e" in text else text + ".0"
+            return text + "f", (UNARY if text[0] == "-" else ATOM)
+        if math.isinf(value):
+            return self._infinity(value, dtype)
+        self.value_type(dtype)  # refuses types that the target lacks
+        text = repr(value)
+        return text, (UNARY if text[0] == "-" else ATOM)
+
+    def _infinity(self, value: float, dtype: DType) -> Text:
+        text = self.dialect.infinity(dtype)
+        return (text, ATOM) if value > 0 else (f"-{text}", UNARY)
+
+    def visit_string_imm(self, node: e.StringImm) -> Text:
+        raise LowerError(f"the string {node.value!r} has no value in a kernel")
+
+    # -- operators --------------------------------------------------------------------------------------------
+
+    def arithmetic(self, node: e.BinaryOp) -> Text:
+        """The bare operator, without wrapping or rounding to a narrow type."""
+        sign, strength = _ARITHMETIC[type(node)]
+        left, own = self.visit(node.a)
+        if own < strength:
+            left = f"({left})"
+        b = node.b
+        if type(b) is IntImm and b.value < 0 and strength == PLUS and b.dtype is INT32 and b.value > -(2**31):
+            return f"{left}{' - ' if sign == ' + ' else ' + '}{-b.value}", strength
+        right, own = self.visit(b)
+        if own <= strength:
+            right = f"({right})"
+        return left + sign + right, strength
+
+    def visit_add(self, node: e.Add) -> Text:
+        return self.fit(node.dtype, self.arithmetic(node))
+
+    visit_sub = visit_mul = visit_add  # pyright: ignore[reportAssignmentType]  # one rule for the three
+
+    def visit_div(self, node: e.Div) -> Text:
+        return self.fit(node.dtype, self.arithmetic(node))
+
+    def visit_mod(self, node: e.Mod) -> Text:
+        if node.dtype.is_float:
+            return self.function("fmod", node.dtype, (node.a, node.b))
+        return self.arithmetic(node)
+
+    def fit(self, dtype: DType, value: Text) -> Text:
+        """Wrap or round an intermediate result to a type that is narrower than what C computes in."""
+        if dtype.bits >= 32:
+            return value
+        if dtype.is_float:
+            return self.dialect.round_to(dtype, value[0], FLOAT32), ATOM
+        text, strength = value
+        return f"({self.value_type(dtype)}){text if strength >= UNARY else f'({text})'}", UNARY
+
+    def visit_floor_div(self, node: e.FloorDiv) -> Text:
+        if node.dtype.is_float:
+            return self.function("floor", node.dtype, (e.Div(node.a, node.b),))
+        divisor = node.b
+        if node.dtype.code == "uint":
+            return self.visit(e.Div(node.a, divisor))
+        if isinstance(divisor, IntImm) and divisor.value > 0 and divisor.value & (divisor.value - 1) == 0:
+            return f"{self.text(node.a, UNARY)} >> {divisor.value.bit_length() - 1}", SHIFT
+        return self.dialect.division("floordiv", node.dtype, self.text(node.a), self.text(divisor)), ATOM
+
+    def visit_floor_mod(self, node: e.FloorMod) -> Text:
+        if node.dtype.is_float:
+            floor = operators.unary("floor", e.Div(node.a, node.b))
+            return self.visit(e.Sub(node.a, e.Mul(floor, node.b)))
+        divisor = node.b
+        if node.dtype.code == "uint":
+            return self.visit(e.Mod(node.a, divisor))
+        if isinstance(divisor, IntImm) and divisor.value > 0 and divisor.value & (divisor.value - 1) == 0:
+            mask = IntImm(divisor.dtype, divisor.value - 1)
+            return f"{self.text(node.a, UNARY)} & {self.text(mask, UNARY)}", BIT_AND
+        return self.dialect.division("floormod", node.dtype, self.text(node.a), self.text(divisor)), ATOM
+
+    def visit_min(self, node: e.Min) -> Text:
+        return self.function("min", node.dtype, (node.a, node.b))
+
+    def visit_max(self, node: e.Max) -> Text:
+        return self.function("max", node.dtype, (node.a, node.b))
+
+    def visit_cmp_op(self, node: e.CmpOp) -> Text:
+        sign, strength = _COMPARISONS[type(node)]
+        # Both operands in parentheses where they compare or combine bits themselves: compilers warn otherwise.
+        return self.text(node.a, SHIFT) + sign + self.text(node.b, SHIFT), strength
+
+    def visit_and(self, node: e.And) -> Text:
+        return self._logical(node, " && ", AND, node.b, operators.const(0, BOOL))
+
+    def visit_or(self, node: e.Or) -> Text:
+        return self._logical(node, " || ", OR, operators.const(1, BOOL), node.b)
+
+    def _logical(self, node: e.BinaryOp, sign: str, strength: int, yes: Expr, no: Expr) -> Text:
+        left, own = self.visit(node.a)
+        lines, (right, right_own) = self.branch(node.b)
+        if lines:
+            return self.choose(self.value_type(BOOL), (left, own), yes, no)
+        left = left if own == strength or own > AND else f"({left})"
+        right = right if right_own > AND else f"({right})"
+        return left + sign + right, strength
+
+    def visit_not(self, node: e.Not) -> Text:
+        return f"!{self.text(node.a, UNARY)}", UNARY
+
+    def visit_select(self, node: e.Select) -> Text:
+        condition = self.text(node.condition, CONDITION + 1)
+        yes, no = self.text(node.true_value, CONDITION + 1), self.text(node.false_value, CONDITION)
+        return f"{condition} ? {yes} : {no}", CONDITION
+
+    def visit_cast(self, node: e.Cast) -> Text:
+        target, source = node.dtype, node.value.dtype
+        if target is source:
+            return self.visit(node.value)
+        if target in NARROW_FLOATS:
+            wide = "float64" if source == "float64" else FLOAT32
+            value = self.text(node.value) if source.is_float else f"(float){self.text(node.value, UNARY)}"
+            return self.dialect.round_to(target, value, wide), ATOM
+        if target is FLOAT32 and source in NARROW_FLOATS:
+            return self.visit(node.value)
+        if target is BOOL:
+            return f"{self.text(node.value, SHIFT)} != 0", EQUAL
+        return f"({self.value_type(target)}){self.text(node.value, UNARY)}", UNARY
+
+    def visit_let(self, node: e.Let) -> Text:
+        if node.var not in self.vars:
+            self.bind(node.var, node.value)
+        return self.visit(node.body)
+
+    def bind(self, var: Var, value: Expr) -> None:
+        """Declare a scalar variable with its value."""
+        text = self.text(value)
+        self.vars[var] = self.constant(var.dtype, text, var.name)
+
+    # -- memory -----------------------------------------------------------------------------------------------
+
+    def visit_buffer_load(self, node: e.BufferLoad) -> Text:
+        place = self.element(node.buffer, node.indices)
+        if node.dtype in NARROW_FLOATS:
+            return self.dialect.promote(node.dtype, place), ATOM
+        return place, ATOM
+
+    def element(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
+        """The place of one element."""
+        if len(indices) != 1:
+            raise LowerError(f"buffer {buffer.name} has {len(indices)} dimensions where flat memory is expected")
+        return f"{self.base(buffer)}[{self.text(indices[0])}]"
+
+    def base(self, buffer: Buffer) -> str:
+        """A pointer to elements of the buffer's type."""
+        memory = self.storage(buffer)
+        element = buffer.dtype.element
+        if element is memory.element:
+            return memory.name
+        return f"(({self.dialect.pointer_type(memory.space, element, memory.readonly)}){memory.name})"
+
+    def storage(self, buffer: Buffer) -> Memory:
+        """What the buffer's pointer is in this kernel."""
+        memory = self.memory.get(buffer.data)
+        if memory is None:
+            raise LowerError(f"buffer {buffer.name} is used, but neither a parameter nor allocated")
+        return memory
+
+    # -- calls ------------------------------------------------------------------------------------------------
+
+    def visit_call(self, node: e.Call) -> Text:
+        if not isinstance(node.op, Op):
+            raise LowerError(f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module")
+        name = node.op.name[4:]
+        handler = _CALLS.get(name)
+        if handler is not None:
+            return handler(self, node)
+        return self.function(name, node.dtype, node.args)
+
+    def function(self, name: str, dtype: DType, args: tuple[Expr, ...]) -> Text:
+        """A mathematical function of operands of one type."""
+        kind = args[0].dtype.element
+        texts = [self.text(arg) for arg in args]
+        if kind not in NARROW_FLOATS:
+            return self.dialect.math(name, kind, texts), ATOM
+        value = self.dialect.math(name, FLOAT32, texts)
+        if name in _EXACT_FUNCTIONS or not dtype.is_float:
+            return value, ATOM
+        return self.dialect.round_to(dtype, value, FLOAT32), ATOM
+
+    def call_if_then_else(self, node: e.Call) -> Text:
+        condition, yes, no = node.args
+        return self.choose(self.value_type(node.dtype), self.visit(condition), yes, no)
+
+    def call_likely(self, node: e.Call) -> Text:
+        return self.visit(node.args[0])
+
+    def call_bitwise(self, node: e.Call) -> Text:
+        assert isinstance(node.op, Op)
+        sign, strength = _BITWISE[node.op.name[4:]]
+        return self.fit(node.dtype, (self.text(node.args[0], UNARY) + sign + self.text(node.args[1], UNARY), strength))
+
+    def call_bitwise_not(self, node: e.Call) -> Text:
+        return self.fit(node.dtype, (f"~{self.text(node.args[0], UNARY)}", UNARY))
+
+    def call_reinterpret(self, node: e.Call) -> Text:
+        source, target = node.args[0].dtype, node.dtype
+        text = self.text(node.args[0])
+        if source in NARROW_FLOATS:
+            source, text = DType("uint16"), self.dialect.demote(source, text)
+        if target in NARROW_FLOATS:
+            return self.dialect.promote(target, f"({self.dialect.storage_type(target)})({text})"), ATOM
+        return self.dialect.reinterpret(target, source, text), UNARY
+
+    def call_clz(self, node: e.Call) -> Text:
+        source = node.args[0].dtype
+        if source.bits >= 32:
+            return self.dialect.math("clz", source, [self.text(node.args[0])]), ATOM
+        wide = operators.cast("uint32", operators.cast(f"uint{source.bits}", node.args[0]))
+        return f"{self.dialect.math('clz', wide.dtype, [self.text(wide)])} - {32 - source.bits}", PLUS
+
+    def call_popcount(self, node: e.Call) -> Text:
+        source = node.args[0].dtype
+        value = node.args[0]
+        if source.bits < 32:
+            value = operators.cast("uint32", operators.cast(f"uint{source.bits}", value))
+        return self.dialect.math("popcount", value.dtype, [self.text(value)]), ATOM
+
+    def call_extern(self, node: e.Call) -> Text:
+        name = node.args[0]
+        assert isinstance(name, e.StringImm)
+        if not name.value.replace("_", "a").isalnum() or name.value[0].isdigit():
+            raise LowerError(f"{name.value!r} is no function name", hint="an external function needs a C identifier")
+        return f"{name.value}({', '.join([self.text(arg) for arg in node.args[1:]])})", ATOM
+
+    def call_address_of(self, node: e.Call) -> Text:
+        load = node.args[0]
+        if not isinstance(load, e.BufferLoad):
+            raise LowerError(f"address_of needs an element of a buffer, got {load}")
+        return self.address(load), PLUS
+
+    def address(self, load: e.BufferLoad) -> str:
+        """The address of an element (of the first lane, for a vector)."""
+        index = load.indices[0]
+        index = index.base if isinstance(index, e.Ramp) else index
+        if isinstance(index, IntImm) and index.value == 0:
+            return self.base(load.buffer)
+        return f"{self.base(load.buffer)} + {self.text(index, PLUS + 1)}"
+
+    def call_barrier(self, node: e.Call) -> Text:
+        scope = node.args[0] if node.args else e.StringImm("shared")
+        assert isinstance(scope, e.StringImm)
+        return self.dialect.barrier(scope.value), ATOM
+
+    def call_shuffle(self, node: e.Call) -> Text:
+        assert isinstance(node.op, Op)
+        mode = node.op.name.partition("shuffle_")[2] or "idx"
+        mask, value, lane, width = node.args
+        warp = extension(self.dialect, "shuffle", self.features)
+        text = warp.shuffle(mode, self.text(mask), self.text(value), self.text(lane), self.text(width))
+        kind = node.dtype
+        if kind.bits >= 32 or kind in NARROW_FLOATS:
+            return text, ATOM
+        return (f"{text} != 0", EQUAL) if kind is BOOL else (f"({self.value_type(kind)}){text}", UNARY)
+
+    def call_activemask(self, node: e.Call) -> Text:
+        return extension(self.dialect, "shuffle", self.features).activemask(), ATOM
+
+    def call_atomic_add(self, node: e.Call) -> Text:
+        place, value = node.args
+        load = place.args[0] if isinstance(place, e.Call) else place
+        if not isinstance(load, e.BufferLoad):
+            raise LowerError("atomic_add needs address_of(an element of a buffer)")
+        space = self.storage(load.buffer).space
+        return self.dialect.atomic_add(space, load.dtype, self.address(load), self.text(value)), ATOM
+
+    def call_prefetch(self, node: e.Call) -> Text:
+        load = node.args[0]
+        load = load.args[0] if isinstance(load, e.Call) and load.args else load
+        if not isinstance(load, e.BufferLoad):
+            raise LowerError("prefetch needs an element of a buffer")
+        return self.dialect.prefetch(self.storage(load.buffer).space, self.address(load)), ATOM
+
+    def call_nothing(self, node: e.Call) -> Text:
+        return "", ATOM
+
+    def call_ret(self, node: e.Call) -> Text:
+        return "return", ATOM
+
+    def unsupported(self, operation: str, missing: str) -> Refusal:
+        """The error for something that the target cannot do."""
+        return Refusal(operation, missing)
+
+
+_ARITHMETIC: Final = {
+    e.Add: (" + ", PLUS),
+    e.Sub: (" - ", PLUS),
+    e.Mul: (" * ", MULTIPLY),
+    e.Div: (" / ", MULTIPLY),
+    e.Mod: (" % ", MULTIPLY),
+}
+_COMPARISONS: Final = {
+    e.EQ: (" == ", EQUAL),
+    e.NE: (" != ", EQUAL),
+    e.LT: (" < ", ORDER),
+    e.LE: (" <= ", ORDER),
+    e.GT: (" > ", ORDER),
+    e.GE: (" >= ", ORDER),
+}
+_BITWISE: Final = {
+    "shift_left": (" << ", SHIFT),
+    "shift_right": (" >> ", SHIFT),
+    "bitwise_and": (" & ", BIT_AND),
+    "bitwise_or": (" | ", BIT_OR),
+    "bitwise_xor": (" ^ ", BIT_XOR),
+}
+# Intrinsics that are no plain functions of operands of one type.
+_CALLS: Final[dict[str, Callable[[ExpressionText, e.Call], Text]]] = {
+    "if_then_else": ExpressionText.call_if_then_else,
+    "likely": ExpressionText.call_likely,
+    "bitwise_not": ExpressionText.call_bitwise_not,
+    "reinterpret": ExpressionText.call_reinterpret,
+    "clz": ExpressionText.call_clz,
+    "popcount": ExpressionText.call_popcount,
+    "call_extern": ExpressionText.call_extern,
+    "call_pure_extern": ExpressionText.call_extern,
+    "address_of": ExpressionText.call_address_of,
+    "barrier": ExpressionText.call_barrier,
+    "activemask": ExpressionText.call_activemask,
+    "atomic_add": ExpressionText.call_atomic_add,
+    "prefetch": ExpressionText.call_prefetch,
+    "assume": ExpressionText.call_nothing,
+    "ret": ExpressionText.call_ret,
+    **{name: ExpressionText.call_shuffle for name in ("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor")},
+    **{name: ExpressionText.call_bitwise for name in _BITWISE},
+}

@@ -1,0 +1,280 @@
+"""Text of vector expressions: whole where the dialect can, lane by lane where it cannot.
+
+Whole means one C value of the dialect's vector type in storage form: contiguous memory, constants, a choice by a
+scalar condition; and, in dialects with vector arithmetic, operators on 32- and 64-bit lanes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from gpucomp.codegen.dialect import Dialect
+from gpucomp.codegen.expression import (
+    ATOM,
+    CONDITION,
+    MULTIPLY,
+    NARROW_FLOATS,
+    PLUS,
+    UNARY,
+    ExpressionText,
+    Text,
+)
+from gpucomp.codegen.lanes import Parts, as_ramp
+from gpucomp.support.dtype import DType
+from gpucomp.tir import expr as e
+from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.expr import Expr, IntImm, Var
+from gpucomp.tir.intrin import Op
+
+WIDTHS: Final = (16, 8, 4, 2)
+ALIGNED_BYTES: Final = 16  # wider vectors are loaded as unaligned ones: no more is promised of an address
+_VECTOR_SIGNS: Final = {
+    e.Add: (" + ", PLUS),
+    e.Sub: (" - ", PLUS),
+    e.Mul: (" * ", MULTIPLY),
+    e.Div: (" / ", MULTIPLY),
+}
+_VECTOR_FUNCTIONS: Final = frozenset(
+    "exp exp2 exp10 log log2 log10 sqrt rsqrt sin cos tan tanh erf floor ceil trunc round nearbyint fabs pow fma".split()
+)
+
+
+def vector_bytes(dtype: DType) -> int:
+    """Bytes of a vector in memory."""
+    return max(8, dtype.bits if dtype.code != "bool" else 8) * dtype.lanes // 8
+
+
+class VectorText(ExpressionText):
+    """Adds vectors to scalar expressions."""
+
+    def __init__(self, dialect: Dialect, features: frozenset[str]) -> None:
+        super().__init__(dialect, features)
+        self.parts = Parts(self.stays_whole)
+        self.multiples: dict[Var, int] = {}
+        self._native: dict[DType, bool] = {}
+        self._arithmetic = dialect.facts["vector_arithmetic"]
+        self._unaligned = dialect.facts["unaligned_vectors"]
+
+    # -- what is possible -------------------------------------------------------------------------------------
+
+    def native(self, dtype: DType) -> bool:
+        """True when the dialect has the vector type."""
+        done = self._native.get(dtype)
+        if done is None:
+            done = self._native[dtype] = bool(self.dialect.vector_type(dtype.element, dtype.lanes))
+        return done
+
+    def width_below(self, dtype: DType, limit: int) -> int:
+        """The widest vector of at most ``limit`` lanes that the dialect has; 1 when there is none."""
+        for width in WIDTHS:
+            if width <= limit and self.native(dtype.with_lanes(width)):
+                return width
+        return 1
+
+    def multiple(self, node: Expr) -> int:
+        """A number of which the value is a multiple; 0 stands for a value that is zero."""
+        if isinstance(node, IntImm):
+            return abs(node.value)
+        if isinstance(node, Var):
+            return self.multiples.get(node, 1)
+        if isinstance(node, e.Mul):
+            return self.multiple(node.a) * self.multiple(node.b)
+        if isinstance(node, (e.Add, e.Sub, e.Min, e.Max)):
+            return math.gcd(self.multiple(node.a), self.multiple(node.b))
+        if isinstance(node, e.Select):
+            return math.gcd(self.multiple(node.true_value), self.multiple(node.false_value))
+        if isinstance(node, e.Cast) and node.value.dtype.is_int:
+            return self.multiple(node.value)
+        if isinstance(node, (e.FloorDiv, e.Div)) and isinstance(node.b, IntImm) and node.b.value > 0:
+            whole = self.multiple(node.a)
+            return whole // node.b.value if whole % node.b.value == 0 else 1
+        if isinstance(node, (e.FloorMod, e.Mod)):
+            return math.gcd(self.multiple(node.a), self.multiple(node.b))
+        return 1
+
+    def contiguous(self, buffer: Buffer, indices: tuple[Expr, ...], dtype: DType) -> tuple[Expr, bool] | None:
+        """First element and alignment of an access that is one vector in memory; None for any other access."""
+        if not self.native(dtype) or len(indices) != 1:
+            return None
+        inner = buffer.dtype.lanes
+        base: Expr = indices[0]
+        if base.dtype.lanes > 1:
+            ramp = as_ramp(base)
+            if ramp is None or inner > 1 or not (isinstance(ramp[1], IntImm) and ramp[1].value == 1):
+                return None
+            base = ramp[0]
+        elif inner > 1:
+            base = e.Mul(base, IntImm(base.dtype, inner)) if not isinstance(base, IntImm) else IntImm(base.dtype, base.value * inner)
+        memory = self.storage(buffer)
+        width = vector_bytes(dtype)
+        aligned = (
+            width <= ALIGNED_BYTES
+            and memory.alignment % width == 0
+            and (inner > 1 or self.multiple(base) * width // dtype.lanes % width == 0)
+        )
+        if not aligned and not self._unaligned:
+            return None
+        if memory.space == "local" and not self._arithmetic:
+            return None  # arrays in registers are indexed lane by lane
+        return base, aligned
+
+    def stays_whole(self, node: Expr) -> bool:
+        """True for vectors that come from memory in one piece."""
+        if isinstance(node, e.BufferLoad):
+            return node.predicate is None and self.contiguous(node.buffer, node.indices, node.dtype) is not None
+        if _is_choice(node):
+            return self.is_whole(node) and any([self.is_whole(x) and not isinstance(x, e.Broadcast) for x in _sides(node)])
+        return self._arithmetic and self.native(node.dtype) and isinstance(node, e.BinaryOp) and self.is_whole(node)
+
+    def is_whole(self, node: Expr) -> bool:
+        """True when :meth:`vector` writes the node without taking it apart."""
+        if isinstance(node, e.Broadcast):
+            return self.native(node.dtype)
+        if isinstance(node, e.BufferLoad):
+            return self.stays_whole(node)
+        if isinstance(node, Var):
+            return self.native(node.dtype)
+        if _is_choice(node):
+            yes, no = _sides(node)
+            return self.is_whole(yes) and self.is_whole(no)
+        if not self._arithmetic or not self.native(node.dtype) or node.dtype.element.bits < 32:
+            return False
+        if type(node) in _VECTOR_SIGNS and isinstance(node, e.BinaryOp):
+            return (node.dtype.is_float or not isinstance(node, e.Div)) and self.is_whole(node.a) and self.is_whole(node.b)
+        if isinstance(node, (e.Min, e.Max)):
+            return self.is_whole(node.a) and self.is_whole(node.b)
+        if isinstance(node, e.Call) and isinstance(node.op, Op) and node.op.name[4:] in _VECTOR_FUNCTIONS:
+            return node.dtype.is_float and all([self.is_whole(arg) for arg in node.args])
+        return False
+
+    # -- text -------------------------------------------------------------------------------------------------
+
+    def vector(self, node: Expr) -> Text:
+        """Text of a vector in storage form."""
+        done = self.memo.get(node)
+        if done is not None:
+            return done
+        if node in self.sharing.named or isinstance(node, Var):
+            return self.vector_variable(node)
+        done = self.memo[node] = self._vector(node)
+        return done
+
+    def _vector(self, node: Expr) -> Text:
+        if not self.is_whole(node):
+            items = [self.stored(self.parts.lane(node, i)) for i in range(node.dtype.lanes)]
+            return self.dialect.make_vector(node.dtype.element, node.dtype.lanes, items), UNARY
+        if isinstance(node, e.Broadcast):
+            return self.dialect.splat(node.dtype.element, node.lanes, self.stored(node.value)), UNARY
+        if isinstance(node, e.BufferLoad):
+            return self._vector_load(node)
+        if _is_choice(node):
+            return self._vector_choice(node)
+        if isinstance(node, (e.Min, e.Max)):
+            name = "min" if isinstance(node, e.Min) else "max"
+            return self.dialect.math(name, node.dtype.element, [self.vector(node.a)[0], self.vector(node.b)[0]]), ATOM
+        if isinstance(node, e.BinaryOp):
+            sign, strength = _VECTOR_SIGNS[type(node)]
+            left, right = self.vector(node.a), self.vector(node.b)
+            a = left[0] if left[1] >= strength else f"({left[0]})"
+            b = right[0] if right[1] > strength else f"({right[0]})"
+            return a + sign + b, strength
+        assert isinstance(node, e.Call)
+        assert isinstance(node.op, Op)
+        return self.dialect.math(node.op.name[4:], node.dtype.element, [self.vector(arg)[0] for arg in node.args]), ATOM
+
+    def _vector_load(self, node: e.BufferLoad) -> Text:
+        place = self.contiguous(node.buffer, node.indices, node.dtype)
+        assert place is not None
+        base, aligned = place
+        memory = self.storage(node.buffer)
+        pointer = self.address_at(node.buffer, base)
+        element = node.dtype.element
+        return self.dialect.load_vector(memory.space, element, node.dtype.lanes, pointer, aligned), UNARY
+
+    def address_at(self, buffer: Buffer, index: Expr) -> str:
+        """The address of the element at a scalar index."""
+        if isinstance(index, IntImm) and index.value == 0:
+            return self.base(buffer)
+        return f"{self.base(buffer)} + {self.text(index, PLUS + 1)}"
+
+    def _vector_choice(self, node: Expr) -> Text:
+        condition = node.condition if isinstance(node, e.Select) else node.args[0]  # type: ignore[union-attr]
+        return self.choose(self.type_in_memory(node.dtype), self.visit(condition), *_sides(node))
+
+    def whole(self, node: Expr) -> Text:
+        return self.visit(node) if node.dtype.lanes == 1 else self.vector(node)
+
+    def type_in_memory(self, dtype: DType) -> str:
+        """The C type of a vector in storage form."""
+        return self.dialect.vector_type(dtype.element, dtype.lanes)
+
+    def vector_variable(self, node: Expr) -> Text:
+        """The name of a constant that holds a vector."""
+        if isinstance(node, Var):
+            return self.vars[node], ATOM
+        key = (node,)
+        done = self.memo.get(key)
+        return done if done is not None else self.hoisted(node, key, lambda: self._declare_vector(node))
+
+    def _declare_vector(self, node: Expr) -> Text:
+        text = self._vector(node)[0]
+        symbol = self.names.fresh(node.buffer.name + "_v" if isinstance(node, e.BufferLoad) else "v")
+        self.line(f"const {self.type_in_memory(node.dtype)} {symbol} = {text};")
+        return symbol, ATOM
+
+    def stored(self, node: Expr) -> str:
+        """A scalar in storage form: narrow floats are rounded once, here."""
+        kind = node.dtype
+        if kind not in NARROW_FLOATS:
+            if kind.bits < 32 and isinstance(node, (e.Add, e.Sub, e.Mul)) and node not in self.sharing.named:
+                return self.arithmetic(node)[0]  # the store wraps
+            return self.text(node)
+        if node not in self.sharing.named:
+            if isinstance(node, (e.Add, e.Sub, e.Mul, e.Div)):
+                return self.dialect.demote(kind, self.arithmetic(node)[0])
+            if isinstance(node, e.Cast) and node.value.dtype == "float32":
+                return self.dialect.demote(kind, self.text(node.value))
+            if isinstance(node, e.BufferLoad):
+                return self.element(node.buffer, node.indices)
+            if isinstance(node, e.Shuffle) and len(node.vectors) == 1 and self.is_whole(node.vectors[0]):
+                vector = node.vectors[0]
+                return self.dialect.lane(kind, vector.dtype.lanes, self.vector_variable(vector)[0], node.indices[0])
+        return self.dialect.demote(kind, self.text(node))
+
+    def visit_shuffle(self, node: e.Shuffle) -> Text:
+        """One lane: of a vector that stays whole, or of the lanes themselves."""
+        index = node.indices[0]
+        for vector in node.vectors:
+            lanes = vector.dtype.lanes
+            if index < lanes:
+                break
+            index -= lanes
+        else:
+            raise self.unsupported(f"a pick of lane {index}", "such a lane")
+        if lanes == 1:
+            return self.visit(vector)
+        if not (isinstance(vector, Var) or self.is_whole(vector)):
+            return self.visit(self.parts.lane(vector, index))
+        name = self.vector_variable(vector)[0]
+        kind = vector.dtype.element
+        text = self.dialect.lane(kind, lanes, name, index)
+        return (self.dialect.promote(kind, text), ATOM) if kind in NARROW_FLOATS else (text, UNARY)
+
+
+def _is_choice(node: Expr) -> bool:
+    if isinstance(node, e.Select):
+        return node.condition.dtype.lanes == 1
+    return (
+        isinstance(node, e.Call)
+        and isinstance(node.op, Op)
+        and node.op.name == "tir.if_then_else"
+        and node.args[0].dtype.lanes == 1
+    )
+
+
+def _sides(node: Expr) -> tuple[Expr, Expr]:
+    if isinstance(node, e.Select):
+        return node.true_value, node.false_value
+    assert isinstance(node, e.Call)
+    return node.args[1], node.args[2]
