@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpucomp.te import trace
 from gpucomp.te.api import (
     compute,
     const,
@@ -13,11 +14,77 @@ from gpucomp.te.api import (
     var,
 )
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
-from gpucomp.te.reduction import all_of as all  # noqa: A004  # public name
-from gpucomp.te.reduction import any_of as any  # noqa: A004  # public name
+from gpucomp.te.postproc import lower_schedule
+from gpucomp.te.reduction import all_of as all
+from gpucomp.te.reduction import any_of as any
 from gpucomp.te.reduction import comm_reducer
-from gpucomp.te.reduction import max_of as max  # noqa: A004  # public name
-from gpucomp.te.reduction import min_of as min  # noqa: A004  # public name
+from gpucomp.te.reduction import max_of as max
+from gpucomp.te.reduction import min_of as min
 from gpucomp.te.reduction import product_of as prod
-from gpucomp.te.reduction import sum_of as sum  # noqa: A004  # public name
+from gpucomp.te.reduction import sum_of as sum
+from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.te.tensor import Tensor, TensorSlice
+from gpucomp.tir.expr import Select
+from gpucomp.tir.intrin import (
+    abs,
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    ceil,
+    cos,
+    cosh,
+    erf,
+    exp,
+    exp2,
+    exp10,
+    expm1,
+    floor,
+    fmod,
+    hypot,
+    if_then_else,
+    infinity,
+    isfinite,
+    isinf,
+    isnan,
+    log,
+    log1p,
+    log2,
+    log10,
+    max_value,
+    min_value,
+    nearbyint,
+    power,
+    round,
+    rsqrt,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+    trunc,
+)
+from gpucomp.tir.operators import floordiv, floormod, truncdiv, truncmod
+
+indexdiv, indexmod = floordiv, floormod  # for indices, which are >= 0
+
+__all__ = [
+    # tensors and operations
+    "Tensor", "TensorSlice", "Operation", "PlaceholderOp", "ComputeOp", "placeholder", "compute", "tag_scope",
+    # variables and axes
+    "var", "size_var", "const", "thread_axis", "reduce_axis",
+    # reductions
+    "comm_reducer", "sum", "prod", "max", "min", "all", "any",
+    # schedules
+    "create_schedule", "Schedule", "Stage", "AttachType", "trace", "lower_schedule",
+    # functions of elements
+    "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",
+    "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan", "log",
+    "log1p", "log2", "log10", "max_value", "min_value", "nearbyint", "power", "round", "rsqrt", "sigmoid", "sin", "sinh",
+    "sqrt", "tan", "tanh", "trunc", "floordiv", "floormod", "truncdiv", "truncmod", "indexdiv", "indexmod",
+]  # fmt: skip

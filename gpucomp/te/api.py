@@ -65,7 +65,7 @@ def placeholder(shape: Any, dtype: str | None = None, name: str = "placeholder")
     return PlaceholderOp(name, extents, DType(dtype) if dtype else FLOAT32, caller_span()).output(0)
 
 
-class tag_scope(ContextDecorator):  # noqa: N801  # public name
+class tag_scope(ContextDecorator):  # public name
     """``with te.tag_scope("broadcast"):`` gives operations made inside a tag."""
 
     def __init__(self, tag: str) -> None:
@@ -151,9 +151,12 @@ def compute(
     span = caller_span()
     extents = _shape(shape, f"compute {name!r}")
     names = _arg_names(fcompute, len(extents), name, varargs_names)
-    axis = tuple([
-        IterVar(Range.from_min_extent(0, x), Var(n, x.dtype), IterVar.DataPar) for n, x in zip(names, extents, strict=True)
-    ])
+    axis = tuple(
+        [
+            IterVar(Range.from_min_extent(0, x), Var(n, x.dtype), IterVar.DataPar)
+            for n, x in zip(names, extents, strict=True)
+        ]
+    )
     result = _trace(fcompute, [a.var for a in axis])
     several = isinstance(result, (tuple, list))
     body = tuple([_body(x, name, span) for x in (result if several else (result,))])
@@ -169,7 +172,9 @@ def _body(value: Any, name: str, span: Span | None) -> Expr:
         )
     body = operators.convert(value)
     if body.dtype.is_handle:
-        raise TensorError(f"the function of compute {name!r} returns {body}, which is no number", code="GC208", where=span)
+        raise TensorError(
+            f"the function of compute {name!r} returns {body}, which is no number", code="GC208", where=span
+        )
     return body
 
 
@@ -245,5 +250,7 @@ def reduce_axis(dom: Any, name: str = "rv", thread_tag: str = "", span: Span | N
     """
     domain = _domain(dom)
     if domain is None:
-        raise TensorError("a reduce axis needs a domain", code="GC211", where=caller_span(), hint="te.reduce_axis((0, n))")
+        raise TensorError(
+            "a reduce axis needs a domain", code="GC211", where=caller_span(), hint="te.reduce_axis((0, n))"
+        )
     return IterVar(domain, Var(name, domain.extent.dtype), IterVar.CommReduce, thread_tag)

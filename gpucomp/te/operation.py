@@ -177,5 +177,3 @@ class _ReplaceLoads(Mutator):
 def _extent(axis: IterVar) -> Expr:
     assert axis.dom is not None
     return axis.dom.extent
-
-

@@ -38,7 +38,12 @@ class Reducer:
         source = tuple([operators.convert(x) for x in (expr if several else (expr,))])
         starts = () if init is None else tuple(init) if several else (init,)
         kinds = tuple([x.dtype for x in source])
-        begin = tuple([operators.convert(x, None if isinstance(x, e.ExprOp) else k) for x, k in zip(starts, kinds, strict=bool(starts))])
+        begin = tuple(
+            [
+                operators.convert(x, None if isinstance(x, e.ExprOp) else k)
+                for x, k in zip(starts, kinds, strict=bool(starts))
+            ]
+        )
         condition = operators.const(1, BOOL) if where is None else operators.convert(where)
         combiner = self._combiner(kinds, several)
         outputs = tuple([Reduce(combiner, source, axes, condition, i, begin) for i in range(len(source))])

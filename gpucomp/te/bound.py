@@ -1,0 +1,327 @@
+"""Bound inference: which part of every tensor is computed where, and in which storage scope.
+
+Stages are visited consumers first.  The region of a stage is the union of what its consumers read at its attach
+point: loops inside the attach point run over their whole domain, loops outside stand still, and thread axes stand
+still only if every thread has its own copy (``scopes.needs_relax``).  The region becomes the domain of the root axes,
+and ``pass_down_domain`` gives the loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpucomp import arith
+from gpucomp.support.diagnostics import Span
+from gpucomp.te.affine import Forms, Interval
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
+from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_interval
+from gpucomp.te.operation import ComputeOp
+from gpucomp.te.scopes import GLOBAL_RANK, INFERRED_SCOPE, STORAGE_RANK, is_virtual, needs_relax, thread_rank
+from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Var
+from gpucomp.tir.functor import free_vars
+
+if TYPE_CHECKING:
+    from gpucomp.te.state import Schedule
+
+
+@dataclass(slots=True)
+class ThreadUse:
+    """One thread axis of one kernel: its variable, its extent, and the first loop that was bound to it."""
+
+    axis: IterVar
+    extent: Expr
+    stage: Stage
+    leaf: IterVar | None
+    span: Span | None
+
+
+@dataclass(slots=True)
+class Bounds(Mapping[IterVar, Range]):
+    """What bound inference found; a mapping from axis to domain.
+
+    Attributes:
+        doms: domain of every axis of every stage.
+        scopes: storage scope by stage.
+        paths: enclosing loops by stage, innermost first.
+        kernels: for each stage at root, its thread axes by tag (by axis, for virtual threads).
+        forms: linear forms, with the ranges of all loop and thread variables.
+    """
+
+    forms: Forms
+    paths: dict[Stage, AttachPath]
+    doms: Domains = field(default_factory=dict)
+    scopes: dict[Stage, str] = field(default_factory=dict)
+    kernels: dict[Stage, dict[object, ThreadUse]] = field(default_factory=dict)
+
+    def __getitem__(self, axis: IterVar) -> Range:
+        return self.doms[axis]
+
+    def __iter__(self) -> Iterator[IterVar]:
+        return iter(self.doms)
+
+    def __len__(self) -> int:
+        return len(self.doms)
+
+    def root_of(self, stage: Stage) -> Stage:
+        """The stage at root whose nest contains this stage."""
+        path = self.paths[stage]
+        return path[-1][0] if path else stage
+
+    def thread(self, stage: Stage, leaf: IterVar) -> IterVar | None:
+        """The thread axis (one for each tag and kernel) that a leaf is bound to."""
+        bound = stage.bound_thread(leaf)
+        if bound is None:
+            return None
+        return self.kernels[self.root_of(stage)][_key(bound)].axis
+
+    def is_single(self, axis: IterVar) -> bool:
+        """True for an axis of extent 1, whose variable is replaced by 0."""
+        extent = self.doms[axis].extent
+        return isinstance(extent, IntImm) and extent.value == 1
+
+
+def _key(thread: IterVar) -> object:
+    return thread if is_virtual(thread.thread_tag) else thread.thread_tag
+
+
+def infer_bound(schedule: Schedule) -> Bounds:
+    """Infer domains and scopes of a normalised schedule.
+
+    Raises:
+        ScheduleError: GC120, GC121, GC125, GC126, GC128; see ``gpucomp.te.errors``.
+    """
+    analyzer = arith.Analyzer()
+    bounds = Bounds(Forms(analyzer), create_attach_path(schedule))
+    _collect_threads(schedule, bounds)
+    feed = create_feed_graph(schedule)
+    for stage in reversed(schedule.stages):
+        if not isinstance(stage.op, ComputeOp):
+            continue
+        bounds.scopes[stage] = _scope(stage, bounds)
+        roots = _root_domains(stage, stage.op, bounds, feed)
+        bounds.doms.update(pass_down_domain(stage, roots))
+        _declare(stage, bounds)
+    return bounds
+
+
+def _collect_threads(schedule: Schedule, bounds: Bounds) -> None:
+    for stage in schedule.stages:
+        uses = bounds.kernels.setdefault(bounds.root_of(stage), {})
+        own: dict[object, IterVar] = {}
+        for leaf in stage.leaf_iter_vars:
+            bound = stage.bound_thread(leaf)
+            if bound is None:
+                continue
+            key = _key(bound)
+            if key in own:
+                raise schedule_error(
+                    "GC126",
+                    f"{bound.thread_tag} is bound to both {own[key].name!r} and {leaf.name!r} of stage {stage.name}",
+                    stage=stage,
+                    where=stage.attr(leaf).bind_span,
+                    hint=f"fuse the two and bind the result, or bind {leaf.name!r} to another thread axis",
+                )
+            own[key] = leaf
+            if key not in uses:
+                tag = bound.thread_tag
+                name = bound.name if is_virtual(tag) else tag
+                axis = IterVar(None, Var(name, leaf.var.dtype), IterVar.ThreadIndex, tag)
+                # The extent is that of the first loop whose domain gets known; see _declare.
+                uses[key] = ThreadUse(axis, axis.var, stage, None, stage.attr(leaf).bind_span)
+
+
+def _declare(stage: Stage, bounds: Bounds) -> None:
+    """Note the ranges of the loop variables; thread extents must agree within a kernel."""
+    uses = bounds.kernels[bounds.root_of(stage)]
+    for leaf in stage.leaf_iter_vars:
+        dom = bounds.doms[leaf]
+        bound = stage.bound_thread(leaf)
+        if bound is None:
+            bounds.forms.declare(leaf.var, dom.min, dom.extent)
+            continue
+        use = uses[_key(bound)]
+        if bound.dom is not None:
+            _check_fixed(stage, leaf, dom.extent, bound.dom.extent, bounds)
+        if use.leaf is None:
+            use.extent, use.stage, use.leaf, use.span = dom.extent, stage, leaf, stage.attr(leaf).bind_span
+            bounds.forms.declare(use.axis.var, dom.min, dom.extent)
+        else:
+            _check_agrees(stage, leaf, dom.extent, use, bounds)
+
+
+def _equal(a: Expr, b: Expr, bounds: Bounds) -> bool:
+    if a is b or (isinstance(a, IntImm) and isinstance(b, IntImm)):
+        return a is b or int(a) == int(b)
+    return bounds.forms.of(a).same(bounds.forms.of(b)) or bool(bounds.forms.analyzer.can_prove_equal(a, b))
+
+
+def _check_fixed(stage: Stage, leaf: IterVar, extent: Expr, fixed: Expr, bounds: Bounds) -> None:
+    if _equal(extent, fixed, bounds):
+        return
+    attr = stage.attr(leaf)
+    assert attr.bind_thread is not None
+    raise schedule_error(
+        "GC120",
+        f"{attr.bind_thread.thread_tag} has extent {fixed} by its own domain, but axis {leaf.name!r} of stage {stage.name} "
+        f"has extent {extent}",
+        stage=stage,
+        where=attr.bind_span,
+        hint=f"split {leaf.name!r} so that one part has extent {fixed}, or make the thread axis without a domain",
+    )
+
+
+def _check_agrees(stage: Stage, leaf: IterVar, extent: Expr, use: ThreadUse, bounds: Bounds) -> None:
+    if _equal(extent, use.extent, bounds):
+        return
+    assert use.leaf is not None
+    tag = use.axis.thread_tag
+    place = f" ({use.span.render()})" if use.span is not None else ""
+    raise schedule_error(
+        "GC120",
+        f"{tag} is bound with extent {extent} by axis {leaf.name!r} of stage {stage.name}, but with extent {use.extent} "
+        f"by axis {use.leaf.name!r} of stage {use.stage.name}{place}",
+        stage=stage,
+        where=stage.attr(leaf).bind_span,
+        hint=f"split the loops of {stage.name} so that the part bound to {tag} has extent {use.extent}",
+    )
+
+
+def _scope(stage: Stage, bounds: Bounds) -> str:
+    path = bounds.paths[stage]
+    tags = [t.thread_tag for s, iv in path if (t := bounds.thread(s, iv)) is not None]
+    scope = stage.scope or INFERRED_SCOPE[max([thread_rank(t) for t in tags], default=-1)]
+    in_kernel = any([not is_virtual(u.axis.thread_tag) for u in bounds.kernels[bounds.root_of(stage)].values()])
+    if not path and STORAGE_RANK[scope] > GLOBAL_RANK and not stage.is_output and _has_threads(bounds):
+        raise schedule_error(
+            "GC128",
+            f"stage {stage.name} lives in {scope} memory but is computed at root, outside of the kernel that reads it",
+            stage=stage,
+            where=stage.scope_span,
+            hint=f"s[{stage.name}].compute_at(s[consumer], axis) inside of a loop bound to threads",
+        )
+    if path and in_kernel and STORAGE_RANK[scope] == GLOBAL_RANK:
+        raise schedule_error(
+            "GC128",
+            f"stage {stage.name} lives in global memory but is computed inside of the kernel of "
+            f"{bounds.root_of(stage).name}, whose other blocks would not wait for it",
+            stage=stage,
+            where=stage.scope_span or stage.attach_span,
+            hint=f"s[{stage.name}].compute_root(), or attach it inside of the loop bound to blockIdx",
+        )
+    return scope
+
+
+def _has_threads(bounds: Bounds) -> bool:
+    """True when any kernel of the schedule has hardware threads: on a CPU, all scopes are the same memory."""
+    return any([not is_virtual(use.axis.thread_tag) for uses in bounds.kernels.values() for use in uses.values()])
+
+
+def _root_domains(stage: Stage, op: ComputeOp, bounds: Bounds, feed: Mapping[Tensor, list[Stage]]) -> Domains:
+    roots: Domains = {iv: iv.dom for iv in op.root_iter_vars if iv.dom is not None}
+    if stage.is_output:
+        return roots
+    parts: list[list[Interval | None]] = [[] for _ in op.axis]
+    for consumer, tensors in _consumers(op, feed).items():
+        for region in _regions(stage, consumer, tensors, bounds):
+            for part, interval in zip(parts, region, strict=True):
+                part.append(interval)
+    for axis, part in zip(op.axis, parts, strict=True):
+        roots[axis] = _gather(roots[axis], part, bounds.forms)
+    return roots
+
+
+def _consumers(op: ComputeOp, feed: Mapping[Tensor, list[Stage]]) -> dict[Stage, list[Tensor]]:
+    out: dict[Stage, list[Tensor]] = {}
+    for tensor in op.outputs:
+        for consumer in feed.get(tensor, ()):
+            out.setdefault(consumer, []).append(tensor)
+    return out
+
+
+def _gather(whole: Range, parts: list[Interval | None], forms: Forms) -> Range:
+    """The union of what is read, within the tensor where that is proven, or the whole dimension."""
+    union = forms.union(parts)
+    if union is None:
+        return whole
+    low, last = union.low, forms.of(whole.extent).shifted(-1)
+    high = low.plus(union.width)
+    if forms.bound(low)[1] <= 0:
+        low = low.scaled(0)
+    if forms.bound(last.plus(high, -1))[1] <= 0 or last.same(high):
+        high = last
+    width = high.plus(low, -1)
+    if any([v in forms.ranges for term in width.terms for v in free_vars(term)]):
+        return whole  # an extent that changes from iteration to iteration cannot be allocated
+    dtype = whole.extent.dtype
+    if low.value() == 0 and width.same(last):
+        return whole
+    return Range.from_min_extent(forms.expr(low, dtype), forms.expr(width.shifted(1), dtype))
+
+
+def _regions(
+    stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bounds
+) -> Iterator[tuple[Interval | None, ...]]:
+    """What ``consumer`` reads of the tensors of ``stage`` at its attach point, one box for each access."""
+    forms, scope = bounds.forms, bounds.scopes[stage]
+    target = stage.attach_ivar if stage.attach_type == AttachType.SCOPE else None
+    found = False
+    leaves: dict[IterVar, Interval] = {}
+    for leaf in reversed(consumer.leaf_iter_vars):
+        found = found or (leaf is target and consumer is stage.attach_stage)
+        dom, thread = bounds.doms[leaf], bounds.thread(consumer, leaf)
+        relaxed = not found if thread is None else needs_relax(scope, thread.thread_tag)
+        if relaxed or bounds.is_single(leaf):
+            leaves[leaf] = forms.box(dom.min, dom.extent)
+        else:
+            leaves[leaf] = forms.point(leaf.var if thread is None else thread.var)
+    roots = pass_up_interval(consumer, bounds.doms, leaves, forms)
+    relax: dict[Var, Interval] = {}
+    for owner, leaf in bounds.paths[consumer]:
+        found = found or (leaf is target and owner is stage.attach_stage)
+        dom, thread = bounds.doms[leaf], bounds.thread(owner, leaf)
+        if bounds.is_single(leaf):
+            continue
+        if thread is None and not found:
+            relax[leaf.var] = forms.box(dom.min, dom.extent)
+        elif thread is not None and needs_relax(scope, thread.thread_tag):
+            relax[thread.var] = forms.box(dom.min, dom.extent)
+    if target is not None and not found:
+        raise _not_a_consumer(stage, consumer, bounds)
+    inputs = {axis.var: roots[axis] for axis in consumer.op.root_iter_vars}
+    for tensor, accesses in consumer.op.reads:
+        if tensor not in tensors:
+            continue
+        for indices in accesses:
+            yield tuple([_read(index, inputs, relax, forms) for index in indices])
+
+
+def _read(index: Expr, inputs: Mapping[Var, Interval], relax: Mapping[Var, Interval], forms: Forms) -> Interval | None:
+    box = forms.evaluate(index, inputs)
+    if box is None or not relax:
+        return box
+    low = forms.evaluate_form(box.low, relax, index.dtype)
+    width = forms.evaluate_form(box.width, relax, index.dtype)
+    if low is None or width is None:
+        return None
+    return Interval(low.low, low.width.plus(width.low).plus(width.width))
+
+
+def _not_a_consumer(stage: Stage, consumer: Stage, bounds: Bounds) -> Exception:
+    parent, ivar = stage.attach_stage, stage.attach_ivar
+    assert parent is not None
+    assert ivar is not None
+    place = bounds.paths[consumer]
+    inside = f", which is computed inside of {place[0][0].name}" if place else ", which is computed at root"
+    return schedule_error(
+        "GC121",
+        f"stage {stage.name} is computed at {ivar.name!r} of stage {parent.name}, but {consumer.name} reads it outside of "
+        f"that loop{inside}",
+        stage=parent,
+        where=stage.attach_span,
+        hint=f"s[{stage.name}].compute_at(s[{consumer.name}], axis), or compute {consumer.name} inside of {parent.name} too",
+    )

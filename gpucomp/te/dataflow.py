@@ -1,0 +1,288 @@
+"""Primitives that add stages: cache_read, cache_write, rfactor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gpucomp.support.diagnostics import caller_span
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.message_passing import pass_down_domain, pass_up_index, split_predicates
+from gpucomp.te.operation import ComputeOp, Operation
+from gpucomp.te.relation import children_of, parents_of
+from gpucomp.te.stage import Stage, check_scope
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, IterVar, Range, Reduce, Var
+from gpucomp.tir.functor import substitute
+
+if TYPE_CHECKING:
+    from gpucomp.te.state import Schedule
+
+
+def _data_axis(name: str, extent: Expr) -> IterVar:
+    return IterVar(Range.from_min_extent(0, extent), Var(name, extent.dtype), IterVar.DataPar)
+
+
+def _set_op(schedule: Schedule, stage: Stage, op: Operation) -> None:
+    if stage.op in schedule.outputs:
+        schedule.outputs = tuple([op if o is stage.op else o for o in schedule.outputs])
+    stage.op = op
+    schedule.stage_map[op] = stage
+
+
+def _insert(schedule: Schedule, position: int, op: Operation, scope: str) -> Stage:
+    stage = Stage(schedule, op, span=schedule.current_span())
+    stage.scope, stage.scope_span = scope, stage.span
+    schedule.stages.insert(position, stage)
+    schedule.stage_map[op] = stage
+    return stage
+
+
+def _propagate(schedule: Schedule, redirect: dict[Tensor, Tensor], start: int) -> None:
+    """Let all stages from ``start`` on read the new tensors, and whoever reads those stages in turn."""
+    for stage in schedule.stages[start:]:
+        new = stage.op.replace_inputs(redirect)
+        if new is not stage.op:
+            redirect.update(zip(stage.op.outputs, new.outputs, strict=True))
+            _set_op(schedule, stage, new)
+
+
+def _user_tensor(schedule: Schedule, tensor: Tensor) -> Tensor:
+    """The tensor as the trace knows it, whichever version of it the user holds."""
+    return schedule[tensor].origin_op.output(tensor.value_index)
+
+
+def cache_read(
+    schedule: Schedule, tensor: Tensor, scope: str, readers: Sequence[Tensor | Operation] | Tensor | Operation
+) -> Tensor:
+    """See :meth:`Schedule.cache_read`."""
+    check_scope(scope, "cache_read")
+    source_stage = schedule[tensor]
+    source = schedule.current(tensor)
+    listed = list(readers) if isinstance(readers, (list, tuple)) else [readers]
+    reading: list[Stage] = []
+    for reader in listed:
+        stage = schedule[reader]
+        if source not in stage.op.input_tensors:
+            others = [s.name for s in schedule.stages if source in s.op.input_tensors]
+            raise schedule_error(
+                "GC111",
+                f"cache_read: {stage.name} does not read {tensor.name}",
+                stage=stage,
+                where=caller_span(),
+                hint=f"{tensor.name} is read by {', '.join(others)}" if others else f"nothing reads {tensor.name}",
+            )
+        reading.append(stage)
+    if not reading:
+        raise schedule_error("GC111", f"cache_read of {tensor.name} names no reader", where=caller_span())
+    axis = tuple([_data_axis(f"ax{i}", s) for i, s in enumerate(source.shape)])
+    body: Expr = source(*[a.var for a in axis])
+    op = ComputeOp(f"{tensor.name}.{scope}", "", None, axis, (body,), schedule.current_span())
+    cached = op.output(0)
+    position = schedule.stages.index(source_stage) + 1
+    stage = _insert(schedule, position, op, scope)
+    redirect: dict[Tensor, Tensor] = {}
+    for reader_stage in reading:
+        new = reader_stage.op.replace_inputs({source: cached})
+        redirect.update(zip(reader_stage.op.outputs, new.outputs, strict=True))
+        _set_op(schedule, reader_stage, new)
+    _propagate(schedule, redirect, position + 1)
+    names = [s.origin_op.output(0) for s in reading]
+    stage.span = schedule.record(
+        "cache_read", None, (_user_tensor(schedule, tensor), scope, names), {}, (cached,), op.root_iter_vars
+    )
+    return cached
+
+
+def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
+    """See :meth:`Schedule.cache_write`."""
+    check_scope(scope, "cache_write")
+    several = isinstance(tensor, (list, tuple))
+    tensors: list[Tensor] = list(tensor) if several else [tensor]
+    stage = schedule[tensors[0]]
+    old = stage.op
+    if not isinstance(old, ComputeOp) or any([schedule[t] is not stage for t in tensors]):
+        what = (
+            "is an input, not computed here"
+            if not isinstance(old, ComputeOp)
+            else "and the others are not one operation"
+        )
+        raise schedule_error("GC112", f"cache_write: {tensors[0].name!r} {what}", where=caller_span())
+    if stage.relations or any([stage.bound_thread(a) is not None for a in stage.all_iter_vars]):
+        raise schedule_error(
+            "GC112",
+            f"cache_write: the axes of stage {stage.name} are scheduled already",
+            stage=stage,
+            where=caller_span(),
+            hint=f"call s.cache_write({stage.name}, {scope!r}) before split, bind and the like of s[{stage.name}]",
+        )
+    axis = tuple([_data_axis(f"{a.name}.c", operators.convert(_dom(a).extent)) for a in old.axis])
+    rename: dict[Var, Expr] = {a.var: b.var for a, b in zip(old.axis, axis, strict=True)}
+    body = tuple([substitute(b, rename) for b in old.body])
+    cache_op = ComputeOp(f"{old.name}.{scope}", old.tag, old.attrs, axis, body, schedule.current_span())
+    indices = [a.var for a in old.axis]
+    copies: tuple[Expr, ...] = tuple([t(*indices) for t in cache_op.outputs])
+    new = ComputeOp(old.name, "", old.attrs, old.axis, copies, old.span)
+    position = schedule.stages.index(stage)
+    cache_stage = _insert(schedule, position, cache_op, scope)
+    for a in old.reduce_axis:
+        stage.leaf_iter_vars = [iv for iv in stage.leaf_iter_vars if iv is not a]
+        stage.all_iter_vars = [iv for iv in stage.all_iter_vars if iv is not a]
+        stage.moved[a] = f"cache_write moved it to stage {cache_op.name}"
+        if a in stage.iter_var_attrs:
+            cache_stage.iter_var_attrs[a] = stage.iter_var_attrs.pop(a)
+    _set_op(schedule, stage, new)
+    _propagate(schedule, dict(zip(old.outputs, new.outputs, strict=True)), position + 2)
+    results = tuple([cache_op.output(t.value_index) for t in tensors])
+    named = [_user_tensor(schedule, t) for t in tensors]
+    cache_stage.span = schedule.record(
+        "cache_write", None, (named if several else named[0], scope), {}, results, cache_op.root_iter_vars
+    )
+    return list(results) if several else results[0]
+
+
+def _dom(axis: IterVar) -> Range:
+    assert axis.dom is not None
+    return axis.dom
+
+
+def rfactor(schedule: Schedule, tensor: Tensor, axis: IterVar, factor_axis: int) -> Any:
+    """See :meth:`Schedule.rfactor`."""
+    stage = schedule[tensor]
+    old = stage.op
+    if not isinstance(old, ComputeOp) or not isinstance(old.body[0], Reduce):
+        raise schedule_error(
+            "GC113", f"rfactor: {tensor.name!r} is not computed by a reduction", stage=stage, where=caller_span()
+        )
+    stage.leaf_index(axis, "rfactor")
+    _check_rfactor(stage, old, axis, factor_axis)
+    reduce_leaves = [iv for iv in stage.leaf_iter_vars if iv.iter_type == IterVar.CommReduce]
+    doms = pass_down_domain(stage, {iv: _dom(iv) for iv in old.root_iter_vars})
+    # Every leaf reduction axis becomes a root axis of the new stage: the factored one a dimension, others reductions.
+    fresh = {
+        iv: IterVar(doms[iv], Var(iv.name, iv.var.dtype), IterVar.DataPar if iv is axis else IterVar.CommReduce)
+        for iv in reduce_leaves
+    }
+    data = [_data_axis(a.name, _dom(a).extent) for a in old.axis]
+    values: dict[IterVar, Expr] = {iv: fresh[iv].var for iv in reduce_leaves}
+    values.update({iv: operators.const(0, iv.var.dtype) for iv in stage.leaf_iter_vars if iv not in values})
+    roots = pass_up_index(stage, doms, values)
+    mapping: dict[Var, Expr] = {iv.var: roots[iv] for iv in old.reduce_axis}
+    mapping.update({a.var: b.var for a, b in zip(old.axis, data, strict=True)})
+    guards = split_predicates(stage, doms, roots, only_reduce=True)
+    partial_op = _partial(old, fresh, axis, data, factor_axis, mapping, guards)
+    final_op = _final(old, partial_op, axis, factor_axis, doms)
+    position = schedule.stages.index(stage)
+    partial_stage = _insert(schedule, position, partial_op, "")
+    partial_stage.scope_span = None
+    _keep_data_axes(stage, old, final_op)
+    _set_op(schedule, stage, final_op)
+    _propagate(schedule, dict(zip(old.outputs, final_op.outputs, strict=True)), position + 2)
+    results = partial_op.outputs
+    partial_stage.span = schedule.record(
+        "rfactor",
+        None,
+        (_user_tensor(schedule, tensor), axis, factor_axis),
+        {},
+        results,
+        (*partial_op.root_iter_vars, *final_op.reduce_axis),
+    )
+    return results[0] if len(results) == 1 else list(results)
+
+
+def _check_rfactor(stage: Stage, op: ComputeOp, axis: IterVar, factor_axis: int) -> None:
+    if axis.iter_type != IterVar.CommReduce:
+        raise schedule_error(
+            "GC113",
+            f"rfactor: axis {axis.name!r} of stage {stage.name} is not a reduction axis",
+            stage=stage,
+            where=caller_span(),
+            hint=f"one of {', '.join([iv.name for iv in stage.leaf_iter_vars if iv.iter_type == IterVar.CommReduce])}",
+        )
+    if isinstance(op.body[0], Reduce) and op.body[0].init:
+        raise schedule_error(
+            "GC113",
+            f"rfactor: the reduction of {stage.name} has an init value, which would count twice",
+            stage=stage,
+            where=caller_span(),
+        )
+    if not -len(op.axis) - 1 <= factor_axis <= len(op.axis):
+        raise schedule_error(
+            "GC113",
+            f"rfactor: factor_axis {factor_axis} is outside of 0 to {len(op.axis)}",
+            stage=stage,
+            where=caller_span(),
+        )
+    bound = [
+        iv for iv in stage.leaf_iter_vars if iv.iter_type == IterVar.CommReduce and stage.bound_thread(iv) is not None
+    ]
+    if bound:
+        raise schedule_error(
+            "GC113",
+            f"rfactor: axis {bound[0].name!r} of stage {stage.name} is bound to {stage.attr(bound[0]).bind_thread.thread_tag} already",  # pyright: ignore[reportOptionalMemberAccess]  # checked above
+            stage=stage,
+            where=caller_span(),
+            hint="rfactor first, then bind axes of the new stages",
+        )
+
+
+def _place(items: list[Any], item: Any, factor_axis: int) -> list[Any]:
+    position = factor_axis if factor_axis >= 0 else len(items) + 1 + factor_axis
+    return [*items[:position], item, *items[position:]]
+
+
+def _partial(
+    old: ComputeOp,
+    fresh: Mapping[IterVar, IterVar],
+    axis: IterVar,
+    data: list[IterVar],
+    factor_axis: int,
+    mapping: dict[Var, Expr],
+    guards: list[Expr],
+) -> ComputeOp:
+    first = old.body[0]
+    assert isinstance(first, Reduce)
+    condition: Expr = substitute(first.condition, mapping)
+    for g in guards:
+        condition = operators.logical(e.And, condition, g)
+    source = tuple([substitute(x, mapping) for x in first.source])
+    inner = tuple([f for iv, f in fresh.items() if iv is not axis])
+    axes = tuple(_place(data, fresh[axis], factor_axis))
+    body: tuple[Expr, ...]
+    if inner:
+        body = tuple([Reduce(first.combiner, source, inner, condition, i) for i in range(len(source))])
+    elif isinstance(condition, e.IntImm):
+        body = source
+    else:
+        # Guarded loads: where the condition fails, the source must not be evaluated.
+        identity = first.combiner.identity_element
+        body = tuple([
+            e.Call(x.dtype, "tir.if_then_else", (condition, x, y)) for x, y in zip(source, identity, strict=True)
+        ])  # fmt: skip
+    return ComputeOp(f"{old.name}.rf", old.tag, old.attrs, axes, body, old.span)
+
+
+def _final(
+    old: ComputeOp, partial: ComputeOp, axis: IterVar, factor_axis: int, doms: Mapping[IterVar, Range]
+) -> ComputeOp:
+    first = old.body[0]
+    assert isinstance(first, Reduce)
+    again = IterVar(doms[axis], Var(f"{axis.name}.v", axis.var.dtype), IterVar.CommReduce)
+    indices = _place([a.var for a in old.axis], again.var, factor_axis)
+    loads: tuple[Expr, ...] = tuple([t(*indices) for t in partial.outputs])
+    true = operators.const(1, "bool")
+    body: tuple[Expr, ...] = tuple([Reduce(first.combiner, loads, (again,), true, i) for i in range(len(loads))])
+    return ComputeOp(old.name, old.tag, old.attrs, old.axis, body, old.span)
+
+
+def _keep_data_axes(stage: Stage, old: ComputeOp, new: ComputeOp) -> None:
+    """Drop the reduction axes from the loop nest, keep what is scheduled of the others, add the new axis."""
+    gone = dict.fromkeys([iv for iv in stage.all_iter_vars if iv.iter_type == IterVar.CommReduce])
+    for iv in gone:
+        stage.moved[iv] = f"rfactor made stage {old.name}.rf of its reduction"
+        stage.iter_var_attrs.pop(iv, None)
+    stage.relations = [r for r in stage.relations if not any([iv in gone for iv in (*parents_of(r), *children_of(r))])]
+    stage.leaf_iter_vars = [iv for iv in stage.leaf_iter_vars if iv not in gone] + list(new.reduce_axis)
+    stage.all_iter_vars = [iv for iv in stage.all_iter_vars if iv not in gone] + list(new.reduce_axis)

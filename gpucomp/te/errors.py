@@ -1,0 +1,56 @@
+"""Errors of the schedule language.
+
+Every code has one meaning; ``GC10x`` and ``GC11x`` are raised by the primitive itself, ``GC12x`` and ``GC13x`` when
+the schedule is normalised or lowered, at the recorded line of the primitive that caused them.
+
+======  ==============================================================================================
+code    meaning
+======  ==============================================================================================
+GC101   the tensor is not part of this schedule
+GC102   the axis is no leaf of the stage: a split, a fuse or another primitive consumed it
+GC103   the axis belongs to another stage
+GC104   an argument has the wrong kind or value
+GC105   an output of the schedule cannot be inlined
+GC106   the axis already has an annotation that excludes this one
+GC107   reorder names an axis twice
+GC108   axes to fuse are not adjacent, or mix data-parallel with reduction axes
+GC109   the stage is an input: there is no loop nest to schedule
+GC110   compute_at would attach a stage to itself or close a cycle of attachments
+GC111   a reader of cache_read does not read the tensor
+GC112   cache_write of something that is no compute stage, or of a stage whose axes are scheduled already
+GC113   rfactor of something that is no leaf reduction axis, or of a cross-thread reduction
+GC114   unknown storage scope
+GC115   storage_align of an axis that is no dimension of the tensor
+GC120   one thread axis is bound with different extents
+GC121   compute_at into a stage that does not consume the tensor
+GC122   a reduction axis is bound without a cross-thread form
+GC123   vectorised axis whose extent is no constant, or that is a reduction axis
+GC124   a reduction is inlined
+GC125   the attachments form a cycle, or an attachment lost its axis
+GC126   two axes of one stage are bound to the same thread axis
+GC127   the extent of a thread axis depends on a loop variable
+GC128   the storage scope cannot be seen by all threads that read it
+GC129   a parallel annotation on a reduction axis
+GC130   a tensor is missing from the arguments
+GC131   a variable is neither an argument nor the extent of one
+GC132   an argument appears twice, is of the wrong kind, or does not fit its buffer
+GC133   a thread axis of blocks is bound where no kernel starts
+======  ==============================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpucomp.support.diagnostics import ScheduleError, Span
+
+if TYPE_CHECKING:
+    from gpucomp.te.stage import Stage
+
+
+def schedule_error(
+    code: str, message: str, *, stage: Stage | None = None, where: Span | None = None, hint: str | None = None
+) -> ScheduleError:
+    """Build an error whose context line shows the stage and its loop nest."""
+    context = None if stage is None else f"stage {stage.name}, {stage.nest_text()}"
+    return ScheduleError(message, code=code, where=where, context=context, hint=hint)

@@ -1,0 +1,168 @@
+"""Messages along the relations of a stage: domains go down to the leaves, indices and intervals come up to the roots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gpucomp.te.affine import Forms, Interval
+from gpucomp.te.relation import Fuse, Rebase, Singleton, Split
+from gpucomp.te.stage import Stage, ceil_div
+from gpucomp.tir import operators
+from gpucomp.tir.expr import LT, Expr, IntImm, IterVar, Range
+
+Domains = dict[IterVar, Range]
+
+
+def pass_down_domain(stage: Stage, roots: Mapping[IterVar, Range]) -> Domains:
+    """Domains of all axes from those of the root axes.  Axes made by relations start at zero.
+
+    A constant factor that exceeds a constant extent shrinks to it, unless the loop is bound to a thread axis, whose
+    extent is part of the launch.
+    """
+    doms: Domains = dict(roots)
+    for rel in stage.relations:
+        if isinstance(rel, Split):
+            doms[rel.outer], doms[rel.inner] = _split_domain(stage, rel, doms[rel.parent].extent)
+        elif isinstance(rel, Fuse):
+            doms[rel.fused] = Range.from_min_extent(
+                0, operators.multiply(doms[rel.outer].extent, doms[rel.inner].extent)
+            )
+        elif isinstance(rel, Rebase):
+            doms[rel.rebased] = Range.from_min_extent(0, doms[rel.parent].extent)
+        elif isinstance(rel, Singleton):
+            doms[rel.iter] = Range.from_min_extent(0, 1)
+    return doms
+
+
+def _split_domain(stage: Stage, rel: Split, whole: Expr) -> tuple[Range, Range]:
+    if rel.factor is not None:
+        inner = _shrink(stage, rel.inner, operators.cast(whole.dtype, rel.factor), whole)
+        outer = _exact_outer(whole, inner)
+    else:
+        assert rel.nparts is not None
+        outer = _shrink(stage, rel.outer, operators.cast(whole.dtype, rel.nparts), whole)
+        inner = ceil_div(whole, outer)
+    return Range.from_min_extent(0, outer), Range.from_min_extent(0, inner)
+
+
+def _exact_outer(whole: Expr, inner: Expr) -> Expr:
+    return operators.const(1, whole.dtype) if whole is inner else ceil_div(whole, inner)
+
+
+def _shrink(stage: Stage, axis: IterVar, size: Expr, whole: Expr) -> Expr:
+    if not isinstance(size, IntImm) or not isinstance(whole, IntImm) or size.value <= whole.value:
+        return size
+    return size if stage.bound_thread(axis) is not None else operators.const(max(whole.value, 1), whole.dtype)
+
+
+def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -> dict[IterVar, Expr]:
+    """Values of all axes from those of the leaves."""
+    values: dict[IterVar, Expr] = dict(leaves)
+    for rel in reversed(stage.relations):
+        if isinstance(rel, Split):
+            value = operators.add(operators.multiply(values[rel.outer], doms[rel.inner].extent), values[rel.inner])
+            values[rel.parent] = operators.add(value, doms[rel.parent].min)
+        elif isinstance(rel, Fuse):
+            size, fused = doms[rel.inner].extent, values[rel.fused]
+            outer, inner = operators.floordiv(fused, size), operators.floormod(fused, size)
+            if isinstance(doms[rel.outer].extent, IntImm) and int(doms[rel.outer].extent) == 1:  # pyright: ignore[reportArgumentType]  # an IntImm
+                outer, inner = operators.const(0, fused.dtype), fused
+            values[rel.outer] = operators.add(outer, doms[rel.outer].min)
+            values[rel.inner] = operators.add(inner, doms[rel.inner].min)
+        elif isinstance(rel, Rebase):
+            values[rel.parent] = operators.add(values[rel.rebased], doms[rel.parent].min)
+    return values
+
+
+def divides(forms: Forms | None, whole: Expr, part: Expr) -> bool:
+    """True when ``whole`` is proven to be a multiple of ``part``."""
+    if whole is part:
+        return True
+    if isinstance(whole, IntImm) and isinstance(part, IntImm):
+        return whole.value % part.value == 0
+    if forms is None or not isinstance(part, IntImm):
+        return False
+    form = forms.of(whole)
+    return form.const % part.value == 0 and all([c % part.value == 0 for c in form.terms.values()])
+
+
+def split_predicates(
+    stage: Stage,
+    doms: Domains,
+    values: Mapping[IterVar, Expr],
+    *,
+    only_reduce: bool = False,
+    only_data: bool = False,
+    forms: Forms | None = None,
+) -> list[Expr]:
+    """Conditions under which the leaves stand for an element: one for each split that may not divide."""
+    out: list[Expr] = []
+    for rel in stage.relations:
+        if not isinstance(rel, Split) or rel.disable_predication:
+            continue
+        reduces = rel.parent.iter_type == IterVar.CommReduce
+        if (only_reduce and not reduces) or (only_data and reduces):
+            continue
+        whole, inner, outer = doms[rel.parent].extent, doms[rel.inner].extent, doms[rel.outer].extent
+        if _covers_exactly(whole, outer, inner) or (rel.factor is not None and divides(forms, whole, inner)):
+            continue
+        relative = operators.add(operators.multiply(values[rel.outer], inner), values[rel.inner])
+        if forms is not None and forms.bound(forms.of(operators.subtract(whole, relative)))[0] > 0:
+            continue
+        out.append(operators.compare(LT, relative, whole))
+    return out
+
+
+def _covers_exactly(whole: Expr, outer: Expr, inner: Expr) -> bool:
+    if isinstance(outer, IntImm) and isinstance(inner, IntImm) and isinstance(whole, IntImm):
+        return outer.value * inner.value == whole.value
+    one_part = isinstance(outer, IntImm) and outer.value == 1 and whole is inner
+    return one_part or (isinstance(inner, IntImm) and inner.value == 1 and whole is outer)
+
+
+def pass_up_interval(
+    stage: Stage, doms: Domains, leaves: Mapping[IterVar, Interval], forms: Forms
+) -> dict[IterVar, Interval]:
+    """Intervals of all axes while the leaves run over theirs."""
+    out: dict[IterVar, Interval] = dict(leaves)
+    for rel in reversed(stage.relations):
+        if isinstance(rel, Split):
+            out[rel.parent] = _up_split(rel, doms, out[rel.outer], out[rel.inner], forms)
+        elif isinstance(rel, Fuse):
+            out[rel.outer], out[rel.inner] = _up_fuse(rel, doms, out[rel.fused], forms)
+        elif isinstance(rel, Rebase):
+            up = out[rel.rebased]
+            out[rel.parent] = Interval(up.low.plus(forms.of(doms[rel.parent].min)), up.width)
+    return out
+
+
+def _is_full(x: Interval, dom: Range, forms: Forms) -> bool:
+    return x.low.value() == 0 and x.width.same(forms.of(dom.extent).shifted(-1))
+
+
+def _up_split(rel: Split, doms: Domains, outer: Interval, inner: Interval, forms: Forms) -> Interval:
+    whole = forms.box(doms[rel.parent].min, doms[rel.parent].extent)
+    if _is_full(outer, doms[rel.outer], forms) and _is_full(inner, doms[rel.inner], forms):
+        return whole
+    factor = doms[rel.inner].extent
+    low = forms.times(outer.low, factor).plus(inner.low).plus(whole.low)
+    return Interval(low, forms.times(outer.width, factor).plus(inner.width))
+
+
+def _up_fuse(rel: Fuse, doms: Domains, fused: Interval, forms: Forms) -> tuple[Interval, Interval]:
+    outer_dom, inner_dom = doms[rel.outer], doms[rel.inner]
+    full = forms.box(outer_dom.min, outer_dom.extent), forms.box(inner_dom.min, inner_dom.extent)
+    if _is_full(fused, doms[rel.fused], forms):
+        return full
+    size, dtype = inner_dom.extent, rel.fused.var.dtype
+    if isinstance(size, IntImm):
+        a, b = forms.divide(fused, size.value, dtype), forms.remainder(fused, size.value, dtype)
+    elif fused.width.value() == 0:
+        value = forms.expr(fused.low, dtype)
+        a, b = forms.point(operators.floordiv(value, size)), forms.point(operators.floormod(value, size))
+    else:
+        return full
+    return (
+        Interval(a.low.plus(full[0].low), a.width),
+        Interval(b.low.plus(full[1].low), b.width),
+    )

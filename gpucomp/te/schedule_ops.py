@@ -1,0 +1,279 @@
+"""Loop nests: from a normalised schedule and its bounds to statements over tensors.
+
+For each stage: its loops from the innermost outwards, with the stages attached to each loop computed just inside of
+it; a reduction becomes an initialising nest and an updating one under the loops that they share.  A stage at root
+that binds hardware threads is a kernel: its thread axes enclose the whole nest, one variable each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpucomp.te.bound import Bounds, ThreadUse
+from gpucomp.te.cross_thread import cross_thread_nest, reduce_threads
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.message_passing import pass_up_index, split_predicates
+from gpucomp.te.nest import Guard, Loops, conjunction
+from gpucomp.te.operation import ComputeOp
+from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, is_virtual, needs_relax
+from gpucomp.te.stage import AttachType, Stage
+from gpucomp.tir import operators
+from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
+from gpucomp.tir.functor import free_vars, substitute
+from gpucomp.tir.stmt import NOOP, AttrStmt, IfThenElse, LetStmt, ProducerRealize, ProducerStore, Stmt, seq
+
+if TYPE_CHECKING:
+    from gpucomp.te.state import Schedule
+
+_TRUE = operators.const(1, "bool")
+
+
+@dataclass(slots=True)
+class Work:
+    """One stage while its nest is built."""
+
+    stage: Stage
+    op: ComputeOp
+    leaves: list[IterVar]
+    values: dict[IterVar, Expr]
+    indices: tuple[Expr, ...]
+    mapping: dict[Var, Expr]
+    data_guards: list[Expr] = field(default_factory=list)
+    reduce_guards: list[Expr] = field(default_factory=list)
+    thread_guard: Expr | None = None
+    children: dict[int, list[Stage]] = field(default_factory=dict)
+
+
+def schedule_ops(schedule: Schedule, bounds: Bounds) -> Stmt:
+    """Build the statement of a normalised schedule: ProducerStore and ProducerRealize inside of loops.
+
+    Args:
+        schedule: result of ``Schedule.normalize``.
+        bounds: result of ``infer_bound``.
+
+    Raises:
+        ScheduleError: GC122, GC123, GC127, GC129, GC133; see ``gpucomp.te.errors``.
+    """
+    return Builder(schedule, bounds).build()
+
+
+class Builder:
+    """Builds nests, producers around their consumers."""
+
+    def __init__(self, schedule: Schedule, bounds: Bounds) -> None:
+        self.schedule = schedule
+        self.bounds = bounds
+        self.loops = Loops(bounds)
+        self.attached: dict[Stage, dict[IterVar, list[Stage]]] = {}
+        for stage in schedule.stages:
+            if (
+                stage.attach_type == AttachType.SCOPE
+                and stage.attach_stage is not None
+                and stage.attach_ivar is not None
+            ):
+                by_axis = self.attached.setdefault(stage.attach_stage, {})
+                by_axis.setdefault(stage.attach_ivar, []).append(stage)
+
+    def build(self) -> Stmt:
+        """The statement of all stages at root."""
+        body: Stmt = NOOP
+        for stage in reversed(self.schedule.stages):
+            if isinstance(stage.op, ComputeOp) and stage.attach_type == AttachType.GROUP_ROOT:
+                body = self.pipeline(stage, stage.op, body)
+        return body
+
+    def pipeline(self, stage: Stage, op: ComputeOp, consumer: Stmt) -> Stmt:
+        """Compute a stage, then run its consumer, with the memory for its tensors around both."""
+        body = self.nest(stage, op)
+        if not self.bounds.paths[stage]:
+            body = self._kernel(stage, body)
+        body = seq(body, consumer)
+        if stage.is_output:
+            return body
+        box = tuple([self.bounds.doms[a] for a in op.axis])
+        scope = self.bounds.scopes[stage]
+        for tensor in op.outputs:
+            if stage.double_buffered:
+                body = AttrStmt(tensor, "double_buffer_scope", 1, body, stage.span)
+            body = ProducerRealize(tensor, box, _TRUE, body, scope, stage.span)
+            for axis, (factor, offset) in stage.dim_align.items():
+                body = AttrStmt((tensor, axis, factor, offset), "buffer_dim_align", 1, body, stage.span)
+        return body
+
+    def _kernel(self, stage: Stage, body: Stmt) -> Stmt:
+        uses = self.bounds.kernels[stage]
+        for tag in reversed(KERNEL_TAGS):
+            use = uses.get(tag)
+            if use is not None:
+                body = self._thread_extent(use, body)
+        return body
+
+    def _thread_extent(self, use: ThreadUse, body: Stmt) -> Stmt:
+        inner = [v.name for v in free_vars(use.extent) if v in self.bounds.forms.ranges]
+        if inner:
+            raise schedule_error(
+                "GC127",
+                f"the extent {use.extent} of {use.axis.thread_tag} depends on {min(inner)!r}, which changes inside of the kernel",
+                stage=use.stage,
+                where=use.span,
+                hint="split by a constant factor, and bind the part of constant extent",
+            )
+        dom = Range.from_min_extent(0, use.extent)
+        axis = IterVar(dom, use.axis.var, IterVar.ThreadIndex, use.axis.thread_tag)
+        return AttrStmt(axis, "thread_extent", use.extent, body, use.span)
+
+    # -- one stage --------------------------------------------------------------------------------------------------
+
+    def nest(self, stage: Stage, op: ComputeOp) -> Stmt:
+        """The loops of one stage."""
+        work = self._work(stage, op)
+        if not isinstance(op.body[0], Reduce):
+            values = [substitute(b, work.mapping) for b in op.body]
+            return self._serial(work, 0, self.stores(work, values), work.data_guards, update=True)
+        threads = reduce_threads(work.stage, work.leaves, self.bounds)
+        if threads:
+            return cross_thread_nest(self, work, threads)
+        return self._reduction(work, op.body[0])
+
+    def _work(self, stage: Stage, op: ComputeOp) -> Work:
+        leaves = stage.leaf_iter_vars
+        values: dict[IterVar, Expr] = {leaf: self.loops.value(stage, leaf) for leaf in leaves}
+        values = pass_up_index(stage, self.bounds.doms, values)
+        work = Work(
+            stage,
+            op,
+            leaves,
+            values,
+            tuple([values[a] for a in op.axis]),
+            {a.var: values[a] for a in op.root_iter_vars},
+        )
+        self._guards(work)
+        by_axis = self.attached.get(stage, {})
+        work.children = {i: by_axis[leaf] for i, leaf in enumerate(leaves) if leaf in by_axis}
+        return work
+
+    def _guards(self, work: Work) -> None:
+        stage, bounds = work.stage, self.bounds
+        forms = bounds.forms
+        work.data_guards = split_predicates(stage, bounds.doms, work.values, only_data=True, forms=forms)
+        work.reduce_guards = split_predicates(stage, bounds.doms, work.values, only_reduce=True, forms=forms)
+        for axis in work.op.axis:
+            region, whole = bounds.doms[axis], axis.dom
+            assert whole is not None
+            if region is whole:
+                continue
+            low, width = forms.box(region.min, region.extent)
+            if not forms.at_least(low, 0):
+                work.data_guards.append(operators.compare(GE, work.values[axis], 0))
+            if not forms.at_least(forms.of(whole.extent).shifted(-1).plus(low, -1).plus(width, -1), 0):
+                work.data_guards.append(operators.compare(LT, work.values[axis], whole.extent))
+        work.thread_guard = self._thread_guard(stage)
+
+    def _thread_guard(self, stage: Stage) -> Expr | None:
+        """Where memory is shared by threads that the stage does not distribute work over, the first of them stores."""
+        if stage.store_predicate is not None:
+            return self.loops.with_threads(stage, stage.store_predicate)
+        scope = self.bounds.scopes[stage]
+        if STORAGE_RANK[scope] >= STORAGE_RANK["local"]:
+            return None
+        own = {t.thread_tag for leaf in stage.leaf_iter_vars if (t := self.bounds.thread(stage, leaf)) is not None}
+        checks: list[Expr] = []
+        for tag in KERNEL_TAGS:
+            use = self.bounds.kernels[self.bounds.root_of(stage)].get(tag)
+            if use is None or tag in own or not needs_relax(scope, tag):
+                continue
+            if not (isinstance(use.extent, IntImm) and use.extent.value == 1):
+                checks.append(EQ(use.axis.var, operators.const(0, use.axis.var.dtype)))
+        return conjunction(checks)
+
+    def stores(self, work: Work, values: list[Expr]) -> Stmt:
+        span = work.op.span
+        if len(values) == 1:
+            return ProducerStore(work.op.output(0), values[0], work.indices, span)
+        # All values are read before any is stored: they may depend on the old ones.
+        names = [Var(f"{work.op.name}_v{i}", v.dtype) for i, v in enumerate(values)]
+        stores = [ProducerStore(t, n, work.indices, span) for t, n in zip(work.op.outputs, names, strict=True)]
+        body = seq(*stores)
+        for name, value in reversed(list(zip(names, values, strict=True))):
+            body = LetStmt(name, value, body, span)
+        return body
+
+    def _serial(self, work: Work, first: int, body: Stmt, guards: list[Expr], *, update: bool) -> Stmt:
+        """Loops ``first`` and further in around ``body``, each guard as far out as it may stand."""
+        last = len(work.leaves) - 1
+        plan = self._plan(work, guards, first, last)
+        if work.thread_guard is not None:
+            body = IfThenElse(work.thread_guard, body, None, work.op.span)
+        for position in range(last, first - 1, -1):
+            body = plan.wrap(position, body)
+            for child in reversed(work.children.get(position, ())):
+                body = self.child(child, body)
+            body = self.loops.loop(work.stage, work.leaves[position], body)
+        return plan.wrap(first - 1, body)
+
+    def child(self, child: Stage, consumer: Stmt) -> Stmt:
+        assert isinstance(child.op, ComputeOp)
+        return self.pipeline(child, child.op, consumer)
+
+    def _plan(self, work: Work, guards: list[Expr], first: int, last: int) -> Guard:
+        """Place guards: outside of loops that they do not depend on, but inside of every attached stage.
+
+        Attached stages may hold barriers, which all threads must reach; for the same reason, guards of shared stages
+        stay innermost.
+        """
+        scope = self.bounds.scopes[work.stage]
+        shared = STORAGE_RANK[scope] in (STORAGE_RANK["shared"], STORAGE_RANK["warp"])
+        floor = max([first - 1, *[p for p in work.children if p >= first]])
+        plan = Guard()
+        for guard in guards:
+            used = free_vars(guard)
+            own = [p for p in range(first, last + 1) if self.loops.var(work.stage, work.leaves[p]) in used]
+            plan.add(last if shared else max([floor, *own]), guard)
+        return plan
+
+    # -- serial reductions ------------------------------------------------------------------------------------------
+
+    def _reduction(self, work: Work, reduce: Reduce) -> Stmt:
+        first = next(i for i, leaf in enumerate(work.leaves) if leaf.iter_type == IterVar.CommReduce)
+        init = self._init_nest(work, reduce, first)
+        update = self._update_nest(work, reduce, first)
+        outer = Work(
+            work.stage, work.op, work.leaves[:first], work.values, work.indices, work.mapping,
+            children={p: c for p, c in work.children.items() if p < first},
+        )  # fmt: skip
+        return self._serial(outer, 0, seq(init, update), [], update=True)
+
+    def _init_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
+        starts = reduce.init or reduce.combiner.identity_element
+        data = [leaf for leaf in work.leaves[first:] if leaf.iter_type != IterVar.CommReduce]
+        rename: dict[Var, Expr] = {}
+        leaves: list[IterVar] = []
+        for leaf in data:
+            fresh = self.loops.again(work.stage, leaf)
+            leaves.append(fresh)
+            if fresh is not leaf:
+                rename[self.loops.var(work.stage, leaf)] = self.loops.value(work.stage, fresh)
+        values: list[Expr] = [substitute(substitute(x, work.mapping), rename) for x in starts]
+        inner = Work(
+            work.stage, work.op, leaves, work.values,
+            tuple([substitute(i, rename) for i in work.indices]), work.mapping,
+            thread_guard=work.thread_guard,
+        )  # fmt: skip
+        guards = [substitute(g, rename) for g in work.data_guards]
+        return self._serial(inner, 0, self.stores(inner, values), guards, update=False)
+
+    def _update_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
+        old: tuple[Expr, ...] = tuple([ProducerLoad(t, work.indices) for t in work.op.outputs])
+        source = tuple([substitute(x, work.mapping) for x in reduce.source])
+        body = self.stores(work, list(reduce.combiner(old, source)))
+        condition: Expr = substitute(reduce.condition, work.mapping)
+        if not isinstance(condition, IntImm):
+            body = IfThenElse(condition, body, None, work.op.span)
+        return self._serial(work, first, body, [*work.data_guards, *work.reduce_guards], update=True)
+
+
+def vthreads_of(bounds: Bounds, stage: Stage) -> list[IterVar]:
+    """The virtual thread axes around the attach point of a stage."""
+    out = [bounds.thread(s, leaf) for s, leaf in bounds.paths[stage]]
+    return [t for t in out if t is not None and is_virtual(t.thread_tag)]

@@ -1,0 +1,46 @@
+"""Ranks of storage scopes and of thread axes, as data.
+
+A scope of rank r is shared by all threads that differ only in thread axes of rank >= r: a stage in such a scope is
+computed for all of them together, so that regions are relaxed over those axes (see ``te.bound``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+GLOBAL_RANK: Final = 0
+SHARED_RANK: Final = 1
+WARP_RANK: Final = 2
+LOCAL_RANK: Final = 3
+
+STORAGE_RANK: Final[dict[str, int]] = {
+    "global": GLOBAL_RANK,
+    "shared": SHARED_RANK,
+    "shared.dyn": SHARED_RANK,
+    "warp": WARP_RANK,
+    "local": LOCAL_RANK,
+}
+
+THREAD_RANK: Final[dict[str, int]] = {"blockIdx": 0, "threadIdx": 1, "vthread": 1, "cthread": 1}
+
+# Scope of a stage that names none, by the highest rank of thread axes on its attach path; no thread: global.
+INFERRED_SCOPE: Final[dict[int, str]] = {-1: "global", 0: "shared", 1: "local"}
+
+KERNEL_TAGS: Final = tuple([f"{prefix}.{dim}" for prefix in ("blockIdx", "threadIdx") for dim in "xyz"])
+
+
+def thread_rank(tag: str) -> int:
+    """Rank of a thread axis by its tag."""
+    return THREAD_RANK[tag.split(".", 1)[0].rstrip("0123456789")]
+
+
+def is_virtual(tag: str) -> bool:
+    """True for axes that become interleaved copies of code instead of hardware threads."""
+    return tag.startswith(("vthread", "cthread"))
+
+
+def needs_relax(scope: str, tag: str) -> bool:
+    """True when a stage in ``scope`` is shared by the threads that differ in axis ``tag``."""
+    if scope == "warp":
+        return tag == "threadIdx.x"
+    return STORAGE_RANK[scope] <= thread_rank(tag)

@@ -1,0 +1,656 @@
+"""A stage: the loop nest of one operation, and the primitives that change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
+from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
+from gpucomp.te.scopes import STORAGE_RANK
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
+
+if TYPE_CHECKING:
+    from gpucomp.te.state import Schedule
+
+
+class AttachType(IntEnum):
+    """Where a stage is computed."""
+
+    GROUP_ROOT = 1
+    INLINE = 2
+    INLINED_ALREADY = 3
+    SCOPE = 4
+
+
+class AxisAttr:
+    """What is said about one axis of one stage."""
+
+    __slots__ = ("bind_span", "bind_thread", "kind", "kind_span", "pragmas")
+
+    def __init__(self) -> None:
+        self.kind: str = ""  # "", "vectorize", "unroll", "parallel"
+        self.kind_span: Span | None = None
+        self.bind_thread: IterVar | None = None
+        self.bind_span: Span | None = None
+        self.pragmas: tuple[tuple[str, Expr], ...] = ()
+
+    def copy(self) -> AxisAttr:
+        """An independent copy."""
+        other = AxisAttr()
+        other.kind, other.kind_span, other.pragmas = self.kind, self.kind_span, self.pragmas
+        other.bind_thread, other.bind_span = self.bind_thread, self.bind_span
+        return other
+
+
+class Stage:
+    """The schedule of one operation.  Get it by ``s[tensor]``.
+
+    Attributes:
+        op: the operation that is computed here; primitives such as ``cache_write`` change it.
+        origin_op: the operation that the stage was made for.
+        all_iter_vars: every axis, consumed ones included.
+        leaf_iter_vars: the loop nest, outermost first.
+        relations: how axes derive from each other, in order of making.
+        iter_var_attrs: annotations by axis.
+        attach_type, attach_stage, attach_ivar: where it is computed.
+        scope: storage scope, "" when it is to be inferred.
+        is_output: its tensors leave the kernel.
+    """
+
+    def __init__(self, schedule: Schedule, op: Operation, is_output: bool = False, span: Span | None = None) -> None:
+        self.schedule = schedule
+        self.op = op
+        self.origin_op = op
+        self.all_iter_vars: list[IterVar] = list(op.root_iter_vars)
+        self.leaf_iter_vars: list[IterVar] = list(op.root_iter_vars)
+        self.relations: list[IterVarRelation] = []
+        self.relation_spans: dict[IterVarRelation, Span | None] = {}
+        self.iter_var_attrs: dict[IterVar, AxisAttr] = {}
+        self.attach_type = AttachType.GROUP_ROOT
+        self.attach_stage: Stage | None = None
+        self.attach_ivar: IterVar | None = None
+        self.attach_span: Span | None = None
+        self.scope = ""
+        self.scope_span: Span | None = None
+        self.is_output = is_output
+        self.double_buffered = False
+        self.store_predicate: Expr | None = None
+        self.dim_align: dict[int, tuple[int, int]] = {}
+        self.moved: dict[IterVar, str] = {}  # axes that left for another stage, with a word on how
+        self.span = span
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name of its operation."""
+        return self.op.name
+
+    def nest_text(self) -> str:
+        """The loop nest on one line, for messages."""
+        extents = self.nominal_extents()
+        loops = [f"{iv.name}({extents[iv]})" if iv in extents else iv.name for iv in self.leaf_iter_vars]
+        return "loop nest " + " > ".join(loops) if loops else "no loops"
+
+    def nominal_extents(self) -> dict[IterVar, Expr]:
+        """Extents of all axes as if the whole tensor were computed at once."""
+        out: dict[IterVar, Expr] = {iv: iv.dom.extent for iv in self.op.root_iter_vars if iv.dom is not None}
+        for rel in self.relations:
+            if isinstance(rel, Split) and rel.parent in out:
+                whole = out[rel.parent]
+                if rel.factor is not None:
+                    out[rel.inner], out[rel.outer] = rel.factor, ceil_div(whole, rel.factor)
+                elif rel.nparts is not None:
+                    out[rel.outer], out[rel.inner] = rel.nparts, ceil_div(whole, rel.nparts)
+            elif isinstance(rel, Fuse) and rel.outer in out and rel.inner in out:
+                out[rel.fused] = operators.multiply(out[rel.outer], out[rel.inner])
+            elif isinstance(rel, Rebase) and rel.parent in out:
+                out[rel.rebased] = out[rel.parent]
+            elif isinstance(rel, Singleton):
+                out[rel.iter] = operators.const(1)
+        return out
+
+    def attr(self, axis: IterVar) -> AxisAttr:
+        """Annotations of an axis, made on first use."""
+        found = self.iter_var_attrs.get(axis)
+        if found is None:
+            found = self.iter_var_attrs[axis] = AxisAttr()
+        return found
+
+    def bound_thread(self, axis: IterVar) -> IterVar | None:
+        """The thread axis that an axis is bound to."""
+        found = self.iter_var_attrs.get(axis)
+        return None if found is None else found.bind_thread
+
+    def copy(self, schedule: Schedule) -> Stage:
+        """A copy in another schedule; attach_stage still points into this one."""
+        other = Stage.__new__(Stage)
+        other.__dict__.update(self.__dict__)
+        other.schedule = schedule
+        for field in ("all_iter_vars", "leaf_iter_vars", "relations", "relation_spans", "dim_align", "moved"):
+            setattr(other, field, getattr(self, field).copy())
+        other.iter_var_attrs = {k: v.copy() for k, v in self.iter_var_attrs.items()}
+        return other
+
+    def __repr__(self) -> str:
+        return f"Stage({self.name}: {self.nest_text()})"
+
+    # -- checks that no later primitive can mend ----------------------------------------------------------------
+
+    def require_compute(self, primitive: str) -> None:
+        """Refuse to schedule an input."""
+        if isinstance(self.op, PlaceholderOp):
+            raise schedule_error(
+                "GC109",
+                f"{primitive}: {self.name!r} is an input (a placeholder), which has no loops",
+                where=caller_span(),
+                hint=f"to stage it through memory: s.cache_read({self.name}, 'shared', [consumer])",
+            )
+
+    def leaf_index(self, axis: Any, primitive: str) -> int:
+        """Position of a leaf axis; explains why an axis is none."""
+        if not isinstance(axis, IterVar):
+            raise schedule_error(
+                "GC104",
+                f"{primitive} needs an axis, got {type(axis).__name__} {axis!r:.40}",
+                stage=self,
+                where=caller_span(),
+            )
+        for position, leaf in enumerate(self.leaf_iter_vars):
+            if leaf is axis:
+                return position
+        raise self._not_a_leaf(axis, primitive)
+
+    def _not_a_leaf(self, axis: IterVar, primitive: str) -> Exception:
+        for rel in self.relations:
+            if any(p is axis for p in parents_of(rel)):
+                made = " and ".join([repr(c.name) for c in children_of(rel)])
+                how = type(rel).__name__.lower()
+                place = self.relation_spans.get(rel)
+                at = f" at {place.render().split('   ')[0]}" if place is not None else ""
+                return schedule_error(
+                    "GC102",
+                    f"{primitive}: axis {axis.name!r} of stage {self.name} is gone: {how}{at} made {made} of it",
+                    stage=self,
+                    where=caller_span(),
+                    hint=f"use {made} instead",
+                )
+        if axis in self.moved:
+            return schedule_error(
+                "GC102",
+                f"{primitive}: axis {axis.name!r} left stage {self.name}: {self.moved[axis]}",
+                stage=self,
+                where=caller_span(),
+            )
+        for other in self.schedule.stages:
+            if other is not self and any(iv is axis for iv in other.all_iter_vars):
+                return schedule_error(
+                    "GC103",
+                    f"{primitive}: axis {axis.name!r} belongs to stage {other.name}, not to stage {self.name}",
+                    stage=self,
+                    where=caller_span(),
+                    hint=f"s[{other.name}].{primitive}(...), or an axis of {self.name}",
+                )
+        if axis.iter_type == IterVar.ThreadIndex:
+            return schedule_error(
+                "GC103",
+                f"{primitive}: {axis.thread_tag} is a thread axis, not a loop of stage {self.name}",
+                stage=self,
+                where=caller_span(),
+                hint="bind a loop to it: s[T].bind(loop, thread_axis)",
+            )
+        close = did_you_mean(axis.name, [iv.name for iv in self.leaf_iter_vars])
+        return schedule_error(
+            "GC103",
+            f"{primitive}: axis {axis.name!r} belongs to no stage of this schedule",
+            stage=self,
+            where=caller_span(),
+            hint=close or f"take it from s[{self.name}].op.axis; tensors made afresh have axes of their own",
+        )
+
+    def _require_unbound(self, axis: IterVar, primitive: str) -> None:
+        found = self.iter_var_attrs.get(axis)
+        if found is None or (found.bind_thread is None and not found.kind):
+            return
+        what = f"bound to {found.bind_thread.thread_tag}" if found.bind_thread is not None else f"marked {found.kind}"
+        raise schedule_error(
+            "GC106",
+            f"{primitive}: axis {axis.name!r} of stage {self.name} is {what} already, which {primitive} would undo",
+            stage=self,
+            where=caller_span(),
+            hint=f"{primitive} first, then annotate the new axes",
+        )
+
+    # -- loop structure -----------------------------------------------------------------------------------------
+
+    def split(
+        self,
+        parent: IterVar,
+        factor: ExprLike | None = None,
+        nparts: ExprLike | None = None,
+        disable_predication: bool = False,
+    ) -> tuple[IterVar, IterVar]:
+        """Make two loops of one: ``parent = outer * extent(inner) + inner``.
+
+        Args:
+            parent: a leaf axis.
+            factor: extent of the inner loop; may be symbolic.
+            nparts: extent of the outer loop; exactly one of the two is given.
+            disable_predication: leave out the check that the last part is full.  Only for extents that divide.
+
+        Returns:
+            (outer, inner).
+
+        Before::
+
+            for i in range(100):
+
+        After ``io, ii = s[C].split(i, factor=32)``::
+
+            for io in range(4):
+                for ii in range(32):
+                    if likely(io * 32 + ii < 100):
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC104 factor.
+        """
+        self.require_compute("split")
+        position = self.leaf_index(parent, "split")
+        self._require_unbound(parent, "split")
+        size = self._positive(factor, "factor"), self._positive(nparts, "nparts")
+        if (size[0] is None) == (size[1] is None):
+            raise schedule_error(
+                "GC104",
+                "split takes either factor or nparts",
+                stage=self,
+                where=caller_span(),
+                hint="s[C].split(i, factor=32)",
+            )
+        outer = self._derived(f"{parent.name}.outer", parent)
+        inner = self._derived(f"{parent.name}.inner", parent)
+        rel = Split(parent, outer, inner, size[0], size[1], disable_predication)
+        self._add(rel, outer, inner)
+        self.leaf_iter_vars[position : position + 1] = [outer, inner]
+        kwargs: dict[str, Any] = {"factor": size[0]} if size[0] is not None else {"nparts": size[1]}
+        if disable_predication:
+            kwargs["disable_predication"] = True
+        self._record("split", (parent,), kwargs, (outer, inner))
+        return outer, inner
+
+    def fuse(self, *args: IterVar | Sequence[IterVar]) -> IterVar:
+        """Make one loop of adjacent ones, outermost first; of none, a loop of extent 1.
+
+        Before::
+
+            for i in range(4):
+                for j in range(8):
+
+        After ``f = s[C].fuse(i, j)``::
+
+            for f in range(32):   # i = f // 8, j = f % 8
+
+        Raises:
+            ScheduleError: GC102, GC103 not leaves; GC108 not adjacent, or data-parallel with reduction axes.
+        """
+        self.require_compute("fuse")
+        axes: list[IterVar] = []
+        for a in args:
+            axes += a if isinstance(a, (list, tuple)) else [a]
+        if not axes:
+            single = IterVar(Range(0, 1), Var("singleton"), IterVar.DataPar)
+            self._add(Singleton(single), single)
+            self.leaf_iter_vars.insert(0, single)
+            self._record("fuse", (), {}, (single,))
+            return single
+        self._check_fusable(axes)
+        fused = axes[0]
+        for other in axes[1:]:
+            position = self.leaf_index(fused, "fuse")
+            new = self._derived(f"{fused.name}.{other.name}.fused".replace(".fused.", "."), fused)
+            self._add(Fuse(fused, other, new), new)
+            self.leaf_iter_vars[position : position + 2] = [new]
+            fused = new
+        self._record("fuse", tuple(axes), {}, (fused,))
+        return fused
+
+    def _check_fusable(self, axes: list[IterVar]) -> None:
+        positions = [self.leaf_index(a, "fuse") for a in axes]
+        for a in axes if len(axes) > 1 else ():
+            self._require_unbound(a, "fuse")
+        for (a, p), (b, q) in zip(
+            zip(axes, positions, strict=True), list(zip(axes, positions, strict=True))[1:], strict=False
+        ):
+            if q != p + 1:
+                raise schedule_error(
+                    "GC108",
+                    f"fuse: {b.name!r} does not follow {a.name!r} directly in the loop nest of {self.name}",
+                    stage=self,
+                    where=caller_span(),
+                    hint=f"s[{self.name}].reorder({', '.join([x.name for x in axes])}) first",
+                )
+        if len({a.iter_type == IterVar.CommReduce for a in axes}) > 1:
+            kinds = [
+                f"{a.name!r} ({'reduction' if a.iter_type == IterVar.CommReduce else 'data-parallel'})" for a in axes
+            ]
+            raise schedule_error(
+                "GC108",
+                f"fuse: {' and '.join(kinds)} cannot become one loop: the result would be initialised in its middle",
+                stage=self,
+                where=caller_span(),
+                hint="fuse axes of one kind",
+            )
+
+    def reorder(self, *args: IterVar | Sequence[IterVar]) -> None:
+        """Put the given leaf axes into the given order, in the places that they hold now.
+
+        Before::
+
+            for i: for j: for k:
+
+        After ``s[C].reorder(k, i)``::
+
+            for k: for j: for i:
+
+        Raises:
+            ScheduleError: GC102, GC103 not leaves; GC107 named twice.
+        """
+        self.require_compute("reorder")
+        axes: list[IterVar] = []
+        for a in args:
+            axes += a if isinstance(a, (list, tuple)) else [a]
+        positions = [self.leaf_index(a, "reorder") for a in axes]
+        if len(set(positions)) != len(positions):
+            twice = next(a for i, a in enumerate(axes) if any(a is b for b in axes[:i]))
+            raise schedule_error("GC107", f"reorder names axis {twice.name!r} twice", stage=self, where=caller_span())
+        for position, axis in zip(sorted(positions), axes, strict=True):
+            self.leaf_iter_vars[position] = axis
+        self._record("reorder", tuple(axes), {}, ())
+
+    def tile(
+        self, x_parent: IterVar, y_parent: IterVar, x_factor: ExprLike, y_factor: ExprLike
+    ) -> tuple[IterVar, IterVar, IterVar, IterVar]:
+        """Split two loops and put the inner ones inside: returns (x_outer, y_outer, x_inner, y_inner).
+
+        Before::
+
+            for x: for y:
+
+        After ``xo, yo, xi, yi = s[C].tile(x, y, 8, 8)``::
+
+            for xo: for yo: for xi in range(8): for yi in range(8):
+
+        Raises:
+            ScheduleError: as :meth:`split`.
+        """
+        self.leaf_index(y_parent, "tile")
+        with self.schedule.recording_as("tile", self.origin_op, (x_parent, y_parent, x_factor, y_factor)) as step:
+            xo, xi = self.split(x_parent, factor=x_factor)
+            yo, yi = self.split(y_parent, factor=y_factor)
+            self.reorder(xo, yo, xi, yi)
+            step.results = (xo, yo, xi, yi)
+        return xo, yo, xi, yi
+
+    # -- annotations ----------------------------------------------------------------------------------------------
+
+    def bind(self, ivar: IterVar, thread_ivar: IterVar) -> None:
+        """Run the iterations of a loop on the threads of ``thread_ivar``.  The last bind of an axis wins.
+
+        Before::
+
+            for i in range(256):
+
+        After ``s[C].bind(i, te.thread_axis("threadIdx.x"))``::
+
+            threadIdx.x in [0, 256): i = threadIdx.x
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC104 no thread axis; GC106 axis is vectorised, unrolled or parallel.
+        """
+        self.require_compute("bind")
+        self.leaf_index(ivar, "bind")
+        if not isinstance(thread_ivar, IterVar) or thread_ivar.iter_type != IterVar.ThreadIndex:
+            raise schedule_error(
+                "GC104",
+                f"bind: the second argument is no thread axis: {getattr(thread_ivar, 'name', thread_ivar)!r}",
+                stage=self,
+                where=caller_span(),
+                hint="te.thread_axis('threadIdx.x')",
+            )
+        attr = self.attr(ivar)
+        if attr.kind:
+            raise schedule_error(
+                "GC106",
+                f"bind: axis {ivar.name!r} of stage {self.name} is marked {attr.kind} already",
+                stage=self,
+                where=caller_span(),
+                hint="split it, and bind one part",
+            )
+        attr.bind_thread = thread_ivar
+        attr.bind_span = self._record("bind", (ivar, thread_ivar), {}, ())
+
+    def _mark(self, axis: IterVar, kind: str) -> None:
+        self.require_compute(kind)
+        self.leaf_index(axis, kind)
+        attr = self.attr(axis)
+        if attr.bind_thread is not None:
+            raise schedule_error(
+                "GC106",
+                f"{kind}: axis {axis.name!r} of stage {self.name} is bound to {attr.bind_thread.thread_tag} already",
+                stage=self,
+                where=caller_span(),
+                hint="split it, and annotate the other part",
+            )
+        attr.kind = kind
+        attr.kind_span = self._record(kind, (axis,), {}, ())
+
+    def vectorize(self, var: IterVar) -> None:
+        """Compute all iterations of a loop at once, as lanes of a vector.  Its extent must be a constant.
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
+        """
+        self._mark(var, "vectorize")
+
+    def unroll(self, var: IterVar) -> None:
+        """Write a loop out.
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
+        """
+        self._mark(var, "unroll")
+
+    def parallel(self, var: IterVar) -> None:
+        """Share the iterations of a loop among CPU threads.
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
+        """
+        self._mark(var, "parallel")
+
+    def pragma(self, var: IterVar, pragma_type: str, pragma_value: ExprLike | str | None = None) -> None:
+        """Attach ``pragma_<type>`` with a value (1 when not given) to a loop, for passes and code generators.
+
+        Keys that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll``.
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf.
+        """
+        self.require_compute("pragma")
+        self.leaf_index(var, "pragma")
+        value = operators.convert(1 if pragma_value is None else pragma_value)
+        self.attr(var).pragmas += ((pragma_type, value),)
+        self._record("pragma", (var, pragma_type, value), {}, ())
+
+    # -- placement ------------------------------------------------------------------------------------------------
+
+    def compute_at(self, parent: Stage, scope: IterVar) -> None:
+        """Compute this stage inside loop ``scope`` of stage ``parent``, as much as one iteration needs.
+
+        Before::
+
+            for i: B[i] = ...
+            for i: C[i] = ... B[i]
+
+        After ``s[B].compute_at(s[C], s[C].op.axis[0])``::
+
+            for i:
+                B[i] = ...
+                C[i] = ... B[i]
+
+        The last of compute_at, compute_inline and compute_root wins.
+
+        Raises:
+            ScheduleError: GC102, GC103 scope is no leaf of parent; GC110 parent is attached inside of this stage.
+        """
+        self.require_compute("compute_at")
+        if not isinstance(parent, Stage):
+            parent = self.schedule[parent]
+        parent.leaf_index(scope, "compute_at")
+        self._check_attach(parent)
+        self.attach_type, self.attach_stage, self.attach_ivar = AttachType.SCOPE, parent, scope
+        self.attach_span = self._record("compute_at", (parent.origin_op, scope), {}, ())
+
+    def _check_attach(self, parent: Stage) -> None:
+        above: Stage | None = parent
+        path = [self.name]
+        while above is not None:
+            path.append(above.name)
+            if above is self:
+                loop = " inside ".join(path)
+                raise schedule_error(
+                    "GC110",
+                    f"compute_at: stage {self.name} cannot be computed inside of itself ({loop})",
+                    stage=self,
+                    where=caller_span(),
+                    hint="compute_root() one of them first",
+                )
+            above = above.attach_stage if above.attach_type == AttachType.SCOPE else None
+
+    def compute_inline(self) -> None:
+        """Put the expression of this stage where it is read, and keep no tensor.
+
+        Raises:
+            ScheduleError: GC105 the stage is an output.
+        """
+        self.require_compute("compute_inline")
+        if self.is_output:
+            raise schedule_error(
+                "GC105",
+                f"compute_inline: {self.name!r} is an output of the schedule and must be stored",
+                stage=self,
+                where=caller_span(),
+                hint="inline the stages that it reads instead",
+            )
+        self._detach(AttachType.INLINE, "compute_inline")
+
+    def compute_root(self) -> None:
+        """Compute the whole tensor before its consumers, outside of their loops."""
+        self.require_compute("compute_root")
+        self._detach(AttachType.GROUP_ROOT, "compute_root")
+
+    def _detach(self, kind: AttachType, primitive: str) -> None:
+        self.attach_type, self.attach_stage, self.attach_ivar = kind, None, None
+        self.attach_span = self._record(primitive, (), {}, ())
+
+    # -- storage --------------------------------------------------------------------------------------------------
+
+    def set_scope(self, scope: str) -> None:
+        """Say where the tensor lives: "global", "shared", "shared.dyn", "warp" or "local".
+
+        Raises:
+            ScheduleError: GC114 unknown scope.
+        """
+        check_scope(scope, "set_scope")
+        self.scope = scope
+        self.scope_span = self._record("set_scope", (scope,), {}, ())
+
+    def storage_align(self, axis: IterVar, factor: int, offset: int) -> None:
+        """Pad the storage so that the stride of dimension ``axis`` is ``offset`` modulo ``factor`` elements.
+
+        Raises:
+            ScheduleError: GC115 the axis is no dimension of the tensor.
+        """
+        axes = self.op.axis if isinstance(self.op, ComputeOp) else ()
+        found = [i for i, a in enumerate(axes) if a is axis]
+        if not found:
+            raise schedule_error(
+                "GC115",
+                f"storage_align: {getattr(axis, 'name', axis)!r} is no dimension of tensor {self.name}",
+                stage=self,
+                where=caller_span(),
+                hint=f"one of s[{self.name}].op.axis: {', '.join([a.name for a in axes])}",
+            )
+        self.dim_align[found[0]] = (int(factor), int(offset))
+        self._record("storage_align", (axis, int(factor), int(offset)), {}, ())
+
+    def double_buffer(self) -> None:
+        """Keep two copies of the tensor, so that the next one is filled while this one is read."""
+        self.require_compute("double_buffer")
+        self.double_buffered = True
+        self._record("double_buffer", (), {}, ())
+
+    def set_store_predicate(self, predicate: ExprLike) -> None:
+        """Store only where ``predicate``, an expression of thread axes, holds."""
+        self.require_compute("set_store_predicate")
+        self.store_predicate = operators.convert(predicate)
+        if not self.store_predicate.dtype.is_bool:
+            raise schedule_error(
+                "GC104",
+                f"set_store_predicate needs a condition, got a value of type {self.store_predicate.dtype}",
+                stage=self,
+                where=caller_span(),
+                hint="write tx.equal(0) or tx.var == 0 (axes themselves compare by identity)",
+            )
+        self._record("set_store_predicate", (self.store_predicate,), {}, ())
+
+    # -- helpers --------------------------------------------------------------------------------------------------
+
+    def _positive(self, value: ExprLike | None, what: str) -> Expr | None:
+        if value is None:
+            return None
+        size = operators.convert(value)
+        if not size.dtype.is_int or (isinstance(size, IntImm) and size.value < 1):
+            raise schedule_error(
+                "GC104", f"split: {what} is {size}; it must be an integer >= 1", stage=self, where=caller_span()
+            )
+        return size
+
+    def _derived(self, name: str, like: IterVar) -> IterVar:
+        return IterVar(None, Var(name, like.var.dtype), like.iter_type)
+
+    def _add(self, rel: IterVarRelation, *axes: IterVar) -> None:
+        self.relations.append(rel)
+        self.relation_spans[rel] = self.schedule.current_span()
+        self.all_iter_vars += axes
+
+    def _record(
+        self, primitive: str, args: tuple[Any, ...], kwargs: dict[str, Any], results: tuple[Any, ...]
+    ) -> Span | None:
+        return self.schedule.record(primitive, self.origin_op, args, kwargs, results)
+
+
+def check_scope(scope: str, primitive: str) -> None:
+    """Refuse unknown storage scopes."""
+    if scope not in STORAGE_RANK:
+        raise schedule_error(
+            "GC114",
+            f"{primitive}: unknown storage scope {scope!r}",
+            where=caller_span(),
+            hint=did_you_mean(str(scope), STORAGE_RANK) or f"one of {', '.join(STORAGE_RANK)}",
+        )
+
+
+def ceil_div(a: Expr, b: Expr) -> Expr:
+    """Quotient of integers >= 0, rounded up."""
+    return operators.floordiv(operators.add(a, operators.subtract(b, 1)), b)
+
+
+def tensor_of(x: Tensor | Operation) -> Tensor:
+    """The tensor itself, or the first output of an operation."""
+    return x if isinstance(x, Tensor) else x.output(0)

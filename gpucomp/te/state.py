@@ -1,0 +1,235 @@
+"""The schedule of a graph of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.graph import post_dfs_order
+from gpucomp.te.operation import Operation
+from gpucomp.te.stage import Stage
+from gpucomp.te.tensor import Tensor
+from gpucomp.te.trace import Step, Trace
+from gpucomp.tir.expr import IterVar
+
+
+class _Draft:
+    """Results of a primitive that is made of others, while it runs."""
+
+    def __init__(self) -> None:
+        self.results: tuple[Any, ...] = ()
+        self.axes: tuple[IterVar, ...] = ()
+
+
+class Schedule:
+    """How a graph of operations is computed.
+
+    Attributes:
+        outputs: operations whose tensors leave the kernel.
+        stages: one for each operation, producers first.
+        trace: every primitive so far.
+    """
+
+    def __init__(self, outputs: tuple[Operation, ...], ops: tuple[Operation, ...]) -> None:
+        self.outputs = outputs
+        self.trace = Trace(outputs, ops)
+        self.stages: list[Stage] = []
+        self.stage_map: dict[Operation, Stage] = {}
+        self.replaying_span: Span | None = None
+        self._quiet = 0
+        for op in ops:
+            stage = Stage(self, op, op in outputs, op.span)
+            self.stages.append(stage)
+            self.stage_map[op] = stage
+
+    def __getitem__(self, key: Tensor | Operation) -> Stage:
+        """The stage of a tensor or operation.
+
+        Raises:
+            ScheduleError: GC101 it is not part of this schedule.
+        """
+        op = key.op if isinstance(key, Tensor) else key
+        stage = self.stage_map.get(op)
+        if stage is not None:
+            return stage
+        names = [s.name for s in self.stages]
+        name = op.name if isinstance(op, Operation) else repr(op)
+        raise schedule_error(
+            "GC101",
+            f"{name!r} is not part of this schedule",
+            where=caller_span(),
+            hint=did_you_mean(name, [n for n in names if n != name]) or f"it has the stages {', '.join(names)}",
+        )
+
+    def current(self, tensor: Tensor) -> Tensor:
+        """The tensor as its stage computes it now (other primitives may have rebuilt the operation)."""
+        return self[tensor].op.output(tensor.value_index)
+
+    # -- recording ------------------------------------------------------------------------------------------------
+
+    def current_span(self) -> Span | None:
+        """The user's line that is running, or the recorded one while a trace is replayed."""
+        return self.replaying_span or caller_span()
+
+    def record(
+        self,
+        primitive: str,
+        op: Operation | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        results: tuple[Any, ...],
+        axes: tuple[IterVar, ...] = (),
+    ) -> Span | None:
+        """Append a step to the trace; returns the user's line."""
+        span = self.current_span()
+        if not self._quiet:
+            self.trace.steps.append(Step(primitive, op, args, kwargs, results, axes, span))
+        return span
+
+    @contextmanager
+    def recording_as(self, primitive: str, op: Operation | None, args: tuple[Any, ...]) -> Iterator[_Draft]:
+        """Record one step in place of the primitives that run inside."""
+        draft = _Draft()
+        self._quiet += 1
+        try:
+            yield draft
+        finally:
+            self._quiet -= 1
+        self.record(primitive, op, args, {}, draft.results, draft.axes)
+
+    # -- copies -----------------------------------------------------------------------------------------------------
+
+    def copy(self) -> Schedule:
+        """An independent schedule of the same tensors in the same state; axes keep their identity."""
+        other = Schedule.__new__(Schedule)
+        other.outputs = self.outputs
+        other.trace = Trace(self.trace.outputs, self.trace.ops, list(self.trace.steps))
+        other.replaying_span, other._quiet = None, 0
+        made = {stage: stage.copy(other) for stage in self.stages}
+        for stage in made.values():
+            if stage.attach_stage is not None:
+                stage.attach_stage = made[stage.attach_stage]
+        other.stages = list(made.values())
+        other.stage_map = {op: made[stage] for op, stage in self.stage_map.items()}
+        return other
+
+    def normalize(self) -> Schedule:
+        """A copy in the form that lowering works on: inlined stages gone, every loop starting at zero.
+
+        Raises:
+            ScheduleError: GC124 an inlined stage is a reduction; GC125 an attachment lost its axis.
+        """
+        from gpucomp.te.normalize import normalize
+
+        return normalize(self)
+
+    def check(self, target: object = None) -> None:
+        """Raise the error that lowering would raise for this schedule, if any.
+
+        Limits of ``target`` (threads, shared memory) are checked by ``lower``; here is what concerns every target.
+
+        Raises:
+            ScheduleError: GC12x, see ``gpucomp.te.errors``.
+        """
+        from gpucomp.te.bound import infer_bound
+        from gpucomp.te.schedule_ops import schedule_ops
+
+        norm = self.normalize()
+        schedule_ops(norm, infer_bound(norm))
+
+    # -- dataflow ---------------------------------------------------------------------------------------------------
+
+    def cache_read(
+        self, tensor: Tensor, scope: str, readers: Sequence[Tensor | Operation] | Tensor | Operation
+    ) -> Tensor:
+        """Let ``readers`` read ``tensor`` through a copy of it in ``scope``; returns the copy.
+
+        Before::
+
+            for i: C[i] = A[i] + 1
+
+        After ``AA = s.cache_read(A, "shared", [C])``::
+
+            for i: AA[i] = A[i]
+            for i: C[i] = AA[i] + 1
+
+        Raises:
+            ScheduleError: GC101, GC112 no such tensor; GC111 a reader does not read it; GC114 scope.
+        """
+        from gpucomp.te.dataflow import cache_read
+
+        return cache_read(self, tensor, scope, readers)
+
+    def cache_write(self, tensor: Any, scope: str) -> Any:  # Any: a tensor gives a tensor, a list gives a list
+        """Compute ``tensor`` into a copy in ``scope`` first; the stage of ``tensor`` then copies it out.
+
+        Before::
+
+            for i: C[i] = A[i] + 1
+
+        After ``CC = s.cache_write(C, "local")``::
+
+            for i: CC[i] = A[i] + 1
+            for i: C[i] = CC[i]
+
+        Reduction axes move to the copy.  Call it before other primitives of that stage.
+
+        Raises:
+            ScheduleError: GC112 no compute stage, or its axes are scheduled already; GC114 scope.
+        """
+        from gpucomp.te.dataflow import cache_write
+
+        return cache_write(self, tensor, scope)
+
+    def rfactor(self, tensor: Tensor, axis: IterVar, factor_axis: int = 0) -> Any:  # Any: tensor, or a list of several
+        """Turn a leaf reduction axis into a dimension of a new tensor of partial results; returns that tensor.
+
+        Before::
+
+            for i: for ko: for ki: B[i] += A[i, ko * 16 + ki]
+
+        After ``BF = s.rfactor(B, ki)``::
+
+            for ki: for i: for ko: BF[ki, i] += A[i, ko * 16 + ki]
+            for i: for ki.v: B[i] += BF[ki.v, i]
+
+        Args:
+            axis: a leaf reduction axis of the stage.
+            factor_axis: dimension of the new tensor that stands for it; negative counts from the end.
+
+        Raises:
+            ScheduleError: GC113.
+        """
+        from gpucomp.te.dataflow import rfactor
+
+        return rfactor(self, tensor, axis, factor_axis)
+
+    def __repr__(self) -> str:
+        return f"Schedule({', '.join([s.name for s in self.stages])})"
+
+
+def create_schedule(ops: Sequence[Operation | Tensor] | Operation | Tensor) -> Schedule:
+    """A schedule in which every stage is computed at root, one loop for each axis.
+
+    Args:
+        ops: the output operations (tensors are accepted), one or several.
+
+    Raises:
+        ScheduleError: GC104 something else was given.
+    """
+    items = list(ops) if isinstance(ops, (list, tuple)) else [ops]
+    outputs: dict[Operation, None] = {}
+    for item in items:
+        op = item.op if isinstance(item, Tensor) else item
+        if not isinstance(op, Operation):
+            raise schedule_error(
+                "GC104",
+                f"create_schedule needs operations, got {type(op).__name__}",
+                where=caller_span(),
+                hint="te.create_schedule(C.op)",
+            )
+        outputs[op] = None
+    return Schedule(tuple(outputs), post_dfs_order(tuple(outputs)))
