@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
-from gpucomp.kernels.shapes import extent
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
@@ -19,13 +18,12 @@ def _lanes(width: int | None) -> int:
     return best if best >= 4 else min(LANES, width)
 
 
-@schedules("conv2d", "cpu")
 def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     """Images and channel groups in parallel; a group of channels by a row of pixels in registers."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
     acc = s.cache_write(out, "local")
-    for padded in defn.stages.values():
+    for padded in defn.intermediates:
         image = s[padded]
         image.parallel(image.fuse(*padded.op.axis[:2]))
     stage = s[out]
@@ -44,13 +42,12 @@ def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     return s
 
 
-@schedules("conv2d", "opencl-cpu")
 def schedule_conv2d_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     """One work-group of one work-item for a group of channels and a row of pixels."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
     acc = s.cache_write(out, "local")
-    for padded in defn.stages.values():
+    for padded in defn.intermediates:
         s[padded].bind(s[padded].fuse(*padded.op.axis[:2]), te.thread_axis("blockIdx.x"))
     stage = s[out]
     n, o, y, x = out.op.axis

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
-from gpucomp.kernels.shapes import extent
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 
@@ -50,7 +49,6 @@ def choose_tile(channels: int | None, height: int | None, width: int | None, tap
     return ConvTile(wide * per_thread, rows, across * columns, per_thread, columns, reduce_channels)
 
 
-@schedules("conv2d", "gpu")
 def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = None) -> Schedule:
     """Schedule ``conv2d`` (any size, stride and padding)."""
     weight, out = defn.inputs[1], defn.outputs[0]
@@ -58,8 +56,8 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
     tile = tile or choose_tile(extent(out.shape[1]), extent(out.shape[2]), extent(out.shape[3]), taps, target)
     s = te.create_schedule(out.op)
     acc = s.cache_write(out, "local")
-    if "pad" in defn.stages:  # the padded patch is computed straight into shared memory
-        data_shared = defn.stages["pad"]
+    if defn.intermediates:  # the padded patch is computed straight into shared memory
+        data_shared = defn.intermediates[0]
         s[data_shared].set_scope("shared")
     else:
         data_shared = s.cache_read(defn.inputs[0], "shared", [acc])

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
+from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
 CHUNK, LANES = 8192, 16
 
 
-@schedules("add", "cpu")
 def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
     """Chunks in parallel, vectors inside."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
-    for producer in defn.stages.values():
+    for producer in defn.intermediates:
         s[producer].compute_inline()
     stage = s[out]
     chunk, inner = stage.split(stage.fuse(*out.op.axis), factor=CHUNK)
@@ -25,12 +24,11 @@ def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
     return s
 
 
-@schedules("add", "opencl-cpu")
 def schedule_elementwise_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     """One work-group of one work-item a chunk."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
-    for producer in defn.stages.values():
+    for producer in defn.intermediates:
         s[producer].compute_inline()
     stage = s[out]
     chunk, inner = stage.split(stage.fuse(*out.op.axis), factor=CHUNK)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
-from gpucomp.kernels.shapes import extent
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
 
-@schedules("add", "gpu")
 def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
     """Fuse all axes; each thread computes one vector of 16 bytes, or one element of a symbolic or ragged size."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
-    for producer in defn.stages.values():
+    for producer in defn.intermediates:
         s[producer].compute_inline()
     stage = s[out]
     fused = stage.fuse(*out.op.axis)

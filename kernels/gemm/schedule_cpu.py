@@ -8,15 +8,13 @@ stride; the inner kernel keeps a tile of the result in vector registers and broa
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
-from gpucomp.kernels.shapes import extent
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
 ROWS, COLUMNS, LANES = 6, 64, 16
 
 
-@schedules("matmul", "cpu")
 def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     """Schedule ``C = A @ B`` for the cores and vectors of a processor: a 6x64 tile in 24 registers of 16 floats."""
     (_, b), c = defn.inputs, defn.outputs[0]
@@ -52,7 +50,6 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     return s
 
 
-@schedules("matmul", "opencl-cpu")
 def schedule_matmul_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     """The same tile as one work-group of one work-item: no barriers, no local memory, explicit vectors."""
     c = defn.outputs[0]

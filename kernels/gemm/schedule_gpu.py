@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
-from gpucomp.kernels.shapes import extent
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
 
@@ -64,7 +63,6 @@ def choose_tile(m: int | None, n: int | None, target: Target) -> GemmTile:
     return LARGE
 
 
-@schedules("matmul", "gpu")
 def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = None) -> Schedule:
     """Schedule ``C = A @ B`` (any sizes, symbolic ones too) for the threads of a GPU."""
     (a, b), c = defn.inputs, defn.outputs[0]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
+from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 
 LANES = 64  # four registers of 16 floats: independent sums hide the latency of an addition
 
 
-@schedules("softmax", "cpu")
 def schedule_softmax(defn: Definition, target: Target) -> Schedule:
     """Schedule softmax over the last axis: three passes over a row that stays in the first-level cache."""
     out = defn.outputs[0]
@@ -20,9 +19,10 @@ def schedule_softmax(defn: Definition, target: Target) -> Schedule:
     _, lane = stage.split(column, factor=16)
     stage.vectorize(lane)
     stage.parallel(row)
-    s[defn.stages["exp"]].compute_inline()
-    for name in ("max", "sum"):
-        _vector_reduction(s, defn.stages[name], stage, row)
+    maximum, powers, total = defn.intermediates
+    s[powers].compute_inline()
+    for reduction in (maximum, total):
+        _vector_reduction(s, reduction, stage, row)
     return s
 
 
@@ -40,7 +40,6 @@ def _vector_reduction(s: Schedule, tensor: Tensor, stage: te.Stage, row: te.Iter
     inner.vectorize(vector)
 
 
-@schedules("softmax", "opencl-cpu")
 def schedule_softmax_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     """One work-group of one work-item a row."""
     out = defn.outputs[0]
@@ -50,7 +49,8 @@ def schedule_softmax_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     _, lane = stage.split(column, factor=16)
     stage.vectorize(lane)
     stage.bind(row, te.thread_axis("blockIdx.x"))
-    s[defn.stages["exp"]].compute_inline()
-    for name in ("max", "sum"):
-        s[defn.stages[name]].compute_at(stage, row)
+    maximum, powers, total = defn.intermediates
+    s[powers].compute_inline()
+    for reduction in (maximum, total):
+        s[reduction].compute_at(stage, row)
     return s

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, schedules
-from gpucomp.kernels.shapes import extent
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
@@ -20,13 +19,12 @@ def threads_for(columns: int | None, target: Target) -> int:
     return min(threads, limit)
 
 
-@schedules("softmax", "gpu")
 def schedule_softmax(defn: Definition, target: Target) -> Schedule:
     """Schedule softmax over the last axis; the row is read from memory once and from cache afterwards."""
     out = defn.outputs[0]
-    maximum, total = defn.stages["max"], defn.stages["sum"]
+    maximum, powers, total = defn.intermediates
     s = te.create_schedule(out.op)
-    s[defn.stages["exp"]].compute_inline()
+    s[powers].compute_inline()
     threads = threads_for(extent(out.shape[1]), target)
     tx = te.thread_axis("threadIdx.x")
 
