@@ -42,6 +42,17 @@ settings.register_profile("ci", parent=settings.get_profile("local"), derandomiz
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-golden`` rewrites recorded texts instead of comparing with them."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten."""
+    return bool(request.config.getoption("--update-golden"))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test marked ``cuda`` or ``opencl`` gets its device or does not start."""
     if item.get_closest_marker("cuda") is not None:

@@ -1,0 +1,103 @@
+"""Every golden kernel on every device that CI has: the processor, PoCL, the OpenCL simulator; compiled for AMD."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gpucomp
+from gpucomp.target import Target
+from tests.golden.cases import CASES
+from tests.golden.support import assert_same, make_arrays, reference
+from tests.golden.test_sources import INEXACT
+
+ROOT = Path(__file__).parents[2]
+PARTS = 4
+# Kernels of the library have schedules of their own for OpenCL on a processor; both forms must be right there.
+POCL_TARGETS = {"gpu-form": Target("opencl"), "cpu-form": Target("opencl").with_options(features=["cpu"])}
+
+
+def _run(name: str, target: Target, device: gpucomp.Device) -> None:
+    case = CASES[name]
+    schedule, args = case.make(target)
+    arrays = make_arrays(schedule, args, case.shapes, seed=2)
+    want = reference(schedule, args, arrays)
+    module = gpucomp.build(schedule, args, target, name=name)
+    device_arrays = [gpucomp.nd.array(a, device) for a in arrays]
+    module(*device_arrays)
+    assert_same([a.numpy() for a in device_arrays], want, args, INEXACT.get(name, 0.0))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_processor_computes_what_the_operators_mean(name: str) -> None:
+    _run(name, Target("llvm"), gpucomp.cpu(0))
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("form", POCL_TARGETS)
+@pytest.mark.parametrize("name", CASES)
+def test_pocl_computes_what_the_operators_mean(name: str, form: str) -> None:
+    _run(name, POCL_TARGETS[form], gpucomp.opencl(0))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", CASES)
+def test_the_gpu_computes_what_the_operators_mean(name: str) -> None:
+    device = gpucomp.cuda(0)
+    _run(name, Target.from_device(device), device)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_simulator_finds_no_race_and_no_stray_access(part: int, tmp_path: Path, require_tool: object) -> None:
+    from tests.requirements import require_tool as find
+
+    log = tmp_path / "oclgrind.log"
+    command = [
+        find("oclgrind"),
+        "--data-races",
+        "--uninitialized",
+        *("--local-mem-size", "65536"),
+        *("--log", str(log)),
+        sys.executable,
+        *("-m", "tests.golden.run_opencl"),
+        *list(CASES)[part::PARTS],
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "GPUCOMP_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    # The simulator's exit code is 0 even when it finds faults: the log tells.
+    found = log.read_text(encoding="utf-8") if log.exists() else ""
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found == "", found[:4000]
+    assert done.stdout.count("ok ") == len(list(CASES)[part::PARTS])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chip", ["gfx90a", "gfx942", "gfx1100"])
+@pytest.mark.parametrize("name", CASES)
+def test_amd_code_has_no_calls_no_dynamic_stack_and_no_spills(name: str, chip: str, tmp_path: Path) -> None:
+    from tests.requirements import require_libclc, require_tool
+
+    clang, library = require_tool("clang-19"), require_libclc()
+    target = Target("opencl")
+    schedule, args = CASES[name].make(target)
+    source = tmp_path / f"{name}.cl"
+    source.write_text(gpucomp.source(schedule, args, target, name), encoding="utf-8")
+    command = [clang, "-x", "cl", "-cl-std=CL1.2", "-O3", "-target", "amdgcn-amd-amdhsa", f"-mcpu={chip}", "-nogpulib"]
+    command += ["-Xclang", "-mlink-builtin-bitcode", "-Xclang", str(library)]
+    command += ["-Rpass-analysis=kernel-resource-usage", "-S", str(source), "-o", str(tmp_path / "out.s")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assembly = (tmp_path / "out.s").read_text(encoding="utf-8")
+    assert "s_swappc" not in assembly
+    assert "Dynamic Stack: True" not in done.stderr
+    spills = [
+        line
+        for line in done.stderr.splitlines()
+        if "Spill" in line and not line.rstrip("] \n").split("[")[0].rstrip().endswith(": 0")
+    ]
+    assert spills == []
