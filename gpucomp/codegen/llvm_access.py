@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gpucomp.codegen.llvm_text import MEMORY, REGISTER, FunctionText, ModuleText, memory_bytes, vector
-from gpucomp.codegen.llvm_values import ValueWriter, is_number
+from gpucomp.codegen.llvm_values import ValueWriter
 from gpucomp.support.diagnostics import LowerError
-from gpucomp.support.dtype import DType
+from gpucomp.support.dtype import INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
@@ -79,11 +79,7 @@ class AccessWriter(ValueWriter):
 
     def wide_index(self, index: Expr) -> str:
         """A scalar index as an i64."""
-        text = self.index(index)
-        if index.dtype.bits == 64 or is_number(text):
-            return text
-        op = "zext" if index.dtype.code == "uint" else "sext"
-        return self.text.op(f"{op} {REGISTER[index.dtype]} {text} to i64")
+        return self.index(operators.cast(INT64, index))
 
     def address(self, buffer: Buffer, index: Expr, inbounds: bool = True) -> str:
         """The address of an element."""
@@ -100,11 +96,7 @@ class AccessWriter(ValueWriter):
     def addresses(self, buffer: Buffer, index: Expr) -> str:
         """The addresses of the elements of a vector index."""
         lanes = index.dtype.lanes
-        text = self.index(index)
-        kind = vector("i64", lanes)
-        if index.dtype.bits != 64:
-            op = "zext" if index.dtype.code == "uint" else "sext"
-            text = self.text.op(f"{op} {REGISTER[index.dtype]} {text} to {kind}")
+        text, kind = self.index(operators.cast(INT64.with_lanes(lanes), index)), vector("i64", lanes)
         return self.text.op(f"getelementptr {MEMORY[buffer.dtype]}, ptr {self.lookup(buffer.data)}, {kind} {text}")
 
     def lane_mask(self, lanes: int, predicate: Expr | None) -> str:
@@ -228,7 +220,7 @@ class AccessWriter(ValueWriter):
 
 def splat_true(lanes: int) -> str:
     """A mask that holds in every lane."""
-    return f"splat (i1 true)" if lanes > 1 else "true"
+    return "splat (i1 true)" if lanes > 1 else "true"
 
 
 def _constant(node: Expr) -> int | None:

@@ -25,7 +25,6 @@ from gpucomp.runtime.base import (
     Missing,
 )
 from gpucomp.support.diagnostics import DeviceError
-from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelImage, KernelSpec
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,9 +68,7 @@ def host() -> Host:
     """
     llvm = _llvm()
     version = ".".join(str(part) for part in llvm.llvm_version_info)
-    return Host(
-        llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), version
-    )
+    return Host(llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), version)
 
 
 def _machine() -> binding.TargetMachine:
@@ -135,7 +134,7 @@ def optimised_text(source: str) -> str:
 
 @functools.cache
 def _jit() -> binding.LLJIT:
-    return _llvm().create_lljit_compiler(_machine())
+    return _llvm().create_lljit_compiler(_machine(), suppress_errors=True)
 
 
 class Library:
@@ -170,4 +169,17 @@ def link(code: bytes, exports: tuple[str, ...], imports: Mapping[str, int], sour
         try:
             return Library(builder.link(_jit(), f"gpucomp{next(_counter)}"))
         except RuntimeError as error:
-            raise _refused(source(), f"error: {error}") from None
+            raise _unlinkable(source(), imports, str(error)) from None
+
+
+def _unlinkable(source: str, imports: Mapping[str, int], log: str) -> BuildError:
+    declared = re.findall(r"^declare [^@]*@([\w.$]+)\(", source, re.MULTILINE)
+    names = [name for name in declared if not name.startswith("llvm.") and name not in imports]
+    missing = [repr(name) for name in names if _llvm().address_of_symbol(name) is None]
+    if not missing:
+        return _refused(source, f"error: {log}")
+    return BuildError(
+        f"the kernel calls {', '.join(missing)}, which nothing in this process defines",
+        code="GC502",
+        hint="load the library that has it first: ctypes.CDLL(path, ctypes.RTLD_GLOBAL)",
+    )

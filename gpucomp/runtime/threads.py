@@ -256,7 +256,9 @@ class ThreadPool:
     def __init__(self) -> None:
         source = pool_source()
         self.threaded = source is not _SERIAL
-        exports = ("gpucomp_parallel_for", "gpucomp_pool", "gpucomp_worker") if self.threaded else ("gpucomp_parallel_for",)
+        exports = (
+            ("gpucomp_parallel_for", "gpucomp_pool", "gpucomp_worker") if self.threaded else ("gpucomp_parallel_for",)
+        )
         self._library = cpu_jit.link(cpu_jit.compile_object(source), exports, {}, lambda: source)
         self.entry = self._library.address("gpucomp_parallel_for")
         if not self.threaded:
