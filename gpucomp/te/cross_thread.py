@@ -105,7 +105,7 @@ def cross_thread_nest(builder: Builder, work: Work, threads: list[IterVar]) -> S
     else:
         partial = ()
         source = tuple([substitute(x, work.mapping) for x in reduce.source])
-        body = _all(work, reduce, source, condition or _TRUE, results, threads)
+        body = _all(work, reduce, source, _TRUE if condition is None else condition, results, threads)
     body = seq(body, _store(builder, work, reduce, results, threads))
     for buffer in (*results, *partial):
         body = BufferRealize(buffer, _ONE_ELEMENT, _TRUE, body, work.op.span)

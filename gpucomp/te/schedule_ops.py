@@ -16,7 +16,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.message_passing import pass_up_index, split_predicates
 from gpucomp.te.nest import Guard, Loops, conjunction
 from gpucomp.te.operation import ComputeOp
-from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, is_virtual, needs_relax
+from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
 from gpucomp.te.stage import AttachType, Stage
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
@@ -130,7 +130,7 @@ class Builder:
         work = self._work(stage, op)
         if not isinstance(op.body[0], Reduce):
             values = [substitute(b, work.mapping) for b in op.body]
-            return self._serial(work, 0, self.stores(work, values), work.data_guards, update=True)
+            return self._serial(work, 0, self.stores(work, values), work.data_guards)
         threads = reduce_threads(work.stage, work.leaves, self.bounds)
         if threads:
             return cross_thread_nest(self, work, threads)
@@ -187,11 +187,11 @@ class Builder:
                 checks.append(EQ(use.axis.var, operators.const(0, use.axis.var.dtype)))
         return conjunction(checks)
 
-    def stores(self, work: Work, values: list[Expr]) -> Stmt:
+    def stores(self, work: Work, values: list[Expr], *, update: bool = False) -> Stmt:
+        """Store one value into each output; an update reads all of them before it stores any."""
         span = work.op.span
-        if len(values) == 1:
-            return ProducerStore(work.op.output(0), values[0], work.indices, span)
-        # All values are read before any is stored: they may depend on the old ones.
+        if len(values) == 1 or not update:
+            return seq([ProducerStore(t, v, work.indices, span) for t, v in zip(work.op.outputs, values, strict=True)])
         names = [Var(f"{work.op.name}_v{i}", v.dtype) for i, v in enumerate(values)]
         stores = [ProducerStore(t, n, work.indices, span) for t, n in zip(work.op.outputs, names, strict=True)]
         body = seq(*stores)
@@ -199,7 +199,7 @@ class Builder:
             body = LetStmt(name, value, body, span)
         return body
 
-    def _serial(self, work: Work, first: int, body: Stmt, guards: list[Expr], *, update: bool) -> Stmt:
+    def _serial(self, work: Work, first: int, body: Stmt, guards: list[Expr]) -> Stmt:
         """Loops ``first`` and further in around ``body``, each guard as far out as it may stand."""
         last = len(work.leaves) - 1
         plan = self._plan(work, guards, first, last)
@@ -242,7 +242,7 @@ class Builder:
             work.stage, work.op, work.leaves[:first], work.values, work.indices, work.mapping,
             children={p: c for p, c in work.children.items() if p < first},
         )  # fmt: skip
-        return self._serial(outer, 0, seq(init, update), [], update=True)
+        return self._serial(outer, 0, seq(init, update), [])
 
     def _init_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
         starts = reduce.init or reduce.combiner.identity_element
@@ -261,19 +261,13 @@ class Builder:
             thread_guard=work.thread_guard,
         )  # fmt: skip
         guards = [substitute(g, rename) for g in work.data_guards]
-        return self._serial(inner, 0, self.stores(inner, values), guards, update=False)
+        return self._serial(inner, 0, self.stores(inner, values), guards)
 
     def _update_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
         old: tuple[Expr, ...] = tuple([ProducerLoad(t, work.indices) for t in work.op.outputs])
         source = tuple([substitute(x, work.mapping) for x in reduce.source])
-        body = self.stores(work, list(reduce.combiner(old, source)))
+        body = self.stores(work, list(reduce.combiner(old, source)), update=True)
         condition: Expr = substitute(reduce.condition, work.mapping)
         if not isinstance(condition, IntImm):
             body = IfThenElse(condition, body, None, work.op.span)
-        return self._serial(work, first, body, [*work.data_guards, *work.reduce_guards], update=True)
-
-
-def vthreads_of(bounds: Bounds, stage: Stage) -> list[IterVar]:
-    """The virtual thread axes around the attach point of a stage."""
-    out = [bounds.thread(s, leaf) for s, leaf in bounds.paths[stage]]
-    return [t for t in out if t is not None and is_virtual(t.thread_tag)]
+        return self._serial(work, first, body, [*work.data_guards, *work.reduce_guards])
