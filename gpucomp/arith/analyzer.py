@@ -9,8 +9,9 @@ from typing import Any
 from gpucomp.arith import bounds as b
 from gpucomp.arith.bounds import INF, ConstIntBound, ModularSet
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet
+from gpucomp.arith.linear import Linear
 from gpucomp.arith.logic import operands, strip_likely
-from gpucomp.arith.sets import Domains, Sets
+from gpucomp.arith.sets import Domains
 from gpucomp.arith.state import Form, Impure
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.recursion import ensure_recursion
@@ -23,7 +24,7 @@ _DEEP = 60
 _PROOF_DEPTH = 4
 
 
-class Analyzer(Sets):
+class Analyzer(Linear):
     """Knows facts about variables and answers questions about integer expressions.
 
     Make one per function and keep it: answers are remembered per expression for as long as the facts stay the
