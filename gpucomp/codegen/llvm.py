@@ -61,9 +61,7 @@ def emit_cpu(func: PrimFunc, target: object = None) -> KernelImage:
         writer.env[param] = text.op(f"icmp ne i8 {name}, 0") if param.dtype.is_bool else name
     writer.stmt(func.body)
     text.do("ret i32 0")
-    module.functions.append(
-        f"define i32 @{quoted(func.name)}({', '.join(formal)}) nounwind {{\n{text.body()}\n}}\n"
-    )
+    module.functions.append(f"define i32 @{quoted(func.name)}({', '.join(formal)}) nounwind {{\n{text.body()}\n}}\n")
     return KernelImage("llvm", module.render(), (KernelSpec(func.name, tuple(types)),))
 
 

@@ -51,7 +51,9 @@ class AccessWriter(ValueWriter):
     def widen(self, dtype: DType, raw: str) -> str:
         """A value as it was loaded, in register form."""
         if dtype.is_bool:
-            return self.text.op(f"icmp ne {MEMORY[dtype]} {raw}, zeroinitializer" if dtype.lanes > 1 else f"icmp ne i8 {raw}, 0")
+            return self.text.op(
+                f"icmp ne {MEMORY[dtype]} {raw}, zeroinitializer" if dtype.lanes > 1 else f"icmp ne i8 {raw}, 0"
+            )
         if dtype.bits != 16 or not dtype.is_float:
             return raw
         kind = REGISTER[dtype]
@@ -136,9 +138,7 @@ class AccessWriter(ValueWriter):
         else:
             mask = mask if stride == 1 else self.reverse(vector("i1", lanes), mask, lanes)
             bits = vector("i1", lanes)
-            name = self.module.declare(
-                f"llvm.masked.load.{mangled(kind)}.p0", kind, f"ptr, i32 immarg, {bits}, {kind}"
-            )
+            name = self.module.declare(f"llvm.masked.load.{mangled(kind)}.p0", kind, f"ptr, i32 immarg, {bits}, {kind}")
             raw = self.text.op(f"call {kind} {name}(ptr {pointer}, i32 {align}, {bits} {mask}, {kind} zeroinitializer)")
         if stride == -1:
             raw = self.reverse(kind, raw, lanes)
@@ -189,7 +189,9 @@ class AccessWriter(ValueWriter):
         if shape is None or stride not in (1, -1):
             pointers = self.addresses(buffer, index)
             name = self.module.declare(
-                f"llvm.masked.scatter.{mangled(kind)}.v{lanes}p0", "void", f"{kind}, <{lanes} x ptr>, i32 immarg, {bits}"
+                f"llvm.masked.scatter.{mangled(kind)}.v{lanes}p0",
+                "void",
+                f"{kind}, <{lanes} x ptr>, i32 immarg, {bits}",
             )
             mask = mask or splat_true(lanes)
             self.text.do(f"call void {name}({kind} {raw}, <{lanes} x ptr> {pointers}, i32 {align}, {bits} {mask})")
@@ -201,9 +203,7 @@ class AccessWriter(ValueWriter):
             self.text.do(f"store {kind} {raw}, ptr {pointer}, align {align}")
             return
         mask = mask if stride == 1 else self.reverse(bits, mask, lanes)
-        name = self.module.declare(
-            f"llvm.masked.store.{mangled(kind)}.p0", "void", f"{kind}, ptr, i32 immarg, {bits}"
-        )
+        name = self.module.declare(f"llvm.masked.store.{mangled(kind)}.p0", "void", f"{kind}, ptr, i32 immarg, {bits}")
         self.text.do(f"call void {name}({kind} {raw}, ptr {pointer}, i32 {align}, {bits} {mask})")
 
     def reverse(self, kind: str, value: str, lanes: int) -> str:

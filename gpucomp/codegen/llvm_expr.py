@@ -6,7 +6,7 @@ them and the blocks inside it, values that depend on memory for one statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
@@ -22,7 +22,7 @@ from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.functor import Functor, expr_children
 from gpucomp.tir.intrin import Op
 
-_RELATIONS: Final = {e.EQ: "eq", e.NE: "ne", e.LT: "lt", e.LE: "le", e.GT: "gt", e.GE: "ge"}
+_RELATIONS: Final[dict[type, str]] = {e.EQ: "eq", e.NE: "ne", e.LT: "lt", e.LE: "le", e.GT: "gt", e.GE: "ge"}
 
 
 class ExprWriter(AccessWriter, Functor):
@@ -84,7 +84,7 @@ class ExprWriter(AccessWriter, Functor):
         self._fleeting.clear()
 
     @contextmanager
-    def scope(self) -> Iterator[None]:
+    def scope(self) -> Generator[None]:
         """Values written inside are not used outside, where they may not be defined."""
         mark = len(self._trail)
         try:
@@ -95,7 +95,7 @@ class ExprWriter(AccessWriter, Functor):
                 memo.pop(node, None)
 
     @contextmanager
-    def masked(self, mask: str, lanes: int) -> Iterator[None]:
+    def masked(self, mask: str, lanes: int) -> Generator[None]:
         """Inside, vector accesses of ``lanes`` lanes touch only the lanes of ``mask``."""
         saved = self.mask, self.mask_lanes
         bits = vector("i1", lanes)
@@ -112,12 +112,8 @@ class ExprWriter(AccessWriter, Functor):
         """True when the value depends on memory or on an effect: it must be computed anew, and only if needed."""
         known = self._stateful.get(node)
         if known is None:
-            if isinstance(node, e.BufferLoad):
-                known = True
-            elif isinstance(node, e.Call) and not (isinstance(node.op, Op) and node.op.is_pure):
-                known = True
-            else:
-                known = any([self.stateful(child) for child in expr_children(node)])
+            known = isinstance(node, e.BufferLoad) or is_impure_call(node)
+            known = known or any([self.stateful(child) for child in expr_children(node)])
             self._stateful[node] = known
         return known
 
@@ -127,9 +123,7 @@ class ExprWriter(AccessWriter, Functor):
             return False
         if isinstance(node, e.BufferLoad):
             return node.dtype.lanes == 1 or any([self.has_scalar_access(i) for i in node.indices])
-        if isinstance(node, e.Call) and not (isinstance(node.op, Op) and node.op.is_pure):
-            return True
-        return any([self.has_scalar_access(child) for child in expr_children(node)])
+        return is_impure_call(node) or any([self.has_scalar_access(child) for child in expr_children(node)])
 
     # -- leaves -----------------------------------------------------------------------------------------------
 
@@ -365,6 +359,11 @@ def literal_int(node: Expr) -> int | None:
     if isinstance(node, e.Broadcast):
         node = node.value
     return node.value if isinstance(node, e.IntImm) else None
+
+
+def is_impure_call(node: Expr) -> bool:
+    """True for a call that reads or changes state."""
+    return isinstance(node, e.Call) and not (isinstance(node.op, Op) and node.op.is_pure)
 
 
 def costly(node: Expr) -> bool:

@@ -22,13 +22,10 @@ _SAME: Final = {
     "nearbyint": "nearbyint", "copysign": "copysign", "fma": "fma",
 }  # fmt: skip
 # Functions of the C library (double form; the float form ends in "f"), called lane by lane.
-_LIBRARY: Final = {
-    name: name
-    for name in (
-        "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf "
-        "pow atan2 hypot fmod nextafter"
-    ).split()
-}
+_LIBRARY: Final = frozenset({
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
+    "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "pow", "atan2", "hypot", "fmod", "nextafter",
+})  # fmt: skip
 _COOPERATIVE: Final = frozenset({"shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"})
 
 

@@ -2,8 +2,8 @@
 
 Each function reduces its argument to a small interval and evaluates a polynomial there (W. Cody, W. Waite, Software
 Manual for the Elementary Functions, 1980, for the reductions; the coefficients are minimax fits by iteratively
-reweighted least squares, made for this module).  Errors stay below 2 units in the last place (sigmoid: 2.5); infinities, NaNs,
-signed zeros and the denormal range come out as IEEE 754 asks.
+reweighted least squares, made for this module).  Errors stay below 2 units in the last place (sigmoid: 2.5);
+infinities, NaNs, signed zeros and the denormal range come out as IEEE 754 asks.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class _Body:
 
     def call(self, name: str, *args: str) -> str:
         self.used[name] = len(args)
-        return self.op(f"call {self.float} @llvm.{name}.{self.suffix}({', '.join([f'{self.float} {a}' for a in args])})")
+        return self.op(
+            f"call {self.float} @llvm.{name}.{self.suffix}({', '.join([f'{self.float} {a}' for a in args])})"
+        )
 
     def fma(self, a: str, b: str, c: str) -> str:
         """a * b + c, in one instruction where there is one."""

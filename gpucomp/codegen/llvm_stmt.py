@@ -174,12 +174,12 @@ class StmtWriter(ExprWriter):
         low, size = self.index(node.min), self.index(node.extent)
         self.forget_memory()
         if node.kind is not ForKind.VECTORIZED:
-            hints = ("!\"llvm.loop.unroll.full\"",) if node.kind is ForKind.UNROLLED else ()
+            hints = ('!"llvm.loop.unroll.full"',) if node.kind is ForKind.UNROLLED else ()
             self.loop(node.loop_var, low, size, lambda: self.stmt(node.body), *hints)
             return
         # A loop that was not made of vectors before is left to LLVM, which may regroup a reduction.
         saved, self.fast = self.fast, "reassoc contract"
-        self.loop(node.loop_var, low, size, lambda: self.stmt(node.body), "!\"llvm.loop.vectorize.enable\", i1 true")
+        self.loop(node.loop_var, low, size, lambda: self.stmt(node.body), '!"llvm.loop.vectorize.enable", i1 true')
         self.fast = saved
 
     def _unrolled(self, node: s.For) -> None:
@@ -289,7 +289,10 @@ class StmtWriter(ExprWriter):
     def _on_heap(self, node: s.Allocate, bytes_each: int) -> None:
         total = self._byte_count(node.extents, bytes_each)
         allocate = self.module.declare(
-            "aligned_alloc", "noalias ptr", "i64 allocalign, i64", ' nounwind allockind("alloc,uninitialized,aligned") allocsize(1)'
+            "aligned_alloc",
+            "noalias ptr",
+            "i64 allocalign, i64",
+            ' nounwind allockind("alloc,uninitialized,aligned") allocsize(1)',
         )
         pointer = self.text.op(f"call noalias ptr {allocate}(i64 {ALIGNMENT}, i64 {total})")
         there = self.text.op(f"icmp ne ptr {pointer}, null")

@@ -109,7 +109,7 @@ park:
   %same = icmp eq i32 %now.high, %high
   br i1 %same, label %sleep, label %awake
 sleep:
-  %slept = call i64 (i64, ...) @syscall(i64 {futex}, ptr getelementptr (i8, ptr @gpucomp_pool, i64 4), i32 128, i32 %high, ptr null, ptr null, i32 0)
+  %slept = call i64 (i64, ...) @syscall(i64 {futex}, ptr {word}, i32 128, i32 %high, ptr null, ptr null, i32 0)
   br label %awake
 awake:
   %s1 = atomicrmw sub ptr getelementptr (i8, ptr @gpucomp_pool, i64 {sleepers}), i32 1 seq_cst
@@ -171,7 +171,7 @@ prepare:
   %wake = icmp sgt i32 %asleep, 0
   br i1 %wake, label %call, label %go
 call:
-  %woken = call i64 (i64, ...) @syscall(i64 {futex}, ptr getelementptr (i8, ptr @gpucomp_pool, i64 4), i32 129, i32 %helpers, ptr null, ptr null, i32 0)
+  %woken = call i64 (i64, ...) @syscall(i64 {futex}, ptr {word}, i32 129, i32 %helpers, ptr null, ptr null, i32 0)
   br label %go
 go:
   call void @run(ptr %fn, ptr %context, i64 %n, i64 %chunk)
@@ -221,7 +221,8 @@ def pool_source() -> str:
     return _POOL.format(
         size=SIZE, next=NEXT, lock=LOCK, sleepers=SLEEPERS, spins=_SPINS,
         job=JOB, context=JOB + 8, count=JOB + 16, chunk=JOB + 24, error=JOB + 32, helpers=JOB + 36,
-        limit=SETUP, workers=SETUP + 4, start=SETUP + 8, futex=_FUTEX[machine], pause=_PAUSE[machine],
+        limit=SETUP, workers=SETUP + 4, start=SETUP + 8, futex=_FUTEX[machine],
+        word="getelementptr (i8, ptr @gpucomp_pool, i64 4)", pause=_PAUSE[machine],
     )  # fmt: skip
 
 

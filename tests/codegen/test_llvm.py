@@ -40,7 +40,9 @@ def serial(var: Var, extent: Expr | int, body: Stmt, kind: ForKind = ForKind.SER
     return s.For(var, 0, extent, kind, body)
 
 
-def temporary(name: str, extent: Expr | int, body: Callable[[Buffer], Stmt], scope: str = "global", dtype: str = "float32") -> Stmt:
+def temporary(
+    name: str, extent: Expr | int, body: Callable[[Buffer], Stmt], scope: str = "global", dtype: str = "float32"
+) -> Stmt:
     buffer = decl_buffer((extent,), dtype, name, scope=scope)
     return s.Allocate(buffer.data, buffer.dtype, buffer.shape, TRUE, body(buffer))
 
@@ -102,7 +104,9 @@ def test_branches_lets_and_while_loops() -> None:
         x[i] * 2.0,
         s.IfThenElse(e.GT(t, f32(4.0)), s.BufferStore(y, f32(4.0), (i,)), s.BufferStore(y, t, (i,))),
     )
-    halve = s.While(e.GT(x[0], f32(1.0)), s.seq(s.BufferStore(x, x[0] / 2.0, (0,)), s.BufferStore(count, count[0] + 1, (0,))))
+    halve = s.While(
+        e.GT(x[0], f32(1.0)), s.seq(s.BufferStore(x, x[0] / 2.0, (0,)), s.BufferStore(count, count[0] + 1, (0,)))
+    )
     values, out, steps = np.arange(5, dtype=np.float32), np.full(5, np.nan, np.float32), np.zeros(1, np.int32)
     values[0] = 100.0
     run(function(s.seq(serial(i, x.shape[0], clipped), halve), x, y, count), values, out, steps)
@@ -249,11 +253,15 @@ def test_thread_axes_become_loops_and_local_buffers_belong_to_one_thread() -> No
     at = block * 32 + thread
 
     def body(mine: Buffer) -> Stmt:
-        write = bound("threadIdx.x", thread, 32, serial(i, 2, s.BufferStore(mine, x[at] * e.Cast("float32", i + 1), (i,))))
+        write = bound(
+            "threadIdx.x", thread, 32, serial(i, 2, s.BufferStore(mine, x[at] * e.Cast("float32", i + 1), (i,)))
+        )
         read = s.IfThenElse(e.LT(at, n), s.BufferStore(y, mine[0] + mine[1], (at,)))
         return s.seq(write, bound("threadIdx.x", thread, 32, read))
 
-    kernel = bound("blockIdx.x", block, e.FloorDiv(n + 31, e.IntImm("int32", 32)), temporary("mine", 2, body, scope="local"))
+    kernel = bound(
+        "blockIdx.x", block, e.FloorDiv(n + 31, e.IntImm("int32", 32)), temporary("mine", 2, body, scope="local")
+    )
     values = np.arange(128, dtype=np.float32)
     out = np.full(128, np.nan, np.float32)
     run(function(kernel, x, y, n), values, out, 100)
@@ -329,5 +337,7 @@ def test_what_is_not_flat_is_refused() -> None:
 
 def test_the_same_function_gives_the_same_text() -> None:
     x, y, i = array("x"), array("y"), i32("i")
-    func = function(serial(i, x.shape[0], s.BufferStore(y, intrin.exp(x[i]) + x[i] * x[i], (i,)), ForKind.PARALLEL), x, y)
+    func = function(
+        serial(i, x.shape[0], s.BufferStore(y, intrin.exp(x[i]) + x[i] * x[i], (i,)), ForKind.PARALLEL), x, y
+    )
     assert emit_cpu(func).source == emit_cpu(func).source

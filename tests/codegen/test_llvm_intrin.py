@@ -30,7 +30,11 @@ def typed(dtype: str, vectors: bool) -> str:
 def test_bitwise_operations(dtype: str, vectors: bool) -> None:
     x, y = whole_range(dtype, seed=1), whole_range(dtype, seed=2)
     kind = typed(dtype, vectors)
-    for name, meaning in (("bitwise_and", np.bitwise_and), ("bitwise_or", np.bitwise_or), ("bitwise_xor", np.bitwise_xor)):
+    for name, meaning in (
+        ("bitwise_and", np.bitwise_and),
+        ("bitwise_or", np.bitwise_or),
+        ("bitwise_xor", np.bitwise_xor),
+    ):
         got = compute(lambda a, b, name=name: intrin.call_intrin(kind, name, a, b), dtype, x, y, vectors=vectors)
         assert np.array_equal(got, meaning(x, y)), name
     got = compute(lambda a: intrin.call_intrin(kind, "bitwise_not", a), dtype, x, vectors=vectors)
@@ -69,7 +73,9 @@ def test_predicates(dtype: str, vectors: bool) -> None:
     kind = np.dtype(ml_dtypes.bfloat16) if dtype == "bfloat16" else np.dtype(dtype)
     x = np.array([0.0, -0.0, 1.0, math.inf, -math.inf, math.nan, -math.nan, 6e4] * 2).astype(kind)
     for name, meaning in (("isnan", np.isnan), ("isinf", np.isinf), ("isfinite", np.isfinite)):
-        got = compute(lambda a, name=name: intrin.call_intrin(typed("bool", vectors), name, a), "bool", x, vectors=vectors)
+        got = compute(
+            lambda a, name=name: intrin.call_intrin(typed("bool", vectors), name, a), "bool", x, vectors=vectors
+        )
         assert np.array_equal(got, meaning(x)), name
 
 
@@ -79,7 +85,13 @@ def test_functions_of_two_numbers(dtype: str, vectors: bool) -> None:
     rng = np.random.default_rng(5)
     x, y = rng.uniform(0.1, 5.0, (2, 64)).astype(dtype)
     x[::2] *= -1
-    cases = {"atan2": np.arctan2, "hypot": np.hypot, "fmod": np.fmod, "copysign": np.copysign, "nextafter": np.nextafter}
+    cases = {
+        "atan2": np.arctan2,
+        "hypot": np.hypot,
+        "fmod": np.fmod,
+        "copysign": np.copysign,
+        "nextafter": np.nextafter,
+    }
     for name, meaning in cases.items():
         got = compute(lambda a, b, name=name: intrin.call_intrin(a.dtype, name, a, b), dtype, x, y, vectors=vectors)
         assert np.allclose(got, meaning(x, y), rtol=1e-6 if dtype == "float32" else 1e-14), name
@@ -109,7 +121,10 @@ def test_fma_rounds_once(vectors: bool) -> None:
 
 
 @both
-@pytest.mark.parametrize(("source", "target"), [("float32", "int32"), ("uint64", "float64"), ("float16", "int16"), ("bfloat16", "uint16"), ("int32", "float32")])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("float32", "int32"), ("uint64", "float64"), ("float16", "int16"), ("bfloat16", "uint16"), ("int32", "float32")],
+)
 def test_reinterpret_keeps_the_bits(source: str, target: str, vectors: bool) -> None:
     x = whole_range(source)
     if target.startswith("float"):
@@ -131,7 +146,9 @@ def test_lanes_of_one_vector_may_be_read_as_another_number_of_lanes() -> None:
 @pytest.mark.parametrize("dtype", ["int32", "float32", "uint64", "float64"])
 def test_atomic_additions_of_parallel_tasks_lose_nothing(dtype: str) -> None:
     total, i = decl_buffer((1,), dtype, "total"), Var("i", "int32")
-    add = intrin.call_intrin(dtype, "atomic_add", intrin.call_intrin("handle", "address_of", total[0]), e.Cast(dtype, i))
+    add = intrin.call_intrin(
+        dtype, "atomic_add", intrin.call_intrin("handle", "address_of", total[0]), e.Cast(dtype, i)
+    )
     out = np.zeros(1, dtype)
     run(function(s.For(i, 0, 1000, s.ForKind.PARALLEL, s.Evaluate(add)), total), out)
     assert out[0] == 499_500

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,8 +41,9 @@ LIBRARY = {"sin": np.sin, "cos": np.cos, "tan": np.tan, "atan": np.arctan, "sinh
            "nearbyint": np.rint, "fabs": np.abs, "asin": np.arcsin, "acos": np.arccos, "acosh": np.arccosh,
            "atanh": np.arctanh}  # fmt: skip
 SPECIAL = np.array(
-    [0.0, -0.0, math.inf, -math.inf, math.nan, 1e-45, -1e-45, 1e-40, -1e-40, 1.17549435e-38, 3.4e38, -3.4e38, 1.0, -1.0,
-     88.7, 88.73, 89.0, -87.0, -88.0, -103.0, -103.9, -104.1, 128.0, 127.99, -149.0, -150.0, 38.5, 38.6, -45.0, 0.5, 2.0]
+    [0.0, -0.0, math.inf, -math.inf, math.nan, 1e-45, -1e-45, 1e-40, -1e-40, 1.17549435e-38, 3.4e38, -3.4e38, 1.0,
+     -1.0, 88.7, 88.73, 89.0, -87.0, -88.0, -103.0, -103.9, -104.1, 128.0, 127.99, -149.0, -150.0, 38.5, 38.6,
+     -45.0, 0.5, 2.0]
 ).astype(np.float32)  # fmt: skip
 
 
@@ -57,7 +59,7 @@ def unary(name: str, dtype: str, lanes: int) -> PrimFunc:
     return function(s.For(i, 0, size // lanes, s.ForKind.SERIAL, body), x, y)
 
 
-def apply(name: str, x: NDArray[np.generic], lanes: int) -> NDArray[np.generic]:
+def apply(name: str, x: NDArray[Any], lanes: int) -> NDArray[Any]:
     y = np.full_like(x, 77)
     run(unary(name, str(x.dtype), lanes), x, y)
     return y
@@ -90,7 +92,9 @@ def test_float32_functions_are_within_two_units_in_the_last_place_everywhere(nam
         exact = EXACT[name](x.astype(np.float64))
     error = ulps(apply(name, x, lanes), exact)
     worst = int(np.nanargmax(np.where(np.isnan(error), np.inf, error)))
-    assert error[worst] <= (2.5 if name == "sigmoid" else 2.0), f"{name}({x[worst]!r}) should be {exact[worst]!r}: {error[worst]:.2f} units off"
+    assert error[worst] <= (2.5 if name == "sigmoid" else 2.0), (
+        f"{name}({x[worst]!r}) should be {exact[worst]!r}: {error[worst]:.2f} units off"
+    )
 
 
 @pytest.mark.parametrize("name", ["expm1", "log1p", "tanh", "erf"])

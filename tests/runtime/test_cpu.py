@@ -161,7 +161,12 @@ def test_the_serial_pool_runs_everything_in_the_caller(monkeypatch: pytest.Monke
     import ctypes
 
     out = np.zeros(100, np.int64)
-    assert ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64)(library.address("squares"))(out.ctypes.data, 100) == 0
+    assert (
+        ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64)(library.address("squares"))(
+            out.ctypes.data, 100
+        )
+        == 0
+    )
     assert right(out)
 
 
