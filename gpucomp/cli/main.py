@@ -1,0 +1,121 @@
+"""The command ``gpucomp`` and its verbs.
+
+Only options are declared here; a verb imports what it needs when it runs, so that ``gpucomp --help`` is quick.
+Exit status: 0 all is well, 1 something failed, 2 the command line makes no sense.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import click
+
+import gpucomp
+
+# Errors in what was typed, as opposed to what happened: unknown operators, shapes, element types, files, settings.
+_USAGE_CODES: Final = ("GC640", "GC641", "GC642", "GC644", "GC645", "GC690", "GC691", "GC701")
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, one record a line.")
+
+
+class _Group(click.Group):
+    """Prints our errors as they are meant to be read, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
+        from gpucomp.support.diagnostics import GpucompError
+
+        try:
+            return super().invoke(ctx)
+        except GpucompError as error:
+            click.echo(error.render(), err=True, color=False)
+            ctx.exit(2 if error.code in _USAGE_CODES else 1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(gpucomp.__version__, "--version", prog_name="gpucomp")
+def cli() -> None:
+    """gpucomp compiles tensor expressions to CUDA, OpenCL and CPU kernels.
+
+    Start with `gpucomp doctor`, then `gpucomp demo`.
+    """
+
+
+@cli.command()
+@_as_json
+def doctor(as_json: bool) -> None:
+    """What works here: compiles and runs a kernel on each device; names the command that mends what does not.
+
+    The exit status is 0 when any device works.
+    """
+    from gpucomp.cli import doctor as implementation
+
+    sys.exit(implementation.run(as_json))
+
+
+@cli.command()
+@click.option("--out", metavar="DIR", help="Folder for the generated sources [default: in the cache folder].")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs.")
+@_as_json
+def demo(out: str | None, seed: int, as_json: bool) -> None:
+    """Check and time every device that works against numpy, and keep the generated sources."""
+    from gpucomp.cli import demo as implementation
+
+    sys.exit(implementation.run(out, seed, as_json))
+
+
+@cli.command("list")
+@_as_json
+def list_operators(as_json: bool) -> None:
+    """The operators of the library."""
+    from gpucomp.cli import listing
+
+    listing.operators(as_json)
+
+
+@cli.command()
+@_as_json
+def devices(as_json: bool) -> None:
+    """One line for each device; the default one has a star."""
+    from gpucomp.cli import listing
+
+    sys.exit(listing.devices(as_json))
+
+
+@cli.command()
+@click.argument("op")
+@click.option("--shape", metavar="N,M,...", help="Extents, as `gpucomp list` names them.")
+@click.option("--dtype", metavar="NAME", help="Element type of the inputs, as numpy names it [default: float32].")
+@click.option("--device", metavar="NAME", help="cpu, opencl:N or cuda:N [default: cuda, else an OpenCL GPU, else cpu].")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs.")
+@click.option("--repeat", type=click.IntRange(1), help="Measurements [default: 25 on a GPU, 15 elsewhere].")
+@_as_json
+def bench(
+    op: str, shape: str | None, dtype: str | None, device: str | None, seed: int, repeat: int | None, as_json: bool
+) -> None:
+    """Time OP against numpy, and check it against float64.
+
+    OP is an operator of the library, or file.py:function; the function takes no arguments or the numbers of
+    --shape, and returns (schedule, args) or (schedule, args, reference).
+    """
+    from gpucomp.cli import bench as implementation
+
+    sys.exit(implementation.run(op, shape, dtype, device, seed, repeat, as_json))
+
+
+@cli.command()
+@click.argument("op")
+@click.option("--target", default="cuda", show_default=True, metavar="NAME", help="cuda, opencl or llvm; cuda:sm_80.")
+@click.option("--shape", metavar="N,M,...", help="Extents, as `gpucomp list` names them.")
+@click.option("--dtype", metavar="NAME", help="Element type of the inputs, as numpy names it [default: float32].")
+@click.option("--source", "form", flag_value="source", default="source", help="The generated source (default).")
+@click.option("--tir", "form", flag_value="tir", help="The intermediate form from which the source is made.")
+@_as_json
+def inspect(op: str, target: str, shape: str | None, dtype: str | None, form: str, as_json: bool) -> None:
+    """What is generated for OP; needs neither a device nor a compiler.
+
+    OP is as for `bench`. The CUDA target is sm_90 unless it says otherwise.
+    """
+    from gpucomp.cli import inspecting
+
+    inspecting.run(op, target, shape, dtype, form, as_json)
