@@ -1,33 +1,27 @@
 """CPU code: a PrimFunc in flat form as LLVM IR text.
 
-One exported function per PrimFunc.  It takes, for each parameter, the address of its buffer or its number, then the
-shape and stride variables of the buffers in order of first appearance (:func:`kernel_params`), and returns 0, or
-why it stopped: :data:`~gpucomp.codegen.llvm_text.OUT_OF_MEMORY`, or the number of a failed assertion, whose message
-stands in a comment ``; failure N: ...`` at the top of the text.
+One exported function per PrimFunc.  It takes the addresses of the buffers, then the numbers of
+:func:`~gpucomp.codegen.host.cpu_signature`, and returns 0, or why it stopped:
+:data:`~gpucomp.codegen.llvm_text.OUT_OF_MEMORY`, or the number of a failed assertion, whose message stands in a
+comment ``; failure N: ...`` at the top of the text.
 """
 
 from __future__ import annotations
 
+from gpucomp.codegen.host import cpu_signature
 from gpucomp.codegen.llvm_stmt import StmtWriter, quoted
 from gpucomp.codegen.llvm_text import REGISTER, FunctionText, ModuleText
 from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelImage, KernelSpec
-from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.expr import Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import ordered_vars
 
 
 def kernel_params(func: PrimFunc) -> tuple[Var, ...]:
-    """The arguments of the CPU function, in order: the parameters, then shape, stride and offset variables."""
-    roots: list[Expr] = []
-    for param in func.params:
-        buffer = func.buffer_map.get(param)
-        if buffer is not None:
-            roots += [*buffer.shape, *buffer.strides, buffer.elem_offset]
-    found = dict.fromkeys(func.params)
-    for root in roots:
-        found |= dict.fromkeys(ordered_vars(root))
-    return tuple(found)
+    """The arguments of the CPU function: parameters with buffers, other parameters, then variables of shapes."""
+    pointers = [param for param in func.params if param in func.buffer_map]
+    _, numbers = cpu_signature(func)
+    return (*pointers, *numbers)
 
 
 def emit_cpu(func: PrimFunc, target: object = None) -> KernelImage:

@@ -301,16 +301,16 @@ def test_threads_that_must_run_together_are_refused_with_the_mend(statement: Stm
 # -- the function itself --------------------------------------------------------------------------------------
 
 
-def test_arguments_come_in_the_order_of_parameters_then_shape_and_stride_variables() -> None:
+def test_arguments_are_the_buffers_then_numbers_then_shape_and_stride_variables() -> None:
     n, m, k, stride = (i32(name) for name in ("n", "m", "k", "stride"))
     a = decl_buffer((n, m), "float32", "a", strides=(stride, 1))
     b = decl_buffer((m * 2, k), "int8", "b")
     alpha = Var("alpha", "float16")
     func = function(s.NOOP, a, alpha, b, n)
     names = [var.name for var in kernel_params(func)]
-    assert names == ["a_handle", "alpha", "b_handle", "n", "m", "stride", "k"]
+    assert names == ["a_handle", "b_handle", "alpha", "n", "m", "stride", "k"]
     types = emit_cpu(func).kernels[0].arg_types
-    assert types == ("float32*", "float16", "int8*", "int32", "int32", "int32", "int32")
+    assert types == ("float32*", "int8*", "float16", "int32", "int32", "int32", "int32")
 
 
 def test_buffers_may_overlap_unless_the_function_says_they_do_not() -> None:
