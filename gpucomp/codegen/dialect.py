@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypedDict, cast
@@ -26,14 +26,12 @@ class Facts(TypedDict):
         folder: its folder below ``templates/``.
         unaligned_vectors: a vector may be loaded from an address that is only aligned to its element.
         vector_arithmetic: operators and functions work on whole vectors.
-        dynamic_shared: shared memory may get its size at launch.
         options: of the compiler.
     """
 
     folder: str
     unaligned_vectors: bool
     vector_arithmetic: bool
-    dynamic_shared: bool
     options: list[str]
 
 
@@ -114,7 +112,9 @@ class Dialect(Protocol):
         """Load a vector from consecutive elements; ``aligned`` to its own width."""
         ...
 
-    def store_vector(self, space: str, element: str, lanes: int, pointer: str, value: str, aligned: bool, /) -> str:
+    def store_vector(
+        self, space: str, element: str, lanes: int, pointer: str, value: str, aligned: bool, /
+    ) -> str:
         """Store a vector, without the semicolon."""
         ...
 
@@ -201,7 +201,7 @@ _collector = _Collector()
 
 
 @contextmanager
-def collect_helpers() -> Iterator[list[str]]:
+def collect_helpers() -> Generator[list[str]]:
     """While it lasts, helpers that templates use are collected; the list is filled at the end."""
     saved, _collector.helpers = _collector.helpers, {}
     texts: list[str] = []
@@ -252,7 +252,9 @@ def load(folder: str, features: frozenset[str], arch: str) -> Dialect:
     return cast("Dialect", module)  # a contract test compares the macros with the protocol
 
 
-def extension(dialect: Dialect, name: str, features: frozenset[str]) -> Any:  # Any: the protocol goes by the name
+def extension(
+    dialect: Dialect, name: str, features: frozenset[str]
+) -> Any:  # Any: the protocol goes by the name
     """The macros of an extension protocol.
 
     Raises:

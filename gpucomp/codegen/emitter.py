@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gpucomp.codegen.dialect import Dialect
-from gpucomp.codegen.expression import ATOM, CONDITION, PLUS, UNARY, Memory
-from gpucomp.codegen.names import Names, identifier
-from gpucomp.codegen.vector import VectorText, vector_bytes
+from gpucomp.codegen.expression import PLUS, UNARY, Memory
+from gpucomp.codegen.names import identifier
+from gpucomp.codegen.vector import VectorText
 from gpucomp.ir.types import PointerType
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -63,7 +63,8 @@ class CEmitter(VectorText):
         self.func = func
         self.hoisted_lines: list[str] = []
         self.static_bytes = 0
-        self.dynamic_bytes: int | None = 0
+        self.dynamic_bytes = 0
+        self.dynamic_name = ""
         self.threads: dict[str, str] = {}
 
     # -- the kernel -------------------------------------------------------------------------------------------
@@ -127,7 +128,8 @@ class CEmitter(VectorText):
         self.begin(value)
         if var.dtype.lanes == 1:
             self.bind(var, value)
-            self.multiples[var] = self.multiple(value) if var.dtype.is_int else 1
+            if var.dtype.is_int:
+                self.analyzer.update(var, self.analyzer.modular_set(value), override=True)
         else:
             self._bind_vector(var, value)
         self.stmt(node.body)
@@ -144,7 +146,9 @@ class CEmitter(VectorText):
         if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
             self._thread(node.node)
         elif node.attr_key == "virtual_thread":
-            raise LowerError(f"virtual thread {node.node.name!r} is still there: inject_virtual_thread has to run first")
+            raise LowerError(
+                f"virtual thread {node.node.name!r} is left: inject_virtual_thread has to run first"
+            )
         self.stmt(node.body)
 
     def _thread(self, axis: IterVar) -> None:
@@ -163,7 +167,9 @@ class CEmitter(VectorText):
             self.stmt(node.body)
             return
         if node.kind is ForKind.VECTORIZED:
-            raise LowerError(f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first")
+            raise LowerError(
+                f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first"
+            )
         var = node.loop_var
         is_zero = isinstance(node.min, IntImm) and node.min.value == 0
         end = node.extent if is_zero else e.Add(node.min, node.extent)
@@ -171,7 +177,6 @@ class CEmitter(VectorText):
         first, last = self.text(node.min), self.text(end, PLUS)
         name = self.names.fresh(var.name)
         self.vars[var] = name
-        self.multiples[var] = 1
         if node.kind is ForKind.UNROLLED:
             self._unroll_hint(node)
         self.line(f"for ({self.value_type(var.dtype)} {name} = {first}; {name} < {last}; ++{name}) {{")
@@ -227,7 +232,9 @@ class CEmitter(VectorText):
         size = 1
         for extent in node.extents:
             if not isinstance(extent, IntImm):
-                raise self.unsupported(f"{var.name}: {space} memory of {extent} elements", "a size that is constant")
+                raise self.unsupported(
+                    f"{var.name}: {space} memory of {extent} elements", "a size that is constant"
+                )
             size *= extent.value
         size *= node.dtype.lanes
         element = node.dtype.element
@@ -241,17 +248,26 @@ class CEmitter(VectorText):
             self.line(self.dialect.array(space, element, name, size, 0))
         self.stmt(node.body)
 
-    def _allocate_shared(self, var: Var, name: str, element: DType, space: str, size: int, nbytes: int) -> None:
+    def _allocate_shared(
+        self, var: Var, name: str, element: DType, space: str, size: int, nbytes: int
+    ) -> None:
         """Declared at the kernel's top: some targets allow it nowhere else."""
         width = max(1, element.bits // 8)
         alignment = SHARED_ALIGNMENT if nbytes % SHARED_ALIGNMENT == 0 else width
         self.memory[var] = Memory(name, element, space, alignment)
-        if space == "shared" or not self.dialect.facts["dynamic_shared"]:
+        if space == "shared" or "dynamic_shared" not in self.features:
             mark = alignment if alignment > width else 0
             self.hoisted_lines.append("  " + self.dialect.array("shared", element, name, size, mark))
             self.static_bytes += nbytes
             return
-        raise self.unsupported("dynamic shared memory", "merged allocations")
+        if not self.dynamic_name:
+            self.dynamic_name = self.names.fresh(DYNAMIC_NAME)
+            self.hoisted_lines.append("  " + self.dialect.dynamic_shared(self.dynamic_name))
+        pointer = self.dialect.pointer_type("shared", element, False)
+        offset = f" + {self.dynamic_bytes}" if self.dynamic_bytes else ""
+        self.hoisted_lines.append(f"  {pointer} const {name} = ({pointer})({self.dynamic_name}{offset});")
+        self.memory[var].alignment = SHARED_ALIGNMENT
+        self.dynamic_bytes += -(-nbytes // SHARED_ALIGNMENT) * SHARED_ALIGNMENT
 
     # -- stores -----------------------------------------------------------------------------------------------
 
@@ -282,9 +298,13 @@ class CEmitter(VectorText):
             if whole:
                 text = self.vector(value)[0]
             else:
-                text = self.dialect.make_vector(dtype.element, dtype.lanes, self._lane_texts(items, dtype.element))
+                text = self.dialect.make_vector(
+                    dtype.element, dtype.lanes, self._lane_texts(items, dtype.element)
+                )
             space = self.storage(buffer).space
-            self.line(self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, text, aligned) + ";")
+            self.line(
+                self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, text, aligned) + ";"
+            )
             return
         width = self.width_below(dtype, dtype.lanes - 1)
         if self.native(dtype) or buffer.dtype.lanes > 1 or width == 1:
@@ -323,7 +343,9 @@ class CEmitter(VectorText):
             self.line(f"if ({conditions[i]}) {line}" if masks else line)
 
     def visit_stmt(self, node: Stmt) -> None:
-        raise LowerError(f"{type(node).__name__} has no form in a kernel: a lowering pass is missing before codegen")
+        raise LowerError(
+            f"{type(node).__name__} has no form in a kernel: a lowering pass is missing before codegen"
+        )
 
 
 def _constants(launch: Mapping[str, Expr], kind: str) -> tuple[int, int, int] | None:

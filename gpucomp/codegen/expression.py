@@ -8,7 +8,7 @@ Integers below 32 bits wrap after each operation, as C computes them in int.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -45,7 +45,9 @@ CONDITION: Final = 3
 ANY: Final = 0
 
 NARROW_FLOATS: Final = frozenset({"float16", "bfloat16"})
-_EXACT_FUNCTIONS: Final = frozenset({"fabs", "floor", "ceil", "trunc", "round", "nearbyint", "min", "max", "copysign"})
+_EXACT_FUNCTIONS: Final = frozenset(
+    {"fabs", "floor", "ceil", "trunc", "round", "nearbyint", "min", "max", "copysign"}
+)
 _NEEDS_LITERAL_MACRO: Final = frozenset({"int8", "uint8", "int16", "uint16", "uint32", "int64", "uint64"})
 
 
@@ -263,7 +265,7 @@ class ExpressionText(Functor):
     def visit_add(self, node: e.Add) -> Text:
         return self.fit(node.dtype, self.arithmetic(node))
 
-    visit_sub = visit_mul = visit_add  # pyright: ignore[reportAssignmentType]  # one rule for the three
+    visit_sub = visit_mul = visit_add
 
     def visit_div(self, node: e.Div) -> Text:
         return self.fit(node.dtype, self.arithmetic(node))
@@ -373,7 +375,9 @@ class ExpressionText(Functor):
     def element(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
         """The place of one element."""
         if len(indices) != 1:
-            raise LowerError(f"buffer {buffer.name} has {len(indices)} dimensions where flat memory is expected")
+            raise LowerError(
+                f"buffer {buffer.name} has {len(indices)} dimensions where flat memory is expected"
+            )
         return f"{self.base(buffer)}[{self.text(indices[0])}]"
 
     def base(self, buffer: Buffer) -> str:
@@ -395,7 +399,9 @@ class ExpressionText(Functor):
 
     def visit_call(self, node: e.Call) -> Text:
         if not isinstance(node.op, Op):
-            raise LowerError(f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module")
+            raise LowerError(
+                f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module"
+            )
         name = node.op.name[4:]
         handler = _CALLS.get(name)
         if handler is not None:
@@ -423,7 +429,9 @@ class ExpressionText(Functor):
     def call_bitwise(self, node: e.Call) -> Text:
         assert isinstance(node.op, Op)
         sign, strength = _BITWISE[node.op.name[4:]]
-        return self.fit(node.dtype, (self.text(node.args[0], UNARY) + sign + self.text(node.args[1], UNARY), strength))
+        return self.fit(
+            node.dtype, (self.text(node.args[0], UNARY) + sign + self.text(node.args[1], UNARY), strength)
+        )
 
     def call_bitwise_not(self, node: e.Call) -> Text:
         return self.fit(node.dtype, (f"~{self.text(node.args[0], UNARY)}", UNARY))
@@ -455,7 +463,9 @@ class ExpressionText(Functor):
         name = node.args[0]
         assert isinstance(name, e.StringImm)
         if not name.value.replace("_", "a").isalnum() or name.value[0].isdigit():
-            raise LowerError(f"{name.value!r} is no function name", hint="an external function needs a C identifier")
+            raise LowerError(
+                f"{name.value!r} is no function name", hint="an external function needs a C identifier"
+            )
         return f"{name.value}({', '.join([self.text(arg) for arg in node.args[1:]])})", ATOM
 
     def call_address_of(self, node: e.Call) -> Text:
@@ -517,14 +527,14 @@ class ExpressionText(Functor):
         return Refusal(operation, missing)
 
 
-_ARITHMETIC: Final = {
+_ARITHMETIC: Final[Mapping[type, tuple[str, int]]] = {
     e.Add: (" + ", PLUS),
     e.Sub: (" - ", PLUS),
     e.Mul: (" * ", MULTIPLY),
     e.Div: (" / ", MULTIPLY),
     e.Mod: (" % ", MULTIPLY),
 }
-_COMPARISONS: Final = {
+_COMPARISONS: Final[Mapping[type, tuple[str, int]]] = {
     e.EQ: (" == ", EQUAL),
     e.NE: (" != ", EQUAL),
     e.LT: (" < ", ORDER),
@@ -556,6 +566,6 @@ _CALLS: Final[dict[str, Callable[[ExpressionText, e.Call], Text]]] = {
     "prefetch": ExpressionText.call_prefetch,
     "assume": ExpressionText.call_nothing,
     "ret": ExpressionText.call_ret,
-    **{name: ExpressionText.call_shuffle for name in ("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor")},
-    **{name: ExpressionText.call_bitwise for name in _BITWISE},
+    **dict.fromkeys(("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"), ExpressionText.call_shuffle),
+    **dict.fromkeys(_BITWISE, ExpressionText.call_bitwise),
 }

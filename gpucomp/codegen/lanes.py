@@ -12,31 +12,8 @@ from collections.abc import Callable
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, IntImm
+from gpucomp.tir.expr import Expr
 from gpucomp.tir.functor import rebuild_binary, substitute
-
-
-def as_ramp(index: Expr) -> tuple[Expr, Expr] | None:
-    """Base and stride of a vector of indices whose lanes step evenly; None for others."""
-    if isinstance(index, e.Ramp):
-        return index.base, index.stride
-    if isinstance(index, e.Broadcast):
-        return index.value, operators.const(0, index.value.dtype)
-    if isinstance(index, (e.Add, e.Sub)):
-        a, b = as_ramp(index.a), as_ramp(index.b)
-        if a is None or b is None:
-            return None
-        build = operators.add if isinstance(index, e.Add) else operators.subtract
-        return build(a[0], b[0]), build(a[1], b[1])
-    if isinstance(index, e.Mul):
-        a, b = as_ramp(index.a), as_ramp(index.b)
-        if a is None or b is None:
-            return None
-        if not (isinstance(b[1], IntImm) and b[1].value == 0):
-            a, b = b, a
-        if isinstance(b[1], IntImm) and b[1].value == 0:
-            return operators.multiply(a[0], b[0]), operators.multiply(a[1], b[0])
-    return None
 
 
 class Parts:
@@ -73,7 +50,9 @@ class Parts:
         if isinstance(node, e.Var) or (count == 1 and self.keep(node)):
             return e.Shuffle((node,), tuple(range(begin, begin + count)))
         if isinstance(node, e.BinaryOp):
-            return rebuild_binary(type(node), self.part(node.a, begin, count), self.part(node.b, begin, count))
+            return rebuild_binary(
+                type(node), self.part(node.a, begin, count), self.part(node.b, begin, count)
+            )
         if isinstance(node, e.BufferLoad):
             return self._load(node, begin, count)
         if isinstance(node, e.Shuffle):
@@ -122,5 +101,3 @@ class Parts:
             return e.BufferLoad(node.buffer, indices, mask)
         load = e.BufferLoad(node.buffer, indices)
         return e.Call(load.dtype, "tir.if_then_else", (mask, load, operators.const(0, load.dtype)))
-
-

@@ -54,10 +54,7 @@ class Sharing:
             divisor = node.b
             if not (isinstance(divisor, IntImm) and divisor.value != 0):
                 return False
-        for child in expr_children(node):
-            if not self.is_safe(child):
-                return False
-        return True
+        return all([self.is_safe(child) for child in expr_children(node)])
 
 
 _NOTHING: Final = Sharing()
@@ -111,9 +108,9 @@ def _name(result: Sharing, roots: tuple[Expr, ...], counts: dict[Expr, int]) -> 
         weight = 1
         for child in expr_children(node):
             weight += weights[child]
-        if weight > _LONG and isinstance(node, e.BinaryOp):
-            named[node] = None
-        elif counts[node] > 1 and (weight >= _CHEAP or _is_costly(node)) and not isinstance(node, e.Ramp):
+        long = weight > _LONG and isinstance(node, e.BinaryOp)
+        again = counts[node] > 1 and (weight >= _CHEAP or _is_costly(node)) and not isinstance(node, e.Ramp)
+        if long or again:
             named[node] = None
         weights[node] = 0 if node in named else weight
     for root in roots:

@@ -6,13 +6,13 @@ scalar condition; and, in dialects with vector arithmetic, operators on 32- and 
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Final
 
+from gpucomp.arith.analyzer import Analyzer
 from gpucomp.codegen.dialect import Dialect
 from gpucomp.codegen.expression import (
     ATOM,
-    CONDITION,
     MULTIPLY,
     NARROW_FLOATS,
     PLUS,
@@ -20,29 +20,25 @@ from gpucomp.codegen.expression import (
     ExpressionText,
     Text,
 )
-from gpucomp.codegen.lanes import Parts, as_ramp
+from gpucomp.codegen.lanes import Parts
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.intrin import Op
+from gpucomp.transform.vector_access import first_element, is_aligned
 
 WIDTHS: Final = (16, 8, 4, 2)
-ALIGNED_BYTES: Final = 16  # wider vectors are loaded as unaligned ones: no more is promised of an address
-_VECTOR_SIGNS: Final = {
+_VECTOR_SIGNS: Final[Mapping[type, tuple[str, int]]] = {
     e.Add: (" + ", PLUS),
     e.Sub: (" - ", PLUS),
     e.Mul: (" * ", MULTIPLY),
     e.Div: (" / ", MULTIPLY),
 }
 _VECTOR_FUNCTIONS: Final = frozenset(
-    "exp exp2 exp10 log log2 log10 sqrt rsqrt sin cos tan tanh erf floor ceil trunc round nearbyint fabs pow fma".split()
+    {"exp", "exp2", "exp10", "log", "log2", "log10", "sqrt", "rsqrt", "sin", "cos", "tan", "tanh", "erf"}
+    | {"floor", "ceil", "trunc", "round", "nearbyint", "fabs", "pow", "fma"}
 )
-
-
-def vector_bytes(dtype: DType) -> int:
-    """Bytes of a vector in memory."""
-    return max(8, dtype.bits if dtype.code != "bool" else 8) * dtype.lanes // 8
 
 
 class VectorText(ExpressionText):
@@ -51,7 +47,7 @@ class VectorText(ExpressionText):
     def __init__(self, dialect: Dialect, features: frozenset[str]) -> None:
         super().__init__(dialect, features)
         self.parts = Parts(self.stays_whole)
-        self.multiples: dict[Var, int] = {}
+        self.analyzer = Analyzer()
         self._native: dict[DType, bool] = {}
         self._arithmetic = dialect.facts["vector_arithmetic"]
         self._unaligned = dialect.facts["unaligned_vectors"]
@@ -72,60 +68,34 @@ class VectorText(ExpressionText):
                 return width
         return 1
 
-    def multiple(self, node: Expr) -> int:
-        """A number of which the value is a multiple; 0 stands for a value that is zero."""
-        if isinstance(node, IntImm):
-            return abs(node.value)
-        if isinstance(node, Var):
-            return self.multiples.get(node, 1)
-        if isinstance(node, e.Mul):
-            return self.multiple(node.a) * self.multiple(node.b)
-        if isinstance(node, (e.Add, e.Sub, e.Min, e.Max)):
-            return math.gcd(self.multiple(node.a), self.multiple(node.b))
-        if isinstance(node, e.Select):
-            return math.gcd(self.multiple(node.true_value), self.multiple(node.false_value))
-        if isinstance(node, e.Cast) and node.value.dtype.is_int:
-            return self.multiple(node.value)
-        if isinstance(node, (e.FloorDiv, e.Div)) and isinstance(node.b, IntImm) and node.b.value > 0:
-            whole = self.multiple(node.a)
-            return whole // node.b.value if whole % node.b.value == 0 else 1
-        if isinstance(node, (e.FloorMod, e.Mod)):
-            return math.gcd(self.multiple(node.a), self.multiple(node.b))
-        return 1
-
     def contiguous(self, buffer: Buffer, indices: tuple[Expr, ...], dtype: DType) -> tuple[Expr, bool] | None:
         """First element and alignment of an access that is one vector in memory; None for any other access."""
-        if not self.native(dtype) or len(indices) != 1:
+        if not self.native(dtype):
             return None
-        inner = buffer.dtype.lanes
-        base: Expr = indices[0]
-        if base.dtype.lanes > 1:
-            ramp = as_ramp(base)
-            if ramp is None or inner > 1 or not (isinstance(ramp[1], IntImm) and ramp[1].value == 1):
-                return None
-            base = ramp[0]
-        elif inner > 1:
-            base = e.Mul(base, IntImm(base.dtype, inner)) if not isinstance(base, IntImm) else IntImm(base.dtype, base.value * inner)
+        base = first_element(buffer, indices)
+        if base is None:
+            return None
         memory = self.storage(buffer)
-        width = vector_bytes(dtype)
-        aligned = (
-            width <= ALIGNED_BYTES
-            and memory.alignment % width == 0
-            and (inner > 1 or self.multiple(base) * width // dtype.lanes % width == 0)
-        )
-        if not aligned and not self._unaligned:
-            return None
         if memory.space == "local" and not self._arithmetic:
             return None  # arrays in registers are indexed lane by lane
-        return base, aligned
+        aligned = is_aligned(base, dtype, memory.alignment, self.analyzer)
+        return (base, aligned) if aligned or self._unaligned else None
 
     def stays_whole(self, node: Expr) -> bool:
         """True for vectors that come from memory in one piece."""
         if isinstance(node, e.BufferLoad):
-            return node.predicate is None and self.contiguous(node.buffer, node.indices, node.dtype) is not None
+            return (
+                node.predicate is None and self.contiguous(node.buffer, node.indices, node.dtype) is not None
+            )
         if _is_choice(node):
-            return self.is_whole(node) and any([self.is_whole(x) and not isinstance(x, e.Broadcast) for x in _sides(node)])
-        return self._arithmetic and self.native(node.dtype) and isinstance(node, e.BinaryOp) and self.is_whole(node)
+            loads = any([not isinstance(side, e.Broadcast) for side in _sides(node)])
+            return loads and self.is_whole(node)
+        return (
+            self._arithmetic
+            and self.native(node.dtype)
+            and isinstance(node, e.BinaryOp)
+            and self.is_whole(node)
+        )
 
     def is_whole(self, node: Expr) -> bool:
         """True when :meth:`vector` writes the node without taking it apart."""
@@ -141,7 +111,8 @@ class VectorText(ExpressionText):
         if not self._arithmetic or not self.native(node.dtype) or node.dtype.element.bits < 32:
             return False
         if type(node) in _VECTOR_SIGNS and isinstance(node, e.BinaryOp):
-            return (node.dtype.is_float or not isinstance(node, e.Div)) and self.is_whole(node.a) and self.is_whole(node.b)
+            divides = isinstance(node, e.Div) and not node.dtype.is_float
+            return not divides and self.is_whole(node.a) and self.is_whole(node.b)
         if isinstance(node, (e.Min, e.Max)):
             return self.is_whole(node.a) and self.is_whole(node.b)
         if isinstance(node, e.Call) and isinstance(node.op, Op) and node.op.name[4:] in _VECTOR_FUNCTIONS:
@@ -172,7 +143,9 @@ class VectorText(ExpressionText):
             return self._vector_choice(node)
         if isinstance(node, (e.Min, e.Max)):
             name = "min" if isinstance(node, e.Min) else "max"
-            return self.dialect.math(name, node.dtype.element, [self.vector(node.a)[0], self.vector(node.b)[0]]), ATOM
+            return self.dialect.math(
+                name, node.dtype.element, [self.vector(node.a)[0], self.vector(node.b)[0]]
+            ), ATOM
         if isinstance(node, e.BinaryOp):
             sign, strength = _VECTOR_SIGNS[type(node)]
             left, right = self.vector(node.a), self.vector(node.b)
@@ -181,7 +154,9 @@ class VectorText(ExpressionText):
             return a + sign + b, strength
         assert isinstance(node, e.Call)
         assert isinstance(node.op, Op)
-        return self.dialect.math(node.op.name[4:], node.dtype.element, [self.vector(arg)[0] for arg in node.args]), ATOM
+        return self.dialect.math(
+            node.op.name[4:], node.dtype.element, [self.vector(arg)[0] for arg in node.args]
+        ), ATOM
 
     def _vector_load(self, node: e.BufferLoad) -> Text:
         place = self.contiguous(node.buffer, node.indices, node.dtype)
@@ -239,7 +214,9 @@ class VectorText(ExpressionText):
                 return self.element(node.buffer, node.indices)
             if isinstance(node, e.Shuffle) and len(node.vectors) == 1 and self.is_whole(node.vectors[0]):
                 vector = node.vectors[0]
-                return self.dialect.lane(kind, vector.dtype.lanes, self.vector_variable(vector)[0], node.indices[0])
+                return self.dialect.lane(
+                    kind, vector.dtype.lanes, self.vector_variable(vector)[0], node.indices[0]
+                )
         return self.dialect.demote(kind, self.text(node))
 
     def visit_shuffle(self, node: e.Shuffle) -> Text:

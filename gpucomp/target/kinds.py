@@ -98,7 +98,9 @@ KINDS: Final = {
         "cuda",
         True,
         CUDA_LIMITS,
-        frozenset({"shuffle", "fp16", "bf16", "fp64", "int64", "fp16_atomics", "unroll_pragma", "vector_predication"}),
+        frozenset(
+            {"shuffle", "fp16", "bf16", "fp64", "int64", "fp16_atomics", "unroll_pragma", "vector_predication", "dynamic_shared"}
+        ),
         ("cuda", "gpu"),
     ),
     "opencl": Kind("opencl", "opencl", True, OPENCL_LIMITS, frozenset({"int64", "unroll_pragma"}), ("opencl", "gpu")),

@@ -64,8 +64,15 @@ def compile_amd(image: KernelImage, cpu: str = "gfx942") -> str:
         source.write_text(image.source, encoding="utf-8")
         target = ["-target", "amdgcn-amd-amdhsa", f"-mcpu={cpu}", "-nogpulib"]
         link = ["-Xclang", "-mlink-builtin-bitcode", "-Xclang", str(CLC_FOLDER / "amdgcn--amdhsa.bc")]
-        command = [clang, "-x", "cl", "-cl-std=CL1.2", "-O3", *target, *link, "-Wall", "-Werror", "-Wno-linker-warnings"]
-        command += ["-Wno-unused-function", "-Wno-unused-variable", "-Rpass-analysis=kernel-resource-usage", "-S"]
+        command = [clang, "-x", "cl", "-cl-std=CL1.2", "-O3", *target, *link]
+        command += [
+            "-Wall",
+            "-Werror",
+            "-Wno-linker-warnings",
+            "-Wno-unused-function",
+            "-Wno-unused-variable",
+        ]
+        command += ["-Rpass-analysis=kernel-resource-usage", "-S"]
         done = subprocess.run(
             [*command, str(source), "-o", "-"], capture_output=True, text=True, check=False, timeout=120
         )
@@ -99,7 +106,9 @@ def run_opencl(
     buffers: list[Any] = []
     for arg in args:
         is_array = isinstance(arg, np.ndarray)
-        buffers.append(cl.Buffer(queue.context, flags, hostbuf=np.ascontiguousarray(arg)) if is_array else arg)
+        buffers.append(
+            cl.Buffer(queue.context, flags, hostbuf=np.ascontiguousarray(arg)) if is_array else arg
+        )
     size = [g * b for g, b in zip(grid, block, strict=True)]
     getattr(program, kernel)(queue, tuple(size), tuple(block), *buffers)
     out: list[np.ndarray[Any, Any]] = []

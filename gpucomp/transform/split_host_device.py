@@ -1,0 +1,409 @@
+"""Split a flat function into kernels and the host program that launches them.
+
+Each outermost nest of thread axes becomes a kernel; what stands around the nests (loops, branches, workspace in
+global memory, assertions) becomes steps of the host program.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from gpucomp.arith.analyzer import Analyzer
+from gpucomp.ir.types import PointerType
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.dtype import DType
+from gpucomp.support.hostexpr import HostExpr, walk
+from gpucomp.support.launch import (
+    AllocStep,
+    AssertStep,
+    BufferArg,
+    Grid,
+    HostProgram,
+    IfStep,
+    LaunchStep,
+    LetStep,
+    LoopStep,
+    ScalarArg,
+    Step,
+)
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir import stmt as s
+from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.expr import Expr, IterVar, Var
+from gpucomp.tir.function import CallingConv, PrimFunc
+from gpucomp.tir.functor import Functor, expr_children, ordered_vars, stmt_children
+from gpucomp.tir.intrin import Op
+from gpucomp.tir.stmt import Stmt
+from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params
+from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
+
+WORKSPACE_ALIGNMENT: Final = 64  # what the runtime's allocations promise
+_WRITERS: Final = frozenset({"tir.atomic_add", "tir.call_extern"})
+
+
+def split_host_device(func: PrimFunc) -> tuple[tuple[PrimFunc, ...], HostProgram]:
+    """Split a flat function.
+
+    Args:
+        func: after ``flatten_storage`` and all passes on kernels; its attribute ``target`` goes to the kernels.
+            The attribute ``outputs`` (parameters or buffers), if there is one, says what a call may leave out;
+            otherwise it is every buffer that is written before it is read.
+
+    Returns:
+        Kernels in device form, and the host program.
+
+    Raises:
+        LowerError: work outside of any thread axis, thread extents that the host cannot know or that differ
+            within one kernel.
+    """
+    return _Split(func).run()
+
+
+def dynamic_shared_bytes(extents: tuple[Expr, ...], dtype: DType) -> Expr:
+    """Bytes that an allocation takes of a kernel's dynamic shared memory: rounded up to 16."""
+    size: Expr = operators.const(vector_bytes(dtype))
+    for extent in extents:
+        size = operators.multiply(size, extent)
+    return operators.multiply(
+        operators.floordiv(operators.add(size, ALIGNED_BYTES - 1), ALIGNED_BYTES), ALIGNED_BYTES
+    )
+
+
+class Usage(Functor):
+    """What a piece of code does with variables and memory."""
+
+    def __init__(self, alignments: dict[Var, int], analyzer: Analyzer) -> None:
+        self.alignments = alignments
+        self.analyzer = analyzer
+        self.used: dict[Var, None] = {}
+        self.bound: dict[Var, None] = {}
+        self.reads: dict[Var, None] = {}
+        self.writes: dict[Var, None] = {}
+        self.first_written: dict[Var, None] = {}
+        self.alignment: dict[Var, int] = {}
+        self.extents: dict[str, Expr] = {}
+        self.shared_bytes: Expr = operators.const(0)
+        self._seen: dict[Expr, None] = {}
+
+    def stmt(self, node: Stmt) -> None:
+        """Walk a statement in order of execution."""
+        self._table[type(node)](self, node)
+
+    def visit_stmt(self, node: Stmt) -> None:
+        for child in stmt_children(node):
+            if isinstance(child, Stmt):
+                self.stmt(child)
+            else:
+                self.expr(child)
+
+    def visit_for(self, node: s.For) -> None:
+        self.bound[node.loop_var] = None
+        if node.thread_binding is not None and node.kind is s.ForKind.THREAD_BINDING:
+            self._thread(node.thread_binding.thread_tag, node.extent, node)
+        self.visit_stmt(node)
+
+    def visit_let_stmt(self, node: s.LetStmt) -> None:
+        self.bound[node.var] = None
+        if node.var.dtype.is_int:
+            self.analyzer.update(node.var, self.analyzer.modular_set(node.value), override=True)
+        self.visit_stmt(node)
+
+    def visit_attr_stmt(self, node: s.AttrStmt) -> None:
+        if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
+            self.bound[node.node.var] = None
+            self._thread(node.node.thread_tag, node.value, node)
+        self.visit_stmt(node)
+
+    def _thread(self, tag: str, extent: Expr, node: Stmt) -> None:
+        known = self.extents.setdefault(tag, extent)
+        if known is not extent and not self.analyzer.can_prove_equal(known, extent):
+            raise LowerError(
+                f"thread axis {tag} has extent {known} at one place of a kernel and {extent} at another",
+                where=node.span,  # type: ignore[attr-defined]
+                hint="bind it to axes of one extent, or split the kernel",
+            )
+
+    def visit_allocate(self, node: s.Allocate) -> None:
+        self.bound[node.buffer_var] = None
+        if node.buffer_var.storage_scope == "shared.dyn":
+            self.shared_bytes = operators.add(
+                self.shared_bytes, dynamic_shared_bytes(node.extents, node.dtype)
+            )
+        self.visit_stmt(node)
+
+    def visit_buffer_store(self, node: s.BufferStore) -> None:
+        self.visit_stmt(node)
+        data = node.buffer.data
+        self.used[data] = None
+        if data not in self.reads:
+            self.first_written[data] = None
+        self.writes[data] = None
+        self._align(node.buffer, node.indices, node.value.dtype)
+
+    def expr(self, root: Expr) -> None:
+        """Walk an expression; what was seen before is not walked again."""
+        stack = [root]
+        seen = self._seen
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
+            seen[node] = None
+            if isinstance(node, Var):
+                self.used[node] = None
+                continue
+            stack += reversed(expr_children(node))
+            if isinstance(node, e.BufferLoad):
+                self.used[node.buffer.data] = None
+                self.reads[node.buffer.data] = None
+                self._align(node.buffer, node.indices, node.dtype)
+            elif isinstance(node, e.Call) and isinstance(node.op, Op) and node.op.name in _WRITERS:
+                self._written_through(node)
+            elif isinstance(node, e.Let):
+                self.bound[node.var] = None
+
+    def _written_through(self, node: e.Call) -> None:
+        for arg in node.args:
+            place = arg.args[0] if isinstance(arg, e.Call) and arg.args else arg
+            data = place.buffer.data if isinstance(place, e.BufferLoad) else place
+            if isinstance(data, Var) and data.dtype.is_handle:
+                self.reads[data] = None
+                self.writes[data] = None
+
+    def _align(self, buffer: Buffer, indices: tuple[Expr, ...], dtype: DType) -> None:
+        """Note how an address must be aligned for a vector access; see ``codegen``, which relies on it."""
+        if dtype.lanes == 1 or buffer.data not in self.alignments:
+            return
+        base = first_element(buffer, indices)
+        lanes = dtype.lanes
+        while base is not None and lanes > 1:  # a vector that is too wide is accessed in pieces
+            if is_aligned(base, dtype.with_lanes(lanes), self.alignments[buffer.data], self.analyzer):
+                width = vector_bytes(dtype.with_lanes(lanes))
+                self.alignment[buffer.data] = max(self.alignment.get(buffer.data, 1), width)
+                return
+            lanes //= 2
+
+    def access(self, data: Var) -> Access:
+        """How memory is used."""
+        if data not in self.writes:
+            return "read"
+        return "readwrite" if data in self.reads else "write"
+
+
+class _Split(Functor):
+    def __init__(self, func: PrimFunc) -> None:
+        self.func = func
+        self.names = HostNames()
+        self.kernels: list[PrimFunc] = []
+        self.inner: list[s.Allocate] = []  # memory of kernels that is declared outside of them
+        self.usages: list[Usage] = []
+        self.pointers: list[Var] = []
+        self.scalars: list[Var] = []
+        self.alignments: dict[Var, int] = {}
+
+    def run(self) -> tuple[tuple[PrimFunc, ...], HostProgram]:
+        func = self.func
+        for param in func.params:
+            buffer = func.buffer_map.get(param)
+            if buffer is not None:
+                self.pointers.append(buffer.data)
+                self.alignments[buffer.data] = buffer.data_alignment
+        # Names first: steps refer to them.  What is known about accesses comes with the kernels, so parameters
+        # are made twice.
+        params = host_params(func, self.names, {}, {}, {})
+        self.scalars = [v for v in self.names.declared if not v.dtype.is_handle]
+        steps = self.steps(func.body)
+        access: dict[Var, Access] = {}
+        alignment: dict[Var, int] = {}
+        first: dict[Var, None] = {}
+        read: dict[Var, None] = {}
+        written: dict[Var, None] = {}
+        for usage in self.usages:
+            first |= {v: None for v in usage.first_written if v not in read}
+            read |= usage.reads
+            written |= usage.writes
+            for data, width in usage.alignment.items():
+                alignment[data] = max(alignment.get(data, 1), width)
+        for data in self.pointers:
+            access[data] = "read" if data not in written else "readwrite" if data in read else "write"
+        params = host_params(func, self.names, access, alignment, self._outputs(first))
+        return tuple(self.kernels), HostProgram(func.name, params, steps)
+
+    def _outputs(self, first_written: dict[Var, None]) -> dict[Var, None]:
+        named = self.func.attrs.get("outputs")
+        if named is None:
+            return first_written
+        found: dict[Var, None] = {}
+        for item in cast("tuple[Any, ...]", named):  # an attribute: parameters or buffers
+            buffer = item if isinstance(item, Buffer) else self.func.buffer_map[item]
+            found[buffer.data] = None
+        return found
+
+    # -- host steps -------------------------------------------------------------------------------------------
+
+    def steps(self, node: Stmt) -> tuple[Step, ...]:
+        """The steps of a statement that runs on the host."""
+        return self._table[type(node)](self, node)
+
+    def visit_seq_stmt(self, node: s.SeqStmt) -> tuple[Step, ...]:
+        out: list[Step] = []
+        for item in node.seq:
+            out += self.steps(item)
+        return tuple(out)
+
+    def visit_evaluate(self, node: s.Evaluate) -> tuple[Step, ...]:
+        if s.is_noop(node):
+            return ()
+        return self.visit_stmt(node)
+
+    def visit_attr_stmt(self, node: s.AttrStmt) -> tuple[Step, ...]:
+        if node.attr_key == "thread_extent":
+            return (self.launch(node),)
+        return self.steps(node.body)
+
+    def visit_for(self, node: s.For) -> tuple[Step, ...]:
+        if node.kind is s.ForKind.THREAD_BINDING:
+            return (self.launch(node),)
+        begin, extent = host_expr(node.min, self.names), host_expr(node.extent, self.names)
+        var = self.names.declare(node.loop_var)
+        self.scalars.append(node.loop_var)
+        body = self.steps(node.body)
+        self.scalars.pop()
+        if not body:
+            return ()
+        fixed, varying = _loop_invariant(body, var)
+        return (*fixed, LoopStep(var, begin, extent, varying))
+
+    def visit_let_stmt(self, node: s.LetStmt) -> tuple[Step, ...]:
+        value = host_expr(node.value, self.names)
+        name = self.names.declare(node.var)
+        self.scalars.append(node.var)
+        body = self.steps(node.body)
+        self.scalars.pop()
+        return (LetStep(name, value), *body)
+
+    def visit_if_then_else(self, node: s.IfThenElse) -> tuple[Step, ...]:
+        condition = host_expr(node.condition, self.names)
+        yes = self.steps(node.then_case)
+        no = () if node.else_case is None else self.steps(node.else_case)
+        return (IfStep(condition, yes, no),) if yes or no else ()
+
+    def visit_assert_stmt(self, node: s.AssertStmt) -> tuple[Step, ...]:
+        return (AssertStep(host_expr(node.condition, self.names), node.message), *self.steps(node.body))
+
+    def visit_allocate(self, node: s.Allocate) -> tuple[Step, ...]:
+        var = node.buffer_var
+        if (var.storage_scope or "global") != "global":
+            self.inner.append(node)
+            body = self.steps(node.body)
+            self.inner.pop()
+            return body
+        size: Expr = operators.const(node.dtype.lanes)
+        for extent in node.extents:
+            size = operators.multiply(size, extent)
+        name = self.names.declare(var)
+        self.pointers.append(var)
+        self.alignments[var] = WORKSPACE_ALIGNMENT
+        return (AllocStep(name, str(node.dtype.element), host_expr(size, self.names)), *self.steps(node.body))
+
+    def visit_stmt(self, node: Stmt) -> tuple[Step, ...]:
+        what = f"a store into {node.buffer.name}" if isinstance(node, s.BufferStore) else type(node).__name__
+        raise LowerError(
+            f"{self.func.name}: {what} runs outside of any thread axis, which a host program cannot do",
+            where=node.span,  # type: ignore[attr-defined]
+            hint='bind an axis of each stage, e.g. s[C].bind(axis, te.thread_axis("blockIdx.x"))',
+        )
+
+    # -- kernels ----------------------------------------------------------------------------------------------
+
+    def launch(self, node: Stmt) -> LaunchStep:
+        """Make a kernel of an outermost thread nest."""
+        for allocate in reversed(self.inner):
+            node = allocate.replace(body=node)
+        usage = Usage(self.alignments, Analyzer())
+        usage.stmt(node)
+        self.usages.append(usage)
+        name = self._kernel_name()
+        pointers = [v for v in self.pointers if v in usage.used]
+        scalars = [v for v in self.scalars if v in usage.used]
+        known = dict.fromkeys([*pointers, *scalars])
+        for var in usage.used:
+            if var not in known and var not in usage.bound:
+                raise LowerError(f"kernel {name} uses {var.name!r}, which has no value there")
+        for tag, extent in usage.extents.items():
+            inside = [v for v in ordered_vars(extent) if v not in known]
+            if inside:
+                raise LowerError(
+                    f"kernel {name}: the extent {extent} of {tag} depends on {inside[0].name!r}, "
+                    "which the host does not know at launch"
+                )
+        target = self.func.attrs.get("target")
+        dynamic = target is None or "dynamic_shared" in target.features
+        shared = usage.shared_bytes if dynamic else operators.const(0)
+        alignment = {v: self._alignment(v, usage) for v in pointers}
+        self.kernels.append(
+            PrimFunc(
+                (*pointers, *scalars),
+                node,
+                {},
+                {
+                    **{k: v for k, v in self.func.attrs.items() if k not in ("outputs", "calling_conv")},
+                    "global_symbol": name,
+                    "calling_conv": CallingConv.DEVICE_KERNEL_LAUNCH,
+                    "launch": dict(usage.extents),
+                    "dyn_shared_bytes": shared,
+                    "param_access": {v: usage.access(v) for v in pointers},
+                    "param_alignment": alignment,
+                },
+                self.func.span,
+            )
+        )
+        args: list[BufferArg | ScalarArg] = [BufferArg(self.names(v)) for v in pointers]
+        args += [ScalarArg(str(v.dtype), self.names(v)) for v in scalars]
+        return LaunchStep(
+            name,
+            self._grid("blockIdx", usage, name),
+            self._grid("threadIdx", usage, name),
+            host_expr(shared, self.names),
+            tuple(args),
+        )
+
+    def _alignment(self, var: Var, usage: Usage) -> int:
+        if isinstance(var.type_annotation, PointerType):
+            element = vector_bytes(var.type_annotation.element_type.dtype.element)
+            return max(element, usage.alignment.get(var, 1))
+        return usage.alignment.get(var, 1)
+
+    def _kernel_name(self) -> str:
+        base = "".join([c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in self.func.name])
+        base = base if base[:1].isalpha() else "f" + base
+        number = len(self.kernels)
+        return f"{base}_kernel" + (f"_{number}" if number else "")
+
+    def _grid(self, kind: str, usage: Usage, name: str) -> Grid:
+        for tag in usage.extents:
+            if tag.partition(".")[0] not in ("blockIdx", "threadIdx") or tag.partition(".")[2] not in tuple(
+                "xyz"
+            ):
+                raise LowerError(f"kernel {name}: {tag!r} is no axis of a launch")
+        out: list[HostExpr] = []
+        for axis in "xyz":
+            extent = usage.extents.get(f"{kind}.{axis}")
+            out.append(1 if extent is None else host_expr(extent, self.names))
+        return out[0], out[1], out[2]
+
+
+def _loop_invariant(body: tuple[Step, ...], var: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Workspace whose size the loop does not change is allocated once, before the loop."""
+    defined = {var} | {step.var for step in body if isinstance(step, LetStep)}
+    fixed: list[Step] = []
+    varying: list[Step] = []
+    for step in body:
+        movable = isinstance(step, AllocStep) and defined.isdisjoint(_names_in(step.size))
+        (fixed if movable else varying).append(step)
+    return tuple(fixed), tuple(varying)
+
+
+def _names_in(expr: HostExpr) -> set[str]:
+    return {atom for atom in walk(expr) if isinstance(atom, str)}
