@@ -8,7 +8,7 @@ from typing import Any
 
 from gpucomp.arith import bounds as b
 from gpucomp.arith.bounds import INF, ConstIntBound, ModularSet
-from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet
+from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
 from gpucomp.arith.linear import Linear
 from gpucomp.arith.logic import operands, strip_likely
 from gpucomp.arith.sets import Domains
@@ -41,62 +41,60 @@ class Analyzer(Linear):
             LowerError: the variable is bound to something else already and ``override`` is false.
         """
         target = var.var if isinstance(var, IterVar) else var
-        if isinstance(value, Range):
-            self._bind_range(target, value, override)
+        if not isinstance(value, Range):
+            self._bind_value(target, self.simplify(operators.cast(target.dtype, value)), override)
             return
-        new = self.simplify(operators.cast(target.dtype, value))
-        self._bind_value(target, new, override)
+        low, extent = value.min, value.extent
+        if type(low) is not IntImm:
+            low = self.simplify(low)
+        if type(extent) is not IntImm:
+            extent = self.simplify(extent)
+        if type(extent) is IntImm and extent.value == 1:
+            self._bind_value(target, operators.cast(target.dtype, low), override)
+        else:
+            self._bind_range(target, low, extent, override)
+
+    def _replace_binding(self, var: Var, new: tuple[object, ...], override: bool) -> bool:
+        """Note what ``var`` is bound to; False if that is known already."""
+        old = self._bound_to.get(var)
+        if old is not None:
+            if _same(old, new):
+                return False
+            if not override:
+                raise self._twice(var)
+            self._drop_facts(var)
+        if var in self._met:
+            self._forget()
+        self._bound_to[var] = new
+        self._known.pop(var, None)
+        self._replaced.pop(var, None)
+        return True
 
     def _bind_value(self, var: Var, new: Expr, override: bool) -> None:
-        old = self._replaced.get(var)
-        if old is new:
-            return
-        if not override and (old is not None or var in self._known):
-            raise self._twice(var)
-        if new is var:
-            return
-        self._clear_for(var)
-        self._known.pop(var, None)
-        self._replaced[var] = new
+        if new is not var and self._replace_binding(var, (new,), override):
+            self._replaced[var] = new
 
-    def _bind_range(self, var: Var, domain: Range, override: bool) -> None:
-        low, extent = domain.min, domain.extent
+    def _bind_range(self, var: Var, low: Expr, extent: Expr, override: bool) -> None:
+        if not self._replace_binding(var, (low, extent), override):
+            return
         if type(extent) is IntImm and type(low) is IntImm:
-            self._bind_constant_range(var, low, extent.value, override)
+            self._known[var] = low.value, low.value + extent.value - 1
             return
-        low, extent = self.simplify(low), self.simplify(extent)
-        if type(extent) is IntImm and extent.value == 1:
-            self._bind_value(var, operators.cast(var.dtype, low), override)
-            return
-        (first, _), (_, last) = self._bound(low), self._bound(self.simplify(operators.add(low, extent)))
-        self._set_bound(var, (first, last - 1), override)
         if low.dtype is not var.dtype:
-            return
-        start = self._form(low)
-        size = self._form(extent)
+            low, extent = operators.cast(var.dtype, low), operators.cast(var.dtype, extent)
+        size, start = self._form(extent), self._form(low)
         at: Form = ({var: 1}, 0)
-        if type(low) is not IntImm:
-            self._add_fact(self._difference(at, start))
         end = self._plus(size[0], size[1] - 1, start, 1)
+        first, last = self._sum_bound(*start)[0], self._sum_bound(*end)[1]
+        self._known[var] = first, last
+        if start[0]:
+            self._add_fact(self._difference(at, start))
         if end[0]:
             self._add_fact(self._difference(end, at))
 
-    def _bind_constant_range(self, var: Var, low: IntImm, extent: int, override: bool) -> None:
-        if extent == 1:
-            self._bind_value(var, operators.cast(var.dtype, low), override)
-            return
-        self._set_bound(var, (low.value, low.value + extent - 1), override)
-
-    def _set_bound(self, var: Var, new: b.Interval, override: bool) -> None:
-        old = self._known.get(var)
-        if old == new:
-            return
-        if not override and (old is not None or var in self._replaced):
-            raise self._twice(var)
-        self._clear_for(var)
-        self._replaced.pop(var, None)
-        self._drop_facts(var)
-        self._known[var] = new
+    def _bind_axis(self, axis: IterVar) -> None:
+        assert axis.dom is not None
+        self.bind(axis, axis.dom)
 
     def _twice(self, var: Var) -> LowerError:
         return LowerError(
@@ -104,21 +102,13 @@ class Analyzer(Linear):
             hint="pass override=True to replace what is known",
         )
 
-    def _clear_for(self, var: Var) -> None:
-        """Forget memoised answers unless none of them can mention ``var``."""
-        if var in self._met or self._outer is not None:
-            self._forget()
-
-    def update(self, var: Var | IterVar, info: ConstIntBound | ModularSet | Any, override: bool = False) -> None:
+    def update(self, var: Var | IterVar, info: ConstIntBound | ModularSet | IntSet, override: bool = False) -> None:
         """Set what is known about ``var``: a bound, a congruence, or an interval set with constant ends.
 
         Raises:
             LowerError: something else is known already and ``override`` is false.
         """
         target = var.var if isinstance(var, IterVar) else var
-        if isinstance(info, ConstIntBound):
-            self._set_bound(target, info.interval(), override)
-            return
         if isinstance(info, ModularSet):
             new = info.coeff, info.base % info.coeff if info.coeff else info.base
             old = self._congruent.get(target)
@@ -126,11 +116,17 @@ class Analyzer(Linear):
                 return
             if old is not None and not override:
                 raise self._twice(target)
-            self._clear_for(target)
+            if target in self._met:
+                self._forget()
             self._congruent[target] = new
             return
-        low, high = self._bound(self.simplify(info.min_value)), self._bound(self.simplify(info.max_value))
-        self._set_bound(target, (low[0], high[1]), override)
+        if isinstance(info, ConstIntBound):
+            interval = info.interval()
+        else:
+            low, high = self.const_int_bound(info.min_value), self.const_int_bound(info.max_value)
+            interval = ConstIntBound(low.min_value, high.max_value).interval()
+        if self._replace_binding(target, interval, override):
+            self._known[target] = interval
 
     def _add_fact(self, fact: Form) -> None:
         """Record that a sum is >= 0."""
@@ -169,6 +165,7 @@ class Analyzer(Linear):
         self._outer = affected, _Layered(self._memo, self._outer, 1), _Layered(self._bounds, self._outer, 2)
         self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, dict(self._met)
         self._known, self._congruent = dict(self._known), dict(self._congruent)
+        self._bound_to, self._replaced = dict(self._bound_to), dict(self._replaced)
         self._facts = list(self._facts)
         self._index_facts()
         for item in operands(e.And, simple):
@@ -348,7 +345,27 @@ class Analyzer(Linear):
         return self._bound(node)
 
 
-_SCOPED = ("_known", "_congruent", "_facts", "_facts_of", "_memo", "_bounds", "_mods", "_proofs", "_met", "_outer")
+_SCOPED = (
+    "_known",
+    "_congruent",
+    "_bound_to",
+    "_replaced",
+    "_facts",
+    "_facts_of",
+    "_memo",
+    "_bounds",
+    "_mods",
+    "_proofs",
+    "_met",
+    "_outer",
+)
+
+
+def _same(x: tuple[object, ...], y: tuple[object, ...]) -> bool:
+    """Equality of bindings: expressions by identity, numbers by value."""
+    if len(x) != len(y):
+        return False
+    return all([p is q or (not isinstance(p, Expr) and not isinstance(q, Expr) and p == q) for p, q in zip(x, y, strict=True)])
 
 
 class _Layered(dict[Expr, Any]):

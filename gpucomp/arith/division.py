@@ -289,7 +289,12 @@ class Division(Sums):
                 whole = self._remainder(*whole, c * d, dtype)
             rest = {t: j for t, j in terms.items() if t is not atom and t is not other}
             return self._plus(rest, const, whole, a)
-        return None
+        for x, j in n.items():
+            if terms.get(x) != -a * j:
+                return None
+        # -a*n + a*(n % c) is -a*c*(n // c)
+        rest = {t: k for t, k in terms.items() if t is not atom and t not in n}
+        return self._plus(rest, const + a * n_const, self._quotient(n, n_const, c, dtype), target * -1)
 
     def _merge_quotient(self, terms: Terms, const: int, atom: Expr, dtype: DType) -> Form | None:
         """a*n - a*c*(n // c) is a*(n % c)."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gpucomp.arith.simplify import Simplify, boolean
-from gpucomp.arith.state import Form
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm
 from gpucomp.tir.intrin import Op
 
 _FLATTEN_LIMIT = 64
+_Key = frozenset[tuple[Expr, int]]
 
 
 def strip_likely(node: Expr) -> Expr:
@@ -47,10 +47,8 @@ class Logic(Simplify):
                         return boolean(not conjunction)
                     continue
                 kept[item] = None
-        if len(kept) > 1 and len(kept) <= _FLATTEN_LIMIT:
-            if self._complementary(kept):
-                return boolean(not conjunction)
-            merged = self._merge_orders(kept, conjunction)
+        if 1 < len(kept) <= _FLATTEN_LIMIT:
+            merged = self._merge_conditions(kept, conjunction)
             if merged is None:
                 return boolean(not conjunction)
             kept = merged
@@ -61,6 +59,13 @@ class Logic(Simplify):
         for item in items[1:]:
             result = kind(result, item)
         return result
+
+    def _merge_conditions(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
+        """Drop what others imply; None if the operands exclude each other (or, for Or, cover everything)."""
+        if self._complementary(kept):
+            return None
+        kept = self._absorb_conditions(kept, e.Or if conjunction else e.And)
+        return self._merge_orders(kept, conjunction)
 
     def _complementary(self, kept: dict[Expr, None]) -> bool:
         """True if an operand's negation is an operand too."""
@@ -73,12 +78,17 @@ class Logic(Simplify):
                 return True
         return False
 
-    def _merge_orders(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
-        """Among conditions "sum + c < 0" over one sum keep the decisive one; None if they exclude each other.
+    def _absorb_conditions(self, kept: dict[Expr, None], dual: type[e.BinaryOp]) -> dict[Expr, None]:
+        """p and (p or q) is p; p or (p and q) is p."""
+        if not any([type(x) is dual for x in kept]):
+            return kept
+        return {
+            x: None for x in kept if type(x) is not dual or not any([y in kept for y in operands(dual, x)])
+        }
 
-        For a disjunction "exclude" means that one of them always holds.
-        """
-        best: dict[frozenset[tuple[Expr, int]], tuple[int, Expr]] = {}
+    def _merge_orders(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
+        """Among conditions "sum + c < 0" over one sum keep the decisive one."""
+        best: dict[_Key, tuple[int, Expr]] = {}
         dropped: dict[Expr, None] = {}
         for item in kept:
             form = self._orders.get(strip_likely(item))
@@ -93,31 +103,60 @@ class Logic(Simplify):
                 if weaker is item:
                     continue
             best[key] = const, item
-            opposite = best.get(frozenset([(t, -k) for t, k in terms.items()]))
-            if opposite is not None and self._exclusive(const, opposite[0], conjunction):
+        new: dict[Expr, Expr] = {}
+        for key, (const, item) in best.items():
+            opposite = best.get(_negated(key))
+            if opposite is None:
+                continue
+            gap = const + opposite[0]
+            if gap + 2 > 0 if conjunction else gap < 0:
                 return None
-        if conjunction:
-            for item in kept:
-                if type(item) is e.EQ and self._equality_excluded(item, best):
+            if gap == (-2 if conjunction else 0) and opposite[1] not in new:
+                # d < T < d + 2 is T == d + 1; T < -c or T > -c is T != -c.
+                new[item] = self._equation(e.EQ if conjunction else e.NE, item, const + conjunction)
+                dropped[opposite[1]] = None
+        for item in kept:
+            if type(item) is e.EQ or type(item) is e.NE:
+                if not self._merge_equation(item, best, conjunction, dropped):
                     return None
-        return {x: None for x in kept if x not in dropped} if dropped else kept
+        return {new.get(x, x): None for x in kept if x not in dropped} if dropped else kept
 
-    def _exclusive(self, c: int, d: int, conjunction: bool) -> bool:
-        """T + c < 0 and -T + d < 0: d < T < -c has no integer T; their disjunction: every T is covered."""
-        return c + d + 2 > 0 if conjunction else c + d < 0
+    def _equation(self, kind: type[e.BinaryOp], order: Expr, const: int) -> Expr:
+        """The sum of an order condition, compared with -const."""
+        condition = strip_likely(order)
+        dtype = condition.a.dtype  # type: ignore[attr-defined]
+        return self._simp(kind(self._build(self._orders[condition][0], 0, dtype), IntImm(dtype, -const)))
 
-    def _equality_excluded(self, item: Expr, best: dict[frozenset[tuple[Expr, int]], tuple[int, Expr]]) -> bool:
-        terms, const = self._difference(self._form(item.a), self._form(item.b))  # type: ignore[attr-defined]
+    def _merge_equation(
+        self, item: Expr, best: dict[_Key, tuple[int, Expr]], conjunction: bool, dropped: dict[Expr, None]
+    ) -> bool:
+        """Compare T == v (or !=) with T + c < 0; False if the two decide the whole condition."""
+        a, b = item.a, item.b  # type: ignore[attr-defined]
+        if not a.dtype.is_int:
+            return True
+        terms, const = self._difference(self._form(a), self._form(b))
         for sign in (1, -1):
             order = best.get(frozenset([(t, k * sign) for t, k in terms.items()]))
-            if order is not None and -const * sign + order[0] >= 0:
-                return True
-        return False
+            if order is None:
+                continue
+            holds = -const * sign + order[0] < 0  # the order, at T == v
+            if type(item) is e.EQ and conjunction:
+                if not holds:
+                    return False
+                dropped[order[1]] = None
+            elif type(item) is e.EQ and holds:
+                dropped[item] = None
+            elif type(item) is e.NE and conjunction and not holds:
+                dropped[item] = None
+            elif type(item) is e.NE and not conjunction:
+                if holds:
+                    return False
+                dropped[order[1]] = None
+        return True
 
 
-def order_of(analyzer: Logic, node: Expr) -> Form | None:
-    """The sum that the simplified comparison ``node`` says is negative, if it is one."""
-    return analyzer._orders.get(node)  # noqa: SLF001  # one family of classes
+def _negated(key: _Key) -> _Key:
+    return frozenset([(t, -k) for t, k in key])
 
 
 Simplify._simp_table.update({e.And: Logic._logical, e.Or: Logic._logical})

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from gpucomp.arith.bounds import type_range
+from gpucomp.arith.match import MATCHERS
 from gpucomp.arith.prove import Prove
 from gpucomp.arith.state import Form, Impure, Terms, TooLarge
-from gpucomp.support.dtype import DType
+from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IntImm
@@ -18,6 +19,7 @@ from gpucomp.tir.intrin import CallEffectKind, Op
 
 _FLATTEN_LIMIT = 8
 _DEEP_SUM = 64
+_IF_THEN_ELSE: Final = Op.get("tir.if_then_else")
 
 
 def boolean(value: bool, like: Expr | None = None) -> Expr:
@@ -51,10 +53,24 @@ class Simplify(Prove):
             done = self._children(node) if method is None else method(self, node)
         except TooLarge:
             done = self._children(node) if node.depth < _DEEP_SUM else node
+        if MATCHERS[type(done)] is not None:
+            done = self._rewritten(done)
         memo[node] = done
         if done is not node:
             memo[done] = done
         return done
+
+    def _rewritten(self, node: Expr) -> Expr:
+        """Apply the rule table to a node with simplified operands until nothing matches."""
+        matcher = MATCHERS[type(node)]
+        if matcher is None or node.dtype.lanes != 1:
+            return node
+        if type(node) is not e.Select and not (type(node) is e.Call and node.op is _IF_THEN_ELSE):
+            dtype = node.dtype  # the other rules are about integers that do not wrap
+            if (dtype is not INT32 and dtype is not INT64) or (self._met_data and self._is_data(node)):
+                return node
+        new = matcher(self, node)
+        return node if new is None else self._simp(new)
 
     # -- leaves and generic nodes -----------------------------------------------------------------------------
 
@@ -84,6 +100,16 @@ class Simplify(Prove):
             changed = changed or new is not old
             values.append(new)
         return type(node)(*values) if changed else node
+
+    def _reduce_node(self, node: e.Reduce) -> Expr:
+        self._met_data = True
+        for axis in node.axis:
+            if axis.dom is not None and axis.var not in self._bound_to:
+                self._bind_axis(axis)
+        return self._children(node)
+
+    def _bind_axis(self, axis: e.IterVar) -> None:
+        raise NotImplementedError
 
     def _load(self, node: Expr) -> Expr:
         self._met_data = True
@@ -181,7 +207,7 @@ class Simplify(Prove):
         if not terms and const == 0:
             atom: Expr = IntImm(dtype, 0)
         else:
-            atom = kind(self._build(terms, const, dtype), b)
+            atom = self._rewritten(kind(self._build(terms, const, dtype), b))
         if kind is e.FloorMod:
             return atom
         if not whole and not whole_const:
@@ -314,6 +340,9 @@ class Simplify(Prove):
         else:
             shift = 0
         atom = kind(self._build(p, i, dtype), self._build(q, j, dtype))
+        better = self._rewritten(atom)
+        if better is not atom:
+            return self._plus(common, shift, self._form(better), 1)
         return self._merged(common, {atom: 1}), shift
 
     def _extremum_of_many(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> Form:
@@ -390,7 +419,26 @@ class Simplify(Prove):
             sign = self._sign(terms, const, 0)
         if sign is not None:
             return boolean(sign)
+        if self._has_complex(terms):
+            fewer = self._without_extremum(terms, const)
+            if fewer is not None:
+                return self._below_zero(*self._settle(*fewer, dtype), dtype)
         return self._order(terms, const, dtype)
+
+    def _without_extremum(self, terms: Terms, const: int) -> Form | None:
+        """min(a, b) + r < 0 is a + r < 0 or b + r < 0: where one of them is known, the other is the answer."""
+        for atom, k in terms.items():
+            kind = type(atom)
+            if kind is not e.Min and kind is not e.Max:
+                continue
+            either = (kind is e.Min) == (k > 0)
+            x = self._replace(terms, const, atom, self._form(atom.a))  # type: ignore[attr-defined]
+            y = self._replace(terms, const, atom, self._form(atom.b))  # type: ignore[attr-defined]
+            if self._sign(*x) is (not either):
+                return y
+            if self._sign(*y) is (not either):
+                return x
+        return None
 
     def _divided(self, terms: Terms, const: int) -> Form | None:
         """x < 0 is x//g < 0: drop a common factor and terms too small to matter."""
@@ -487,9 +535,26 @@ class Simplify(Prove):
             return x
         if type(c) is e.Not:
             c, x, y = c.a, y, x
+        if x.dtype.is_int and x.dtype.lanes == 1:
+            chosen = self._select_extremum(c, x, y)
+            if chosen is not None:
+                return chosen
         if x.dtype is operators.BOOL and c.dtype is operators.BOOL and type(x) is IntImm and type(y) is IntImm:
             return c if x.value else self._negation(c)
         return node if c is node.condition and x is node.true_value and y is node.false_value else e.Select(c, x, y)
+
+    def _select_extremum(self, c: Expr, x: Expr, y: Expr) -> Expr | None:
+        """Select(x < y, x, y) is min(x, y)."""
+        order = self._orders.get(c)
+        if order is None:
+            return None
+        p, q = self._form(x), self._form(y)
+        if self._may_wrap(x.dtype, p[0]) or self._may_wrap(x.dtype, q[0]):
+            return None
+        for kind, (terms, const) in ((e.Min, self._difference(p, q)), (e.Max, self._difference(q, p))):
+            if terms == order[0] and const - order[1] in (0, 1):
+                return self._simp(kind(x, y))
+        return None
 
     # -- casts, calls, bindings -------------------------------------------------------------------------------
 
@@ -581,5 +646,6 @@ _TABLE: Final[dict[type, Callable[[Any, Any], Expr]]] = {
     e.BufferLoad: Simplify._load,
     e.ProducerLoad: Simplify._load,
     e.Let: Simplify._let,
+    e.Reduce: Simplify._reduce_node,
 }
 Simplify._simp_table.update(_TABLE)

@@ -21,7 +21,9 @@ Form = tuple[Terms, int]
 """A sum: atom -> coefficient, and the constant.  Shared forms are never changed in place."""
 
 NO_TERMS: Final[Terms] = {}
-_DATA_CALLS_ALLOWED: Final = frozenset({"tir.likely", "tir.if_then_else", "tir.assume"})
+_INDEX_CALLS: Final = frozenset(
+    f"tir.{name}" for name in "likely if_then_else shift_left shift_right bitwise_and bitwise_or bitwise_xor".split()
+)
 
 
 class Impure(Exception):
@@ -40,9 +42,9 @@ class State:
         self._known: dict[Expr, Interval] = {}  # bounds of variables and, under constraints, of other atoms
         self._congruent: dict[Expr, Congruence] = {}
         self._replaced: dict[Var, Expr] = {}
+        self._bound_to: dict[Var, tuple[object, ...]] = {}  # what bind and update were told
         self._facts: list[Form] = []  # sums known to be >= 0
         self._facts_of: dict[Expr, list[Form]] = {}
-        self._true: dict[Expr, Expr] = {}  # conditions with a known value
         # Contextual memos.
         self._memo: dict[Expr, Expr] = {}
         self._bounds: dict[Expr, Interval] = {}
@@ -98,6 +100,8 @@ class State:
                 found = self._is_data(node.value)
             elif kind is e.Ramp:
                 found = self._is_data(node.base) or self._is_data(node.stride)
+            elif kind is e.Call and getattr(node.op, "name", "") in _INDEX_CALLS:
+                found = any([self._is_data(x) for x in node.args])
             else:
                 found = not isinstance(node, (Var, e.ConstExpr))
             self._data[node] = found
@@ -117,6 +121,3 @@ class State:
 
     def _unaffected(self, node: Expr) -> bool:
         return self._outer is not None and self._outer[0].isdisjoint(free_vars(node))
-
-    def _known_congruence(self, node: Expr) -> Congruence:
-        return self._congruent.get(node, ANY_INTEGER)
