@@ -10,7 +10,7 @@ from gpucomp.support.dtype import INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, Var
-from gpucomp.tir.interp.exprs import ExprCompiler, Linear, add_linear, scale_linear
+from gpucomp.tir.interp.affine import AffineCompiler, Linear, add_linear, scale_linear
 from gpucomp.tir.interp.faults import Faults
 from gpucomp.tir.interp.values import Val
 
@@ -57,7 +57,7 @@ class Spot:
     dtype: DType
 
 
-class AccessCompiler(ExprCompiler):
+class AccessCompiler(AffineCompiler):
     """Adds memory to expressions."""
 
     def __init__(self, faults: Faults, *, bounds: bool) -> None:
@@ -117,9 +117,7 @@ class AccessCompiler(ExprCompiler):
         first = f"{base.text}[:, None]" if base.arr else base.text
         text = f"{first} + {steps.text}" + (f" * {factor}" if factor != 1 else "")
         ends = (steps.lo * factor, steps.hi * factor)
-        return self.pure(
-            text, (base, steps), steps.dtype, lo=base.lo + min(ends), hi=base.hi + max(ends), wide=True
-        )
+        return self.pure(text, (base, steps), steps.dtype, lo=base.lo + min(ends), hi=base.hi + max(ends), wide=True)
 
     def _strides(self, place: Place, buffer: Buffer, *, own: bool) -> list[int]:
         if own and place.strides is None:
@@ -162,7 +160,8 @@ class AccessCompiler(ExprCompiler):
             text += ".astype(np.int64)"
             vector = self.pure(text, (vector,), vector.dtype, arr=True, lo=vector.lo, hi=vector.hi, wide=True)
         total = self._plus_steps(base, vector, strides[-1])
-        return self._finish(Spot(place, total, self._check_flat(place, buffer, total, site), buffer.dtype.element), buffer)
+        proven = self._check_flat(place, buffer, total, site)
+        return self._finish(Spot(place, total, proven, buffer.dtype.element), buffer)
 
     def _finish(self, spot: Spot, buffer: Buffer) -> Spot:
         """Keep unchecked accesses inside; elements that are vectors themselves occupy neighbouring scalars."""
@@ -217,7 +216,9 @@ class AccessCompiler(ExprCompiler):
             self.w.line(f"if not 0 <= {val.text} < {extent} and {self.mask.text}.any():")
             self.w.line(f" raise out_of_bounds({site}, {val.text}, {extent}, {what!r})")
         else:
-            self.w.line(f"if not 0 <= {val.text} < {extent}: raise out_of_bounds({site}, {val.text}, {extent}, {what!r})")
+            self.w.line(
+                f"if not 0 <= {val.text} < {extent}: raise out_of_bounds({site}, {val.text}, {extent}, {what!r})"
+            )
 
     def _safe(self, spot: Spot) -> str:
         """Offset text that is inside for every lane; inactive lanes may be moved."""
@@ -289,7 +290,9 @@ class AccessCompiler(ExprCompiler):
     def _joined(self, predicate: Val) -> str:
         """The mask, narrowed by a predicate over vector lanes."""
         if self.mask is None:
-            return f"np.asarray({predicate.text})" if predicate.dtype.lanes > 1 else f"np.full((K.L,), {predicate.text})"
+            return (
+                f"np.asarray({predicate.text})" if predicate.dtype.lanes > 1 else f"np.full((K.L,), {predicate.text})"
+            )
         if predicate.dtype.lanes > 1:
             return f"({self.mask.text}[:, None] & {predicate.text})"
         return f"({self.mask.text} & {predicate.text})"

@@ -21,7 +21,7 @@ from gpucomp.tir.interp.calls import as_rows, shuffle_rows
 from gpucomp.tir.interp.compiler import FuncCompiler, trip_count
 from gpucomp.tir.interp.faults import ASSERTION, BOUNDS, DIVISION, Faults
 from gpucomp.tir.interp.lanes import Blocks, KernelReport, Launch, Settings
-from gpucomp.tir.interp.memory import LocalMemory, Memory, SharedMemory, out_of_bounds
+from gpucomp.tir.interp.memory import LocalMemory, Memory, SharedMemory, garbage, out_of_bounds
 
 Array = NDArray[Any]  # of any element type
 Argument = Any  # an array, a scalar, or an object that numpy converts
@@ -63,7 +63,8 @@ def interpret(
         races: raise when two threads use one element of shared or global memory, at least one writes it with
             another value, and no barrier stands between.
         bounds: raise when an index leaves its buffer.
-        poison: raise when memory is read that nothing was written to since its allocation.
+        poison: raise when memory is read that nothing was written to since its allocation; otherwise such reads
+            give NaN, or a large number for integers, which shows when it reaches an output.
         blocks: "all", how many blocks to sample (first and last included), or the block numbers (x fastest).
         max_lanes: threads that run together at most (at least one block does).
 
@@ -102,7 +103,7 @@ def _runtime(faults: Faults, settings: Settings, report: Report) -> dict[str, An
         return made
 
     def host_memory(name: str, size: int, dtype: Any, unit: int, shape: Any, low: Any) -> Memory:
-        return Memory(name, np.zeros(max(1, size), dtype), unit, shape, low, fresh=settings.poison)
+        return Memory(name, garbage(np.empty(max(1, size), dtype)), unit, shape, low, fresh=settings.poison)
 
     def local_memory(batch: Any, name: str, size: int, dtype: Any, shape: Any, low: Any) -> LocalMemory:
         return LocalMemory(batch, name, size, dtype, shape, low, poison=settings.poison)
@@ -117,7 +118,9 @@ def _runtime(faults: Faults, settings: Settings, report: Report) -> dict[str, An
     def host_check(index: Any, extent: int, site: int, what: str) -> None:
         bad = (np.asarray(index) < 0) | (np.asarray(index) >= extent)
         if bad.any():
-            raise faults.error(BOUNDS, f"{what} is at {int(index[bad][0])}, outside of [0, {extent}): out of bounds", site)
+            raise faults.error(
+                BOUNDS, f"{what} is at {int(index[bad][0])}, outside of [0, {extent}): out of bounds", site
+            )
 
     def nonzero(value: Any, site: int) -> Any:
         if not np.all(value):

@@ -14,8 +14,8 @@ from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.functor import post_order
 from gpucomp.tir.interp.access import Place
+from gpucomp.tir.interp.affine import Linear
 from gpucomp.tir.interp.calls import CallCompiler
-from gpucomp.tir.interp.exprs import Linear
 from gpucomp.tir.interp.faults import ASSERTION, Faults
 from gpucomp.tir.interp.lanes import BLOCK_TAGS, THREAD_TAGS, Settings
 from gpucomp.tir.interp.values import Lane, Val, deepest
@@ -371,9 +371,7 @@ class FuncCompiler(CallCompiler):
         else:
             self.places[data] = saved
 
-    def new_place(
-        self, data: Var, buffer: Buffer | None, dtype: DType, extents: list[Val], low: list[Linear]
-    ) -> Place:
+    def new_place(self, data: Var, buffer: Buffer | None, dtype: DType, extents: list[Val], low: list[Linear]) -> Place:
         """Emit the allocation of a memory."""
         if any([x.arr for x in extents]):
             raise self.unsupported(f"the extents of {data.name} differ between threads")

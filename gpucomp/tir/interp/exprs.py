@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gpucomp.support.dtype import BOOL, INT64, DType
+from gpucomp.support.dtype import BOOL, DType
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, Var
@@ -16,8 +16,7 @@ from gpucomp.tir.interp.faults import UNSUPPORTED, Faults
 from gpucomp.tir.interp.values import Lane, Val, Writer, deepest, int_range
 from gpucomp.tir.stmt import Stmt
 
-Linear = tuple[dict[Expr, int], int]
-_COMPARE: Final = {e.EQ: "==", e.NE: "!=", e.LT: "<", e.LE: "<=", e.GT: ">", e.GE: ">="}
+_COMPARE: Final[dict[type, str]] = {e.EQ: "==", e.NE: "!=", e.LT: "<", e.LE: "<=", e.GT: ">", e.GE: ">="}
 
 
 class ExprCompiler:
@@ -36,13 +35,11 @@ class ExprCompiler:
         self.memo: dict[Expr, Val] = {}
         self.volatile: dict[tuple[Expr, int], Val] = {}
         self.added: dict[int, list[Expr]] = {}
-        self.fixed: dict[Var, int] = {}
         self.mask: Lane | None = None
         self.in_lanes = False
         self.stmt: Stmt | None = None
         self.site = 0
         self._bound: dict[Var, Val] = {}
-        self._linear: dict[Expr, Linear] = {}
         self._danger: dict[Expr, bool] = {}
 
     # -- scopes and names -------------------------------------------------------------------------------------
@@ -94,7 +91,9 @@ class ExprCompiler:
     def literal(self, value: int, dtype: DType) -> Val:
         """A known integer or bool."""
         if dtype.is_bool:
-            return Val("True" if value else "False", 0, dtype, lo=int(value != 0), hi=int(value != 0), known=int(value != 0))
+            return Val(
+                "True" if value else "False", 0, dtype, lo=int(value != 0), hi=int(value != 0), known=int(value != 0)
+            )
         return Val(str(value) if value >= 0 else f"({value})", 0, dtype, lo=value, hi=value, known=value)
 
     def pure(
@@ -210,7 +209,7 @@ class ExprCompiler:
 
     def arithmetic(self, node: e.BinaryOp) -> Val:
         a, b = self.expr(node.a), self.expr(node.b)
-        sign = {e.Add: "+", e.Sub: "-", e.Mul: "*"}[type(node)]
+        sign = "+" if isinstance(node, e.Add) else "-" if isinstance(node, e.Sub) else "*"
         text = f"{a.text} {sign} {b.text}"
         if not node.dtype.is_int:
             return self.pure(text, (a, b), node.dtype)
@@ -239,8 +238,7 @@ class ExprCompiler:
         if kind is e.FloorMod or (kind is e.Mod and a.lo >= 0 and b.lo > 0):
             if a.lo >= 0 and b.lo > a.hi:
                 return a
-            low, high = (0, min(b.hi - 1, max(a.hi, 0)) if a.lo >= 0 else b.hi - 1) if b.lo > 0 else (min(b.lo, 0), max(b.hi, 0))
-            return self.integer(f"{a.text} % {b.text}", (a, b), node.dtype, low, high)
+            return self.integer(f"{a.text} % {b.text}", (a, b), node.dtype, *_remainders(a, b))
         low, high = int_range(node.dtype.element)
         a, b = self.native(a), self.native(b)
         fn = "trunc_div" if kind is e.Div else "trunc_mod"
@@ -265,7 +263,9 @@ class ExprCompiler:
         pick = min if small else max
         lo, hi = pick(a.lo, b.lo), pick(a.hi, b.hi)
         if a.arr or b.arr:
-            return self.integer(f"np.{'minimum' if small else 'maximum'}({a.text}, {b.text})", (a, b), node.dtype, lo, hi)
+            return self.integer(
+                f"np.{'minimum' if small else 'maximum'}({a.text}, {b.text})", (a, b), node.dtype, lo, hi
+            )
         return self.integer(f"{'min' if small else 'max'}({a.text}, {b.text})", (a, b), node.dtype, lo, hi)
 
     def compare(self, node: e.CmpOp) -> Val:
@@ -368,9 +368,8 @@ class ExprCompiler:
         found = self._danger.get(node)
         if found is not None:
             return found
-        if isinstance(node, (e.BufferLoad, e.ProducerLoad, e.Reduce)):
-            found = True
-        elif isinstance(node, e.Call) and not getattr(node.op, "is_pure", False):
+        impure = isinstance(node, e.Call) and not getattr(node.op, "is_pure", False)
+        if impure or isinstance(node, (e.BufferLoad, e.ProducerLoad, e.Reduce)):
             found = True
         elif isinstance(node, (e.Div, e.Mod, e.FloorDiv, e.FloorMod)) and node.dtype.is_int:
             found = not isinstance(node.b, e.IntImm) or self.danger(node.a)
@@ -451,84 +450,6 @@ class ExprCompiler:
         self.memo.pop(node.var, None)
         return val
 
-    # -- index arithmetic -------------------------------------------------------------------------------------
-
-    def linear(self, node: Expr) -> Linear:
-        """Integer expression as a sum of atoms with constant factors; exact since indices never overflow."""
-        found = self._linear.get(node)
-        if found is None:
-            found = self._linear[node] = self._make_linear(node)
-        return found
-
-    def _make_linear(self, node: Expr) -> Linear:
-        if isinstance(node, e.IntImm):
-            return {}, node.value
-        if isinstance(node, Var) and node in self.fixed:
-            return {}, self.fixed[node]
-        if isinstance(node, (e.Add, e.Sub)):
-            return add_linear(self.linear(node.a), self.linear(node.b), 1 if isinstance(node, e.Add) else -1)
-        if isinstance(node, e.Mul):
-            a, b = self.linear(node.a), self.linear(node.b)
-            if not b[0]:
-                return scale_linear(a, b[1])
-            if not a[0]:
-                return scale_linear(b, a[1])
-        if isinstance(node, e.Cast) and node.value.dtype.is_int and node.dtype.bits >= node.value.dtype.bits:
-            return self.linear(node.value)
-        return {node: 1}, 0
-
-    def sum_of(self, form: Linear) -> Val:
-        """The value of a linear form, as a Python int or an int64 array; shallow terms are added first."""
-        terms, total = form
-        scalars: dict[int, list[str]] = {}
-        arrays: dict[int, list[str]] = {}
-        used: list[Val] = []
-        lo = hi = total
-        for atom, factor in terms.items():
-            val = self.expr(atom)
-            if val.known is not None:
-                total, lo, hi = total + factor * val.known, lo + factor * val.known, hi + factor * val.known
-                continue
-            ends = (val.lo * factor, val.hi * factor)
-            lo, hi = lo + min(ends), hi + max(ends)
-            if val.arr and not val.wide:
-                val = self.pure(f"{val.text}.astype(np.int64)", (val,), val.dtype, lo=val.lo, hi=val.hi, wide=True)
-            used.append(val)
-            text = val.text if factor == 1 else f"{val.text} * {factor}"
-            (arrays if val.arr else scalars).setdefault(val.depth, []).append(text)
-        if not used:
-            return self.literal(total, INT64)
-        parts: list[str] = []
-        for group, start in ((arrays, ""), (scalars, str(total) if total else "")):
-            acc = start
-            for depth in sorted(group):
-                text = " + ".join(([acc] if acc else []) + group[depth])
-                acc = text if " " not in text else self.w.define(text, depth)
-            if acc:
-                parts.append(acc)
-        depth = deepest(used)
-        text = " + ".join(parts)
-        name = text if " " not in text else self.w.define(text, depth)
-        volatile = any([v.volatile for v in used])
-        return Val(name, depth, INT64, bool(arrays), any([v.varying for v in used]), lo, hi, True, volatile)
-
-
-def add_linear(a: Linear, b: Linear, factor: int = 1) -> Linear:
-    """a + factor * b"""
-    terms = dict(a[0])
-    for atom, c in b[0].items():
-        total = terms.get(atom, 0) + factor * c
-        if total:
-            terms[atom] = total
-        else:
-            terms.pop(atom, None)
-    return terms, a[1] + factor * b[1]
-
-
-def scale_linear(a: Linear, factor: int) -> Linear:
-    """a * factor"""
-    return ({k: v * factor for k, v in a[0].items()} if factor else {}), a[1] * factor
-
 
 def _quotients(a: Val, b: Val, dtype: DType) -> tuple[int, int]:
     low, high = int_range(dtype.element)
@@ -536,6 +457,13 @@ def _quotients(a: Val, b: Val, dtype: DType) -> tuple[int, int]:
         return low, high + 1
     ends = [x // y for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
     return min(ends), max(ends)
+
+
+def _remainders(a: Val, b: Val) -> tuple[int, int]:
+    """Interval of a - b * floor(a / b)."""
+    if b.lo <= 0:
+        return min(b.lo, 0), max(b.hi, 0)
+    return 0, min(b.hi - 1, a.hi) if a.lo >= 0 else b.hi - 1
 
 
 def _decide(kind: type, a: Val, b: Val) -> bool | None:
@@ -555,10 +483,10 @@ ExprCompiler.table = {
     Var: ExprCompiler.var,
     e.IntImm: ExprCompiler.int_imm,
     e.FloatImm: ExprCompiler.float_imm,
-    **{c: ExprCompiler.arithmetic for c in (e.Add, e.Sub, e.Mul)},
-    **{c: ExprCompiler.division for c in (e.Div, e.Mod, e.FloorDiv, e.FloorMod)},
-    **{c: ExprCompiler.min_max for c in (e.Min, e.Max)},
-    **{c: ExprCompiler.compare for c in _COMPARE},
+    **dict.fromkeys((e.Add, e.Sub, e.Mul), ExprCompiler.arithmetic),
+    **dict.fromkeys((e.Div, e.Mod, e.FloorDiv, e.FloorMod), ExprCompiler.division),
+    **dict.fromkeys((e.Min, e.Max), ExprCompiler.min_max),
+    **dict.fromkeys(_COMPARE, ExprCompiler.compare),
     e.And: ExprCompiler.logical,
     e.Or: ExprCompiler.logical,
     e.Not: ExprCompiler.negation,

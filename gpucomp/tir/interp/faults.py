@@ -7,9 +7,10 @@ from typing import Protocol
 
 from gpucomp.support.diagnostics import Span, VerifyError
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.stmt import Stmt
+from gpucomp.tir.stmt import AllReduce, BufferStore, Evaluate, Stmt
 
-RACE, BOUNDS, DIVERGENCE, UNINITIALISED, DIVISION, EXCHANGE, ASSERTION, UNSUPPORTED = (f"GC4{n:02}" for n in range(1, 9))
+RACE, BOUNDS, DIVERGENCE, UNINITIALISED = "GC401", "GC402", "GC403", "GC404"
+DIVISION, EXCHANGE, ASSERTION, UNSUPPORTED = "GC405", "GC406", "GC407", "GC408"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Site:
     def text(self) -> str:
         """The statement in one line."""
         lines = str(self.stmt).strip().splitlines() if self.stmt is not None else [""]
-        return lines[0].strip() if len(lines) < 3 else f"{lines[0].strip()} ..."
+        if isinstance(self.stmt, (BufferStore, Evaluate, AllReduce)):  # shared parts may be named in lines before
+            return lines[-1].strip()
+        return lines[0].strip()
 
     @property
     def span(self) -> Span | None:

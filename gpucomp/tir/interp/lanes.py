@@ -169,9 +169,7 @@ class Batch:
         value = np.broadcast_to(rel, bad.shape)[(lane, part) if bad.ndim == 2 else (lane,) if bad.ndim else ()]
         size = np.broadcast_to(extent, bad.shape)[(lane, part) if bad.ndim == 2 else (lane,) if bad.ndim else ()]
         who = lane if bad.ndim and bad.shape[0] == self.L else (0 if mask is None else int(np.flatnonzero(mask)[0]))
-        raise self.fault(
-            BOUNDS, f"{what} is at {int(value)}, outside of [0, {int(size)}): out of bounds", site, who
-        )
+        raise self.fault(BOUNDS, f"{what} is at {int(value)}, outside of [0, {int(size)}): out of bounds", site, who)
 
     def check_divisor(self, divisor: Any, mask: Mask | None, site: int) -> Any:
         """Raise if an active lane divides by zero; inactive lanes then divide by one."""
@@ -203,7 +201,7 @@ class Batch:
         every = np.pad(rows, ((0, 0), (0, pad)), constant_values=True).reshape(self.B, -1, size).all(axis=2)
         split = np.argwhere(some & ~every)
         if len(split) == 0:
-            return every
+            return np.asarray(every, bool)
         block, group = (int(v) for v in split[0])
         begin = block * self.T + group * size
         part = mask[begin : min(begin + size, (block + 1) * self.T)]
@@ -224,7 +222,7 @@ class Batch:
         if mask is not None:
             size = self.warp if scope == "warp" else self.T
             whole = self.whole_groups(mask, size, site, f"the {scope} barrier")
-            blocks = None if mask.all() else whole.any(axis=1)
+            blocks = None if mask.all() else np.asarray(whole.any(axis=1), bool)
         for memory in self.phases["warp"] + (self.phases["shared"] if scope != "warp" else []):
             memory.next_phase(self, blocks)
         if scope in ("global", "device"):

@@ -55,6 +55,8 @@ class Memory:
         """Forget that anything was written."""
         if self.init is not None:
             self.init[:] = False
+        else:
+            garbage(self.data)
 
     def element(self, unit: int, batch: Batch | None = None) -> str:
         """Name of the element that holds a unit."""
@@ -101,9 +103,7 @@ class Memory:
             self._note_read(batch, idx, lanes, dtype, site)
         return view.take(index if on is None else np.where(on, index, 0))
 
-    def store(
-        self, batch: Batch, flat: Any, value: Any, mask: Mask | None, dtype: np.dtype[Any], site: int
-    ) -> None:
+    def store(self, batch: Batch, flat: Any, value: Any, mask: Mask | None, dtype: np.dtype[Any], site: int) -> None:
         """Write elements at ``flat`` where ``mask`` holds (per lane, or per lane and vector lane)."""
         view = self.view(dtype)
         index, on = _spread(batch, flat, mask, value)
@@ -137,9 +137,7 @@ class Memory:
         idx, lanes = _pick(batch, index, on)
         data = np.broadcast_to(np.asarray(value).astype(dtype, copy=False), index.shape)
         data = data.reshape(-1) if on is None else data[on]
-        self._check_init(
-            _units(idx, dtype, self.unit), batch.faults, site, " by an atomic update", batch.launch.kernel
-        )
+        self._check_init(_units(idx, dtype, self.unit), batch.faults, site, " by an atomic update", batch.launch.kernel)
         if self.shadow is not None:
             parts = dtype.itemsize // self.unit
             self.shadow.atomic(batch, self, _units(idx, dtype, self.unit), np.repeat(lanes, parts), site)
@@ -201,7 +199,7 @@ class SharedMemory(Memory):
         warps = -(-batch.T // batch.warp)
         self.copies_per_block = {"warp": warps, "local": batch.T}.get(scope, 1)
         data = np.zeros(batch.B * self.copies_per_block * self.stride, np.uint8).view(dtype)
-        super().__init__(name, data, unit, shape, low, fresh=poison)
+        super().__init__(name, garbage(data), unit, shape, low, fresh=poison)
         self.size = size
         self.copy = batch.block
         if scope == "warp":
@@ -250,7 +248,7 @@ class LocalMemory:
         poison: bool,
     ) -> None:
         self.name, self.size, self.shape, self.low = name, size, shape, low
-        self.data = np.zeros((max(1, size), batch.L), dtype)
+        self.data = garbage(np.empty((max(1, size), batch.L), dtype))
         self.flat = self.data.reshape(-1)
         self.lanes = batch.L
         self.full = bytearray(max(1, size)) if poison else bytearray(b"\1" * max(1, size))
@@ -262,6 +260,8 @@ class LocalMemory:
         if self.checked:
             self.full = bytearray(len(self.full))
             self.init = None
+        else:
+            garbage(self.data)
 
     def _partial(self) -> Mask:
         """Per-lane record of writes, made when lanes first differ."""
@@ -309,9 +309,7 @@ class LocalMemory:
                 raise self._unwritten(batch, int(rows[tuple(at)]), int(at[0]), site)
         return self.flat.take(flat)
 
-    def store(
-        self, batch: Batch, index: Any, value: Any, mask: Mask | None, dtype: np.dtype[Any], site: int
-    ) -> None:
+    def store(self, batch: Batch, index: Any, value: Any, mask: Mask | None, dtype: np.dtype[Any], site: int) -> None:
         """Write elements at an index per lane, or vector lanes."""
         flat, on = self._where(batch, index, mask, value)
         data = np.broadcast_to(np.asarray(value).astype(self.data.dtype, copy=False), flat.shape)
@@ -329,6 +327,18 @@ class LocalMemory:
         return rows * self.lanes + lane, on
 
 
+def garbage(data: Values) -> Values:
+    """Fill memory with what nobody should see: NaN, or an odd large number."""
+    kind = data.dtype
+    if kind.kind == "b":
+        data[...] = True
+    elif kind.kind in "iu":
+        data[...] = np.iinfo(kind).max // 3 * 2
+    else:
+        data[...] = kind.type(float("nan"))
+    return data
+
+
 def _bits(data: Values) -> Values:
     return data.view(f"u{data.dtype.itemsize}")
 
@@ -341,14 +351,19 @@ def _units(idx: Index, dtype: np.dtype[Any], unit: int) -> Index:
 def _spread(batch: Batch, flat: Any, mask: Any, value: Any = 0) -> tuple[Index, Mask | None]:
     """Index per lane (and vector lane), and the mask in the same shape."""
     index = np.asarray(flat)
-    pattern = np.asarray(mask) if mask is not None else np.False_
-    width = max([a.shape[1] for a in (index, np.asarray(value), pattern) if np.ndim(a) == 2], default=0)
+    pattern = np.asarray(mask if mask is not None else False)
+    width = max(_width(index), _width(np.asarray(value)), _width(pattern))
     shape = (batch.L, width) if width else (batch.L,)
     out = np.broadcast_to(index, shape)
     if mask is None:
         return out, None
     on = pattern if pattern.ndim != 1 or not width else pattern[:, None]
     return out, np.broadcast_to(on, shape)
+
+
+def _width(data: Values) -> int:
+    """Vector lanes of a value, 0 for one value per lane."""
+    return int(data.shape[-1]) if data.ndim == 2 else 0
 
 
 def _pick(batch: Batch, index: Index, on: Mask | None) -> tuple[Index, Index]:

@@ -90,9 +90,7 @@ class Shadow:
         if self.has_atomics:
             self._refuse(batch, memory, self._atomic, self._atomic2, idx, stamp, site, ("written", "updated"))
         if self.has_writes:
-            self._refuse(
-                batch, memory, self._writer, self._writer2, idx, stamp, site, ("written", "written"), changed
-            )
+            self._refuse(batch, memory, self._writer, self._writer2, idx, stamp, site, ("written", "written"), changed)
         if not len(self._writer):
             self._writer, self._writer2 = self._empty(), self._empty()
         self._enter(self._writer, self._writer2, idx, stamp)
