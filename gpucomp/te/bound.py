@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gpucomp import arith
 from gpucomp.support.diagnostics import Span
-from gpucomp.te.affine import Forms, Interval
+from gpucomp.te.affine import ZERO, Forms, Interval
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_interval
@@ -145,6 +145,8 @@ def _declare(stage: Stage, bounds: Bounds) -> None:
             bounds.forms.declare(leaf.var, dom.min, dom.extent)
             continue
         use = uses[_key(bound)]
+        if not bounds.is_single(leaf):
+            _check_share(stage, leaf, use.axis, bounds)
         if bound.dom is not None:
             _check_fixed(stage, leaf, dom.extent, bound.dom.extent, bounds)
         if use.leaf is None:
@@ -152,6 +154,26 @@ def _declare(stage: Stage, bounds: Bounds) -> None:
             bounds.forms.declare(use.axis.var, dom.min, dom.extent)
         else:
             _check_agrees(stage, leaf, dom.extent, use, bounds)
+
+
+def _check_share(stage: Stage, leaf: IterVar, thread: IterVar, bounds: Bounds) -> None:
+    """Threads that each have memory of their own cannot share the work of filling it."""
+    scope, tag = bounds.scopes[stage], thread.thread_tag
+    if leaf.iter_type == IterVar.CommReduce or needs_relax(scope, tag):
+        return
+    if is_virtual(tag) and not any([bounds.thread(s, iv) is thread for s, iv in bounds.paths[stage]]):
+        return
+    attr = stage.attr(leaf)
+    who = "block" if tag.startswith("blockIdx") else "thread"
+    other = "global" if who == "block" else "shared"
+    raise schedule_error(
+        "GC128",
+        f"stage {stage.name} lives in {scope} memory, of which every {who} has its own, but its axis {leaf.name!r} is bound to "
+        f"{tag}, so that every {who} would compute only a part of it",
+        stage=stage,
+        where=attr.bind_span,
+        hint=f"s[{stage.name}].set_scope('{other}'), or leave {leaf.name!r} unbound",
+    )
 
 
 def _equal(a: Expr, b: Expr, bounds: Bounds) -> bool:
@@ -274,22 +296,22 @@ def _regions(
     for leaf in reversed(consumer.leaf_iter_vars):
         found = found or (leaf is target and consumer is stage.attach_stage)
         dom, thread = bounds.doms[leaf], bounds.thread(consumer, leaf)
-        relaxed = not found if thread is None else needs_relax(scope, thread.thread_tag)
-        if relaxed or bounds.is_single(leaf):
+        if bounds.is_single(leaf) or _runs(thread, scope, found):
             leaves[leaf] = forms.box(dom.min, dom.extent)
         else:
             leaves[leaf] = forms.point(leaf.var if thread is None else thread.var)
     roots = pass_up_interval(consumer, bounds.doms, leaves, forms)
     relax: dict[Var, Interval] = {}
+    for use in bounds.kernels[bounds.root_of(consumer)].values():
+        # Hardware threads enclose the kernel: domains may depend on them wherever their loops stand.
+        tag = use.axis.thread_tag
+        if use.leaf is not None and not is_virtual(tag) and needs_relax(scope, tag):
+            relax[use.axis.var] = Interval(ZERO, forms.of(use.extent).shifted(-1))
     for owner, leaf in bounds.paths[consumer]:
         found = found or (leaf is target and owner is stage.attach_stage)
         dom, thread = bounds.doms[leaf], bounds.thread(owner, leaf)
-        if bounds.is_single(leaf):
-            continue
-        if thread is None and not found:
-            relax[leaf.var] = forms.box(dom.min, dom.extent)
-        elif thread is not None and needs_relax(scope, thread.thread_tag):
-            relax[thread.var] = forms.box(dom.min, dom.extent)
+        if not bounds.is_single(leaf) and _runs(thread, scope, found):
+            relax[leaf.var if thread is None else thread.var] = forms.box(dom.min, dom.extent)
     if target is not None and not found:
         raise _not_a_consumer(stage, consumer, bounds)
     inputs = {axis.var: roots[axis] for axis in consumer.op.root_iter_vars}
@@ -298,6 +320,18 @@ def _regions(
             continue
         for indices in accesses:
             yield tuple([_read(index, inputs, relax, forms) for index in indices])
+
+
+def _runs(thread: IterVar | None, scope: str, found: bool) -> bool:
+    """True when a loop runs over its whole domain for one computation of a stage in ``scope``.
+
+    ``found``: the loop encloses the attach point.
+    """
+    if thread is None:
+        return not found
+    if is_virtual(thread.thread_tag) and not found:
+        return True
+    return needs_relax(scope, thread.thread_tag)
 
 
 def _read(index: Expr, inputs: Mapping[Var, Interval], relax: Mapping[Var, Interval], forms: Forms) -> Interval | None:

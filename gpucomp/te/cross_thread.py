@@ -12,7 +12,7 @@ from gpucomp.te.stage import Stage
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import EQ, Expr, IntImm, IterVar, Range, Reduce, Var
-from gpucomp.tir.functor import substitute
+from gpucomp.tir.functor import free_vars, substitute
 from gpucomp.tir.intrin import likely
 from gpucomp.tir.stmt import AllReduce, BufferRealize, BufferStore, IfThenElse, LetStmt, Stmt, seq
 
@@ -76,6 +76,24 @@ def _check_order(work: Work, bounds: Bounds) -> None:
             )
 
 
+def _check_uniform(work: Work, bounds: Bounds, threads: list[IterVar]) -> None:
+    """All threads that reduce together must reduce the same element."""
+    for axis in work.op.axis:
+        used = free_vars(bounds.doms[axis].min)
+        for thread in threads:
+            if thread.var in used:
+                scope = bounds.scopes[work.stage]
+                raise schedule_error(
+                    "GC122",
+                    f"stage {work.stage.name} reduces over {thread.thread_tag}, but lives in {scope} memory, where each of "
+                    f"these threads needs another element of axis {axis.name!r}",
+                    stage=work.stage,
+                    where=work.stage.scope_span or work.stage.attach_span,
+                    hint=f"s[{work.stage.name}].set_scope('shared'), or attach it outside of the loop bound to "
+                    f"{thread.thread_tag}",
+                )
+
+
 def cross_thread_nest(builder: Builder, work: Work, threads: list[IterVar]) -> Stmt:
     """The nest of a stage that reduces over ``threads``.
 
@@ -84,6 +102,7 @@ def cross_thread_nest(builder: Builder, work: Work, threads: list[IterVar]) -> S
     """
     bounds, stage = builder.bounds, work.stage
     _check_order(work, bounds)
+    _check_uniform(work, bounds, threads)
     reduce = work.op.body[0]
     assert isinstance(reduce, Reduce)
     serial = [iv for iv in work.leaves if iv.iter_type == IterVar.CommReduce and bounds.thread(stage, iv) is None]

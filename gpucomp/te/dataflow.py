@@ -40,10 +40,18 @@ def _insert(schedule: Schedule, position: int, op: Operation, scope: str) -> Sta
     return stage
 
 
-def _propagate(schedule: Schedule, redirect: dict[Tensor, Tensor], start: int) -> None:
-    """Let all stages from ``start`` on read the new tensors, and whoever reads those stages in turn."""
+def _propagate(
+    schedule: Schedule,
+    redirect: dict[Tensor, Tensor],
+    start: int,
+    readers: Mapping[Stage, dict[Tensor, Tensor]] | None = None,
+) -> None:
+    """Let all stages from ``start`` on read the new tensors, and whoever reads those stages in turn.
+
+    One pass in order: each stage is rebuilt once, after everything that it reads.
+    """
     for stage in schedule.stages[start:]:
-        new = stage.op.replace_inputs(redirect)
+        new = stage.op.replace_inputs({**redirect, **(readers or {}).get(stage, {})})
         if new is not stage.op:
             redirect.update(zip(stage.op.outputs, new.outputs, strict=True))
             _set_op(schedule, stage, new)
@@ -83,12 +91,7 @@ def cache_read(
     cached = op.output(0)
     position = schedule.stages.index(source_stage) + 1
     stage = _insert(schedule, position, op, scope)
-    redirect: dict[Tensor, Tensor] = {}
-    for reader_stage in reading:
-        new = reader_stage.op.replace_inputs({source: cached})
-        redirect.update(zip(reader_stage.op.outputs, new.outputs, strict=True))
-        _set_op(schedule, reader_stage, new)
-    _propagate(schedule, redirect, position + 1)
+    _propagate(schedule, {}, position + 1, {r: {source: cached} for r in reading})
     names = [s.origin_op.output(0) for s in reading]
     stage.span = schedule.record(
         "cache_read", None, (_user_tensor(schedule, tensor), scope, names), {}, (cached,), op.root_iter_vars

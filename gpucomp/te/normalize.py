@@ -50,7 +50,7 @@ def _inject_inline(schedule: Schedule) -> None:
     redirect: dict[Tensor, Tensor] = {}
     kept: list[Stage] = []
     for stage in schedule.stages:
-        op = stage.op
+        op = before = stage.op
         if isinstance(op, ComputeOp) and any([t in bodies or t in redirect for t in op.input_tensors]):
             walker = _Inliner(bodies, redirect)
             op = op.with_body(tuple([walker.expr(b) for b in op.body]))
@@ -70,8 +70,9 @@ def _inject_inline(schedule: Schedule) -> None:
                 hint=f"s[{stage.name}].compute_at(s[consumer], axis) keeps it close to its consumer",
             )
         variables = tuple([a.var for a in op.axis])
-        for tensor, body in zip(op.outputs, op.body, strict=True):
-            bodies[tensor] = (variables, body)
+        for tensors in (before.outputs, op.outputs):  # readers know the operation as it was
+            for tensor, body in zip(tensors, op.body, strict=True):
+                bodies[tensor] = (variables, body)
         stage.attach_type = AttachType.INLINED_ALREADY
     schedule.stages = kept
 
