@@ -1,0 +1,284 @@
+"""VECTORIZED loops become vector expressions; where that is not possible, loops over the lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.tir import operators
+from gpucomp.tir.buffer import decl_buffer
+from gpucomp.tir.expr import BufferLoad, Call, Expr, Var
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, post_order, substitute
+from gpucomp.tir.intrin import Op
+from gpucomp.tir.stmt import (
+    NOOP,
+    Allocate,
+    AllReduce,
+    AttrStmt,
+    BufferStore,
+    Evaluate,
+    For,
+    ForKind,
+    IfThenElse,
+    LetStmt,
+    SeqStmt,
+    Stmt,
+    While,
+    seq,
+)
+from gpucomp.transform.lanes import Lanes, NotVectorizable
+from gpucomp.transform.walk import int_value
+
+# Loops over lanes up to this long are unrolled.
+_SHORT: Final = 16
+
+
+def vectorize_loop(func: PrimFunc) -> PrimFunc:
+    """Replace VECTORIZED loops of constant extent by vector operations.
+
+    Afterwards every vector access is ``Ramp(base, 1, lanes)``: strided and indirect loads are gathered one by one,
+    and statements without a vector form (strided stores, branches on the lane, calls with effects) run in a loop over
+    the lanes. A branch ``if (bound check on the lane)`` becomes a vector statement where all lanes pass and a loop
+    otherwise. A loop longer than the widest vector of the target is cut into pieces. The iterations of a vectorised
+    loop are independent, as the user promises; a body that carries a value from one lane to the next stays a loop.
+
+    Raises:
+        LowerError: the extent of a vectorised loop is no constant.
+    """
+    return func.with_body(_Vectorize(func).stmt(func.body))
+
+
+class _Vectorize(Mutator):
+    """Finds the vectorised loops, innermost first."""
+
+    def __init__(self, func: PrimFunc) -> None:
+        super().__init__()
+        target: Any = func.attrs.get("target")  # Any: attributes are untyped
+        limits = {} if target is None else target.limits
+        self.vector_bytes: int = limits.get("max_vector_bytes", 0)
+        self.vector_lanes: int = limits.get("max_vector_lanes", 16 if target is not None and target.is_gpu else 0)
+
+    def expr(self, node: Expr) -> Expr:
+        return node
+
+    def visit_for(self, node: For) -> Stmt:
+        body = self.stmt(node.body)
+        if node.kind is not ForKind.VECTORIZED:
+            return node if body is node.body else node.replace(body=body)
+        extent = int_value(node.extent)
+        if extent is None:
+            raise LowerError(
+                f"loop {node.loop_var.name!r} is vectorised, but its extent {node.extent} is no constant",
+                where=node.span,
+                hint="split it by a constant factor and vectorise the inner axis",
+            )
+        if extent <= 1:
+            return NOOP if extent < 1 else substitute(body, {node.loop_var: node.min})
+        node = node.replace(body=body)
+        if _carries(node):
+            return _loop(node.loop_var, node.min, extent, body, node)
+        return self._cut(node, extent)
+
+    def _cut(self, node: For, extent: int) -> Stmt:
+        """A loop over vectors as wide as the target has them."""
+        lanes = self._width(node.body, extent)
+        if lanes == extent:
+            return self._vectors(node, node.min, lanes)
+        if lanes == 1:
+            return _loop(node.loop_var, node.min, extent, node.body, node)
+        piece = Var(f"{node.loop_var.name}_v", node.loop_var.dtype)
+        base = operators.add(node.min, operators.multiply(piece, lanes))
+        return _loop(piece, operators.const(0, piece.dtype), extent // lanes, self._vectors(node, base, lanes), node)
+
+    def _width(self, body: Stmt, extent: int) -> int:
+        """Most lanes that divide the extent and that the target has for the widest element in the body."""
+        limit = self.vector_lanes or extent
+        if self.vector_bytes:
+            limit = min(limit, self.vector_bytes // _widest(body))
+        if limit >= extent and (self.vector_bytes == 0 or extent & (extent - 1) == 0):
+            return extent
+        lanes = 1
+        while lanes * 2 <= limit and extent % (lanes * 2) == 0:
+            lanes *= 2
+        return lanes
+
+    def _vectors(self, node: For, base: Expr, lanes: int) -> Stmt:
+        try:
+            return _Body(node, base, lanes).stmt(node.body)
+        except NotVectorizable:
+            return _loop(node.loop_var, base, lanes, node.body, node)
+
+
+def _widest(body: Stmt) -> int:
+    """Bytes of the widest element that the body computes with, indices left out."""
+    widest = 1
+    for item in post_order(body):
+        if isinstance(item, BufferStore):
+            widest = max(widest, item.buffer.dtype.nbytes, _widest_value(item.value))
+    return widest
+
+
+def _widest_value(value: Expr) -> int:
+    widest, stack, seen = 1, [value], {value: None}
+    while stack:
+        item = stack.pop()
+        widest = max(widest, item.dtype.element.nbytes)
+        if isinstance(item, BufferLoad):
+            continue
+        for child in _operands(item):
+            if child not in seen and not child.dtype.is_handle:
+                seen[child] = None
+                stack.append(child)
+    return widest
+
+
+def _operands(node: Expr) -> Iterator[Expr]:
+    for field, kind in node._kinds.items():
+        value = getattr(node, field)
+        if kind == "exprs":
+            yield from value
+        elif isinstance(value, Expr):
+            yield value
+
+
+def _loop(var: Var, low: Expr, extent: int, body: Stmt, origin: For) -> For:
+    kind = ForKind.UNROLLED if extent <= _SHORT else ForKind.SERIAL
+    return For(var, low, operators.const(extent, var.dtype), kind, body, None, None, origin.span)
+
+
+def _carries(loop: For) -> bool:
+    """True when an iteration may see what another one did: one element written by all, or effects out of sight."""
+    varying: dict[Var, None] = {loop.loop_var: None}
+    inner: dict[Var, None] = {}
+    stack: list[Stmt] = [loop.body]
+    stores: list[BufferStore] = []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, AllReduce):
+            return True
+        if isinstance(item, LetStmt) and not free_vars(item.value).isdisjoint(varying):
+            varying[item.var] = None
+        elif isinstance(item, Allocate):
+            inner[item.buffer_var] = None
+        elif isinstance(item, BufferStore):
+            stores.append(item)
+        for field in item._fields:
+            value = getattr(item, field)
+            if isinstance(value, Stmt):
+                stack.append(value)
+            elif isinstance(value, Expr) and _has_effect(value):
+                return True
+        if isinstance(item, SeqStmt):
+            stack += reversed(item.seq)
+    for store in stores:
+        if store.buffer.data not in inner and all([free_vars(i).isdisjoint(varying) for i in store.indices]):
+            return True
+    return False
+
+
+def _has_effect(value: Expr) -> bool:
+    for item in expr_post_order(value):
+        if isinstance(item, Call) and not (isinstance(item.op, Op) and item.op.is_pure):
+            return True
+    return False
+
+
+class _Body(Mutator):
+    """The body of one vectorised loop, for all lanes at once."""
+
+    def __init__(self, loop: For, base: Expr, lanes: int) -> None:
+        super().__init__()
+        self.loop, self.lanes = loop, Lanes(loop.loop_var, base, lanes)
+        self.scalarised = 0
+
+    def uniform(self, node: Expr) -> Expr:
+        """An expression that must be the same in all lanes."""
+        done = self.lanes.expr(node)
+        if done.dtype.lanes != 1:
+            raise NotVectorizable
+        return done
+
+    def stmt(self, node: Stmt) -> Stmt:
+        if isinstance(node, (SeqStmt, Allocate, LetStmt)):
+            return super().stmt(node)
+        try:
+            return super().stmt(node)
+        except NotVectorizable:
+            return self.one_by_one(node)
+
+    def one_by_one(self, node: Stmt) -> Stmt:
+        """The statement in a loop over the lanes: lanes are independent, so they may run at another time."""
+        if self.lanes.lets or self.lanes.expanded:
+            raise NotVectorizable  # its operands exist as vectors only
+        self.scalarised += 1
+        return _loop(self.loop.loop_var, self.lanes.base, self.lanes.lanes, node, self.loop)
+
+    def visit_stmt(self, node: Stmt) -> Stmt:
+        raise NotVectorizable
+
+    def visit_seq_stmt(self, node: SeqStmt) -> Stmt:
+        return seq(*[self.stmt(s) for s in node.seq])
+
+    def visit_evaluate(self, node: Evaluate) -> Stmt:
+        return NOOP  # without effect: see _carries
+
+    def visit_buffer_store(self, node: BufferStore) -> Stmt:
+        if node.predicate is not None or node.buffer.dtype.lanes > 1:
+            raise NotVectorizable
+        place = self.lanes.place(node.buffer, [self.lanes.expr(i) for i in node.indices])
+        if place is None or place[1][-1].dtype.lanes == 1:
+            raise NotVectorizable
+        return BufferStore(place[0], self.lanes.lift(self.lanes.expr(node.value)), place[1], None, node.span)
+
+    def visit_for(self, node: For) -> Stmt:
+        low, extent = self.uniform(node.min), self.uniform(node.extent)
+        return node.replace(min=low, extent=extent, body=self.stmt(node.body))
+
+    def visit_while(self, node: While) -> Stmt:
+        return While(self.uniform(node.condition), self.stmt(node.body), node.span)
+
+    def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
+        return node.replace(value=self.uniform(node.value), body=self.stmt(node.body))
+
+    def visit_let_stmt(self, node: LetStmt) -> Stmt:
+        value = self.lanes.expr(node.value)
+        if value.dtype.lanes == 1:
+            return LetStmt(node.var, value, self.stmt(node.body), node.span)
+        vector = Var(node.var.name, value.dtype)
+        self.lanes.lets[node.var] = vector
+        try:
+            body = self.stmt(node.body)
+        finally:
+            del self.lanes.lets[node.var]
+        return LetStmt(vector, value, body, node.span)
+
+    def visit_allocate(self, node: Allocate) -> Stmt:
+        """Each lane has its own copy; the lanes of one element lie side by side."""
+        extents = [self.uniform(e) for e in node.extents]
+        if len(extents) != 1 or node.dtype.lanes > 1:
+            raise NotVectorizable
+        extents[0] = operators.multiply(extents[0], self.lanes.lanes)
+        self.lanes.expanded[node.buffer_var] = decl_buffer(
+            (extents[0],), node.dtype, node.buffer_var.name, data=node.buffer_var
+        )
+        try:
+            body = self.stmt(node.body)
+        finally:
+            del self.lanes.expanded[node.buffer_var]
+        return node.replace(extents=tuple(extents), condition=self.uniform(node.condition), body=body)
+
+    def visit_if_then_else(self, node: IfThenElse) -> Stmt:
+        condition = self.lanes.expr(node.condition)
+        if condition.dtype.lanes == 1:
+            else_case = None if node.else_case is None else self.stmt(node.else_case)
+            return IfThenElse(condition, self.stmt(node.then_case), else_case, node.span)
+        every = None if node.else_case is not None else self.lanes.in_every_lane(node.condition)
+        if every is None:
+            raise NotVectorizable
+        before = self.scalarised
+        then_case = self.stmt(node.then_case)
+        if self.scalarised > before:  # nothing is gained by a fast path that has no vectors
+            raise NotVectorizable
+        return IfThenElse(every, then_case, self.one_by_one(node), node.span)
