@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -20,10 +20,8 @@ from gpucomp.kernels.arrays import HALVES, Array, Shape, poisoned, random_array
 from gpucomp.support.diagnostics import ArgumentError, did_you_mean
 from gpucomp.support.dtype import DType
 from gpucomp.target.target import Target
+from gpucomp.te import Schedule
 from gpucomp.tir.expr import Expr, IntImm
-
-if TYPE_CHECKING:
-    from gpucomp.te import Schedule
 
 Extent: TypeAlias = int | Expr
 
@@ -50,7 +48,7 @@ class Definition:
         return [*self.inputs, *self.outputs]
 
 
-Scheduler: TypeAlias = "Callable[[Definition, Target], Schedule]"
+Scheduler: TypeAlias = Callable[[Definition, Target], Schedule]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

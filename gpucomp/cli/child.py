@@ -11,8 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-from typing import cast as type_cast
+from typing import Any, Final
 
 import gpucomp
 
@@ -30,7 +29,7 @@ class Outcome:
         stderr: what it said besides.
     """
 
-    records: list[dict[str, object]]
+    records: list[dict[str, Any]]  # Any: JSON
     failure: str
     stderr: str
 
@@ -95,11 +94,11 @@ def _exit_text(code: int) -> str:
         return f"the process was killed by signal {-code}"
 
 
-def _records(text: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+def _records(text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for line in text.splitlines():
         with contextlib.suppress(ValueError):
-            record: object = json.loads(line)
+            record = json.loads(line)
             if isinstance(record, dict):
-                found.append(type_cast("dict[str, object]", record))
+                found.append(record)
     return found

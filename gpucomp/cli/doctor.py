@@ -15,7 +15,7 @@ from gpucomp.cli.console import bytes_text, json_line, say, seconds_text
 from gpucomp.cli.environment import Environment, gather, is_network, is_toolkit
 from gpucomp.cli.survey import DeviceReport, KindReport, default_title, survey
 
-_OPENCL_NAME: Final = re.compile(r"\b(PoCL|Oclgrind)\s+v?([^\s)]+)", re.IGNORECASE)
+_OPENCL_NAME: Final = re.compile(r"\b(PoCL|Oclgrind)\s+v?([^\s),]+)", re.IGNORECASE)
 _HELP: Final = re.compile(r"^\s*help: (.+)$", re.MULTILINE)
 _LABEL: Final = 10
 _INDENT: Final = " " * (_LABEL + 3)

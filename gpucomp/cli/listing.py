@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gpucomp.cli.console import json_line, log, table
+
+if TYPE_CHECKING:
+    from gpucomp.runtime.base import DeviceAttributes
 
 
 def operators(as_json: bool) -> None:
@@ -55,15 +60,23 @@ def devices(as_json: bool) -> int:
             facts = api.attributes(index)
             star = Device(kind, index) is chosen
             if as_json:
-                json_line(
-                    {
-                        "device": f"{kind}:{index}", "default": star, "name": facts.name, "platform": facts.platform,
-                        "version": facts.version, "arch": facts.arch,
-                        "multi_processor_count": facts.multi_processor_count, "global_memory_bytes": facts.global_memory_bytes, "features": sorted(facts.features),
-                        "is_simulator": facts.is_simulator,
-                    }
-                )  # fmt: skip
+                json_line(_device_record(f"{kind}:{index}", star, facts))
             rows.append(["*" if star else "", f"{kind}:{index}", facts.name, facts.platform, facts.version[:40]])
     if rows and not as_json:
         table(["", "device", "name", "platform", "version"], rows)
     return 0 if rows else 1
+
+
+def _device_record(title: str, is_default: bool, facts: DeviceAttributes) -> dict[str, object]:
+    return {
+        "device": title,
+        "default": is_default,
+        "name": facts.name,
+        "platform": facts.platform,
+        "version": facts.version,
+        "arch": facts.arch,
+        "multi_processor_count": facts.multi_processor_count,
+        "global_memory_bytes": facts.global_memory_bytes,
+        "features": sorted(facts.features),
+        "is_simulator": facts.is_simulator,
+    }

@@ -6,6 +6,7 @@ answering each with one on stdout.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -47,7 +48,8 @@ class NumpySide:
     ) -> None:
         assert self._child is not None
         if self._child.stdin is not None:
-            self._child.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()
         try:
             self._child.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -71,11 +73,9 @@ class NumpySide:
         assert self._child is not None
         assert self._child.stdin is not None
         assert self._child.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # reading the answer then tells that it died
             self._child.stdin.write(json.dumps(question) + "\n")
             self._child.stdin.flush()
-        except BrokenPipeError:
-            pass  # what it said before it died is on stderr
         answer = self._child.stdout.readline()
         if not answer:
             raise GpucompError(

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
-from typing import cast as type_cast
 
 from gpucomp.cli import child
 
@@ -124,13 +123,13 @@ def _read(kind: str, outcome: child.Outcome, devices: dict[int, DeviceReport]) -
         if event == "count":
             record["event"] = event
             continue
-        index = type_cast("int", record["index"])
+        index = record["index"]
         if event == "asking":
             asked = index
         elif event == "device":
-            devices[index] = DeviceReport(kind, **type_cast("dict[str, int]", record))
+            devices[index] = DeviceReport(kind, **record)
         elif event == "probed":
-            devices[index] = dataclasses.replace(devices[index], **type_cast("dict[str, str]", record))
+            devices[index] = dataclasses.replace(devices[index], **record)
             asked = None
     return asked
 

@@ -203,7 +203,7 @@ def call_function(name: str, shape: Shape | None) -> tuple[Schedule, list[te.Ten
     call = load_function(file, function)
     _check_call(name, call, shape or ())
     result = call(*(shape or ()))
-    parts = type_cast("tuple[object, ...]", result) if isinstance(result, tuple) else (result,)
+    parts = list(type_cast("tuple[object, ...]", result)) if isinstance(result, tuple) else [result]
     if len(parts) not in (2, 3) or not isinstance(parts[0], Schedule) or not isinstance(parts[1], (list, tuple)):
         raise ArgumentError(
             f"{name} returned {type(result).__name__}, not (schedule, args) or (schedule, args, reference)",
