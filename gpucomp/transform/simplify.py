@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -28,6 +29,7 @@ from gpucomp.tir.expr import (
     Select,
     Sub,
     Var,
+    wrap_int,
 )
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import expr_children, free_vars, substitute
@@ -48,6 +50,11 @@ from gpucomp.tir.stmt import (
 from gpucomp.transform.walk import FALSE, TRUE, ScopedMutator, conjunction, conjuncts, int_value, is_call
 
 _T = TypeVar("_T")
+_ARITHMETIC: Final[dict[type[Expr], Callable[[int, int], int]]] = {
+    Add: operator.add,
+    Sub: operator.sub,
+    Mul: operator.mul,
+}
 _NEGATED: Final[dict[type[Expr], type[CmpOp]]] = {LT: GE, GE: LT, LE: GT, GT: LE, EQ: NE, NE: EQ}
 
 
@@ -143,11 +150,12 @@ class _Simplify(ScopedMutator):
 
     def cannot_overflow(self, node: Expr) -> bool:
         """True when every sum and product in the expression provably fits its type."""
-        if type(node) in (Add, Sub, Mul):
-            bound = self.analyzer.const_int_bound(node)
-            half = 1 << (node.dtype.bits - 1)
-            low, high = (0, 2 * half) if node.dtype.code == "uint" else (-half, half)
-            if not low <= bound.min_value <= bound.max_value < high:
+        if isinstance(node, (Add, Sub, Mul)):
+            # The analyzer's own bound of the result would take for granted what is asked here.
+            x, y = self.analyzer.const_int_bound(node.a), self.analyzer.const_int_bound(node.b)
+            combine = _ARITHMETIC[type(node)]
+            ends = [combine(p, q) for p in (x.min_value, x.max_value) for q in (y.min_value, y.max_value)]
+            if not all([wrap_int(value, node.dtype) == value for value in ends]):
                 return False
         return all([self.cannot_overflow(c) for c in expr_children(node)])
 
