@@ -1,0 +1,451 @@
+"""Reductions over the threads of a block, by warp shuffles or through shared memory.
+
+Every thread contributes its values and gets the combined result.  Three forms:
+
+* the threads reduced over are a warp, or an aligned power-of-two part of one (threadIdx.x innermost), and the
+  target has shuffles: exchanges within the warp, no memory, no barrier;
+* they are several whole warps: exchanges within each warp, one value for each warp through shared memory, then
+  every thread combines those in order;
+* anything else: a tree in shared memory with barriers; any extent, any subset of the block's axes.
+
+The order of combination is fixed, so results are the same in every run.  A combiner that is not known to be
+symmetric (argmax: whichever operand wins a tie) is combined in the order of the threads; sums, products, minima
+and maxima take the shorter butterfly, which gives bitwise the same value in all threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.dtype import INT32, DType
+from gpucomp.target.target import Target
+from gpucomp.tir import expr as e
+from gpucomp.tir import intrin, operators
+from gpucomp.tir import stmt as s
+from gpucomp.tir.buffer import Buffer, decl_buffer
+from gpucomp.tir.expr import CommReducer, Expr, IntImm, IterVar, Var
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import Mutator, expr_post_order, stmt_children
+from gpucomp.tir.stmt import Stmt
+
+_SYMMETRIC: Final = frozenset({e.Add, e.Mul, e.Min, e.Max, e.And, e.Or})
+_FEW_WARPS: Final = 8  # so many partial results are combined one after the other
+_FULL_MASK: Final = 0xFFFFFFFF
+
+
+def lower_thread_allreduce(func: PrimFunc) -> PrimFunc:
+    """Replace every :class:`AllReduce` by shuffles or by a tree in shared memory.
+
+    Runs on flat functions, after ``thread_sync``: it places the barriers that it needs itself.
+
+    Raises:
+        LowerError: a thread extent that is no constant, or a reduction that only part of a block reaches.
+    """
+    if not _has_reduction(func.body):
+        return func
+    target = func.attrs.get("target")
+    warp = target.thread_warp_size if isinstance(target, Target) and "shuffle" in target.features else 1
+    return func.with_body(_Lower(warp).stmt(func.body))
+
+
+def _has_reduction(body: Stmt) -> bool:
+    stack = [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, s.AllReduce):
+            return True
+        stack += [child for child in stmt_children(node) if isinstance(child, Stmt)]
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One dimension of the block."""
+
+    tag: str
+    var: Var
+    extent: int
+
+
+def _block_axes(kernel: Stmt) -> list[Axis]:
+    """All thread axes of a kernel: each of its threads runs all of it, whatever binds them where."""
+    found: dict[str, Axis] = {}
+    stack = [kernel]
+    while stack:
+        node = stack.pop()
+        if (
+            isinstance(node, s.AttrStmt)
+            and node.attr_key == "thread_extent"
+            and isinstance(node.node, IterVar)
+        ):
+            tag = node.node.thread_tag
+            if tag.startswith("threadIdx") and tag not in found:
+                if not isinstance(node.value, IntImm):
+                    raise LowerError(
+                        f"a reduction over threads needs constant extents, but that of {tag} is {node.value}"
+                    )
+                found[tag] = Axis(tag, node.node.var, node.value.value)
+        stack += [child for child in reversed(stmt_children(node)) if isinstance(child, Stmt)]
+    return [found[tag] for tag in sorted(found)]
+
+
+class _Staging:
+    """Shared memory of one kernel's reductions, taken again by later ones."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[DType, int, int], Buffer] = {}
+
+    def take(self, dtypes: list[DType], size: int) -> tuple[list[Buffer], bool]:
+        """One buffer for each value, and whether an earlier reduction used one of them."""
+        out: list[Buffer] = []
+        again = False
+        for slot, dtype in enumerate(dtypes):
+            key = (dtype, size, slot)
+            again = again or key in self.buffers
+            if key not in self.buffers:
+                self.buffers[key] = decl_buffer([size], dtype, "reduce", scope="shared")
+            out.append(self.buffers[key])
+        return out, again
+
+    def wrap(self, body: Stmt) -> Stmt:
+        """Allocate around a kernel."""
+        for buffer in reversed(self.buffers.values()):
+            body = s.Allocate(buffer.data, buffer.dtype, buffer.shape, operators.const(1, "bool"), body)
+        return body
+
+
+class _Lower(Mutator):
+    def __init__(self, warp: int) -> None:
+        super().__init__()
+        self.warp = warp
+        self.axes: list[Axis] = []
+        self.tags: dict[Var, str] = {}
+        self.in_scope: dict[str, None] = {}
+        self.varying: dict[Var, frozenset[str]] = {}  # variable -> thread tags on which it depends
+        self.conditions: list[tuple[Expr, frozenset[str]]] = []
+        self.loops = 0
+        self.staging = _Staging()
+
+    # -- context ----------------------------------------------------------------------------------------------
+
+    def visit_attr_stmt(self, node: s.AttrStmt) -> Stmt:
+        axis = node.node
+        if node.attr_key != "thread_extent" or not isinstance(axis, IterVar):
+            return super().visit_attr_stmt(node)
+        outermost = not self.tags
+        if outermost:
+            self.axes = _block_axes(node)
+            self.staging = _Staging()
+        self.tags[axis.var] = axis.thread_tag
+        self.varying[axis.var] = frozenset(
+            {axis.thread_tag} if axis.thread_tag.startswith("threadIdx") else ()
+        )
+        entered = axis.thread_tag not in self.in_scope
+        self.in_scope[axis.thread_tag] = None
+        out = super().visit_attr_stmt(node)
+        if entered:
+            del self.in_scope[axis.thread_tag]
+        if outermost:
+            self.tags = {}
+            assert isinstance(out, s.AttrStmt)
+            body = self.staging.wrap(out.body)
+            out = out if body is out.body else out.replace(body=body)
+        return out
+
+    def visit_for(self, node: s.For) -> Stmt:
+        repeats = not (isinstance(node.extent, IntImm) and node.extent.value <= 1)
+        depends = self._depends(node.extent) | self._depends(node.min)
+        self.varying[node.loop_var] = depends
+        self.loops += repeats
+        self.conditions.append((node.extent, depends))
+        out = super().visit_for(node)
+        self.conditions.pop()
+        self.loops -= repeats
+        return out
+
+    def visit_while(self, node: s.While) -> Stmt:
+        self.loops += 1
+        self.conditions.append((node.condition, self._depends(node.condition)))
+        out = self.visit_stmt(node)
+        self.conditions.pop()
+        self.loops -= 1
+        return out
+
+    def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
+        self.varying[node.var] = self._depends(node.value)
+        return super().visit_let_stmt(node)
+
+    def visit_if_then_else(self, node: s.IfThenElse) -> Stmt:
+        self.conditions.append((node.condition, self._depends(node.condition)))
+        out = super().visit_if_then_else(node)
+        self.conditions.pop()
+        return out
+
+    def _depends(self, node: Expr) -> frozenset[str]:
+        """Thread tags on which a value depends."""
+        out: frozenset[str] = frozenset()
+        for item in expr_post_order(node):
+            if isinstance(item, Var):
+                out |= self.varying.get(item, frozenset())
+            elif isinstance(item, e.BufferLoad) and item.buffer.scope() == "local":
+                out |= frozenset(self.in_scope)
+        return out
+
+    # -- the reduction ----------------------------------------------------------------------------------------
+
+    def visit_all_reduce(self, node: s.AllReduce) -> Stmt:
+        reduced = self._reduced(node)
+        dims = [axis for axis in self.axes if axis.extent > 1]
+        inner = [axis for axis in dims if axis.tag in reduced]
+        outer = [axis for axis in dims if axis.tag not in reduced]
+        count = _product(inner)
+        plan = _Reduction(node, self.warp, _linear(inner), count, _linear(outer), _product(outer))
+        divergent = self._divergence(node, reduced)
+        leading = dims[: len(inner)] == inner and self.warp > 1
+        if count == 1:
+            return plan.store_own()
+        if leading and count <= self.warp and count & (count - 1) == 0:
+            whole = not divergent and _product(dims) % self.warp == 0
+            return self._with_axes(plan.within_warp(None if whole else _linear(dims)), dims)
+        if divergent:
+            raise LowerError(
+                f"the reduction over {', '.join(sorted(reduced))} waits for all threads of the block, but only those "
+                f"with {divergent[0]} reach it",
+                where=node.span,
+                hint="move the condition into the reduction (its predicate), or bind the reduced axis to one warp",
+            )
+        dtypes = [value.dtype for value in node.values]
+        if leading and count % self.warp == 0:
+            warps = count // self.warp
+            buffers, again = self.staging.take(dtypes, warps * plan.groups)
+            body = plan.across_warps(buffers)
+        else:
+            buffers, again = self.staging.take(dtypes, count * plan.groups)
+            body = plan.through_memory(buffers)
+        # A thread may still read what an earlier reduction, or the last round of a loop, left there.
+        first = _barrier() if again or self.loops else None
+        return self._with_axes(s.seq(first, body), dims)
+
+    def _reduced(self, node: s.AllReduce) -> frozenset[str]:
+        out: dict[str, None] = {}
+        for var in node.threads:
+            tag = self.tags.get(var)
+            if tag is None or not tag.startswith("threadIdx"):
+                raise LowerError(
+                    f"a reduction runs over {var.name!r}, which is no thread of the block", where=node.span
+                )
+            out[tag] = None
+        return frozenset(out)
+
+    def _divergence(self, node: s.AllReduce, reduced: frozenset[str]) -> list[Expr]:
+        """Conditions around the reduction that differ between threads of the block."""
+        differing = [(condition, tags) for condition, tags in self.conditions if tags]
+        for condition, tags in differing:
+            if tags & reduced:
+                raise LowerError(
+                    f"a reduction over {', '.join(sorted(reduced))} runs only where {condition}: "
+                    "some of the threads that it combines do not reach it",
+                    where=node.span,
+                    hint="move the condition into the reduction (its predicate)",
+                )
+        return [condition for condition, _ in differing]
+
+    def _with_axes(self, body: Stmt, dims: list[Axis]) -> Stmt:
+        """Name the axes of the block that are not bound around this place."""
+        for axis in dims:
+            if axis.tag not in self.in_scope:
+                domain = e.Range.from_min_extent(0, axis.extent)
+                body = s.AttrStmt(
+                    IterVar(domain, axis.var, IterVar.ThreadIndex, axis.tag),
+                    "thread_extent",
+                    axis.extent,
+                    body,
+                )
+        return body
+
+
+def _product(axes: list[Axis]) -> int:
+    total = 1
+    for axis in axes:
+        total *= axis.extent
+    return total
+
+
+def _linear(axes: list[Axis]) -> Expr:
+    """The number of a thread among those of the axes; the first one is innermost."""
+    out: Expr = operators.const(0, axes[0].var.dtype if axes else INT32)
+    for axis in reversed(axes):
+        out = operators.add(operators.multiply(out, axis.extent), axis.var)
+    return out
+
+
+def _barrier() -> Stmt:
+    return s.Evaluate(intrin.barrier("shared"))
+
+
+class _Reduction:
+    """Builds one reduction.
+
+    ``rank`` is the thread's number among the ``count`` threads reduced over, ``group`` the number of its group
+    among ``groups``.
+    """
+
+    def __init__(
+        self, node: s.AllReduce, warp: int, rank: Expr, count: int, group: Expr, groups: int
+    ) -> None:
+        self.node = node
+        self.warp = warp
+        self.rank = rank
+        self.count = count
+        self.group = group
+        self.groups = groups
+        self.symmetric = is_symmetric(node.combiner)
+
+    def own(self) -> tuple[Expr, ...]:
+        """This thread's contribution."""
+        node = self.node
+        if isinstance(node.condition, IntImm) and node.condition.value:
+            return node.values
+        pairs = zip(node.values, node.combiner.identity_element, strict=True)
+        return tuple([intrin.if_then_else(node.condition, value, neutral) for value, neutral in pairs])
+
+    def results(self) -> tuple[Expr, ...]:
+        return tuple([e.BufferLoad(buffer, _origin(buffer)) for buffer in self.node.results])
+
+    def set_results(self, values: tuple[Expr, ...]) -> Stmt:
+        """Store into the results; all values are computed before the first store."""
+        return _assign([(buffer, _origin(buffer)) for buffer in self.node.results], values)
+
+    def store_own(self) -> Stmt:
+        return self.set_results(self.own())
+
+    def combine(self, left: tuple[Expr, ...], right: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        return self.node.combiner(left, right)
+
+    # -- shuffles ---------------------------------------------------------------------------------------------
+
+    def exchange(self, width: int, mask: Expr) -> list[Stmt]:
+        """Combine the results of ``width`` neighbouring lanes; each of them gets the outcome."""
+        steps: list[Stmt] = []
+        distance = 1
+        while distance < width:
+            name = "shuffle_xor" if self.symmetric else "shuffle_down"
+            steps.append(self._step(name, mask, distance, width))
+            distance *= 2
+        if not self.symmetric:
+            steps.append(self.set_results(self._peers("shuffle", mask, 0, width)))
+        return steps
+
+    def _peers(self, name: str, mask: Expr, lane: int, width: int) -> tuple[Expr, ...]:
+        at, size = operators.const(lane), operators.const(width)
+        return tuple([intrin.call_intrin(x.dtype, name, mask, x, at, size) for x in self.results()])
+
+    def _step(self, name: str, mask: Expr, distance: int, width: int) -> Stmt:
+        peers = self._peers(name, mask, distance, width)
+        names = tuple([Var(f"{b.name}_peer", b.dtype) for b in self.node.results])
+        body = self.set_results(self.combine(self.results(), names))
+        for var, value in zip(reversed(names), reversed(peers), strict=True):
+            body = s.LetStmt(var, value, body)
+        return body
+
+    def within_warp(self, thread: Expr | None) -> Stmt:
+        """Exchanges only.  ``thread``: this thread's number in the block, where not all lanes of a warp take part."""
+        if thread is None or self.count == self.warp:
+            return s.seq(self.store_own(), self.exchange(self.count, operators.const(_FULL_MASK, "uint32")))
+        lane = operators.floormod(thread, self.warp)
+        first = operators.multiply(operators.floordiv(lane, self.count), self.count)
+        members = operators.const((1 << self.count) - 1, "uint32")
+        mask = Var("lanes", "uint32")
+        value = operators.bitwise("shift_left", members, operators.cast("uint32", first))
+        return s.LetStmt(mask, value, s.seq(self.store_own(), self.exchange(self.count, mask)))
+
+    def across_warps(self, buffers: list[Buffer]) -> Stmt:
+        """Exchanges within each warp, then one value for each warp through memory."""
+        warp, warps = self.warp, self.count // self.warp
+        full = operators.const(_FULL_MASK, "uint32")
+        row = operators.multiply(self.group, warps)
+        lane = operators.floormod(self.rank, warp)
+        place = operators.add(row, operators.floordiv(self.rank, warp))
+        publish = _assign([(b, (place,)) for b in buffers], self.results())
+        steps: list[Stmt] = [self.store_own(), *self.exchange(warp, full)]
+        steps += [s.IfThenElse(operators.compare(e.EQ, lane, 0), publish), _barrier()]
+        if warps > _FEW_WARPS and warps & (warps - 1) == 0:
+            mine = operators.add(row, operators.floormod(lane, warps))
+            steps.append(self.set_results(_loads(buffers, mine)))
+            steps += self.exchange(warps, full)
+            return s.seq(*steps)
+        steps.append(self.set_results(_loads(buffers, row)))
+        for j in range(1, warps):
+            steps.append(
+                self.set_results(self.combine(self.results(), _loads(buffers, operators.add(row, j))))
+            )
+        return s.seq(*steps)
+
+    # -- shared memory ----------------------------------------------------------------------------------------
+
+    def through_memory(self, buffers: list[Buffer]) -> Stmt:
+        """A tree of combinations in memory, with a barrier after each level."""
+        rank, count = self.rank, self.count
+        row = operators.multiply(self.group, count)
+        place = operators.add(row, rank)
+        steps: list[Stmt] = [_assign([(b, (place,)) for b in buffers], self.own()), _barrier()]
+        for distance, active in self._levels():
+            both = self.combine(_loads(buffers, place), _loads(buffers, operators.add(place, distance)))
+            steps += [s.IfThenElse(active, _assign([(b, (place,)) for b in buffers], both)), _barrier()]
+        steps.append(self.set_results(_loads(buffers, row)))
+        return s.seq(*steps)
+
+    def _levels(self) -> list[tuple[int, Expr]]:
+        """Distances, and which threads combine with the one that is so far away."""
+        rank, count = self.rank, self.count
+        levels: list[tuple[int, Expr]] = []
+        if self.symmetric:  # the upper half onto the lower half: neighbouring threads, neighbouring addresses
+            distance = 1 << (count - 1).bit_length() - 1
+            while distance:
+                levels.append((distance, operators.compare(e.LT, rank, min(distance, count - distance))))
+                count = distance
+                distance //= 2
+            return levels
+        distance = 1
+        while distance < count:
+            first = operators.compare(e.EQ, operators.floormod(rank, 2 * distance), 0)
+            inside = operators.compare(e.LT, rank, count - distance)
+            levels.append(
+                (distance, operators.logical(e.And, first, inside) if count % (2 * distance) else first)
+            )
+            distance *= 2
+        return levels
+
+
+def is_symmetric(combiner: CommReducer) -> bool:
+    """True when swapping the operands of a combiner is known to give the same bits."""
+    if len(combiner.result) != 1:
+        return False
+    result = combiner.result[0]
+    if type(result) not in _SYMMETRIC or not isinstance(result, e.BinaryOp):
+        return False
+    lhs, rhs = combiner.lhs[0], combiner.rhs[0]
+    return (result.a is lhs and result.b is rhs) or (result.a is rhs and result.b is lhs)
+
+
+def _origin(buffer: Buffer) -> tuple[Expr, ...]:
+    return tuple([operators.const(0) for _ in buffer.shape])
+
+
+def _loads(buffers: list[Buffer], index: Expr) -> tuple[Expr, ...]:
+    return tuple([e.BufferLoad(buffer, (index,)) for buffer in buffers])
+
+
+def _assign(places: list[tuple[Buffer, tuple[Expr, ...]]], values: tuple[Expr, ...]) -> Stmt:
+    """Store a tuple; values that may read what is overwritten are computed first."""
+    if len(places) == 1:
+        buffer, indices = places[0]
+        return s.BufferStore(buffer, values[0], indices)
+    names = [Var(f"{buffer.name}_next", buffer.dtype) for buffer, _ in places]
+    pairs = zip(places, names, strict=True)
+    body = s.seq([s.BufferStore(buffer, var, indices) for (buffer, indices), var in pairs])
+    for var, value in zip(reversed(names), reversed(values), strict=True):
+        body = s.LetStmt(var, value, body)
+    return body
