@@ -84,7 +84,8 @@ __all__ = [
     "create_schedule", "Schedule", "Stage", "AttachType", "trace", "lower_schedule",
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",
-    "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan", "log",
-    "log1p", "log2", "log10", "max_value", "min_value", "nearbyint", "power", "round", "rsqrt", "sigmoid", "sin", "sinh",
-    "sqrt", "tan", "tanh", "trunc", "floordiv", "floormod", "truncdiv", "truncmod", "indexdiv", "indexmod",
+    "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan",
+    "log", "log1p", "log2", "log10", "max_value", "min_value", "nearbyint", "power", "round", "rsqrt", "sigmoid",
+    "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+    "floordiv", "floormod", "truncdiv", "truncmod", "indexdiv", "indexmod",
 ]  # fmt: skip

@@ -28,7 +28,9 @@ def var(name: str = "tindex", dtype: str = "int32", span: Span | None = None) ->
 
 def size_var(name: str = "size", dtype: str = "int32", span: Span | None = None) -> SizeVar:
     """A scalar variable that is known to be >= 0."""
-    return SizeVar(name, dtype)
+    made = SizeVar(name, dtype)
+    assert isinstance(made, SizeVar)  # Var.__new__ builds the class it is called on
+    return made
 
 
 def const(value: float | int | bool, dtype: str = "int32", span: Span | None = None) -> Expr:

@@ -168,7 +168,8 @@ def _check_share(stage: Stage, leaf: IterVar, thread: IterVar, bounds: Bounds) -
     other = "global" if who == "block" else "shared"
     raise schedule_error(
         "GC128",
-        f"stage {stage.name} lives in {scope} memory, of which every {who} has its own, but its axis {leaf.name!r} is bound to "
+        f"stage {stage.name} lives in {scope} memory, of which every {who} has its own, but its axis "
+        f"{leaf.name!r} is bound to "
         f"{tag}, so that every {who} would compute only a part of it",
         stage=stage,
         where=attr.bind_span,
@@ -177,8 +178,8 @@ def _check_share(stage: Stage, leaf: IterVar, thread: IterVar, bounds: Bounds) -
 
 
 def _equal(a: Expr, b: Expr, bounds: Bounds) -> bool:
-    if a is b or (isinstance(a, IntImm) and isinstance(b, IntImm)):
-        return a is b or int(a) == int(b)
+    if isinstance(a, IntImm) and isinstance(b, IntImm):
+        return a.value == b.value
     return bounds.forms.of(a).same(bounds.forms.of(b)) or bool(bounds.forms.analyzer.can_prove_equal(a, b))
 
 
@@ -189,7 +190,8 @@ def _check_fixed(stage: Stage, leaf: IterVar, extent: Expr, fixed: Expr, bounds:
     assert attr.bind_thread is not None
     raise schedule_error(
         "GC120",
-        f"{attr.bind_thread.thread_tag} has extent {fixed} by its own domain, but axis {leaf.name!r} of stage {stage.name} "
+        f"{attr.bind_thread.thread_tag} has extent {fixed} by its own domain, but axis {leaf.name!r} of "
+        f"stage {stage.name} "
         f"has extent {extent}",
         stage=stage,
         where=attr.bind_span,
@@ -205,7 +207,8 @@ def _check_agrees(stage: Stage, leaf: IterVar, extent: Expr, use: ThreadUse, bou
     place = f" ({use.span.render()})" if use.span is not None else ""
     raise schedule_error(
         "GC120",
-        f"{tag} is bound with extent {extent} by axis {leaf.name!r} of stage {stage.name}, but with extent {use.extent} "
+        f"{tag} is bound with extent {extent} by axis {leaf.name!r} of stage {stage.name}, but with "
+        f"extent {use.extent} "
         f"by axis {use.leaf.name!r} of stage {use.stage.name}{place}",
         stage=stage,
         where=stage.attr(leaf).bind_span,
@@ -353,9 +356,11 @@ def _not_a_consumer(stage: Stage, consumer: Stage, bounds: Bounds) -> Exception:
     inside = f", which is computed inside of {place[0][0].name}" if place else ", which is computed at root"
     return schedule_error(
         "GC121",
-        f"stage {stage.name} is computed at {ivar.name!r} of stage {parent.name}, but {consumer.name} reads it outside of "
+        f"stage {stage.name} is computed at {ivar.name!r} of stage {parent.name}, but {consumer.name} "
+        "reads it outside of "
         f"that loop{inside}",
         stage=parent,
         where=stage.attach_span,
-        hint=f"s[{stage.name}].compute_at(s[{consumer.name}], axis), or compute {consumer.name} inside of {parent.name} too",
+        hint=f"s[{stage.name}].compute_at(s[{consumer.name}], axis), "
+        f"or compute {consumer.name} inside of {parent.name} too",
     )

@@ -43,10 +43,12 @@ def reduce_threads(stage: Stage, leaves: list[IterVar], bounds: Bounds) -> list[
             )
             raise schedule_error(
                 "GC122",
-                f"axis {leaf.name!r} of stage {stage.name} is a reduction axis and cannot be bound to {thread.thread_tag}: {why}",
+                f"axis {leaf.name!r} of stage {stage.name} is a reduction axis and cannot be bound to "
+                f"{thread.thread_tag}: {why}",
                 stage=stage,
                 where=stage.attr(leaf).bind_span,
-                hint=f"BF = s.rfactor({stage.name}, {leaf.name}), then bind s[BF].op.axis[0]; or bind {leaf.name!r} to threadIdx.x",
+                hint=f"BF = s.rfactor({stage.name}, {leaf.name}), then bind s[BF].op.axis[0]; "
+                f"or bind {leaf.name!r} to threadIdx.x",
             )
         if not bounds.is_single(leaf):
             out.append(thread)
@@ -68,7 +70,8 @@ def _check_order(work: Work, bounds: Bounds) -> None:
             )
             raise schedule_error(
                 "GC122",
-                f"stage {work.stage.name} reduces over the threads of {bound.name!r}, but its reduction loop {outer.name!r} is "
+                f"stage {work.stage.name} reduces over the threads of {bound.name!r}, but its reduction loop "
+                f"{outer.name!r} is "
                 f"outside of the data-parallel loop {leaf.name!r}",
                 stage=work.stage,
                 where=work.stage.attr(bound).bind_span,
@@ -85,7 +88,8 @@ def _check_uniform(work: Work, bounds: Bounds, threads: list[IterVar]) -> None:
                 scope = bounds.scopes[work.stage]
                 raise schedule_error(
                     "GC122",
-                    f"stage {work.stage.name} reduces over {thread.thread_tag}, but lives in {scope} memory, where each of "
+                    f"stage {work.stage.name} reduces over {thread.thread_tag}, but lives in {scope} memory, where "
+                    "each of "
                     f"these threads needs another element of axis {axis.name!r}",
                     stage=work.stage,
                     where=work.stage.scope_span or work.stage.attach_span,

@@ -69,7 +69,7 @@ def cache_read(
     check_scope(scope, "cache_read")
     source_stage = schedule[tensor]
     source = schedule.current(tensor)
-    listed = list(readers) if isinstance(readers, (list, tuple)) else [readers]
+    listed = [readers] if isinstance(readers, (Tensor, Operation)) else list(readers)
     reading: list[Stage] = []
     for reader in listed:
         stage = schedule[reader]
@@ -218,13 +218,13 @@ def _check_rfactor(stage: Stage, op: ComputeOp, axis: IterVar, factor_axis: int)
             stage=stage,
             where=caller_span(),
         )
-    bound = [
-        iv for iv in stage.leaf_iter_vars if iv.iter_type == IterVar.CommReduce and stage.bound_thread(iv) is not None
-    ]
-    if bound:
+    for leaf in stage.leaf_iter_vars:
+        thread = stage.bound_thread(leaf)
+        if thread is None or leaf.iter_type != IterVar.CommReduce:
+            continue
         raise schedule_error(
             "GC113",
-            f"rfactor: axis {bound[0].name!r} of stage {stage.name} is bound to {stage.attr(bound[0]).bind_thread.thread_tag} already",  # pyright: ignore[reportOptionalMemberAccess]  # checked above
+            f"rfactor: axis {leaf.name!r} of stage {stage.name} is bound to {thread.thread_tag} already",
             stage=stage,
             where=caller_span(),
             hint="rfactor first, then bind axes of the new stages",

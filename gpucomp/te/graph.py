@@ -82,7 +82,8 @@ def _enclosing(stage: Stage, parent: Stage, ivar: IterVar) -> AttachPath:
             return [(parent, iv) for iv in reversed(parent.leaf_iter_vars[: position + 1])]
     raise schedule_error(
         "GC125",
-        f"stage {stage.name} is to be computed at axis {ivar.name!r} of stage {parent.name}, which has no such loop now",
+        f"stage {stage.name} is to be computed at axis {ivar.name!r} of stage {parent.name}, which has "
+        "no such loop now",
         stage=parent,
         where=stage.attach_span,
         hint=f"s[{stage.name}].compute_at(s[{parent.name}], axis) after the primitive that removed {ivar.name!r}",

@@ -1,4 +1,5 @@
-"""Messages along the relations of a stage: domains go down to the leaves, indices and intervals come up to the roots."""
+"""Messages along the relations of a stage: domains go down to the leaves, indices and "
+"intervals come up to the roots."""
 
 from __future__ import annotations
 

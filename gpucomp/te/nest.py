@@ -74,7 +74,8 @@ class Loops:
         if unknown:
             raise schedule_error(
                 "GC104",
-                f"the store predicate of stage {stage.name} uses {min(unknown)!r}, to which no loop of its kernel is bound",
+                f"the store predicate of stage {stage.name} uses {min(unknown)!r}, to which no loop of its "
+                "kernel is bound",
                 stage=stage,
                 where=stage.span,
                 hint="use thread axes that the stages of this kernel are bound to",
@@ -144,7 +145,8 @@ class Loops:
         if attr.kind == "vectorize" and reduces:
             raise schedule_error(
                 "GC123",
-                f"axis {leaf.name!r} of stage {stage.name} is a reduction axis and cannot be vectorised: its iterations "
+                f"axis {leaf.name!r} of stage {stage.name} is a reduction axis and cannot be vectorised: its "
+                "iterations "
                 "add to one element",
                 stage=stage,
                 where=attr.kind_span,
@@ -153,7 +155,8 @@ class Loops:
         if attr.kind == "parallel" and reduces:
             raise schedule_error(
                 "GC129",
-                f"axis {leaf.name!r} of stage {stage.name} is a reduction axis and cannot run in parallel: its iterations "
+                f"axis {leaf.name!r} of stage {stage.name} is a reduction axis and cannot run in parallel: its "
+                "iterations "
                 "add to one element",
                 stage=stage,
                 where=attr.kind_span,

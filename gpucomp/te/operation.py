@@ -29,17 +29,24 @@ class Operation:
         name: preferred name of its tensors.
         tag: class of operation, for automatic scheduling ("elemwise", "broadcast", ...).
         attrs: free annotations.
+        axis: data-parallel axes; empty for inputs.
         span: the user's call that made it.
     """
 
-    __slots__ = ("_outputs", "attrs", "name", "span", "tag")
+    __slots__ = ("_outputs", "attrs", "axis", "name", "span", "tag")
 
     def __init__(self, name: str, tag: str, attrs: Mapping[str, Any] | None, span: Span | None) -> None:
         self.name = name
         self.tag = tag
         self.attrs: dict[str, Any] = dict(attrs or {})
         self.span = span
+        self.axis: tuple[IterVar, ...] = ()
         self._outputs: tuple[Tensor, ...] = ()
+
+    @property
+    def reduce_axis(self) -> tuple[IterVar, ...]:
+        """The axes over which it reduces; empty where it does not."""
+        return ()
 
     @property
     def num_outputs(self) -> int:
@@ -105,7 +112,7 @@ class ComputeOp(Operation):
         body: one expression for each output; either none is a reduction, or all are the elements of one.
     """
 
-    __slots__ = ("_inputs", "_reads", "axis", "body")
+    __slots__ = ("_inputs", "_reads", "body")
 
     def __init__(
         self,
@@ -126,7 +133,6 @@ class ComputeOp(Operation):
 
     @property
     def reduce_axis(self) -> tuple[IterVar, ...]:
-        """The axes over which the body reduces; empty where it does not."""
         first = self.body[0]
         return first.axis if isinstance(first, Reduce) else ()
 

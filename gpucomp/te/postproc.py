@@ -113,7 +113,8 @@ def _check_arg(arg: Any, args: Sequence[Any]) -> None:
     if not isinstance(arg, (Tensor, Buffer, Var)):
         raise schedule_error(
             "GC132",
-            f"argument {_position(arg, args)} is a {type(arg).__name__}; arguments are tensors, buffers and te.var scalars",
+            f"argument {_position(arg, args)} is a {type(arg).__name__}; arguments are tensors, buffers and "
+            "te.var scalars",
             where=caller_span(),
         )
     if len([a for a in args if a is arg]) > 1:

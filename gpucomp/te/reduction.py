@@ -38,12 +38,10 @@ class Reducer:
         source = tuple([operators.convert(x) for x in (expr if several else (expr,))])
         starts = () if init is None else tuple(init) if several else (init,)
         kinds = tuple([x.dtype for x in source])
-        begin = tuple(
-            [
-                operators.convert(x, None if isinstance(x, e.ExprOp) else k)
-                for x, k in zip(starts, kinds, strict=bool(starts))
-            ]
-        )
+        begin: tuple[Expr, ...] = ()
+        if init is not None:
+            pairs = zip(starts, kinds, strict=True)
+            begin = tuple([operators.cast(k, operators.convert(x)) for x, k in pairs])
         condition = operators.const(1, BOOL) if where is None else operators.convert(where)
         combiner = self._combiner(kinds, several)
         outputs = tuple([Reduce(combiner, source, axes, condition, i, begin) for i in range(len(source))])
@@ -61,7 +59,8 @@ class Reducer:
             identity = self.fidentity(*kinds) if several else (self.fidentity(kinds[0]),)
         if len(result) != len(kinds) or len(identity) != len(kinds):
             raise TensorError(
-                f"reducer {self.__name__!r} of {len(kinds)} values gives {len(result)} values and {len(identity)} identities",
+                f"reducer {self.__name__!r} of {len(kinds)} values gives {len(result)} values and "
+                f"{len(identity)} identities",
                 code="GC213",
                 where=caller_span(),
             )

@@ -114,7 +114,8 @@ class Builder:
         if inner:
             raise schedule_error(
                 "GC127",
-                f"the extent {use.extent} of {use.axis.thread_tag} depends on {min(inner)!r}, which changes inside of the kernel",
+                f"the extent {use.extent} of {use.axis.thread_tag} depends on {min(inner)!r}, which changes "
+                "inside of the kernel",
                 stage=use.stage,
                 where=use.span,
                 hint="split by a constant factor, and bind the part of constant extent",

@@ -299,9 +299,7 @@ class Stage:
             ScheduleError: GC102, GC103 not leaves; GC108 not adjacent, or data-parallel with reduction axes.
         """
         self.require_compute("fuse")
-        axes: list[IterVar] = []
-        for a in args:
-            axes += a if isinstance(a, (list, tuple)) else [a]
+        axes = _flatten(args)
         if not axes:
             single = IterVar(Range(0, 1), Var("singleton"), IterVar.DataPar)
             self._add(Singleton(single), single)
@@ -361,9 +359,7 @@ class Stage:
             ScheduleError: GC102, GC103 not leaves; GC107 named twice.
         """
         self.require_compute("reorder")
-        axes: list[IterVar] = []
-        for a in args:
-            axes += a if isinstance(a, (list, tuple)) else [a]
+        axes = _flatten(args)
         positions = [self.leaf_index(a, "reorder") for a in axes]
         if len(set(positions)) != len(positions):
             twice = next(a for i, a in enumerate(axes) if any(a is b for b in axes[:i]))
@@ -410,11 +406,11 @@ class Stage:
             threadIdx.x in [0, 256): i = threadIdx.x
 
         Raises:
-            ScheduleError: GC102, GC103 not a leaf; GC104 no thread axis; GC106 axis is vectorised, unrolled or parallel.
+            ScheduleError: GC102, GC103 not a leaf; GC104 no thread axis; GC106 annotated otherwise.
         """
         self.require_compute("bind")
         self.leaf_index(ivar, "bind")
-        if not isinstance(thread_ivar, IterVar) or thread_ivar.iter_type != IterVar.ThreadIndex:
+        if getattr(thread_ivar, "iter_type", None) != IterVar.ThreadIndex:
             raise schedule_error(
                 "GC104",
                 f"bind: the second argument is no thread axis: {getattr(thread_ivar, 'name', thread_ivar)!r}",
@@ -489,7 +485,7 @@ class Stage:
 
     # -- placement ------------------------------------------------------------------------------------------------
 
-    def compute_at(self, parent: Stage, scope: IterVar) -> None:
+    def compute_at(self, parent: Stage | Tensor | Operation, scope: IterVar) -> None:
         """Compute this stage inside loop ``scope`` of stage ``parent``, as much as one iteration needs.
 
         Before::
@@ -509,7 +505,7 @@ class Stage:
             ScheduleError: GC102, GC103 scope is no leaf of parent; GC110 parent is attached inside of this stage.
         """
         self.require_compute("compute_at")
-        if not isinstance(parent, Stage):
+        if isinstance(parent, (Tensor, Operation)):
             parent = self.schedule[parent]
         parent.leaf_index(scope, "compute_at")
         self._check_attach(parent)
@@ -644,6 +640,16 @@ def check_scope(scope: str, primitive: str) -> None:
             where=caller_span(),
             hint=did_you_mean(str(scope), STORAGE_RANK) or f"one of {', '.join(STORAGE_RANK)}",
         )
+
+
+def _flatten(args: Sequence[IterVar | Sequence[IterVar]]) -> list[IterVar]:
+    axes: list[IterVar] = []
+    for a in args:
+        if isinstance(a, (list, tuple)):
+            axes.extend(a)
+        else:
+            axes.append(a)  # pyright: ignore[reportArgumentType]  # an axis; leaf_index explains anything else
+    return axes
 
 
 def ceil_div(a: Expr, b: Expr) -> Expr:

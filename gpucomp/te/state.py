@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,7 +56,7 @@ class Schedule:
         if stage is not None:
             return stage
         names = [s.name for s in self.stages]
-        name = op.name if isinstance(op, Operation) else repr(op)
+        name: str = getattr(op, "name", repr(op))
         raise schedule_error(
             "GC101",
             f"{name!r} is not part of this schedule",
@@ -90,7 +90,7 @@ class Schedule:
         return span
 
     @contextmanager
-    def recording_as(self, primitive: str, op: Operation | None, args: tuple[Any, ...]) -> Iterator[_Draft]:
+    def recording_as(self, primitive: str, op: Operation | None, args: tuple[Any, ...]) -> Generator[_Draft]:
         """Record one step in place of the primitives that run inside."""
         draft = _Draft()
         self._quiet += 1

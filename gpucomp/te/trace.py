@@ -90,7 +90,8 @@ def replay(trace: Trace, tensors: Sequence[Tensor | Operation] | Tensor | Operat
     if kinds != others:
         raise schedule_error(
             "GC104",
-            f"the trace was recorded on {len(kinds)} operations ({', '.join([o.name for o in trace.ops])}), which do not "
+            f"the trace was recorded on {len(kinds)} operations ({', '.join([o.name for o in trace.ops])}), "
+            "which do not "
             f"match the {len(others)} given ({', '.join([o.name for o in new_ops])})",
         )
     mapping: dict[Any, Any] = {}

@@ -32,14 +32,11 @@ def run(sch: te.Schedule, args: Sequence[Any], arrays: Sequence[Any]) -> PrimFun
 
 
 def check(
-    sch: te.Schedule, args: Sequence[te.Tensor], inputs: Sequence[Array], *expected: Array, **tolerance: float
+    sch: te.Schedule, args: Sequence[te.Tensor], inputs: Sequence[Array], *expected: Array, rtol: float = 0.0
 ) -> PrimFunc:
     """Run on inputs followed by outputs, and compare the outputs."""
     outputs = [poisoned(x.shape, str(x.dtype)) for x in expected]
     func = run(sch, args, [*inputs, *outputs])
     for got, want in zip(outputs, expected, strict=True):
-        if tolerance:
-            np.testing.assert_allclose(got, want, **tolerance)
-        else:
-            np.testing.assert_array_equal(got, want)
+        np.testing.assert_allclose(got, want, rtol=rtol)
     return func

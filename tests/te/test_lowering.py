@@ -61,7 +61,7 @@ def test_split_by_parts_and_fuse() -> None:
 def test_packing_a_tile_by_cache_write_and_cache_read() -> None:
     a, b, c, s, data = gemm(16, 24, 12)
     cc = s.cache_write(c, "local")
-    xo, yo, xi, yi = s[c].tile(*c.op.axis, 8, 8)
+    xo, yo, xi, yi = s[c].tile(c.op.axis[0], c.op.axis[1], 8, 8)
     s[cc].compute_at(s[c], yo)
     bb = s.cache_read(b, "global", [cc])
     (k,) = s[cc].op.reduce_axis

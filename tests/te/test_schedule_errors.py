@@ -283,7 +283,8 @@ def test_the_whole_text_of_an_error() -> None:
     with pytest.raises(ScheduleError) as caught:
         g.lower()
     assert str(caught.value).splitlines() == [
-        "gpucomp.ScheduleError[GC123]: axis 'k' of stage B is a reduction axis and cannot be vectorised: its iterations add "
+        "gpucomp.ScheduleError[GC123]: axis 'k' of stage B is a reduction axis and cannot be "
+        "vectorised: its iterations add "
         "to one element",
         f"  --> test_schedule_errors.py:{line.line}   g.s[g.b].vectorize(g.k)",
         "      stage B, loop nest i(32) > k(64)",
