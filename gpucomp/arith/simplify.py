@@ -166,6 +166,8 @@ class Simplify(Prove):
             return kind(a, b)
         terms, const = self._form(a)
         if c < 0:
+            if self._may_wrap(dtype, terms):
+                return kind(a, b)  # the negated numerator might not fit
             return self._floor_negative(kind, terms, const, c, dtype)
         if kind is e.FloorDiv:
             terms, const = self._quotient(terms, const, c, dtype)
@@ -339,7 +341,7 @@ class Simplify(Prove):
             i, j = i - shift, j - shift
         else:
             shift = 0
-        atom = kind(self._build(p, i, dtype), self._build(q, j, dtype))
+        atom = self._unordered(kind, [self._build(p, i, dtype), self._build(q, j, dtype)])
         better = self._rewritten(atom)
         if better is not atom:
             return self._plus(common, shift, self._form(better), 1)
@@ -367,10 +369,18 @@ class Simplify(Prove):
             if len(kept) == 2:
                 return self._pull(kind, *kept, dtype)
             parts = [self._build(*f, dtype) for f in kept]
-        result = parts[0]
-        for part in dict.fromkeys(parts[1:]):
-            result = kind(result, part)
-        return {result: 1}, 0
+        return {self._unordered(kind, parts): 1}, 0
+
+    def _unordered(self, kind: type[e.BinaryOp], parts: list[Expr]) -> Expr:
+        """A tree of a commutative operator: one object whatever the order of its operands."""
+        key = (kind, frozenset(parts))
+        found = self._sums.get(key)
+        if found is None:
+            found = parts[0]
+            for part in dict.fromkeys(parts[1:]):
+                found = kind(found, part)
+            self._sums[key] = found
+        return found
 
     # -- comparisons ------------------------------------------------------------------------------------------
 
@@ -501,8 +511,8 @@ class Simplify(Prove):
         if not plus:
             plus, minus, const = minus, plus, -const
         if const > 0 and minus:
-            return kind(self._build(plus, const, dtype), self._build(minus, 0, dtype))
-        return kind(self._build(plus, 0, dtype), self._build(minus, -const, dtype))
+            return self._unordered(kind, [self._build(plus, const, dtype), self._build(minus, 0, dtype)])
+        return self._unordered(kind, [self._build(plus, 0, dtype), self._build(minus, -const, dtype)])
 
     # -- conditions -------------------------------------------------------------------------------------------
 

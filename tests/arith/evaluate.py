@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gpucomp.tir import expr as e
-from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.expr import Expr, Var, wrap_int
 
 
 class Undefined(Exception):
@@ -56,14 +56,18 @@ _BINARY: dict[type, Callable[[int, int], Any]] = {
 }
 
 
-def evaluate(node: Expr, values: Mapping[Var, int]) -> Any:
-    """The value over the integers (no wrapping); vectors give lists.
+def evaluate(node: Expr, values: Mapping[Any, int]) -> Any:
+    """The value, wrapped as the type wraps; vectors give lists.
+
+    Args:
+        node: an integer or bool expression.
+        values: variable, or load, -> value.
 
     Raises:
         Undefined: a division by zero is evaluated.
     """
     kind = type(node)
-    if isinstance(node, Var):
+    if isinstance(node, (Var, e.BufferLoad)):
         return values[node]
     if isinstance(node, e.IntImm):
         return node.value
@@ -73,16 +77,36 @@ def evaluate(node: Expr, values: Mapping[Var, int]) -> Any:
         picked = node.true_value if evaluate(node.condition, values) else node.false_value
         return evaluate(picked, values)
     if isinstance(node, e.Cast):
-        return evaluate(node.value, values)
+        return wrap_int(int(evaluate(node.value, values)), node.dtype)
     if isinstance(node, e.Ramp):
         base, stride = evaluate(node.base, values), evaluate(node.stride, values)
         return [base + stride * lane for lane in range(node.lanes)]
     if isinstance(node, e.Broadcast):
         return [evaluate(node.value, values)] * node.lanes
-    if isinstance(node, e.Call) and getattr(node.op, "name", "") == "tir.likely":
-        return evaluate(node.args[0], values)
+    if isinstance(node, e.Call):
+        return _call(node, values)
     if isinstance(node, e.BinaryOp):
         a, b = evaluate(node.a, values), evaluate(node.b, values)
-        fn = _BINARY[kind]
-        return [fn(x, y) for x, y in zip(a, b, strict=True)] if isinstance(a, list) else fn(a, b)
+        fn, dtype = _BINARY[kind], node.dtype.element
+        if isinstance(a, list):
+            return [wrap_int(int(fn(x, y)), dtype) for x, y in zip(a, b, strict=True)]
+        return wrap_int(int(fn(a, b)), dtype)
     raise TypeError(kind.__name__)
+
+
+def _call(node: e.Call, values: Mapping[Any, int]) -> int:
+    name = getattr(node.op, "name", "")
+    if name == "tir.if_then_else":
+        return evaluate(node.args[1] if evaluate(node.args[0], values) else node.args[2], values)
+    args = [evaluate(a, values) for a in node.args]
+    return wrap_int(int(_CALLS[name](*args)), node.dtype)
+
+
+_CALLS: dict[str, Callable[..., Any]] = {
+    "tir.likely": bool,
+    "tir.shift_left": operator.lshift,
+    "tir.shift_right": operator.rshift,
+    "tir.bitwise_and": operator.and_,
+    "tir.bitwise_or": operator.or_,
+    "tir.bitwise_xor": operator.xor,
+}
