@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpucomp.codegen.llvm_text import MEMORY, REGISTER, FunctionText, ModuleText, memory_bytes, vector
-from gpucomp.codegen.llvm_values import ValueWriter
+from gpucomp.codegen.llvm_values import ValueWriter, is_number
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import INT64, DType
 from gpucomp.tir import expr as e
@@ -19,6 +19,7 @@ class AccessWriter(ValueWriter):
         env: value of each variable in scope: a register, a literal, or a pointer.
         mask: lanes that may be touched, inside the guarded side of a vector condition; "" outside.
         mask_lanes: how many lanes ``mask`` has.
+        small: bytes of each buffer on the stack that may leave memory for registers.
     """
 
     def __init__(self, module: ModuleText, text: FunctionText) -> None:
@@ -26,6 +27,7 @@ class AccessWriter(ValueWriter):
         self.env: dict[Var, str] = {}
         self.mask = ""
         self.mask_lanes = 0
+        self.small: dict[Var, int] = {}
 
     def value(self, node: Expr) -> str:
         """Write a node's computation."""
@@ -114,6 +116,12 @@ class AccessWriter(ValueWriter):
         kind = vector("i1", lanes)
         return self.text.op(f"select {kind} {outer}, {kind} {own}, {kind} zeroinitializer")
 
+    def is_inside(self, buffer: Buffer, base: Expr, lanes: int) -> bool:
+        """True when all lanes lie in a small buffer for certain, so that masked ones may be touched too."""
+        nbytes = self.small.get(buffer.data, 0)
+        place = self.wide_index(base) if nbytes else ""
+        return is_number(place or "%") and 0 <= int(place) <= nbytes // memory_bytes(buffer.dtype) - lanes
+
     # -- accesses ---------------------------------------------------------------------------------------------
 
     def load(self, buffer: Buffer, index: Expr, dtype: DType, predicate: Expr | None) -> str:
@@ -127,12 +135,18 @@ class AccessWriter(ValueWriter):
         mask = self.lane_mask(lanes, predicate)
         shape = as_ramp(index)
         stride = None if shape is None else _constant(shape[1])
+        if shape is not None and stride in (2, 3, 4) and lanes >= 4 and not mask:
+            return self.widen(dtype, self._load_strided(self.address(buffer, shape[0]), kind, dtype, stride, align))
         if shape is None or stride not in (0, 1, -1):
             return self.widen(dtype, self._gather(buffer, index, kind, mask or splat_true(lanes)))
         if stride == 0:
             return self._load_same(buffer, shape[0], dtype, mask)
         base = shape[0] if stride == 1 else operators.subtract(shape[0], lanes - 1)
-        pointer = self.address(buffer, base, inbounds=not mask)
+        inside = self.is_inside(buffer, base, lanes)
+        pointer = self.address(buffer, base, inbounds=inside or not mask)
+        if inside and mask and stride == 1:
+            value = self.widen(dtype, self.text.op(f"load {kind}, ptr {pointer}, align {align}"))
+            return self.select(dtype, mask, value, self.zero(dtype))
         if not mask:
             raw = self.text.op(f"load {kind}, ptr {pointer}, align {align}")
         else:
@@ -159,6 +173,23 @@ class AccessWriter(ValueWriter):
         self.text.jump(join)
         self.text.start(join)
         return self.text.op(f"phi {kind} [ {one}, %{after} ], [ {self.zero(dtype)}, %{before} ]")
+
+    def _load_strided(self, pointer: str, kind: str, dtype: DType, stride: int, align: int) -> str:
+        """Every ``stride``-th element, out of ``stride`` contiguous loads that end at the last one: no gather."""
+        lanes, element = dtype.lanes, MEMORY[dtype.element]
+        starts = [piece * lanes for piece in range(stride - 1)] + [(lanes - 1) * stride + 1 - lanes]
+        result, many = "", f"<{lanes} x i32>"
+        for piece, start in enumerate(starts):
+            place = self.text.op(f"getelementptr inbounds {element}, ptr {pointer}, i64 {start}") if start else pointer
+            loaded = self.text.op(f"load {kind}, ptr {place}, align {align}")
+            picks = [lane * stride - start for lane in range(lanes)]
+            if not piece:
+                order = ", ".join([f"i32 {pick if pick < lanes else 0}" for pick in picks])
+                result = self.text.op(f"shufflevector {kind} {loaded}, {kind} poison, {many} <{order}>")
+                continue
+            order = ", ".join([f"i32 {lanes + pick if 0 <= pick < lanes else i}" for i, pick in enumerate(picks)])
+            result = self.text.op(f"shufflevector {kind} {result}, {kind} {loaded}, {many} <{order}>")
+        return result
 
     def _gather(self, buffer: Buffer, index: Expr, kind: str, mask: str) -> str:
         lanes = index.dtype.lanes
@@ -198,7 +229,12 @@ class AccessWriter(ValueWriter):
             return
         base = shape[0] if stride == 1 else operators.subtract(shape[0], lanes - 1)
         raw = raw if stride == 1 else self.reverse(kind, raw, lanes)
-        pointer = self.address(buffer, base, inbounds=not mask)
+        inside = self.is_inside(buffer, base, lanes)
+        pointer = self.address(buffer, base, inbounds=inside or not mask)
+        if inside and mask and stride == 1:
+            # A masked store would keep the buffer in memory; reading what it holds and choosing does not.
+            old = self.text.op(f"load {kind}, ptr {pointer}, align {align}")
+            raw, mask = self.text.op(f"select {bits} {mask}, {kind} {raw}, {kind} {old}"), ""
         if not mask:
             self.text.do(f"store {kind} {raw}, ptr {pointer}, align {align}")
             return

@@ -26,6 +26,7 @@ from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import ForKind, Stmt
 
 ALIGNMENT: Final = 64
+REASSOCIATE: Final = "reassociate"  # annotation of a loop over lanes that carries a sum
 STACK_LIMIT: Final = 64 * 1024  # bytes of one buffer on the stack; threads have megabytes
 STACK_TOTAL: Final = 256 * 1024
 
@@ -46,7 +47,6 @@ class StmtWriter(ExprWriter):
         self.noalias = noalias
         self.parent = parent
         self.captured: dict[Var, str] = {}
-        self.small: dict[Var, None] = {}  # buffers on the stack, which loops are unrolled for
         self.bound: dict[str, Var] = {}  # thread axes whose loops are open, by tag
 
     def stmt(self, node: Stmt) -> None:
@@ -168,19 +168,24 @@ class StmtWriter(ExprWriter):
         if node.kind is ForKind.PARALLEL and self.parent is None:
             self._parallel(node)
             return
+        saved = self.fast
+        if node.kind is ForKind.VECTORIZED or (node.annotations or {}).get(REASSOCIATE):
+            self.fast = "reassoc contract"  # the schedule reduces in lanes: a sum may be regrouped
+        self._serial(node)
+        self.fast = saved
+
+    def _serial(self, node: s.For) -> None:
         if unroll_fully(node, self.small):
             self._unrolled(node)
             return
         low, size = self.index(node.min), self.index(node.extent)
         self.forget_memory()
-        if node.kind is not ForKind.VECTORIZED:
-            hints = ('!"llvm.loop.unroll.full"',) if node.kind is ForKind.UNROLLED else ()
-            self.loop(node.loop_var, low, size, lambda: self.stmt(node.body), *hints)
-            return
-        # A loop that was not made of vectors before is left to LLVM, which may regroup a reduction.
-        saved, self.fast = self.fast, "reassoc contract"
-        self.loop(node.loop_var, low, size, lambda: self.stmt(node.body), '!"llvm.loop.vectorize.enable", i1 true')
-        self.fast = saved
+        hints = ()
+        if node.kind is ForKind.UNROLLED:
+            hints = ('!"llvm.loop.unroll.full"',)
+        elif "reassoc" in self.fast:
+            hints = ('!"llvm.loop.vectorize.enable", i1 true',)
+        self.loop(node.loop_var, low, size, lambda: self.stmt(node.body), *hints)
 
     def _unrolled(self, node: s.For) -> None:
         assert isinstance(node.min, e.IntImm)
@@ -284,7 +289,7 @@ class StmtWriter(ExprWriter):
         self.text.stack_bytes += count * memory_bytes(node.dtype)
         self.env[node.buffer_var] = self.text.alloca(f"[{count} x {kind}], align {ALIGNMENT}")
         if count * memory_bytes(node.dtype) <= REGISTER_FILE:
-            self.small[node.buffer_var] = None
+            self.small[node.buffer_var] = count * memory_bytes(node.dtype)
 
     def _on_heap(self, node: s.Allocate, bytes_each: int) -> None:
         total = self._byte_count(node.extents, bytes_each)

@@ -6,6 +6,7 @@ buffer are unrolled here, where it is certain, rather than left to LLVM's cost m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from gpucomp.tir import expr as e
@@ -18,7 +19,7 @@ MAX_STATEMENTS: Final = 1024  # leaves after unrolling; beyond, compile time gro
 MAX_TRIPS: Final = 128
 
 
-def unroll_fully(node: s.For, small: dict[Var, None]) -> bool:
+def unroll_fully(node: s.For, small: Mapping[Var, int]) -> bool:
     """True for a loop of constant extent that is marked UNROLLED or that indexes a small buffer, unless too long.
 
     Args:
@@ -42,7 +43,7 @@ def statements(node: Stmt) -> int:
     return max(1, sum([statements(child) for child in stmt_children(node) if isinstance(child, Stmt)]))
 
 
-def indexes_small(node: Stmt, var: Var, small: dict[Var, None]) -> bool:
+def indexes_small(node: Stmt, var: Var, small: Mapping[Var, int]) -> bool:
     """True when some index of a small buffer in ``node`` contains ``var``."""
     for child in stmt_children(node):
         if isinstance(child, Stmt):
@@ -53,7 +54,7 @@ def indexes_small(node: Stmt, var: Var, small: dict[Var, None]) -> bool:
     return isinstance(node, s.BufferStore) and node.buffer.data in small and var in free_vars(node.indices[-1])
 
 
-def _loads_small(node: Expr, var: Var, small: dict[Var, None], seen: dict[Expr, None]) -> bool:
+def _loads_small(node: Expr, var: Var, small: Mapping[Var, int], seen: dict[Expr, None]) -> bool:
     if node in seen or var not in free_vars(node):
         return False
     seen[node] = None

@@ -78,16 +78,16 @@ def test_loops_over_64_bit_variables(kind: ForKind) -> None:
     assert np.array_equal(out, np.arange(100) ** 2)
 
 
+@pytest.mark.parametrize("marked", [False, True])
 @pytest.mark.parametrize("kind", [ForKind.SERIAL, ForKind.VECTORIZED])
-def test_a_reduction_loop_may_be_regrouped_only_where_the_schedule_says_so(kind: ForKind) -> None:
+def test_a_reduction_loop_may_be_regrouped_only_where_the_schedule_says_so(kind: ForKind, marked: bool) -> None:
     x, y, i = array("x"), array("y", 1), i32("i")
-    body = s.seq(
-        s.BufferStore(y, f32(0.0), (0,)),
-        serial(i, x.shape[0], s.BufferStore(y, y[0] + x[i], (0,)), kind),
-    )
+    notes = {"reassociate": True} if marked else None
+    loop = s.For(i, 0, x.shape[0], kind, s.BufferStore(y, y[0] + x[i], (0,)), None, notes)
+    body = s.seq(s.BufferStore(y, f32(0.0), (0,)), loop)
     func = function(body, x, y)
     text = emit_cpu(func).source
-    assert ("reassoc" in text) == (kind is ForKind.VECTORIZED)
+    assert ("reassoc" in text) == (marked or kind is ForKind.VECTORIZED)
     assert "nnan" not in text
     assert "ninf" not in text
     values, out = np.arange(1000, dtype=np.float32), np.zeros(1, np.float32)
@@ -215,6 +215,51 @@ def test_a_register_tile_leaves_memory() -> None:
     run(func, values.ravel(), out, 10)
     expected = np.einsum("km,kv->mv", values[:, :4], values)
     assert np.array_equal(out.reshape(4, 16), expected)
+
+
+def test_a_register_tile_leaves_memory_even_under_a_mask() -> None:
+    from gpucomp.runtime import cpu_jit
+
+    x, y, k, n, valid = array("x"), array("y"), i32("k"), i32("n"), i32("valid")
+    zero, one = e.IntImm("int32", 0), e.IntImm("int32", 1)
+    mask = e.LT(e.Ramp(zero, one, 8), e.Broadcast(valid, 8))
+    lanes = e.Ramp(zero, one, 8)
+
+    def body(acc: Buffer) -> Stmt:
+        row = e.BufferLoad(x, (e.Ramp(k * valid, one, 8),), mask)
+        total = e.BufferLoad(acc, (lanes,), mask) + row
+        return s.seq(
+            s.BufferStore(acc, e.Broadcast(f32(0.0), 8), (lanes,), mask),
+            serial(k, n, s.BufferStore(acc, total, (lanes,), mask)),
+            s.BufferStore(y, e.BufferLoad(acc, (lanes,), mask), (lanes,), mask),
+        )
+
+    func = function(temporary("acc", 8, body, scope="local"), x, y, n, valid)
+    assert "alloca" not in cpu_jit.optimised_text(emit_cpu(func).source)
+    for width in (1, 5, 8):
+        values = np.arange(10 * width, dtype=np.float32).reshape(10, width)
+        out = np.full(8, 77, np.float32)
+        run(func, values.ravel(), out, 10, width)
+        assert out[:width].tolist() == values.sum(0).tolist()
+        assert (out[width:] == 77).all()
+
+
+def test_a_masked_access_that_may_leave_a_small_buffer_stays_masked() -> None:
+    y, n = array("y"), i32("n")
+    lanes = e.Ramp(e.IntImm("int32", 4), e.IntImm("int32", 1), 8)
+    mask = e.LT(lanes, e.Broadcast(n, 8))
+
+    def body(small: Buffer) -> Stmt:
+        return s.seq(
+            s.BufferStore(small, e.Broadcast(f32(1.0), 8), (lanes,), mask),
+            s.BufferStore(y, e.BufferLoad(small, (lanes,), mask), (lanes,), mask),
+        )
+
+    func = function(temporary("small", 8, body, scope="local"), y, n)
+    assert "llvm.masked.store" in emit_cpu(func).source
+    out = np.zeros(12, np.float32)
+    run(func, out, 8)
+    assert out.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
 
 
 def test_a_sum_of_ten_thousand_terms_is_no_problem() -> None:

@@ -57,7 +57,7 @@ def at_the_end_of_a_page(values: NDArray[np.float32]) -> tuple[NDArray[np.float3
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "bool", "float64"])
-@pytest.mark.parametrize("stride", [1, -1, 2, -3, 0])
+@pytest.mark.parametrize("stride", [1, -1, 2, 3, 4, -3, 0])
 def test_loads_and_stores_of_every_constant_stride(stride: int, dtype: str) -> None:
     x, y = buffers("x", "y", dtype=dtype)
     start = 40
@@ -72,6 +72,18 @@ def test_loads_and_stores_of_every_constant_stride(stride: int, dtype: str) -> N
         expected = np.ones(80, dtype)
         expected[places] = values[:LANES]
         assert np.array_equal(scattered, expected)
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4])
+def test_strided_loads_stop_at_their_last_element(stride: int) -> None:
+    x, y = buffers("x", "y")
+    func = function(s.BufferStore(y, load(x, ramp(0, stride)), (ramp(0),)), x, y)
+    assert "gather" not in emit_cpu(func).source
+    values, memory = at_the_end_of_a_page(np.arange((LANES - 1) * stride + 1, dtype=np.float32))
+    out = np.full(LANES, np.nan, np.float32)
+    run(func, values, out)
+    assert np.array_equal(out, values[::stride])
+    del values, memory
 
 
 def test_gather_scatter_and_strides_known_at_run_time() -> None:
