@@ -6,6 +6,7 @@ from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
+from gpucomp.tir.expr import IterVar
 
 CHANNELS, LANES = 4, 16
 
@@ -64,7 +65,7 @@ def schedule_conv2d_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     return s
 
 
-def _accumulate(s: Schedule, acc: te.Tensor, stage: te.Stage, at: te.IterVar, lanes: int) -> None:
+def _accumulate(s: Schedule, acc: te.Tensor, stage: te.Stage, at: IterVar, lanes: int) -> None:
     inner = s[acc]
     inner.compute_at(stage, at)
     _, ao, _, ax = acc.op.axis

@@ -13,6 +13,7 @@ from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
+from gpucomp.tir.expr import IterVar
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
     return s
 
 
-def _fetch(s: Schedule, tensor: Tensor, threads: tuple[te.IterVar, te.IterVar], counts: tuple[int, int]) -> None:
+def _fetch(s: Schedule, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int]) -> None:
     """All threads of a block fetch a slab together, element by element, neighbours next to each other."""
     stage = s[tensor]
     fused = stage.fuse(*tensor.op.axis)

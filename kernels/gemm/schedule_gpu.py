@@ -14,6 +14,7 @@ from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
+from gpucomp.tir.expr import IterVar
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     return s
 
 
-def _fetch(stage: Stage, tensor: Tensor, threads: tuple[te.IterVar, te.IterVar], counts: tuple[int, int]) -> None:
+def _fetch(stage: Stage, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int]) -> None:
     """All threads of a block fetch a slab together, 16 bytes each at a time, neighbours next to each other."""
     lanes = 16 // tensor.dtype.nbytes if tensor.dtype.nbytes < 8 else 2
     fused = stage.fuse(*tensor.op.axis)

@@ -6,6 +6,7 @@ from gpucomp import te
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
+from gpucomp.tir.expr import IterVar
 
 LANES = 64  # four registers of 16 floats: independent sums hide the latency of an addition
 
@@ -26,7 +27,7 @@ def schedule_softmax(defn: Definition, target: Target) -> Schedule:
     return s
 
 
-def _vector_reduction(s: Schedule, tensor: Tensor, stage: te.Stage, row: te.IterVar) -> None:
+def _vector_reduction(s: Schedule, tensor: Tensor, stage: te.Stage, row: IterVar) -> None:
     """Reduce ``LANES`` interleaved parts in vectors, then those to one value."""
     _, lane = s[tensor].split(tensor.op.reduce_axis[0], factor=LANES)
     partial = s.rfactor(tensor, lane)

@@ -15,6 +15,7 @@ from gpucomp import te, tir
 from gpucomp.kernels import registry
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
+from gpucomp.tir.expr import IterVar
 
 Array = np.ndarray[Any, Any]
 Made = tuple[Schedule, list[Any]]
@@ -48,12 +49,12 @@ def case(name: str, **shapes: int) -> Callable[[Callable[[Target], Made]], Calla
     return add
 
 
-def block(name: str = "x") -> te.IterVar:
+def block(name: str = "x") -> IterVar:
     """A block index."""
     return te.thread_axis(f"blockIdx.{name}")
 
 
-def thread(name: str = "x") -> te.IterVar:
+def thread(name: str = "x") -> IterVar:
     """A thread index."""
     return te.thread_axis(f"threadIdx.{name}")
 

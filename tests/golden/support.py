@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from gpucomp.kernels.arrays import poisoned, random_array
-from gpucomp.te import Schedule, create_schedule
+from gpucomp.te import Schedule, create_schedule, lower_schedule
 from gpucomp.tir.expr import IntImm, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import substitute
 from gpucomp.tir.interp import interpret
-from gpucomp.te import lower_schedule
 
 Array = np.ndarray[Any, Any]
 
