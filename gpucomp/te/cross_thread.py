@@ -61,7 +61,7 @@ def _check_order(work: Work, bounds: Bounds) -> None:
     outer: IterVar | None = None
     for leaf in serial:
         if leaf.iter_type == IterVar.CommReduce:
-            outer = outer or leaf
+            outer = leaf if outer is None else outer
         elif outer is not None:
             bound = next(
                 iv
