@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+import numpy as np
+
 from gpucomp.runtime.dlpack import compact_strides
 from gpucomp.runtime.ndarray import NDArray, is_compact
 from gpucomp.support.diagnostics import ArgumentError, LowerError, caller_span
@@ -111,6 +113,7 @@ def check_kinds(data: FunctionData, arguments: Sequence[Argument]) -> None:
                 f"{argument.title(data.name)} has {_axes(len(value.shape))} {list(value.shape)}, "
                 f"expected {_axes(count)} {_extents(param.shape)}",
                 "GC604",
+                f"give it {_axes(count)}: {param.name}.reshape(...)",
             )
         if param.access != "read" and value.read_only:
             refuse(
@@ -182,13 +185,14 @@ def _bind(name: str, program: HostProgram, arguments: Sequence[Argument], refuse
         else:
             env[argument.param.name] = argument.value
     origins = dict.fromkeys(env, "the scalar argument")
+    signature = signature_text(name, program.params)
     for argument, param, array in arrays:
         _bind_names(param.shape, array.shape, env, origins, f"axis {{}} of {argument.param.name}")
     for argument, param, array in arrays:
         origin = f"stride {{}} of {argument.param.name}"
         _bind_names(param.strides or (), array.strides, env, origins, origin)
     for argument, param, array in arrays:
-        _check_shape(argument.title(name), param, array, env, origins, refuse)
+        _check_shape(argument.title(name), param, array, env, origins, refuse, signature)
         _check_strides(argument.title(name), param, array, env, refuse)
         residue = array.address % param.alignment
         if residue and array.nbytes:
@@ -196,7 +200,7 @@ def _bind(name: str, program: HostProgram, arguments: Sequence[Argument], refuse
                 f"{argument.title(name)} starts {residue} bytes after a multiple of {param.alignment}: "
                 f"the kernel needs {param.alignment}-byte alignment",
                 "GC609",
-                "pass a copy, which is aligned: gpucomp.nd.array(x)",
+                f"pass a copy, which is aligned: gpucomp.nd.array({argument.param.name}, gpucomp.{array.device})",
             )
     return env
 
@@ -230,6 +234,7 @@ def _check_shape(
     env: Mapping[str, Scalar],
     origins: Mapping[str, str],
     refuse: _Refuse,
+    signature: str,
 ) -> None:
     for axis, (dim, extent) in enumerate(zip(param.shape, array.shape, strict=True)):
         try:
@@ -248,7 +253,7 @@ def _check_shape(
             f"{title} has shape {list(array.shape)}, expected {_extents(param.shape)}: "
             f"axis {axis} is {extent}, not {expected}{f' ({reasons})' if reasons else ''}",
             "GC605",
-            None,
+            f"the shapes are those of {signature}",
         )
 
 
@@ -303,17 +308,20 @@ def check_scalar(argument: Argument, function: str) -> Scalar:
     Raises:
         ArgumentError: no number, a fraction for an integer, or out of range.
     """
-    dtype, value = DType(argument.param.dtype), argument.value
-    convert = getattr(value, "item", None)
-    number: object = convert() if convert is not None and not isinstance(value, NDArray) else value
+    dtype, value, title = DType(argument.param.dtype), argument.value, argument.title(function)
+    number: object = value.item() if isinstance(value, np.generic) else value
     if not isinstance(number, (bool, int, float)):
-        refuse(f"{argument.title(function)} is a {type(value).__name__}, expected a number ({dtype})", "GC602")
+        refuse(f"{title} is a {type(value).__name__}, expected a number ({dtype})", "GC602", "pass a number, as in 1")
     if dtype.is_float:
         return float(number)
-    if number != int(number):
-        refuse(f"{argument.title(function)} is {number}, expected a whole number ({dtype})", "GC615")
+    if isinstance(number, float) and not number.is_integer():
+        refuse(f"{title} is {number}, expected a whole number ({dtype})", "GC615", "round it: int(x)")
     low = -(1 << (dtype.bits - 1)) if dtype.is_signed else 0
     high = (1 << (dtype.bits - 1 if dtype.is_signed else dtype.bits)) - 1
     if not low <= number <= high:
-        refuse(f"{argument.title(function)} is {number}, outside of {dtype}: {low} to {high}", "GC615")
+        refuse(
+            f"{title} is {number:,}, outside of {dtype}: {low:,} to {high:,}",
+            "GC615",
+            "declare the parameter with a wider type",
+        )
     return bool(number) if dtype.is_bool else int(number)

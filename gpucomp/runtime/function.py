@@ -33,6 +33,7 @@ from gpucomp.runtime.device import Device, current_stream
 from gpucomp.runtime.interop import adopt, result_converter
 from gpucomp.runtime.memory import Pool, get_pool
 from gpucomp.runtime.ndarray import NDArray, empty
+from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.support.hostexpr import Scalar
 from gpucomp.support.launch import BufferParam, FunctionData, KernelImage, Param, ScalarParam, Variant
 from gpucomp.support.launcher import Launcher, bind_program
@@ -330,7 +331,7 @@ class Function:
         """NDArrays for foreign arrays, and the numpy arrays to which results have to be copied back."""
         values: list[object] = []
         copies: list[tuple[_HostArray, NDArray]] = []
-        for argument in self._arguments([adopt(arg) for arg in args]):
+        for argument in self._arguments(self._adopt(args)):
             param, value, given = argument.param, argument.value, args[argument.position - 1]
             if not isinstance(value, NDArray) or not isinstance(given, np.ndarray) or self.kind == "cpu":
                 values.append(value)
@@ -340,6 +341,17 @@ class Function:
             if isinstance(param, BufferParam) and param.access != "read":
                 copies.append((type_cast("_HostArray", given), moved))
         return values, copies
+
+    def _adopt(self, args: Sequence[object]) -> list[object]:
+        params = self._params if len(args) == len(self._params) else self._input_params(len(args))
+        adopted: list[object] = []
+        for position, (param, arg) in enumerate(zip(params, args, strict=True), 1):
+            try:
+                adopted.append(adopt(arg) if isinstance(param, BufferParam) else arg)
+            except ArgumentError as error:
+                title = Argument(param, position, 0).title(self.name)
+                refuse(f"{title}: {error.message}", error.code, f"convert it: {param.name}.astype({param.dtype!r})")
+        return adopted
 
     def _upload(self, argument: Argument, host: NDArray) -> NDArray:
         param = argument.param

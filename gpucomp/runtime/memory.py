@@ -8,6 +8,7 @@ after a wait.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Final
 
 from gpucomp.runtime.base import DeviceAPI, Memory, get_api
@@ -32,6 +33,9 @@ class Pool:
     def __init__(self, api: DeviceAPI, index: int) -> None:
         self._api = api
         self._index = index
+        # Arrays are freed by the garbage collector, which may run anywhere, also inside this class while it holds
+        # the lock.  So freeing only appends here; whoever holds the lock, or the next one, sorts it in.
+        self._returned: deque[tuple[Memory, object | None]] = deque()
         self._lock = threading.Lock()
         self._free: dict[tuple[int, object | None], list[Memory]] = {}
         self.cached_bytes = 0
@@ -44,34 +48,58 @@ class Pool:
             DeviceError: the device is out of memory even after all cached memory was freed.
         """
         capacity = size_class(nbytes)
+        self._sort_in()
         with self._lock:
             cached = self._free.get((capacity, stream))
             memory = cached.pop() if cached else None
+            self.live_bytes += capacity
             if memory is not None:
                 self.cached_bytes -= capacity
-                self.live_bytes += capacity
                 return memory
         try:
-            memory = self._api.alloc(self._index, capacity, ALIGNMENT)
+            return self._alloc_new(capacity)
+        except BaseException:
+            with self._lock:
+                self.live_bytes -= capacity
+            raise
+
+    def _alloc_new(self, capacity: int) -> Memory:
+        try:
+            return self._api.alloc(self._index, capacity, ALIGNMENT)
         except DeviceError:
             if not self.cached_bytes:
                 raise
-            self.trim()
-            memory = self._api.alloc(self._index, capacity, ALIGNMENT)
-        with self._lock:
-            self.live_bytes += capacity
-        return memory
+        self.trim()
+        return self._api.alloc(self._index, capacity, ALIGNMENT)
 
     def free(self, memory: Memory, stream: object | None = None) -> None:
-        """Take memory back; queued work on ``stream`` may still use it."""
-        capacity = memory.nbytes
-        with self._lock:
+        """Take memory back; queued work on ``stream`` may still use it.  May be called by finalizers."""
+        self._returned.append((memory, stream))
+        self._sort_in()
+
+    def _sort_in(self) -> None:
+        while self._returned and self._lock.acquire(blocking=False):
+            try:
+                surplus = self._keep_returned()
+            finally:
+                self._lock.release()
+            for memory in surplus:
+                self._api.free(self._index, memory)
+
+    def _keep_returned(self) -> list[Memory]:
+        """Move returned memory to the free lists; what is over the limit is the result."""
+        surplus: list[Memory] = []
+        limit = self._limit()
+        while self._returned:
+            memory, stream = self._returned.popleft()
+            capacity = memory.nbytes
             self.live_bytes -= capacity
-            if self.cached_bytes + capacity <= self._limit():
-                self.cached_bytes += capacity
-                self._free.setdefault((capacity, stream), []).append(memory)
-                return
-        self._api.free(self._index, memory)
+            if self.cached_bytes + capacity > limit:
+                surplus.append(memory)
+                continue
+            self.cached_bytes += capacity
+            self._free.setdefault((capacity, stream), []).append(memory)
+        return surplus
 
     def release(self, held: list[Memory], stream: object | None = None) -> None:
         """Take several pieces back."""
@@ -84,6 +112,7 @@ class Pool:
 
     def trim(self) -> None:
         """Give all cached memory back to the driver."""
+        self._sort_in()
         with self._lock:
             pieces = [memory for cached in self._free.values() for memory in cached]
             self._free.clear()

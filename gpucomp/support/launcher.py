@@ -20,10 +20,11 @@ import keyword
 import linecache
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final, NoReturn, Protocol, TypeAlias
 from typing import cast as type_cast
 
-from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.support.diagnostics import ArgumentError, caller_span
 from gpucomp.support.dtype import DType
 from gpucomp.support.hashing import digest
 from gpucomp.support.hostexpr import HELPERS, HostExpr, is_fact, render_python
@@ -238,7 +239,7 @@ def _describe(param: Param) -> str:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise ArgumentError(message, code="GC610")
+    raise ArgumentError(message, code="GC610", where=caller_span())
 
 
 def _refuse_grid(kernel: str, grid: tuple[int, ...], limits: tuple[int, ...]) -> NoReturn:
@@ -246,13 +247,15 @@ def _refuse_grid(kernel: str, grid: tuple[int, ...], limits: tuple[int, ...]) ->
     raise ArgumentError(
         f"kernel {kernel} needs {extent:,} blocks along blockIdx.{axis}, the device allows {limit:,}",
         code="GC611",
+        where=caller_span(),
         hint="bind the long axis to blockIdx.x, or split it so that each block does more",
     )
 
 
 @functools.lru_cache(maxsize=1024)
 def _compile(source: str) -> Callable[[Mapping[str, object], DeviceServices], Launcher]:
-    filename = f"<gpucomp launcher {digest(source)[:12]}>"
+    # A name inside the package: errors then point past it, at the user's call.
+    filename = str(Path(__file__).parent / f"<launcher {digest(source)[:12]}>")
     namespace: dict[str, object] = {**HELPERS, "refuse": _refuse, "refuse_grid": _refuse_grid}
     # A traceback through the launcher shows its lines.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
