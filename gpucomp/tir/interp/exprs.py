@@ -312,6 +312,8 @@ class ExprCompiler:
         if not c.arr and x.arr == y.arr and (not x.arr or x.wide == y.wide):
             text = f"({x.text} if {c.text} else {y.text})"
             return self.pure(text, (c, x, y), dtype, arr=x.arr, lo=min(x.lo, y.lo), hi=max(x.hi, y.hi), wide=x.wide)
+        if c.arr and dtype.lanes > c.dtype.lanes:  # one answer for all lanes of a thread's vector
+            c = self.pure(f"{c.text}[:, None]", (c,), c.dtype, arr=True)
         if dtype.is_int:
             text = f"np.where({c.text}, {self.typed(x)}, {self.typed(y)})"
             wide = dtype.bits == 64 and dtype.is_signed
@@ -335,7 +337,8 @@ class ExprCompiler:
         result = self.w.name("v")
         saved = dict(self.volatile)
         sides: list[Val] = []
-        for header, side in ((f"if {c.text}:", then), ("else:", other)):
+        # Not "else:": what the second side shares with the surroundings is defined between the two.
+        for header, side in ((f"if {c.text}:", then), (f"if not ({c.text}):", other)):
             self.open(header)
             val = side()
             # Both sides end in one representation: own type, so that neither interval matters afterwards.
