@@ -13,8 +13,8 @@ from gpucomp.te.api import (
     thread_axis,
     var,
 )
+from gpucomp.te.lower import lower_schedule
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
-from gpucomp.te.postproc import lower_schedule
 from gpucomp.te.reduction import all_of as all
 from gpucomp.te.reduction import any_of as any
 from gpucomp.te.reduction import comm_reducer

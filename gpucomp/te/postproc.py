@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import caller_span, did_you_mean
-from gpucomp.te.bound import infer_bound
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.operation import Operation
-from gpucomp.te.schedule_ops import schedule_ops
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import BufferLoad, Expr, ProducerLoad, Var
@@ -26,9 +23,6 @@ from gpucomp.tir.stmt import (
     ProducerStore,
     Stmt,
 )
-
-if TYPE_CHECKING:
-    from gpucomp.te.state import Schedule
 
 Arg = Tensor | Buffer | Var
 
@@ -184,43 +178,3 @@ def _check_free(func: PrimFunc) -> None:
             where=caller_span(),
             hint=f"add {name} to the arguments; a kernel finds an extent n in a shape (n, ...), not in (n * 2, ...)",
         )
-
-
-def lower_schedule(
-    sch: Schedule, args: Sequence[Arg], name: str = "main", binds: Mapping[Tensor, Buffer] | None = None
-) -> PrimFunc:
-    """Lower a schedule to a function in buffer form.
-
-    Args:
-        sch: the schedule; it is not changed.
-        args: tensors, buffers and scalar variables, in the order of the parameters.
-        name: name of the function.
-        binds: buffers (with strides, offsets) to use for some of the tensors.
-
-    Returns:
-        A function whose body holds BufferLoad, BufferStore and BufferRealize on multi-dimensional buffers, thread
-        axes hoisted around each kernel.
-
-    Raises:
-        ScheduleError: the schedule is illegal (GC12x), or the arguments do not fit (GC13x).
-    """
-    norm = sch.normalize()
-    stmt = schedule_ops(norm, infer_bound(norm))
-    return to_prim_func(_current(norm, args), stmt, _current_binds(norm, binds), name)
-
-
-def _current(norm: Schedule, args: Sequence[Any]) -> list[Any]:
-    """Arguments as the rebuilt operations name them."""
-    return [_rebuilt(norm, a) if isinstance(a, Tensor) else a for a in args]
-
-
-def _current_binds(norm: Schedule, binds: Mapping[Tensor, Buffer] | None) -> dict[Tensor, Buffer]:
-    return {_rebuilt(norm, t): b for t, b in (binds or {}).items()}
-
-
-def _rebuilt(norm: Schedule, tensor: Tensor) -> Tensor:
-    stage = norm.stage_map.get(tensor.op)
-    if stage is None:
-        return tensor
-    op: Operation = stage.op
-    return op.output(tensor.value_index)

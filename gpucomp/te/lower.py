@@ -1,0 +1,58 @@
+"""Lowering a schedule: from stages to a function in buffer form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gpucomp.support.recursion import ensure_recursion
+from gpucomp.te.bound import infer_bound
+from gpucomp.te.operation import Operation
+from gpucomp.te.postproc import Arg, to_prim_func
+from gpucomp.te.schedule_ops import schedule_ops
+from gpucomp.te.state import Schedule
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.function import PrimFunc
+
+
+def lower_schedule(
+    sch: Schedule, args: Sequence[Arg], name: str = "main", binds: Mapping[Tensor, Buffer] | None = None
+) -> PrimFunc:
+    """Lower a schedule to a function in buffer form.
+
+    Args:
+        sch: the schedule; it is not changed.
+        args: tensors, buffers and scalar variables, in the order of the parameters.
+        name: name of the function.
+        binds: buffers (with strides, offsets) to use for some of the tensors.
+
+    Returns:
+        A function whose body holds BufferLoad, BufferStore and BufferRealize on multi-dimensional buffers, thread
+        axes hoisted around each kernel.
+
+    Raises:
+        ScheduleError: the schedule is illegal (GC12x), or the arguments do not fit (GC13x).
+    """
+    # Each stage at root encloses what follows it: the statement is at least as deep as there are stages.
+    ensure_recursion(2 * len(sch.stages) + 100)
+    norm = sch.normalize()
+    stmt = schedule_ops(norm, infer_bound(norm))
+    return to_prim_func(_current(norm, args), stmt, _current_binds(norm, binds), name)
+
+
+def _current(norm: Schedule, args: Sequence[Any]) -> list[Any]:
+    """Arguments as the rebuilt operations name them."""
+    return [_rebuilt(norm, a) if isinstance(a, Tensor) else a for a in args]
+
+
+def _current_binds(norm: Schedule, binds: Mapping[Tensor, Buffer] | None) -> dict[Tensor, Buffer]:
+    return {_rebuilt(norm, t): b for t, b in (binds or {}).items()}
+
+
+def _rebuilt(norm: Schedule, tensor: Tensor) -> Tensor:
+    stage = norm.stage_map.get(tensor.op)
+    if stage is None:
+        return tensor
+    op: Operation = stage.op
+    return op.output(tensor.value_index)
