@@ -37,6 +37,10 @@ class AccessWriter(ValueWriter):
         """Write index arithmetic, which does not overflow."""
         raise NotImplementedError
 
+    def test(self, node: Expr) -> str:
+        """Write a condition: index arithmetic unless it depends on memory."""
+        raise NotImplementedError
+
     def lookup(self, var: Var) -> str:
         """The value of a variable."""
         found = self.env.get(var)
@@ -108,7 +112,7 @@ class AccessWriter(ValueWriter):
         outer = self.mask if self.mask_lanes == lanes else ""
         if predicate is None:
             return outer
-        own = self.value(predicate)
+        own = self.test(predicate)
         if predicate.dtype.lanes == 1:
             own = self.splat("i1", own, lanes)
         if not outer:
