@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -34,23 +34,30 @@ def run(out: str | None, seed: int, as_json: bool) -> int:
     kinds = survey()
     default = default_title(kinds)
     devices = [device for kind in kinds for device in kind.devices if not device.is_simulator]
-    failed = False
     say_to = _quiet if as_json else say
     log(numpy_note())
+    results: dict[str, list[Measurement | GpucompError]] = {}
     with NumpySide() as numpy:
         for device in devices:
-            failed = not _demonstrate(device, default, numpy, folder, seed, as_json) or failed
+            results[device.title] = _demonstrate(device, default, numpy, folder, seed, as_json)
     if not any(device.kind == "cuda" for device in devices):
-        _write_cuda_sources(folder / "cuda-sm_90")
-        say_to(
-            f"cuda        no device here; the sources for sm_90 are generated all the same, in {folder / 'cuda-sm_90'}"
-        )
+        cuda_folder = folder / "cuda-sm_90"
+        _write_cuda_sources(cuda_folder)
+        say_to(f"  cuda      no device here; its sources are generated all the same, in {cuda_folder}")
     say_to()
     say_to(f"generated sources: {folder}")
+    if default in results:
+        say_to(f"used when no device is named: {default}; against numpy: {_speeds(results[default])}")
     say_to("next:")
     for command in next_commands(default):
         say_to(f"  {command}")
-    return 1 if failed or not any(device.works for device in devices) else 0
+    right = [isinstance(result, Measurement) and result.correct for kept in results.values() for result in kept]
+    return 0 if right and all(right) and all(results.values()) else 1
+
+
+def _speeds(results: Iterable[Measurement | GpucompError]) -> str:
+    measured = [result for result in results if isinstance(result, Measurement)]
+    return ", ".join(f"{result.workload.label} {result.vs_numpy:.2f}x" for result in measured if result.vs_numpy)
 
 
 def next_commands(default: str) -> tuple[str, ...]:
@@ -93,7 +100,7 @@ def _demonstrate(found: DeviceReport, default: str, numpy: NumpySide, folder: Pa
         say(f"{star} {found.title:10}{device_title(found)}{purpose}", bold=True)
     if not found.works:
         log(f"{found.title} does not work: {found.problem} (gpucomp doctor says more)")
-        return False
+        return []
     results = [
         result if isinstance(result, GpucompError) else _kept(result, folder / found.title.replace(":", "-"))
         for result in _measurements(found, numpy, seed)
@@ -109,7 +116,7 @@ def _demonstrate(found: DeviceReport, default: str, numpy: NumpySide, folder: Pa
             rows.append(row(result))
     if rows and not as_json:
         table(COLUMNS, rows, numbers=range(3, len(COLUMNS) - 1))
-    return all(isinstance(result, Measurement) and result.correct for result in results)
+    return results
 
 
 def _measurements(found: DeviceReport, numpy: NumpySide, seed: int) -> Iterator[Measurement | GpucompError]:

@@ -7,6 +7,7 @@ from typing import Final
 from gpucomp.cli.console import announce_defaults, code, json_line
 from gpucomp.cli.workload import make_workload, parse_shape
 from gpucomp.driver import source, stages
+from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.target.target import Target
 
 _LANGUAGES: Final = {"cuda": "cuda", "opencl": "c", "llvm": "llvm"}
@@ -14,7 +15,7 @@ _LANGUAGES: Final = {"cuda": "cuda", "opencl": "c", "llvm": "llvm"}
 
 def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, as_json: bool) -> None:
     """The command."""
-    chosen = Target(target)
+    chosen = _target(target)
     workload = make_workload(op, parse_shape(shape) if shape else None, dtype, chosen)
     missing: dict[str, object] = {}
     if chosen.arch and chosen.arch not in target:
@@ -42,3 +43,10 @@ def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, a
             "text": text,
         }
     )
+
+
+def _target(text: str) -> Target:
+    try:
+        return Target(text)
+    except LowerError as error:
+        raise ArgumentError(f"--target {text}: {error.message}", code="GC644", hint=error.hint) from error
