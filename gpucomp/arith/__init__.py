@@ -5,7 +5,14 @@ from __future__ import annotations
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.bounds import ConstIntBound, ModularSet
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
-from gpucomp.arith.solve import deduce_bound, detect_clip_bound, detect_linear_equation, eval_set, intersect, union
+from gpucomp.arith.solve import (
+    deduce_bound,
+    detect_clip_bound,
+    detect_linear_equation,
+    eval_set,
+    intersect,
+    union,
+)
 
 __all__ = [
     "NEG_INF",

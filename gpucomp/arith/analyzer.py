@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
 from gpucomp.arith.linear import Linear
 from gpucomp.arith.logic import operands, strip_likely
 from gpucomp.arith.sets import Domains
-from gpucomp.arith.state import Form, Impure
+from gpucomp.arith.state import Form, Impure, Node
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
@@ -102,7 +102,9 @@ class Analyzer(Linear):
             hint="pass override=True to replace what is known",
         )
 
-    def update(self, var: Var | IterVar, info: ConstIntBound | ModularSet | IntSet, override: bool = False) -> None:
+    def update(
+        self, var: Var | IterVar, info: ConstIntBound | ModularSet | IntSet, override: bool = False
+    ) -> None:
         """Set what is known about ``var``: a bound, a congruence, or an interval set with constant ends.
 
         Raises:
@@ -147,7 +149,7 @@ class Analyzer(Linear):
                 self._facts_of.setdefault(atom, []).append(fact)
 
     @contextmanager
-    def constraint_scope(self, condition: ExprLike) -> Iterator[None]:
+    def constraint_scope(self, condition: ExprLike) -> Generator[None]:
         """Inside the ``with`` block ``condition`` holds."""
         saved = self.enter_constraint(condition)
         try:
@@ -211,14 +213,14 @@ class Analyzer(Linear):
             self._learn({t: -k for t, k in terms.items()}, -const)
             self._learn_congruence(terms, const)
 
-    def _negation_node(self, condition: Expr) -> Expr | None:
+    def _negation_node(self, condition: Node) -> Expr | None:
         kind = type(condition)
         if kind is e.Not:
-            return condition.a  # type: ignore[attr-defined]
+            return condition.a
         if kind is e.EQ:
-            return e.NE(condition.a, condition.b)  # type: ignore[attr-defined]
+            return e.NE(condition.a, condition.b)
         if kind is e.NE:
-            return e.EQ(condition.a, condition.b)  # type: ignore[attr-defined]
+            return e.EQ(condition.a, condition.b)
         return None if kind in (e.LT, e.LE, e.GT, e.GE) else e.Not(condition)
 
     def _learn(self, terms: dict[Expr, int], const: int) -> None:
@@ -274,10 +276,10 @@ class Analyzer(Linear):
 
         ``steps`` is accepted for compatibility: one pass reaches the fixed point.
         """
-        done = self._memo.get(expr)  # type: ignore[arg-type]
+        node = expr if isinstance(expr, Expr) else operators.convert(expr)
+        done = self._memo.get(node)
         if done is not None:
             return done
-        node = operators.convert(expr)
         if node.depth > _DEEP:
             ensure_recursion(node.depth)
         try:
@@ -365,7 +367,12 @@ def _same(x: tuple[object, ...], y: tuple[object, ...]) -> bool:
     """Equality of bindings: expressions by identity, numbers by value."""
     if len(x) != len(y):
         return False
-    return all([p is q or (not isinstance(p, Expr) and not isinstance(q, Expr) and p == q) for p, q in zip(x, y, strict=True)])
+    return all(
+        [
+            p is q or (not isinstance(p, Expr) and not isinstance(q, Expr) and p == q)
+            for p, q in zip(x, y, strict=True)
+        ]
+    )
 
 
 class _Layered(dict[Expr, Any]):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from gpucomp.arith.bounds import INF, type_range
-from gpucomp.arith.state import Form, Terms
+from gpucomp.arith.state import Form, Node, Terms
 from gpucomp.arith.sums import Sums
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
@@ -127,13 +127,16 @@ class Division(Sums):
             result[atom] = result.get(atom, 0) + k
         return {atom: k for atom, k in result.items() if k}
 
-    def _single_quotient(self, terms: Terms, const: int, divisor: int, dtype: DType) -> tuple[Terms, int, int] | None:
+    def _single_quotient(
+        self, terms: Terms, const: int, divisor: int, dtype: DType
+    ) -> tuple[Terms, int, int] | None:
         """Nested digits: (n//a + k)//c = (n + k*a)//(a*c), and (n%m)//c = (n//c) % (m//c) where c | m.
 
         Returns new terms, constant and divisor; divisor 0 marks a finished quotient.
         """
         if len(terms) != 1:
             return None
+        atom: Node
         ((atom, k),) = terms.items()
         kind = type(atom)
         if k != 1 or (kind is not e.FloorDiv and kind is not e.FloorMod):
@@ -141,7 +144,7 @@ class Division(Sums):
         inner = self._positive_divisor(atom)
         if inner is None:
             return None
-        n, n_const = self._form(atom.a)  # type: ignore[attr-defined]
+        n, n_const = self._form(atom.a)
         if kind is e.FloorDiv:
             if inner * divisor > type_range(dtype)[1]:
                 return None
@@ -151,8 +154,8 @@ class Division(Sums):
             return (*self._remainder(digits, digits_const, inner // divisor, dtype), 0)
         return None
 
-    def _positive_divisor(self, atom: Expr) -> int | None:
-        divisor = atom.b  # type: ignore[attr-defined]
+    def _positive_divisor(self, atom: Node) -> int | None:
+        divisor = atom.b
         return divisor.value if type(divisor) is IntImm and divisor.value > 0 else None
 
     def _remainder(self, terms: Terms, const: int, divisor: int, dtype: DType) -> Form:
@@ -241,7 +244,7 @@ class Division(Sums):
             terms, const = changed
         return terms, const
 
-    def _merge_product(self, terms: Terms, const: int, atom: Expr, dtype: DType) -> Form | None:
+    def _merge_product(self, terms: Terms, const: int, atom: Node, dtype: DType) -> Form | None:
         """(n // s)*s + n % s is n, and n - (n // s)*s is n % s, for a divisor s that is no literal."""
         factors = self._factors.get(atom)
         if factors is None or len(factors) != 2:
@@ -260,21 +263,22 @@ class Division(Sums):
     def _plus(self, terms: Terms, const: int, form: Form, k: int) -> Form:
         return self._merged(terms, {x: j * k for x, j in form[0].items()}), const + k * form[1]
 
-    def _merge_remainder(self, terms: Terms, const: int, atom: Expr, dtype: DType) -> Form | None:
+    def _merge_remainder(self, terms: Terms, const: int, atom: Node, dtype: DType) -> Form | None:
         """a*(n % c) + a*c*(n // c) is a*n; with (n // c) % d in place of n // c it is a*(n % (c*d))."""
         c = self._positive_divisor(atom)
         if c is None or len(terms) < 2:
             return None
         a = terms[atom]
-        n, n_const = self._form(atom.a)  # type: ignore[attr-defined]
+        n, n_const = self._form(atom.a)
         target = a * c
+        other: Node
         for other, k in terms.items():
             if k != target or other is atom:
                 continue
             kind = type(other)
             if kind is e.FloorMod and self._positive_divisor(other) is not None:
-                high, high_const = self._form(other.a)  # type: ignore[attr-defined]
-                d = other.b.value  # type: ignore[attr-defined]
+                high, high_const = self._form(other.a)
+                d = other.b.value
             elif kind is e.FloorDiv:
                 (high, high_const), d = ({other: 1}, 0), 0
             else:
@@ -296,7 +300,7 @@ class Division(Sums):
         rest = {t: k for t, k in terms.items() if t is not atom and t not in n}
         return self._plus(rest, const + a * n_const, self._quotient(n, n_const, c, dtype), target * -1)
 
-    def _merge_quotient(self, terms: Terms, const: int, atom: Expr, dtype: DType) -> Form | None:
+    def _merge_quotient(self, terms: Terms, const: int, atom: Node, dtype: DType) -> Form | None:
         """a*n - a*c*(n // c) is a*(n % c)."""
         c = self._positive_divisor(atom)
         if c is None or len(terms) < 2:
@@ -304,7 +308,7 @@ class Division(Sums):
         k = terms[atom]
         if k % c:
             return None
-        n = self._form(atom.a)  # type: ignore[attr-defined]
+        n = self._form(atom.a)
         return self._minus_whole(terms, const, atom, -k // c, n, None, c, dtype)
 
     def _minus_whole(
@@ -330,10 +334,10 @@ class Division(Sums):
             form = (digit, 0)
         return self._plus(rest, const - a * n[1], form, a)
 
-    def _absorb(self, terms: Terms, const: int, atom: Expr, dtype: DType) -> Form | None:
+    def _absorb(self, terms: Terms, const: int, atom: Node, dtype: DType) -> Form | None:
         """min(i*8 + 7, n) - i*8 is min(7, n - i*8): terms that cancel in one operand move inside."""
         k = terms[atom]
-        x, y = self._form(atom.a), self._form(atom.b)  # type: ignore[attr-defined]
+        x, y = self._form(atom.a), self._form(atom.b)
         inside: Terms = {}
         for t, j in terms.items():
             if t is not atom and j % k == 0 and (x[0].get(t) == -(j // k) or y[0].get(t) == -(j // k)):
@@ -345,7 +349,7 @@ class Division(Sums):
             return None
         rest = {t: j for t, j in terms.items() if t is not atom and t not in inside}
         moved = (inside, shift)
-        result = self._extremum(type(atom), self._sum(x, moved), self._sum(y, moved), dtype)  # type: ignore[arg-type]
+        result = self._extremum(type(atom), self._sum(x, moved), self._sum(y, moved), dtype)
         return self._plus(rest, const - shift * k, result, k)
 
     def _left(self, form: Form, inside: Terms) -> bool:

@@ -35,7 +35,11 @@ class IntSet:
     def is_nothing(self) -> bool:
         """True if it is known to be empty."""
         low, high = self.min_value, self.max_value
-        return low is POS_INF or high is NEG_INF or (isinstance(low, IntImm) and isinstance(high, IntImm) and low.value > high.value)
+        return (
+            low is POS_INF
+            or high is NEG_INF
+            or (isinstance(low, IntImm) and isinstance(high, IntImm) and low.value > high.value)
+        )
 
     def is_everything(self) -> bool:
         """True if neither end is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpucomp.arith.simplify import Simplify, boolean
+from gpucomp.arith.state import Node
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm
 from gpucomp.tir.intrin import Op
@@ -71,10 +72,9 @@ class Logic(Simplify):
         """True if an operand's negation is an operand too."""
         plain = dict.fromkeys([strip_likely(x) for x in kept])
         for item in plain:
-            kind = type(item)
-            if kind is e.Not and item.a in plain:
+            if isinstance(item, e.Not) and item.a in plain:
                 return True
-            if kind is e.EQ and e.NE(item.a, item.b) in plain:
+            if isinstance(item, e.EQ) and e.NE(item.a, item.b) in plain:
                 return True
         return False
 
@@ -116,22 +116,22 @@ class Logic(Simplify):
                 new[item] = self._equation(e.EQ if conjunction else e.NE, item, const + conjunction)
                 dropped[opposite[1]] = None
         for item in kept:
-            if type(item) is e.EQ or type(item) is e.NE:
-                if not self._merge_equation(item, best, conjunction, dropped):
-                    return None
+            equation = type(item) is e.EQ or type(item) is e.NE
+            if equation and not self._merge_equation(item, best, conjunction, dropped):
+                return None
         return {new.get(x, x): None for x in kept if x not in dropped} if dropped else kept
 
     def _equation(self, kind: type[e.BinaryOp], order: Expr, const: int) -> Expr:
         """The sum of an order condition, compared with -const."""
-        condition = strip_likely(order)
-        dtype = condition.a.dtype  # type: ignore[attr-defined]
+        condition: Node = strip_likely(order)
+        dtype = condition.a.dtype
         return self._simp(kind(self._build(self._orders[condition][0], 0, dtype), IntImm(dtype, -const)))
 
     def _merge_equation(
-        self, item: Expr, best: dict[_Key, tuple[int, Expr]], conjunction: bool, dropped: dict[Expr, None]
+        self, item: Node, best: dict[_Key, tuple[int, Expr]], conjunction: bool, dropped: dict[Expr, None]
     ) -> bool:
         """Compare T == v (or !=) with T + c < 0; False if the two decide the whole condition."""
-        a, b = item.a, item.b  # type: ignore[attr-defined]
+        a, b = item.a, item.b
         if not a.dtype.is_int:
             return True
         terms, const = self._difference(self._form(a), self._form(b))
@@ -144,9 +144,7 @@ class Logic(Simplify):
                 if not holds:
                     return False
                 dropped[order[1]] = None
-            elif type(item) is e.EQ and holds:
-                dropped[item] = None
-            elif type(item) is e.NE and conjunction and not holds:
+            elif (type(item) is e.EQ and holds) or (type(item) is e.NE and conjunction and not holds):
                 dropped[item] = None
             elif type(item) is e.NE and not conjunction:
                 if holds:

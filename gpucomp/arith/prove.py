@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from gpucomp.arith.division import Division
-from gpucomp.arith.state import Form, Terms
+from gpucomp.arith.state import Form, Node, Terms
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr
 
 _ATTEMPTS = 48  # sums that one question may look at
-_COMPLEX = (e.FloorDiv, e.FloorMod, e.Min, e.Max, e.Select, e.Mul)
+_COMPLEX = frozenset((e.FloorDiv, e.FloorMod, e.Min, e.Max, e.Select, e.Mul))
 
 
 class Prove(Division):
@@ -36,10 +36,7 @@ class Prove(Division):
         return None
 
     def _has_complex(self, terms: Terms) -> bool:
-        for t in terms:
-            if type(t) in _COMPLEX:
-                return True
-        return False
+        return not _COMPLEX.isdisjoint([type(t) for t in terms])
 
     def _prove_nonnegative(self, terms: Terms, const: int, depth: int) -> bool:
         self._attempts = _ATTEMPTS
@@ -63,19 +60,10 @@ class Prove(Division):
         for atom, k in terms.items():
             kind = type(atom)
             if kind is e.Min or kind is e.Max:
-                one = self._nonnegative(*self._replace(terms, const, atom, self._form(atom.a)), depth - 1)  # type: ignore[attr-defined]
-                both = (kind is e.Min) == (k > 0)
-                if one != both:
-                    if one:
-                        return True
-                    continue
-                if self._nonnegative(*self._replace(terms, const, atom, self._form(atom.b)), depth - 1):  # type: ignore[attr-defined]
+                if self._split(terms, const, atom, (kind is e.Min) == (k > 0), depth):
                     return True
             elif kind is e.Select:
-                x, y = self._form(atom.true_value), self._form(atom.false_value)  # type: ignore[attr-defined]
-                if self._nonnegative(*self._replace(terms, const, atom, x), depth - 1) and self._nonnegative(
-                    *self._replace(terms, const, atom, y), depth - 1
-                ):
+                if self._split_select(terms, const, atom, depth):
                     return True
             else:
                 opened = self._open(terms, const, atom, k)
@@ -83,11 +71,24 @@ class Prove(Division):
                     return True
         return bool(self._facts) and self._use_facts(terms, const, depth)
 
+    def _split(self, terms: Terms, const: int, atom: Node, both: bool, depth: int) -> bool:
+        """An extremum is one of its operands: ask about both, or about either where it bounds the sum."""
+        one = self._nonnegative(*self._replace(terms, const, atom, self._form(atom.a)), depth)
+        if one != both:
+            return one
+        return self._nonnegative(*self._replace(terms, const, atom, self._form(atom.b)), depth)
+
+    def _split_select(self, terms: Terms, const: int, atom: Node, depth: int) -> bool:
+        x, y = self._form(atom.true_value), self._form(atom.false_value)
+        return self._nonnegative(*self._replace(terms, const, atom, x), depth) and self._nonnegative(
+            *self._replace(terms, const, atom, y), depth
+        )
+
     def _replace(self, terms: Terms, const: int, atom: Expr, form: Form) -> Form:
         rest = {t: k for t, k in terms.items() if t is not atom}
         return self._plus(rest, const, form, terms[atom])
 
-    def _open(self, terms: Terms, const: int, atom: Expr, k: int) -> Form | None:
+    def _open(self, terms: Terms, const: int, atom: Node, k: int) -> Form | None:
         """A sum whose being >= 0 implies it for this one, without one division.
 
         n//c lies between (n - c + 1)/c and n/c; everything is scaled by c, and scaled sum > -c is enough.
@@ -100,9 +101,9 @@ class Prove(Division):
             scale = c // math.gcd(c, k)
             rest = {t: j * scale for t, j in terms.items() if t is not atom}
             slack = scale - 1 - (k * scale // c * (c - 1) if k > 0 else 0)
-            return self._plus(rest, const * scale + slack, self._form(atom.a), k * scale // c)  # type: ignore[attr-defined]
-        if kind is e.FloorMod and k < 0 and self._bound(atom.a)[0] >= 0:  # type: ignore[attr-defined]
-            return self._replace(terms, const, atom, self._form(atom.a))  # type: ignore[attr-defined]
+            return self._plus(rest, const * scale + slack, self._form(atom.a), k * scale // c)
+        if kind is e.FloorMod and k < 0 and self._bound(atom.a)[0] >= 0:
+            return self._replace(terms, const, atom, self._form(atom.a))
         if kind is e.FloorMod:
             return self._open_remainder(terms, const, atom, k)
         if kind is not e.Mul:
@@ -118,9 +119,9 @@ class Prove(Division):
                 return self._replace(terms, const, atom, n)
         return None
 
-    def _open_remainder(self, terms: Terms, const: int, atom: Expr, k: int) -> Form | None:
+    def _open_remainder(self, terms: Terms, const: int, atom: Node, k: int) -> Form | None:
         """n % s of a symbolic s > 0 lies in [0, s - 1]."""
-        s = atom.b  # type: ignore[attr-defined]
+        s = atom.b
         if self._positive_divisor(atom) is not None or self._bound(s)[0] < 1:
             return None
         if k > 0:

@@ -38,8 +38,18 @@ RULES: Final[tuple[Rule, ...]] = tuple(
             ("max-of-negative-multiples", "max(x * c1, y * c1)", "min(x, y) * c1", "c1 < 0"),
             ("min-of-products", "min(x * z, y * z)", "min(x, y) * z", "nonnegative(z)"),
             ("max-of-products", "max(x * z, y * z)", "max(x, y) * z", "nonnegative(z)"),
-            ("min-multiple-and-literal", "min(x * c1, c2)", "min(x, c2 // c1) * c1", "c1 > 1 and c2 % c1 == 0"),
-            ("max-multiple-and-literal", "max(x * c1, c2)", "max(x, c2 // c1) * c1", "c1 > 1 and c2 % c1 == 0"),
+            (
+                "min-multiple-and-literal",
+                "min(x * c1, c2)",
+                "min(x, c2 // c1) * c1",
+                "c1 > 1 and c2 % c1 == 0",
+            ),
+            (
+                "max-multiple-and-literal",
+                "max(x * c1, c2)",
+                "max(x, c2 // c1) * c1",
+                "c1 > 1 and c2 % c1 == 0",
+            ),
             ("max-of-mins", "max(min(x, y), min(x, z))", "min(x, max(y, z))"),
             ("min-of-maxes", "min(max(x, y), max(x, z))", "max(x, min(y, z))"),
             ("min-max-absorbs", "min(x, max(x, y))", "x"),
@@ -68,7 +78,12 @@ RULES: Final[tuple[Rule, ...]] = tuple(
             ("trunc-nested", "Div(Div(x, c1), c2)", "Div(x, c1 * c2)", "c1 > 0 and c2 > 0 and fits(c1 * c2)"),
             ("trunc-negative-divisor", "Div(x, c1)", "0 - Div(x, 0 - c1)", "c1 < -1"),
             ("trunc-remainder-negative-divisor", "Mod(x, c1)", "Mod(x, 0 - c1)", "c1 < -1"),
-            ("trunc-nested-remainder", "Mod(Mod(x, c1), c2)", "Mod(x, c2)", "c1 > 0 and c2 > 0 and c1 % c2 == 0"),
+            (
+                "trunc-nested-remainder",
+                "Mod(Mod(x, c1), c2)",
+                "Mod(x, c2)",
+                "c1 > 0 and c2 > 0 and c1 % c2 == 0",
+            ),
             # Choices.
             ("select-then-same", "Select(p, Select(p, x, y), z)", "Select(p, x, z)"),
             ("select-else-same", "Select(p, x, Select(p, y, z))", "Select(p, x, z)"),
@@ -80,7 +95,12 @@ RULES: Final[tuple[Rule, ...]] = tuple(
             # Bits of index arithmetic.
             ("shift-left", "shift_left(x, c1)", "x * 2**c1", "0 <= c1 and fits(2**c1)"),
             ("shift-right", "shift_right(x, c1)", "x // 2**c1", "0 <= c1 and fits(2**c1)"),
-            ("low-bits", "bitwise_and(x, c1)", "x % (c1 + 1)", "c1 > 0 and fits(c1 + 1) and c1 & (c1 + 1) == 0"),
+            (
+                "low-bits",
+                "bitwise_and(x, c1)",
+                "x % (c1 + 1)",
+                "c1 > 0 and fits(c1 + 1) and c1 & (c1 + 1) == 0",
+            ),
         )
     ]
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet, is_infinite
-from gpucomp.arith.state import Form, Terms, TooLarge
+from gpucomp.arith.state import Form, Node, Terms, TooLarge
 from gpucomp.arith.vectors import Vectors
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
@@ -15,7 +15,9 @@ from gpucomp.tir.functor import free_vars
 
 Ends = tuple[Form | None, Form | None]
 """Lower and upper end as sums; None is infinite."""
-Domains = Mapping[Var, IntSet | Range] | Mapping[IterVar, IntSet | Range] | Mapping[Var | IterVar, IntSet | Range]
+Domains = (
+    Mapping[Var, IntSet | Range] | Mapping[IterVar, IntSet | Range] | Mapping[Var | IterVar, IntSet | Range]
+)
 
 _NO_ENDS: Ends = (None, None)
 
@@ -115,7 +117,11 @@ class _Evaluation:
         owner = self.owner
         if node.dtype.lanes > 1:
             lanes = IntSet.vector(owner._simp(node))
-            return owner.union([self.run(x) for x in (lanes.min_value, lanes.max_value)]) if _finite(lanes) else lanes
+            return (
+                owner.union([self.run(x) for x in (lanes.min_value, lanes.max_value)])
+                if _finite(lanes)
+                else lanes
+            )
         simple = owner._simp(node)
         if free_vars(simple).isdisjoint(self.keys):
             return IntervalSet(simple, simple)
@@ -161,7 +167,7 @@ class _Evaluation:
     def of_expr(self, node: Expr) -> Ends:
         return self.of_form(self.owner._form(node), node.dtype)
 
-    def compute(self, atom: Expr) -> Ends:
+    def compute(self, atom: Node) -> Ends:
         if isinstance(atom, Var):
             return self.doms.get(atom, _NO_ENDS)
         kind = type(atom)
@@ -173,13 +179,13 @@ class _Evaluation:
         if kind is e.Mul:
             return self.product(atom)
         if kind is e.Min or kind is e.Max:
-            x, y = self.of_expr(atom.a), self.of_expr(atom.b)  # type: ignore[attr-defined]
+            x, y = self.of_expr(atom.a), self.of_expr(atom.b)
             return self.extremum(kind, x, y, atom.dtype)
         if kind is e.Select:
-            x, y = self.of_expr(atom.true_value), self.of_expr(atom.false_value)  # type: ignore[attr-defined]
+            x, y = self.of_expr(atom.true_value), self.of_expr(atom.false_value)
             return owner._hull(x, y, atom.dtype)
-        if kind is e.Call and atom.op.name == "tir.if_then_else":  # type: ignore[attr-defined]
-            x, y = self.of_expr(atom.args[1]), self.of_expr(atom.args[2])  # type: ignore[attr-defined]
+        if kind is e.Call and atom.op.name == "tir.if_then_else":
+            x, y = self.of_expr(atom.args[1]), self.of_expr(atom.args[2])
             return owner._hull(x, y, atom.dtype)
         if kind is e.Cast:
             return self.cast(atom)
@@ -209,10 +215,10 @@ class _Evaluation:
                 ends.append(None)
         return ends[0], ends[1]
 
-    def quotient(self, atom: Expr) -> Ends:
+    def quotient(self, atom: Node) -> Ends:
         """Floor division by something positive that the variables do not touch is monotone."""
         owner = self.owner
-        n, d = atom.a, atom.b  # type: ignore[attr-defined]
+        n, d = atom.a, atom.b
         low, high = self.of_expr(n)
         c = owner._positive_divisor(atom)
         if c is not None:
@@ -230,16 +236,16 @@ class _Evaluation:
         owner = self.owner
         return owner._form(owner._floor_of(e.FloorDiv, owner._build(*end, dtype), divisor, dtype))
 
-    def remainder(self, atom: Expr) -> Ends:
+    def remainder(self, atom: Node) -> Ends:
         owner = self.owner
-        d: Expr = atom.b  # type: ignore[attr-defined]
+        d: Expr = atom.b
         c = owner._positive_divisor(atom)
         if c is None:
             if not free_vars(d).isdisjoint(self.keys) or owner._bound(d)[0] < 1:
                 return self.constant(atom)
             size = owner._form(d)
             return ({}, 0), (size[0], size[1] - 1)
-        low, high = self.of_expr(atom.a)  # type: ignore[attr-defined]
+        low, high = self.of_expr(atom.a)
         if low is not None and high is not None:
             first, last = owner._quotient(*low, c, atom.dtype), owner._quotient(*high, c, atom.dtype)
             if first == last:
@@ -274,7 +280,9 @@ class _Evaluation:
             return last, first
         if first is None or last is None:
             return _NO_ENDS
-        return self.owner._extremum(e.Min, first, last, dtype), self.owner._extremum(e.Max, first, last, dtype)
+        return self.owner._extremum(e.Min, first, last, dtype), self.owner._extremum(
+            e.Max, first, last, dtype
+        )
 
     def scaled(self, x: Form | None, y: Form | None, dtype: DType) -> Form | None:
         return None if x is None or y is None else self.owner._times(x, y, dtype)
@@ -282,9 +290,9 @@ class _Evaluation:
     def nonnegative(self, end: Form | None) -> bool:
         return end is not None and self.owner._sum_bound(*end)[0] >= 0
 
-    def cast(self, atom: Expr) -> Ends:
+    def cast(self, atom: Node) -> Ends:
         """An index keeps its value when it is widened."""
-        value: Expr = atom.value  # type: ignore[attr-defined]
+        value: Expr = atom.value
         dtype = atom.dtype
         if not (value.dtype.code == "int" and dtype.code == "int" and value.dtype.bits <= dtype.bits):
             return self.constant(atom)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from gpucomp.arith.bounds import type_range
 from gpucomp.arith.match import MATCHERS
 from gpucomp.arith.prove import Prove
-from gpucomp.arith.state import Form, Impure, Terms, TooLarge
+from gpucomp.arith.state import Form, Impure, Node, Terms, TooLarge
 from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -222,8 +222,7 @@ class Simplify(Prove):
         """Whole multiples of ``size`` in a sum: quotient terms and constant, remaining terms and constant."""
         whole: Terms = {}
         whole_const = 0
-        d_terms, d_const = size
-        lead, lead_k = next(iter(d_terms.items()))
+        lead, lead_k = next(iter(size[0].items()))
         lead_factors = self._factors.get(lead, (lead,))
         for t, k in list(terms.items()):
             if k % lead_k or terms.get(t) != k:
@@ -305,7 +304,7 @@ class Simplify(Prove):
         ((atom, k),) = terms.items()
         if k != 1 or type(atom) is not kind:
             return [form]
-        return self._operands(kind, self._form(atom.a)) + self._operands(kind, self._form(atom.b))  # type: ignore[attr-defined]
+        return self._operands(kind, self._form(atom.a)) + self._operands(kind, self._form(atom.b))
 
     def _chosen(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form | None:
         """The operand that always wins, if one does."""
@@ -367,7 +366,7 @@ class Simplify(Prove):
             if len(kept) == 1:
                 return kept[0]
             if len(kept) == 2:
-                return self._pull(kind, *kept, dtype)
+                return self._pull(kind, kept[0], kept[1], dtype)
             parts = [self._build(*f, dtype) for f in kept]
         return {self._unordered(kind, parts): 1}, 0
 
@@ -437,13 +436,14 @@ class Simplify(Prove):
 
     def _without_extremum(self, terms: Terms, const: int) -> Form | None:
         """min(a, b) + r < 0 is a + r < 0 or b + r < 0: where one of them is known, the other is the answer."""
+        atom: Node
         for atom, k in terms.items():
             kind = type(atom)
             if kind is not e.Min and kind is not e.Max:
                 continue
             either = (kind is e.Min) == (k > 0)
-            x = self._replace(terms, const, atom, self._form(atom.a))  # type: ignore[attr-defined]
-            y = self._replace(terms, const, atom, self._form(atom.b))  # type: ignore[attr-defined]
+            x = self._replace(terms, const, atom, self._form(atom.a))
+            y = self._replace(terms, const, atom, self._form(atom.b))
             if self._sign(*x) is (not either):
                 return y
             if self._sign(*y) is (not either):
@@ -483,7 +483,9 @@ class Simplify(Prove):
         self._orders[node] = (terms, const)
         return node
 
-    def _equality(self, kind: type[e.BinaryOp], terms: Terms, const: int, dtype: DType, a: Expr, b: Expr) -> Expr:
+    def _equality(
+        self, kind: type[e.BinaryOp], terms: Terms, const: int, dtype: DType, a: Expr, b: Expr
+    ) -> Expr:
         equal = kind is e.EQ
         if not terms:
             return boolean((const == 0) == equal)
@@ -497,9 +499,15 @@ class Simplify(Prove):
             return boolean(not equal)
         if self._facts or self._has_complex(terms):
             negated = {t: -k for t, k in terms.items()}
-            if self._prove_nonnegative(terms, const - 1, 2) or self._prove_nonnegative(negated, -const - 1, 2):
+            if self._prove_nonnegative(terms, const - 1, 2) or self._prove_nonnegative(
+                negated, -const - 1, 2
+            ):
                 return boolean(not equal)
-            if self._facts and self._prove_nonnegative(terms, const, 2) and self._prove_nonnegative(negated, -const, 2):
+            if (
+                self._facts
+                and self._prove_nonnegative(terms, const, 2)
+                and self._prove_nonnegative(negated, -const, 2)
+            ):
                 return boolean(equal)
         if self._may_wrap(dtype, terms):
             return kind(a, b)
@@ -521,19 +529,19 @@ class Simplify(Prove):
             return self._children(node)
         return self._negation(self._simp(node.a))
 
-    def _negation(self, a: Expr) -> Expr:
+    def _negation(self, a: Node) -> Expr:
         """The negation of a simplified condition, simplified."""
         kind = type(a)
         if kind is IntImm:
-            return boolean(not a.value)  # type: ignore[attr-defined]
+            return boolean(not a.value)
         if kind is e.Not:
-            return a.a  # type: ignore[attr-defined]
+            return a.a
         flipped = _NEGATED.get(kind)
-        if flipped is not None and (a.a.dtype.is_int or kind is e.EQ or kind is e.NE):  # type: ignore[attr-defined]
-            return self._simp(flipped(a.a, a.b))  # type: ignore[attr-defined]
+        if flipped is not None and (a.a.dtype.is_int or kind is e.EQ or kind is e.NE):
+            return self._simp(flipped(a.a, a.b))
         if kind is e.And or kind is e.Or:
             other = e.Or if kind is e.And else e.And
-            return self._simp(other(self._negation(a.a), self._negation(a.b)))  # type: ignore[attr-defined]
+            return self._simp(other(self._negation(a.a), self._negation(a.b)))
         return e.Not(a)
 
     def _select(self, node: e.Select) -> Expr:
@@ -549,9 +557,18 @@ class Simplify(Prove):
             chosen = self._select_extremum(c, x, y)
             if chosen is not None:
                 return chosen
-        if x.dtype is operators.BOOL and c.dtype is operators.BOOL and type(x) is IntImm and type(y) is IntImm:
+        if (
+            x.dtype is operators.BOOL
+            and c.dtype is operators.BOOL
+            and type(x) is IntImm
+            and type(y) is IntImm
+        ):
             return c if x.value else self._negation(c)
-        return node if c is node.condition and x is node.true_value and y is node.false_value else e.Select(c, x, y)
+        return (
+            node
+            if c is node.condition and x is node.true_value and y is node.false_value
+            else e.Select(c, x, y)
+        )
 
     def _select_extremum(self, c: Expr, x: Expr, y: Expr) -> Expr | None:
         """Select(x < y, x, y) is min(x, y)."""

@@ -74,7 +74,7 @@ def detect_clip_bound(expr: ExprLike, variables: Sequence[Var | IterVar]) -> lis
     """
     plain = _plain(variables)
     ana = Analyzer()
-    bounds: dict[Var, tuple[Expr | None, Expr | None]] = {v: (None, None) for v in plain}
+    bounds: dict[Var, tuple[Expr | None, Expr | None]] = dict.fromkeys(plain, (None, None))
     for item in operands(e.And, operators.convert(expr)):
         condition = ana.simplify(strip_likely(item))
         if type(condition) is IntImm:

@@ -8,9 +8,9 @@ mention what the constraint is about; changing a fact about a variable that was 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from gpucomp.arith.bounds import ANY_INTEGER, Congruence, Interval
+from gpucomp.arith.bounds import Congruence, Interval
 from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, Var
@@ -19,10 +19,11 @@ from gpucomp.tir.functor import free_vars
 Terms = dict[Expr, int]
 Form = tuple[Terms, int]
 """A sum: atom -> coefficient, and the constant.  Shared forms are never changed in place."""
+Node = Any  # Any: a node whose class was tested by identity of its type, which narrows nothing
 
-NO_TERMS: Final[Terms] = {}
 _INDEX_CALLS: Final = frozenset(
-    f"tir.{name}" for name in "likely if_then_else shift_left shift_right bitwise_and bitwise_or bitwise_xor".split()
+    ["tir.likely", "tir.if_then_else", "tir.shift_left", "tir.shift_right"]
+    + [f"tir.bitwise_{name}" for name in ("and", "or", "xor")]
 )
 
 
@@ -82,7 +83,7 @@ class State:
 
     # -- data and indices -------------------------------------------------------------------------------------
 
-    def _is_data(self, node: Expr) -> bool:
+    def _is_data(self, node: Node) -> bool:
         """True when loaded values flow into the value of ``node``: such integers may wrap.
 
         Index arithmetic (axes, extents, literals) does not overflow; data arithmetic does, as on the device.

@@ -11,7 +11,7 @@ import heapq
 
 from gpucomp.arith import bounds as b
 from gpucomp.arith.infer import Infer
-from gpucomp.arith.state import Form, Terms, TooLarge
+from gpucomp.arith.state import Form, Node, Terms, TooLarge
 from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm
@@ -54,22 +54,22 @@ class Sums(Infer):
         """Terms of an unsimplified tree of +, - and * whose other operands get simplified (fresh dict)."""
         terms: Terms = {}
         const = 0
-        stack: list[tuple[Expr, int]] = [(root, 1)]
+        stack: list[tuple[Node, int]] = [(root, 1)]
         pops = 0
         while stack:
             node, k = stack.pop()
             kind = type(node)
             if kind is e.Add:
-                stack.append((node.b, k))  # type: ignore[attr-defined]
-                stack.append((node.a, k))  # type: ignore[attr-defined]
+                stack.append((node.b, k))
+                stack.append((node.a, k))
             elif kind is IntImm:
-                const += k * node.value  # type: ignore[attr-defined]
+                const += k * node.value
                 continue
             elif kind is e.Sub:
-                stack.append((node.b, -k))  # type: ignore[attr-defined]
-                stack.append((node.a, k))  # type: ignore[attr-defined]
+                stack.append((node.b, -k))
+                stack.append((node.a, k))
             elif kind is e.Mul:
-                x, y = node.a, node.b  # type: ignore[attr-defined]
+                x, y = node.a, node.b
                 if type(y) is IntImm:
                     stack.append((x, k * y.value))
                 elif type(x) is IntImm:
@@ -90,7 +90,7 @@ class Sums(Infer):
         terms: Terms = {}
         const = 0
         weights: dict[Expr, int] = {root: 1}
-        heap: list[tuple[int, int, Expr]] = [(-root.depth, 0, root)]
+        heap: list[tuple[int, int, Node]] = [(-root.depth, 0, root)]
         leaves: list[Expr] = []
         count = 0
         while heap:
@@ -98,12 +98,12 @@ class Sums(Infer):
             k = weights[node]
             kind = type(node)
             if kind is e.Add or kind is e.Sub:
-                x, y = node.a, node.b  # type: ignore[attr-defined]
+                x, y = node.a, node.b
                 children = ((x, k), (y, k if kind is e.Add else -k))
-            elif kind is e.Mul and type(node.b) is IntImm:  # type: ignore[attr-defined]
-                children = ((node.a, k * node.b.value),)  # type: ignore[attr-defined]
-            elif kind is e.Mul and type(node.a) is IntImm:  # type: ignore[attr-defined]
-                children = ((node.b, k * node.a.value),)  # type: ignore[attr-defined]
+            elif kind is e.Mul and type(node.b) is IntImm:
+                children = ((node.a, k * node.b.value),)
+            elif kind is e.Mul and type(node.a) is IntImm:
+                children = ((node.b, k * node.a.value),)
             else:
                 leaves.append(node)
                 continue

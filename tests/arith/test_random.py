@@ -98,8 +98,14 @@ def test_interval_sets_contain_every_value(
 def _wrapping(draw: st.DrawFn, leaves: tuple[Expr, ...], dtype: str, depth: int) -> Expr:
     """Arithmetic of a type that wraps."""
     if depth <= 0:
-        return draw(st.sampled_from(leaves)) if draw(st.integers(0, 3)) else IntImm(dtype, draw(st.integers(0, 9)))
-    cls = draw(st.sampled_from((e.Add, e.Sub, e.Mul, e.FloorDiv, e.FloorMod, e.Min, e.Max, e.Div, e.Mod, e.Cast)))
+        return (
+            draw(st.sampled_from(leaves))
+            if draw(st.integers(0, 3))
+            else IntImm(dtype, draw(st.integers(0, 9)))
+        )
+    cls = draw(
+        st.sampled_from((e.Add, e.Sub, e.Mul, e.FloorDiv, e.FloorMod, e.Min, e.Max, e.Div, e.Mod, e.Cast))
+    )
     a = draw(_wrapping(leaves, dtype, depth - 1))
     if cls is e.Cast:
         return e.Cast(dtype, e.Cast(draw(st.sampled_from(["int8", "uint8", "int32", "uint32", "int64"])), a))
@@ -130,7 +136,9 @@ def test_unsigned_narrow_and_loaded_integers_wrap(kind: str, data: st.DataObject
         leaves.append(leaf)
     node = data.draw(_wrapping(tuple(leaves), dtype, 3))
     if data.draw(st.booleans()):
-        node = data.draw(st.sampled_from((e.LT, e.LE, e.EQ)))(node, data.draw(_wrapping(tuple(leaves), dtype, 2)))
+        node = data.draw(st.sampled_from((e.LT, e.LE, e.EQ)))(
+            node, data.draw(_wrapping(tuple(leaves), dtype, 2))
+        )
     simple = analyzer.simplify(node)
     bound, modular = analyzer.const_int_bound(node), analyzer.modular_set(node)
     for _ in range(_POINTS):
@@ -159,7 +167,9 @@ def _vectors(draw: st.DrawFn, lanes: int, depth: int) -> Expr:
 
 @settings(max_examples=200)
 @given(settings_of_facts(), st.sampled_from([2, 4]), st.data(), _RNG)
-def test_vectors_keep_every_lane(setting: Setting, lanes: int, data: st.DataObject, rng: random.Random) -> None:
+def test_vectors_keep_every_lane(
+    setting: Setting, lanes: int, data: st.DataObject, rng: random.Random
+) -> None:
     node = data.draw(_vectors(lanes, 2))
     if data.draw(st.integers(0, 2)) == 0:
         node = data.draw(st.sampled_from((e.LT, e.LE, e.EQ, e.NE)))(node, data.draw(_vectors(lanes, 1)))
