@@ -1,0 +1,251 @@
+"""May two accesses of shared memory by different threads of a block meet in one element?
+
+The question is answered by the difference of the two index expressions, with the variables of the second
+thread renamed.  Two proofs say no.  *Disjoint*: the interval of the difference leaves out zero.  *Same thread*:
+a difference of zero forces all thread indices to be equal, digit by digit, as in a number whose digits have
+different weights: where ``|c| > sum of all that is smaller``, the digit of weight ``c`` must agree.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gpucomp.analysis.affine import ANY, Affine, AffineForms, Interval
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.functor import expr_post_order, free_vars, substitute
+from gpucomp.tir.stmt import Stmt
+
+_MOST_CASES: Final = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Access:
+    """One access of shared memory, by each thread of a block.
+
+    Attributes:
+        data: pointer of the memory.
+        kind: "read", "write" or "atomic".
+        index: element offset, with one variable for each vector lane; None when unknown.
+        nbytes: bytes of the element.
+        inner: variables that run over all their values while the other access does something else.
+        limits: intervals of thread variables that enclosing conditions imply.
+        stmt: the statement, for messages.
+    """
+
+    data: Var
+    kind: str
+    index: Expr | None
+    nbytes: int
+    inner: frozenset[Var] = frozenset()
+    limits: tuple[tuple[Var, Interval], ...] = ()
+    stmt: Stmt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The second access happens in a later iteration of a loop: ``var`` is then larger by 1 .. ``most``."""
+
+    var: Var
+    most: int
+
+
+class Conflicts:
+    """Answers questions about one kernel.
+
+    Args:
+        threads: thread variables of the block with their extents.
+    """
+
+    def __init__(self, threads: Mapping[Var, int]) -> None:
+        self.threads = threads
+        self.ranges: dict[Var, Interval] = {}
+        ranges = self.ranges
+        for var, extent in threads.items():
+            ranges[var] = (0, max(extent - 1, 0))
+        self.forms = AffineForms(ranges)
+        self._primed: dict[Var, Var] = {}
+        self._gaps: dict[Carried, Var] = {}
+        self._answers: dict[tuple[Access, Access, Carried | None], bool] = {}
+
+    def bind(self, var: Var, low: int, high: int) -> None:
+        """Tell the interval of a loop variable; of two loops that share one, the hull counts."""
+        known = self.ranges.get(var)
+        if known is None:
+            self.ranges[var] = (low, high)
+        elif low < known[0] or high > known[1]:
+            self.ranges[var] = (min(low, known[0]), max(high, known[1]))
+            self.forms = AffineForms(self.ranges)
+            self._answers.clear()
+
+    def any(self, before: Iterable[Access], after: Iterable[Access], carried: Carried | None = None) -> bool:
+        """True if some earlier access may conflict with some later one."""
+        later = list(after)
+        return any([self.between(a, b, carried) for a in before for b in later])
+
+    def between(self, a: Access, b: Access, carried: Carried | None = None) -> bool:
+        """True if ``a``, and then ``b`` of another thread, may meet in one element that one of them writes."""
+        if a.data is not b.data or a.kind == b.kind != "write":
+            return False
+        if carried is not None and a.stmt is b.stmt and a.kind == b.kind:
+            return False  # one store that writes an element twice writes the same there, or no barrier would help
+        if a.index is None or b.index is None:
+            return True
+        key = (a, b, carried)
+        found = self._answers.get(key)
+        if found is None:
+            found = self._answers[key] = self._between(a, b, carried)
+        return found
+
+    # -- the question -------------------------------------------------------------------------------------------
+
+    def _between(self, a: Access, b: Access, carried: Carried | None) -> bool:
+        assert a.index is not None
+        assert b.index is not None
+        first, second = self._bytes(a, a.index), self._bytes(b, b.index)
+        if a.nbytes == b.nbytes:
+            first, second = a.index, b.index
+        rename: dict[Var, Expr] = {v: self._prime(v) for v in (*self.threads, *_vars(b.inner, second))}
+        if carried is not None:
+            step: Expr = operators.const(1, carried.var.dtype)
+            if carried.most > 1:
+                step = self._gap(carried)
+            rename[carried.var] = operators.add(carried.var, step)
+        second = substitute(second, rename)
+        for case in self._cases(first, second, a.inner):
+            if self._meets(a, b, substitute(first, case), substitute(second, case), rename):
+                return True
+        return False
+
+    def _bytes(self, access: Access, index: Expr) -> Expr:
+        """Offset in bytes, with a variable that runs over the bytes of the element."""
+        part = Var("byte", index.dtype)
+        self.ranges[part] = (0, access.nbytes - 1)
+        if access.nbytes == 1:
+            return index
+        return operators.add(operators.multiply(index, operators.const(access.nbytes, index.dtype)), part)
+
+    def _prime(self, var: Var) -> Var:
+        """The variable of the other thread (or iteration)."""
+        found = self._primed.get(var)
+        if found is None:
+            found = self._primed[var] = Var(var.name + "'", var.dtype)
+        self.ranges[found] = self.ranges.get(var, ANY)
+        return found
+
+    def _gap(self, carried: Carried) -> Var:
+        """Iterations between the two accesses."""
+        found = self._gaps.get(carried)
+        if found is None:
+            found = self._gaps[carried] = Var(carried.var.name + "_gap", carried.var.dtype)
+            self.ranges[found] = (1, carried.most)
+        return found
+
+    def _cases(self, first: Expr, second: Expr, inner: frozenset[Var]) -> list[dict[Var, Expr]]:
+        """Split on remainders of common variables: ``k % 2`` is 0 or 1, for both accesses alike."""
+        moduli: dict[Var, int] = {}
+        own = inner | frozenset(self.threads) | frozenset(self._primed.values())
+        for node in expr_post_order(first, second):
+            if not (isinstance(node, e.FloorMod) and isinstance(node.b, e.IntImm) and 1 < node.b.value <= _MOST_CASES):
+                continue
+            for var in sorted(free_vars(node.a) - own, key=lambda v: v.name):
+                moduli[var] = math.lcm(moduli.get(var, 1), node.b.value)
+        if not moduli or math.prod(moduli.values()) > _MOST_CASES:
+            return [{}]
+        cases: list[dict[Var, Expr]] = []
+        for remainders in itertools.product(*[range(m) for m in moduli.values()]):
+            case: dict[Var, Expr] = {}
+            for (var, m), r in zip(moduli.items(), remainders, strict=True):
+                turn = self._turn(var, m)
+                case[var] = operators.add(operators.multiply(turn, operators.const(m, var.dtype)), r)
+            cases.append(case)
+        return cases
+
+    def _turn(self, var: Var, modulus: int) -> Var:
+        turn = Var(f"{var.name}_{modulus}", var.dtype)
+        low, high = self.ranges.get(var, ANY)
+        self.ranges[turn] = (low // modulus, high // modulus)
+        return turn
+
+    def _meets(self, a: Access, b: Access, first: Expr, second: Expr, rename: Mapping[Var, Expr]) -> bool:
+        ranges, forms = self.ranges, self.forms
+        if a.limits or b.limits:
+            ranges = dict(ranges)
+            forms = AffineForms(ranges)
+            for var, limit in a.limits:
+                ranges[var] = _cut(ranges.get(var, ANY), limit)
+            for var, limit in b.limits:
+                other = self._prime(var)
+                ranges[other] = _cut(ranges.get(other, ANY), limit)
+        x, y = forms.form(first), forms.form(second)
+        low, high = forms.interval(x.plus(y, -1))
+        if low > 0 or high < 0:
+            return False
+        equal: dict[Expr, None] = {}
+        self._resolve(forms, x, y, rename, equal)
+        for var in self.threads:
+            mine, theirs = ranges[var], ranges[self._prime(var)]
+            if var not in equal and not (mine == theirs and mine[0] == mine[1]):
+                return True
+        return False
+
+    def _resolve(
+        self, forms: AffineForms, x: Affine, y: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
+    ) -> None:
+        """Enter the atoms of ``x`` that equal their renamed twins in ``y`` whenever ``x == y``."""
+        digits: list[tuple[int, int, Expr]] = []
+        rest = x.plus(y, -1)
+        for atom, c in x.terms.items():
+            twin = self._twin(forms, atom, rename)
+            if twin is None or y.terms.get(twin) != c:
+                continue
+            low, high = forms.interval(Affine({atom: 1}, 0).plus(Affine({twin: 1}, 0), -1))
+            digits.append((abs(c), max(abs(low), abs(high)), atom))
+            rest = rest.plus(Affine({atom: c, twin: -c}, 0), -1)
+        low, high = forms.interval(rest)
+        slack = max(abs(low), abs(high))
+        digits.sort(key=lambda d: -d[0])
+        for k, (weight, _, atom) in enumerate(digits):
+            if weight <= slack + sum([w * span for w, span, _ in digits[k + 1 :]]):
+                break
+            equal[atom] = None
+        self._resolve_pairs(forms, x, rename, equal)
+
+    def _resolve_pairs(
+        self, forms: AffineForms, x: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
+    ) -> None:
+        """Where a quotient and a remainder of one dividend agree, the dividends agree."""
+        for atom in x.terms:
+            if not (isinstance(atom, e.FloorDiv) and atom in equal):
+                continue
+            remainder = e.FloorMod(atom.a, atom.b)
+            if remainder not in equal:
+                continue
+            dividend = forms.form(atom.a)
+            twin = forms.form(substitute(atom.a, rename))
+            self._resolve(forms, dividend, twin, rename, equal)
+
+    def _twin(self, forms: AffineForms, atom: Expr, rename: Mapping[Var, Expr]) -> Expr | None:
+        """The renamed atom, if it is one."""
+        other = substitute(atom, rename)
+        if other is atom:
+            return None
+        form = forms.form(other)
+        if form.const == 0 and len(form.terms) == 1:
+            twin, c = next(iter(form.terms.items()))
+            return twin if c == 1 else None
+        return None
+
+
+def _vars(names: frozenset[Var], node: Expr) -> list[Var]:
+    """Those of the variables that occur, in a fixed order."""
+    return sorted(names & free_vars(node), key=lambda v: v.name)
+
+
+def _cut(a: Interval, b: Interval) -> Interval:
+    return max(a[0], b[0]), min(a[1], b[1])
