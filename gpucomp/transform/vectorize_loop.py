@@ -50,6 +50,22 @@ def vectorize_loop(func: PrimFunc) -> PrimFunc:
     return func.with_body(_Vectorize(func).stmt(func.body))
 
 
+def serialize_vectorized(func: PrimFunc) -> PrimFunc:
+    """Turn VECTORIZED loops into serial ones: the same function without vectors."""
+    return func.with_body(_Serialize().stmt(func.body))
+
+
+class _Serialize(Mutator):
+    def expr(self, node: Expr) -> Expr:
+        return node
+
+    def visit_for(self, node: For) -> Stmt:
+        body = self.stmt(node.body)
+        if node.kind is ForKind.VECTORIZED:
+            return node.replace(kind=ForKind.SERIAL, body=body)
+        return node if body is node.body else node.replace(body=body)
+
+
 class _Vectorize(Mutator):
     """Finds the vectorised loops, innermost first."""
 

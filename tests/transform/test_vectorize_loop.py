@@ -13,7 +13,7 @@ from gpucomp.tir.expr import And, Broadcast, BufferLoad, IntImm, Ramp, Select, S
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import call_pure_extern, exp, if_then_else, likely
 from gpucomp.tir.stmt import Allocate, BufferStore, For, ForKind, IfThenElse, LetStmt, Stmt, While, seq
-from gpucomp.transform.vectorize_loop import vectorize_loop
+from gpucomp.transform.vectorize_loop import serialize_vectorized, vectorize_loop
 from tests.transform.build import (
     VECTORIZED,
     allocate,
@@ -268,3 +268,11 @@ def test_a_vectorised_loop_of_symbolic_extent_is_an_error_that_names_it() -> Non
 def test_a_function_without_vectorised_loops_comes_back_as_the_same_object() -> None:
     f = func([C], loop(j, 8, store(C, j, 1.0)))
     assert vectorize_loop(f) is f
+
+
+def test_without_vectors_the_loop_is_serial() -> None:
+    f = func([A, C], vector(store(C, i * 4 + j, A[i * 4 + j])))
+    done = serialize_vectorized(f)
+    assert loops(done) == [("j", ForKind.SERIAL), ("i", ForKind.SERIAL)]
+    assert_same_meaning(f, done, [numbers(64), numbers(64, seed=1)])
+    assert serialize_vectorized(done) is done
