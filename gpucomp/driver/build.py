@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpucomp.codegen import emit_cpu, emit_unit
-from gpucomp.codegen.host import cpu_program, host_expr
+from gpucomp.codegen.host import cpu_program
 from gpucomp.driver.cache import compiled_functions, structure_key
 from gpucomp.driver.default_schedule import with_default_schedule
 from gpucomp.driver.deferred import DeferredModule
@@ -22,13 +22,13 @@ from gpucomp.target import Target
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.state import Schedule
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import IntImm
+from gpucomp.tir.expr import Expr
 from gpucomp.tir.function import PrimFunc
-from gpucomp.transform.index_width import flat_extents, widen_indices
+from gpucomp.transform.host_expr import HostNames, host_expr, host_params
+from gpucomp.transform.index_width import needs_int64, widen_indices
 from gpucomp.transform.split_host_device import split_host_device
 
 Inputs = Schedule | PrimFunc | IRModule
-_INT32_LIMIT = 2**31 - 1
 
 
 def lower(
@@ -171,30 +171,20 @@ def _compile(inp: Inputs, args: Any, target: Target, name: str, binds: Any) -> F
     [func, *rest] = _functions(inp, args, name, binds)
     if rest:
         raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")
-    guard, symbolic = _fits_int32(func)
-    variants: list[Variant] = []
-    if guard is not False:
-        variants.append(_variant(func, target, guard, "32-bit indices"))
-    if symbolic or guard is False:
-        variants.append(_variant(widen_indices(func), target, True, "64-bit indices"))
-    return FunctionData(name, tuple(variants))
+    wide = needs_int64(func)
+    if isinstance(wide, bool):
+        note = "64-bit indices" if wide else "32-bit indices"
+        return FunctionData(name, (_variant(widen_indices(func) if wide else func, target, True, note),))
+    # Symbolic extents: a guard over the call's shapes picks the variant.
+    narrow = _variant(func, target, _guard(func, wide), "32-bit indices")
+    return FunctionData(name, (narrow, _variant(widen_indices(func), target, True, "64-bit indices")))
 
 
-def _fits_int32(func: PrimFunc) -> tuple[HostExpr, bool]:
-    """Guard under which 32-bit indices suffice, and whether it depends on the call."""
-    tests: list[HostExpr] = []
-    for extent in flat_extents(func):
-        if isinstance(extent, IntImm):
-            if extent.value > _INT32_LIMIT:
-                return False, False
-        else:
-            tests.append(("le", host_expr(extent), _INT32_LIMIT))
-    if not tests:
-        return True, False
-    guard = tests[0]
-    for test in tests[1:]:
-        guard = ("and", guard, test)
-    return guard, True
+def _guard(func: PrimFunc, fits: Expr) -> HostExpr:
+    """The condition under which 32-bit indices suffice, over the names that the host program gives to shapes."""
+    names = HostNames()
+    host_params(func, names, {}, {}, {})
+    return host_expr(fits, names)
 
 
 def _variant(func: PrimFunc, target: Target, guard: HostExpr, note: str) -> Variant:
