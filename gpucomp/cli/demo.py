@@ -92,8 +92,10 @@ def _writable(folder: Path, *, asked: bool) -> Path:
     return folder
 
 
-def _demonstrate(found: DeviceReport, default: str, numpy: NumpySide, folder: Path, seed: int, as_json: bool) -> bool:
-    """All operators on one device; whether all were right."""
+def _demonstrate(
+    found: DeviceReport, default: str, numpy: NumpySide, folder: Path, seed: int, as_json: bool
+) -> list[Measurement | GpucompError]:
+    """All operators on one device; nothing where it does not work."""
     star = "*" if found.title == default else " "
     if not as_json:
         purpose = ", for correctness" if found.kind == "opencl" and found.is_cpu else ""

@@ -18,7 +18,7 @@ def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, a
     chosen = _target(target)
     workload = make_workload(op, parse_shape(shape) if shape else None, dtype, chosen)
     missing: dict[str, object] = {}
-    if chosen.arch and chosen.arch not in target:
+    if chosen.arch not in ("", "host") and chosen.arch not in target:
         missing["target"] = f"{chosen.kind}:{chosen.arch}"
     if shape is None:
         missing["shape"] = ",".join(str(extent) for extent in workload.shape)
