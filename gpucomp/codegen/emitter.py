@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gpucomp.codegen.dialect import Dialect
-from gpucomp.codegen.expression import PLUS, UNARY, Memory
+from gpucomp.codegen.expression import ATOM, PLUS, UNARY, Memory, Text
 from gpucomp.codegen.names import identifier
 from gpucomp.codegen.vector import VectorText
 from gpucomp.ir.types import PointerType
@@ -66,6 +66,7 @@ class CEmitter(VectorText):
         self.dynamic_bytes = 0
         self.dynamic_name = ""
         self.threads: dict[str, str] = {}
+        self.thread_vars: dict[Var, str] = {}
 
     # -- the kernel -------------------------------------------------------------------------------------------
 
@@ -152,14 +153,19 @@ class CEmitter(VectorText):
         self.stmt(node.body)
 
     def _thread(self, axis: IterVar) -> None:
-        name = self.threads.get(axis.thread_tag)
-        if name is None:
-            index = self.dialect.thread_index(axis.thread_tag)
-            name = self.names.fresh(axis.thread_tag)
-            self.threads[axis.thread_tag] = name
-            kind = self.value_type(axis.var.dtype)
+        self.thread_vars[axis.var] = axis.thread_tag
+
+    def visit_var(self, node: Var) -> Text:
+        tag = self.thread_vars.get(node)
+        if tag is None:
+            return super().visit_var(node)
+        name = self.threads.get(tag)
+        if name is None:  # first use
+            index = self.dialect.thread_index(tag)
+            name = self.threads[tag] = self.names.fresh(tag)
+            kind = self.value_type(node.dtype)
             self.hoisted_lines.append(f"  const {kind} {name} = ({kind}){index};")
-        self.vars[axis.var] = name
+        return name, ATOM
 
     def visit_for(self, node: s.For) -> None:
         if node.kind is ForKind.THREAD_BINDING and node.thread_binding is not None:
