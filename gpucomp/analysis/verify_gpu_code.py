@@ -80,9 +80,8 @@ def verify_gpu_code(func: PrimFunc, limits: Mapping[str, int] | None = None) -> 
         LowerError: a limit is passed; the text has both numbers.
     """
     target = func.attrs.get("target")
-    if limits is None:
-        limits = getattr(target, "limits", {}) if getattr(target, "is_gpu", False) else {}
-    known = {_ALIASES.get(k, k): v for k, v in limits.items()}
+    found: Mapping[str, int] = getattr(target, "limits", {}) if getattr(target, "is_gpu", False) else {}
+    known = {_ALIASES.get(k, k): v for k, v in (found if limits is None else limits).items()}
     place = (getattr(target, "arch", "") or getattr(target, "kind", "")) if target is not None else ""
     for use in kernel_uses(func) if known else []:
         _check(func.name, use, known, f"on {place}" if place else "allowed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from gpucomp.support.diagnostics import VerifyError
@@ -110,7 +110,7 @@ class _Walk:
         self.bound[var] = None
 
     @contextmanager
-    def scope(self, *names: Var) -> Iterator[None]:
+    def scope(self, *names: Var) -> Generator[None]:
         """Bind variables for a while."""
         for var in names:
             if var in self.bound:

@@ -408,13 +408,14 @@ def _limit(node: e.CmpOp) -> Interval | None:
     if not isinstance(node.b, e.IntImm):
         return None
     c = node.b.value
-    return {
+    ends: dict[type, Interval] = {
         e.EQ: (c, c),
         e.LT: (-INFINITE, c - 1),
         e.LE: (-INFINITE, c),
         e.GT: (c + 1, INFINITE),
         e.GE: (c, INFINITE),
-    }.get(type(node))
+    }
+    return ends.get(type(node))
 
 
 def _scope(node: s.BufferStore | s.Allocate) -> str:
