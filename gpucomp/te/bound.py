@@ -47,6 +47,8 @@ class Bounds(Mapping[IterVar, Range]):
     Attributes:
         doms: domain of every axis of every stage.
         scopes: storage scope by stage.
+        exact: stages whose region holds everything that consumers read, what lies outside of the tensor included.
+        cut: by stage, the axes of consumers whose last part reaches past their domain, and past the stage's region.
         paths: enclosing loops by stage, innermost first.
         kernels: for each stage at root, its thread axes by tag (by axis, for virtual threads).
         forms: linear forms, with the ranges of all loop and thread variables.
@@ -56,6 +58,8 @@ class Bounds(Mapping[IterVar, Range]):
     paths: dict[Stage, AttachPath]
     doms: Domains = field(default_factory=dict)
     scopes: dict[Stage, str] = field(default_factory=dict)
+    exact: dict[Stage, bool] = field(default_factory=dict)
+    cut: dict[Stage, dict[IterVar, None]] = field(default_factory=dict)
     kernels: dict[Stage, dict[object, ThreadUse]] = field(default_factory=dict)
 
     def __getitem__(self, axis: IterVar) -> Range:
@@ -255,8 +259,11 @@ def _root_domains(stage: Stage, op: ComputeOp, bounds: Bounds, feed: Mapping[Ten
         for region in _regions(stage, consumer, tensors, bounds):
             for part, interval in zip(parts, region, strict=True):
                 part.append(interval)
+    exact = True
     for axis, part in zip(op.axis, parts, strict=True):
-        roots[axis] = _gather(roots[axis], part, bounds.forms)
+        roots[axis], unchanged = _gather(roots[axis], part, bounds.forms)
+        exact = exact and unchanged
+    bounds.exact[stage] = exact
     return roots
 
 
@@ -268,24 +275,32 @@ def _consumers(op: ComputeOp, feed: Mapping[Tensor, list[Stage]]) -> dict[Stage,
     return out
 
 
-def _gather(whole: Range, parts: list[Interval | None], forms: Forms) -> Range:
-    """The union of what is read, within the tensor where that is proven, or the whole dimension."""
+def _gather(whole: Range, parts: list[Interval | None], forms: Forms) -> tuple[Range, bool]:
+    """The union of what is read, within the tensor where that is proven, or the whole dimension.
+
+    The flag tells that nothing was cut off.
+    """
     union = forms.union(parts)
     if union is None:
-        return whole
+        return whole, False
     low, last = union.low, forms.of(whole.extent).shifted(-1)
     high = low.plus(union.width)
+    exact = True
     if forms.bound(low)[1] <= 0:
+        exact = low.value() == 0
         low = low.scaled(0)
-    if forms.bound(last.plus(high, -1))[1] <= 0 or last.same(high):
+    if last.same(high):
+        high = last
+    elif forms.bound(last.plus(high, -1))[1] <= 0:
+        exact = False
         high = last
     width = high.plus(low, -1)
     if any([v in forms.ranges for term in width.terms for v in free_vars(term)]):
-        return whole  # an extent that changes from iteration to iteration cannot be allocated
+        return whole, False  # an extent that changes from iteration to iteration cannot be allocated
     dtype = whole.extent.dtype
     if low.value() == 0 and width.same(last):
-        return whole
-    return Range.from_min_extent(forms.expr(low, dtype), forms.expr(width.shifted(1), dtype))
+        return whole, exact
+    return Range.from_min_extent(forms.expr(low, dtype), forms.expr(width.shifted(1), dtype)), exact
 
 
 def _regions(
@@ -303,7 +318,8 @@ def _regions(
             leaves[leaf] = forms.box(dom.min, dom.extent)
         else:
             leaves[leaf] = forms.point(leaf.var if thread is None else thread.var)
-    roots = pass_up_interval(consumer, bounds.doms, leaves, forms)
+    cut = bounds.cut.setdefault(stage, {})
+    roots = pass_up_interval(consumer, bounds.doms, leaves, forms, cut)
     relax: dict[Var, Interval] = {}
     for use in bounds.kernels[bounds.root_of(consumer)].values():
         # Hardware threads enclose the kernel: domains may depend on them wherever their loops stand.

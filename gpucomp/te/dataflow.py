@@ -174,7 +174,7 @@ def rfactor(schedule: Schedule, tensor: Tensor, axis: IterVar, factor_axis: int)
     roots = pass_up_index(stage, doms, values)
     mapping: dict[Var, Expr] = {iv.var: roots[iv] for iv in old.reduce_axis}
     mapping.update({a.var: b.var for a, b in zip(old.axis, data, strict=True)})
-    guards = split_predicates(stage, doms, roots, only_reduce=True)
+    guards = [condition for _, condition in split_predicates(stage, doms, roots, only_reduce=True)]
     partial_op = _partial(old, fresh, axis, data, factor_axis, mapping, guards)
     final_op = _final(old, partial_op, axis, factor_axis, doms)
     position = schedule.stages.index(stage)

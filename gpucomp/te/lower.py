@@ -37,8 +37,10 @@ def lower_schedule(
     # Each stage at root encloses what follows it: the statement is at least as deep as there are stages.
     ensure_recursion(2 * len(sch.stages) + 100)
     norm = sch.normalize()
-    stmt = schedule_ops(norm, infer_bound(norm))
-    return to_prim_func(_current(norm, args), stmt, _current_binds(norm, binds), name)
+    current, buffers = _current(norm, args), _current_binds(norm, binds)
+    external = [t for t in (*current, *buffers) if isinstance(t, Tensor)]
+    stmt = schedule_ops(norm, infer_bound(norm), external)
+    return to_prim_func(current, stmt, buffers, name)
 
 
 def _current(norm: Schedule, args: Sequence[Any]) -> list[Any]:

@@ -95,9 +95,9 @@ def split_predicates(
     only_reduce: bool = False,
     only_data: bool = False,
     forms: Forms | None = None,
-) -> list[Expr]:
-    """Conditions under which the leaves stand for an element: one for each split that may not divide."""
-    out: list[Expr] = []
+) -> list[tuple[IterVar, Expr]]:
+    """Conditions under which the leaves stand for an element: one for each split that may not divide, with its axis."""
+    out: list[tuple[IterVar, Expr]] = []
     for rel in stage.relations:
         if not isinstance(rel, Split) or rel.disable_predication:
             continue
@@ -110,7 +110,7 @@ def split_predicates(
         relative = operators.add(operators.multiply(values[rel.outer], inner), values[rel.inner])
         if forms is not None and forms.bound(forms.of(operators.subtract(whole, relative)))[0] > 0:
             continue
-        out.append(operators.compare(LT, relative, whole))
+        out.append((rel.parent, operators.compare(LT, relative, whole)))
     return out
 
 
@@ -122,13 +122,20 @@ def _covers_exactly(whole: Expr, outer: Expr, inner: Expr) -> bool:
 
 
 def pass_up_interval(
-    stage: Stage, doms: Domains, leaves: Mapping[IterVar, Interval], forms: Forms
+    stage: Stage,
+    doms: Domains,
+    leaves: Mapping[IterVar, Interval],
+    forms: Forms,
+    cut: dict[IterVar, None],
 ) -> dict[IterVar, Interval]:
-    """Intervals of all axes while the leaves run over theirs."""
+    """Intervals of all axes while the leaves run over theirs.
+
+    ``cut`` receives the axes whose last part, run in full, would reach past their domain: their interval stops there.
+    """
     out: dict[IterVar, Interval] = dict(leaves)
     for rel in reversed(stage.relations):
         if isinstance(rel, Split):
-            out[rel.parent] = _up_split(rel, doms, out[rel.outer], out[rel.inner], forms)
+            out[rel.parent] = _up_split(rel, doms, out[rel.outer], out[rel.inner], forms, cut)
         elif isinstance(rel, Fuse):
             out[rel.outer], out[rel.inner] = _up_fuse(rel, doms, out[rel.fused], forms)
         elif isinstance(rel, Rebase):
@@ -141,9 +148,12 @@ def _is_full(x: Interval, dom: Range, forms: Forms) -> bool:
     return x.low.value() == 0 and x.width.same(forms.of(dom.extent).shifted(-1))
 
 
-def _up_split(rel: Split, doms: Domains, outer: Interval, inner: Interval, forms: Forms) -> Interval:
+def _up_split(
+    rel: Split, doms: Domains, outer: Interval, inner: Interval, forms: Forms, cut: dict[IterVar, None]
+) -> Interval:
     whole = forms.box(doms[rel.parent].min, doms[rel.parent].extent)
     if _is_full(outer, doms[rel.outer], forms) and _is_full(inner, doms[rel.inner], forms):
+        cut[rel.parent] = None
         return whole
     factor = doms[rel.inner].extent
     low = forms.times(outer.low, factor).plus(inner.low).plus(whole.low)

@@ -7,6 +7,7 @@ that binds hardware threads is a kernel: its thread axes enclose the whole nest,
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,14 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.message_passing import pass_up_index, split_predicates
 from gpucomp.te.nest import Guard, Loops, conjunction
 from gpucomp.te.operation import ComputeOp
+from gpucomp.te.overrun import Overrun
 from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
 from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
 from gpucomp.tir.functor import free_vars, substitute
+from gpucomp.tir.intrin import if_then_else, likely
 from gpucomp.tir.stmt import NOOP, AttrStmt, IfThenElse, LetStmt, ProducerRealize, ProducerStore, Stmt, seq
 
 if TYPE_CHECKING:
@@ -42,28 +46,32 @@ class Work:
     data_guards: list[Expr] = field(default_factory=list)
     reduce_guards: list[Expr] = field(default_factory=list)
     thread_guard: Expr | None = None
+    value_guard: Expr | None = None
     children: dict[int, list[Stage]] = field(default_factory=dict)
 
 
-def schedule_ops(schedule: Schedule, bounds: Bounds) -> Stmt:
+def schedule_ops(schedule: Schedule, bounds: Bounds, external: Collection[Tensor] | None = None) -> Stmt:
     """Build the statement of a normalised schedule: ProducerStore and ProducerRealize inside of loops.
 
     Args:
         schedule: result of ``Schedule.normalize``.
         bounds: result of ``infer_bound``.
+        external: tensors whose memory the caller provides.  Other intermediate tensors may be computed past their
+            ends, where that spares bound checks; None (not known) forbids it.
 
     Raises:
         ScheduleError: GC122, GC123, GC127, GC129, GC133; see ``gpucomp.te.errors``.
     """
-    return Builder(schedule, bounds).build()
+    return Builder(schedule, bounds, external).build()
 
 
 class Builder:
     """Builds nests, producers around their consumers."""
 
-    def __init__(self, schedule: Schedule, bounds: Bounds) -> None:
+    def __init__(self, schedule: Schedule, bounds: Bounds, external: Collection[Tensor] | None) -> None:
         self.schedule = schedule
         self.bounds = bounds
+        self.overrun = Overrun(schedule, bounds, external)
         self.loops = Loops(bounds)
         self.attached: dict[Stage, dict[IterVar, list[Stage]]] = {}
         for stage in schedule.stages:
@@ -74,6 +82,7 @@ class Builder:
             ):
                 by_axis = self.attached.setdefault(stage.attach_stage, {})
                 by_axis.setdefault(stage.attach_ivar, []).append(stage)
+        self.works = {st: self._work(st, st.op) for st in schedule.stages if isinstance(st.op, ComputeOp)}
 
     def build(self) -> Stmt:
         """The statement of all stages at root."""
@@ -85,7 +94,7 @@ class Builder:
 
     def pipeline(self, stage: Stage, op: ComputeOp, consumer: Stmt) -> Stmt:
         """Compute a stage, then run its consumer, with the memory for its tensors around both."""
-        body = self.nest(stage, op)
+        body = self.nest(self.works[stage])
         if not self.bounds.paths[stage]:
             body = self._kernel(stage, body)
         body = seq(body, consumer)
@@ -126,11 +135,13 @@ class Builder:
 
     # -- one stage --------------------------------------------------------------------------------------------------
 
-    def nest(self, stage: Stage, op: ComputeOp) -> Stmt:
+    def nest(self, work: Work) -> Stmt:
         """The loops of one stage."""
-        work = self._work(stage, op)
+        op = work.op
         if not isinstance(op.body[0], Reduce):
             values = [substitute(b, work.mapping) for b in op.body]
+            if work.value_guard is not None:
+                values = [if_then_else(work.value_guard, v, operators.const(0, v.dtype)) for v in values]
             return self._serial(work, 0, self.stores(work, values), work.data_guards)
         threads = reduce_threads(work.stage, work.leaves, self.bounds)
         if threads:
@@ -157,19 +168,37 @@ class Builder:
     def _guards(self, work: Work) -> None:
         stage, bounds = work.stage, self.bounds
         forms = bounds.forms
-        work.data_guards = split_predicates(stage, bounds.doms, work.values, only_data=True, forms=forms)
-        work.reduce_guards = split_predicates(stage, bounds.doms, work.values, only_reduce=True, forms=forms)
+        work.data_guards = [
+            c for _, c in split_predicates(stage, bounds.doms, work.values, only_data=True, forms=forms)
+        ]
+        work.reduce_guards = [
+            c
+            for axis, c in split_predicates(stage, bounds.doms, work.values, only_reduce=True, forms=forms)
+            if not self.overrun.adds_nothing(work.op, axis)
+        ]
+        ends: dict[IterVar, list[Expr]] = {}
         for axis in work.op.axis:
-            region, whole = bounds.doms[axis], axis.dom
-            assert whole is not None
-            if region is whole:
-                continue
-            low, width = forms.box(region.min, region.extent)
-            if not forms.at_least(low, 0):
-                work.data_guards.append(operators.compare(GE, work.values[axis], 0))
-            if not forms.at_least(forms.of(whole.extent).shifted(-1).plus(low, -1).plus(width, -1), 0):
-                work.data_guards.append(operators.compare(LT, work.values[axis], whole.extent))
+            checks = self._end_checks(axis, work.values[axis])
+            if checks:
+                ends[axis] = checks
+        plan = self.overrun.plan(stage, work.op, ends)
+        work.data_guards += plan.checks
+        work.value_guard = conjunction([likely(c) for c in plan.choices])
         work.thread_guard = self._thread_guard(stage)
+
+    def _end_checks(self, axis: IterVar, value: Expr) -> list[Expr]:
+        """Conditions under which an index lies in the tensor, where its region may not."""
+        forms, region, whole = self.bounds.forms, self.bounds.doms[axis], axis.dom
+        assert whole is not None
+        if region is whole:
+            return []
+        out: list[Expr] = []
+        low, width = forms.box(region.min, region.extent)
+        if not forms.at_least(low, 0):
+            out.append(operators.compare(GE, value, 0))
+        if not forms.at_least(forms.of(whole.extent).shifted(-1).plus(low, -1).plus(width, -1), 0):
+            out.append(operators.compare(LT, value, whole.extent))
+        return out
 
     def _thread_guard(self, stage: Stage) -> Expr | None:
         """Where memory is shared by threads that the stage does not distribute work over, the first of them stores."""

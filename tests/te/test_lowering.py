@@ -482,3 +482,55 @@ def test_lowering_leaves_the_schedule_as_it_was() -> None:
     check(s, args, data, data[0] @ data[1])
     check(s, args, data, data[0] @ data[1])
     assert str(s.trace) == before
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(37, 41, 13), (33, 33, 33)])
+def test_only_accesses_to_the_callers_memory_are_checked(m: int, n: int, k: int) -> None:
+    s, args, data = shared_gemm(m, n, k)
+    func = check(s, args, data, data[0] @ data[1])
+    lines = [line.strip() for line in func.script().splitlines()]
+    checked = [number for number, line in enumerate(lines) if "likely" in line]
+    fetches = [number for number in checked if "shared[" in lines[number]]
+    stores = [number for number in checked if lines[number].startswith("if ")]
+    assert len(fetches) == 2
+    assert len(stores) == 2
+    assert fetches + stores == checked
+    assert lines[stores[-1] + 1].startswith(("C[", "for"))
+
+
+def test_a_reduction_that_does_not_add_products_keeps_its_check() -> None:
+    a = te.placeholder((8, 13), name="A")
+    r = te.reduce_axis((0, 13), "k")
+    c = te.compute((8,), lambda i: te.max(a[i, r] - 100.0, axis=r), name="C")
+    s = te.create_schedule(c.op)
+    cached = s.cache_read(a, "local", [c])
+    ko, _ = s[c].split(r, factor=4)
+    s[cached].compute_at(s[c], ko)
+    x = small_ints((8, 13))
+    func = check(s, [a, c], [x], x.max(1) - 100)
+    assert "if T.likely(k_outer * 4 + k_inner < 13)" in func.script()
+
+
+def test_an_attached_stage_in_the_callers_memory_stays_inside_of_it() -> None:
+    a = te.placeholder((10,), name="A")
+    b = te.compute((10,), lambda i: a[i] + 1.0, name="B")
+    c = te.compute((10,), lambda i: b[i] * 2.0, name="C")
+    s = te.create_schedule(c.op)
+    outer, _ = s[c].split(c.op.axis[0], factor=4)
+    s[b].compute_at(s[c], outer)
+    x = small_ints((10,))
+    check(s, [a, b, c], [x], x + 1, (x + 1) * 2)
+
+
+def test_zeros_past_the_end_do_not_hide_infinities() -> None:
+    a, b = te.placeholder((4, 6), name="A"), te.placeholder((6, 4), name="B")
+    r = te.reduce_axis((0, 6), "k")
+    c = te.compute((4, 4), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="C")
+    s = te.create_schedule(c.op)
+    aa = s.cache_read(a, "local", [c])
+    ko, _ = s[c].split(r, factor=4)
+    s[c].reorder(ko, *s[c].op.axis)
+    s[aa].compute_at(s[c], ko)
+    x, y = small_ints((4, 6)), np.full((6, 4), np.inf, "float32")
+    x[:] = 1
+    check(s, [a, b, c], [x, y], np.full((4, 4), np.inf, "float32"))
