@@ -355,8 +355,10 @@ class ExpressionText(Functor):
         return f"({self.value_type(target)}){self.text(node.value, UNARY)}", UNARY
 
     def visit_let(self, node: e.Let) -> Text:
-        if node.var not in self.vars:
+        key = (node.var, "let")  # once in each branch of each statement
+        if key not in self.memo:
             self.bind(node.var, node.value)
+            self.memo[key] = (self.vars[node.var], ATOM)
         return self.visit(node.body)
 
     def bind(self, var: Var, value: Expr) -> None:

@@ -1,0 +1,65 @@
+"""Cheaper forms of operations whose general form costs more than a target's instruction.
+
+Floor division and its remainder become C's division where no operand is negative.  Divisors that are powers of
+two stay as they are: emitters write shifts and masks for them, which floor whatever the sign is.
+"""
+
+from __future__ import annotations
+
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir import stmt as s
+from gpucomp.tir.expr import Expr, IntImm, Var
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.stmt import Stmt
+from gpucomp.transform.walk import ScopedMutator
+
+
+def lower_intrin(func: PrimFunc) -> PrimFunc:
+    """Rewrite floor division and remainder of operands that are proven not to be negative.
+
+    Ranges come from loops, threads, lets, and from the extents of argument buffers, which are not negative.
+    """
+    return func.with_body(_LowerIntrin(func).stmt(func.body))
+
+
+class _LowerIntrin(ScopedMutator):
+    def __init__(self, func: PrimFunc) -> None:
+        super().__init__(func)
+        self.lets: dict[Var, Expr] = {}
+
+    def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
+        var, value = node.var, node.value
+        if var.dtype.is_int and var.dtype.lanes == 1 and self.lets.get(var) is not value:
+            if var in self.lets:
+                self.forget()  # unrolled copies of a loop bind one variable to several values
+            self.lets[var] = value
+            self.analyzer.update(var, self.analyzer.const_int_bound(value), True)
+        return super().visit_let_stmt(node)
+
+    def visit_floor_div(self, node: e.FloorDiv) -> Expr:
+        return self._division(node, e.Div)
+
+    def visit_floor_mod(self, node: e.FloorMod) -> Expr:
+        return self._division(node, e.Mod)
+
+    def _division(self, node: e.BinaryOp, truncating: type[e.Div] | type[e.Mod]) -> Expr:
+        a, b = self.visit(node.a), self.visit(node.b)
+        if self._is_plain(node):
+            return operators.division(truncating, a, b)
+        return node if a is node.a and b is node.b else operators.division(type(node), a, b)
+
+    def _is_plain(self, node: e.BinaryOp) -> bool:
+        """True when both families of division agree and C's is no dearer."""
+        kind = node.dtype
+        if not kind.is_int or kind.lanes > 1:
+            return False
+        if kind.code == "uint":
+            return True
+        divisor = node.b
+        if isinstance(divisor, IntImm):
+            if divisor.value <= 0 or divisor.value & (divisor.value - 1) == 0:
+                return False
+        elif self.analyzer.const_int_bound(divisor).min_value <= 0:
+            return False
+        return self.analyzer.const_int_bound(node.a).min_value >= 0
