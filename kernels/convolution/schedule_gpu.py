@@ -46,7 +46,7 @@ def choose_tile(channels: int | None, height: int | None, width: int | None, tap
     rows = max(1, min(height, budget // across))
     per_thread = 8 if (channels or 128) >= 128 and not small else 4
     wide = min(16 if not small else 8, max(1, (channels or 128) // per_thread))
-    reduce_channels = 8 if taps == 1 else 4 if taps <= 9 else 1
+    reduce_channels = 8 if taps == 1 else 2 if taps <= 9 else 1
     return ConvTile(wide * per_thread, rows, across * columns, per_thread, columns, reduce_channels)
 
 

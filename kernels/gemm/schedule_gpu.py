@@ -31,7 +31,7 @@ class GemmTile:
 
     m: int = 128
     n: int = 128
-    k: int = 16
+    k: int = 32
     thread_m: int = 4
     thread_n: int = 4
     vthread_m: int = 2

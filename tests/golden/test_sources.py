@@ -11,7 +11,7 @@ import pytest
 
 import gpucomp
 from gpucomp.driver.build import compile_function, lower_primfunc
-from gpucomp.runtime import cuda
+from gpucomp.runtime.cuda_compile import compile_cuda
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.function import PrimFunc
@@ -70,7 +70,7 @@ def test_cuda_source_compiles_without_spills(name: str, arch: str, require_nvrtc
     schedule, args = CASES[name].make(target)
     data = compile_function(schedule, args, target, name)
     for variant in data.variants:
-        cubin, log = cuda.compile_cuda(variant.image.source, arch, (*variant.image.options, "--ptxas-options=-v"))
+        cubin, log = compile_cuda(variant.image.source, arch, (*variant.image.options, "--ptxas-options=-v"))
         assert cubin
         assert "0 bytes spill stores, 0 bytes spill loads" in log
         assert log.count("spill stores") == log.count(" 0 bytes spill stores")

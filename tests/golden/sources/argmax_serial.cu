@@ -1,0 +1,25 @@
+// argmax_serial_kernel
+// target: CUDA C, sm_90
+
+// argmax_serial_kernel: grid (5, 1, 1), block (1, 1, 1)
+extern "C" __global__ void __launch_bounds__(1) argmax_serial_kernel(
+    const int* __restrict__ index_,
+    const float* __restrict__ value,
+    int* __restrict__ best_v0,
+    float* __restrict__ best_v1) {
+  const int blockIdx_x = (int)blockIdx.x;
+  best_v0[blockIdx_x] = 2147483647;
+  best_v1[blockIdx_x] = -3.4028235e+38f;
+  for (int k = 0; k < 24; ++k) {
+    const float t = best_v1[blockIdx_x];
+    const float t_1 = value[blockIdx_x * 24 + k];
+    const int t_2 = best_v0[blockIdx_x];
+    const int t_3 = index_[blockIdx_x * 24 + k];
+    const int best_v0_1 = t > t_1 || (t == t_1 && t_2 < t_3) ? t_2 : t_3;
+    const float t_4 = best_v1[blockIdx_x];
+    const float t_5 = value[blockIdx_x * 24 + k];
+    const float best_v1_1 = t_4 > t_5 || (t_4 == t_5 && best_v0[blockIdx_x] < index_[blockIdx_x * 24 + k]) ? t_4 : t_5;
+    best_v0[blockIdx_x] = best_v0_1;
+    best_v1[blockIdx_x] = best_v1_1;
+  }
+}

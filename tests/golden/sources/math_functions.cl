@@ -1,0 +1,13 @@
+// math_functions_kernel
+// target: OpenCL C 1.2
+
+// math_functions_kernel: grid (8, 1, 1), block (8, 1, 1)
+__kernel __attribute__((reqd_work_group_size(8, 1, 1))) void math_functions_kernel(
+    __global const float* restrict A,
+    __global float* restrict B) {
+  const int blockIdx_x = (int)get_group_id(0);
+  const int threadIdx_x = (int)get_local_id(0);
+  const float t = A[blockIdx_x * 8 + threadIdx_x];
+  const float t_1 = fabs(t);
+  B[blockIdx_x * 8 + threadIdx_x] = exp(t) + tanh(t) * sqrt(t_1) - log(t_1 + 1.0f);
+}

@@ -1,0 +1,13 @@
+// math_functions_kernel
+// target: CUDA C, sm_90
+
+// math_functions_kernel: grid (8, 1, 1), block (8, 1, 1)
+extern "C" __global__ void __launch_bounds__(8) math_functions_kernel(
+    const float* __restrict__ A,
+    float* __restrict__ B) {
+  const int blockIdx_x = (int)blockIdx.x;
+  const int threadIdx_x = (int)threadIdx.x;
+  const float t = A[blockIdx_x * 8 + threadIdx_x];
+  const float t_1 = fabsf(t);
+  B[blockIdx_x * 8 + threadIdx_x] = expf(t) + tanhf(t) * sqrtf(t_1) - logf(t_1 + 1.0f);
+}

@@ -1,0 +1,57 @@
+// matmul_32x32x32_float16_kernel
+// target: OpenCL C 1.2
+
+static inline float gc_f16_to_f32(ushort x) { return vload_half(0, (const half*)&x); }
+
+// matmul_32x32x32_float16_kernel: grid (1, 1, 1), block (16, 16, 1)
+__kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_32x32x32_float16_kernel(
+    __global const ushort* restrict A,
+    __global const ushort* restrict B,
+    __global float* restrict C) {
+  __local ushort A_shared[640] __attribute__((aligned(16)));
+  __local ushort B_shared[512] __attribute__((aligned(16)));
+  const int threadIdx_y = (int)get_local_id(1);
+  const int threadIdx_x = (int)get_local_id(0);
+  float C_local[4];
+  ushort A_shared_local[8];
+  ushort B_shared_local[8];
+  __attribute__((opencl_unroll_hint))
+  for (int i_c_init = 0; i_c_init < 2; ++i_c_init) {
+    __attribute__((opencl_unroll_hint))
+    for (int j_c_init = 0; j_c_init < 2; ++j_c_init) {
+      C_local[i_c_init * 2 + j_c_init] = 0.0f;
+    }
+  }
+  for (int k_outer = 0; k_outer < 2; ++k_outer) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (threadIdx_y < 8) {
+      *(__local ushort4*)(A_shared + (threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + (threadIdx_x & 3) * 4)) = *(__global const ushort4*)(A + (threadIdx_y * 128 + (threadIdx_x >> 2) * 32 + (threadIdx_x & 3) * 4 + k_outer * 16));
+      *(__local ushort4*)(B_shared + (threadIdx_y * 64 + threadIdx_x * 4)) = *(__global const ushort4*)(B + (threadIdx_y * 64 + k_outer * 512 + threadIdx_x * 4));
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
+      __attribute__((opencl_unroll_hint))
+      for (int ax0 = 0; ax0 < 2; ++ax0) {
+        vstore4(*(__local const ushort4*)(A_shared + (ax0 * 20 + threadIdx_y * 40 + k_inner_outer * 4)), 0, A_shared_local + ax0 * 4);
+      }
+      __attribute__((opencl_unroll_hint))
+      for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
+        vstore2(*(__local const ushort2*)(B_shared + (ax0_1 * 32 + k_inner_outer * 128 + threadIdx_x * 2)), 0, B_shared_local + ax0_1 * 2);
+      }
+      __attribute__((opencl_unroll_hint))
+      for (int k_inner_inner = 0; k_inner_inner < 4; ++k_inner_inner) {
+        __attribute__((opencl_unroll_hint))
+        for (int i_c = 0; i_c < 2; ++i_c) {
+          __attribute__((opencl_unroll_hint))
+          for (int j_c = 0; j_c < 2; ++j_c) {
+            C_local[i_c * 2 + j_c] = C_local[i_c * 2 + j_c] + gc_f16_to_f32(A_shared_local[i_c * 4 + k_inner_inner]) * gc_f16_to_f32(B_shared_local[k_inner_inner * 2 + j_c]);
+          }
+        }
+      }
+    }
+  }
+  __attribute__((opencl_unroll_hint))
+  for (int i_inner_inner_inner = 0; i_inner_inner_inner < 2; ++i_inner_inner_inner) {
+    *(__global float2*)(C + (threadIdx_y * 64 + i_inner_inner_inner * 32 + threadIdx_x * 2)) = vload2(0, C_local + i_inner_inner_inner * 2);
+  }
+}

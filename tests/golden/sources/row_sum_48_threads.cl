@@ -1,0 +1,49 @@
+// row_sum_48_threads_kernel
+// target: OpenCL C 1.2
+
+// row_sum_48_threads_kernel: grid (6, 1, 1), block (48, 1, 1)
+__kernel __attribute__((reqd_work_group_size(48, 1, 1))) void row_sum_48_threads_kernel(
+    __global const float* restrict A,
+    __global float* restrict B) {
+  __local float reduce[48] __attribute__((aligned(16)));
+  const int threadIdx_x = (int)get_local_id(0);
+  const int blockIdx_x = (int)get_group_id(0);
+  float B_part[1];
+  float B_all[1];
+  B_part[0] = 0.0f;
+  for (int k_outer = 0; k_outer < 2; ++k_outer) {
+    if (k_outer * 48 + threadIdx_x < 50) {
+      B_part[0] = B_part[0] + A[blockIdx_x * 50 + k_outer * 48 + threadIdx_x];
+    }
+  }
+  reduce[threadIdx_x] = B_part[0];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (threadIdx_x < 16) {
+    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 32];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (threadIdx_x < 16) {
+    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 16];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (threadIdx_x < 8) {
+    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 8];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (threadIdx_x < 4) {
+    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 4];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (threadIdx_x < 2) {
+    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 2];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (threadIdx_x < 1) {
+    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  B_all[0] = reduce[0];
+  if (threadIdx_x == 0) {
+    B[blockIdx_x] = B_all[0];
+  }
+}
