@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -71,10 +72,19 @@ def next_commands(default: str) -> tuple[str, ...]:
 
 
 def _program() -> str:
-    started = Path(sys.argv[0])
-    if started.name == "__main__.py":
-        return f"{Path(sys.executable).name} -m gpucomp"
-    return "gpucomp" if shutil.which("gpucomp") == str(started) else sys.argv[0]
+    """The command as the user can type it here."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{_shortest(sys.executable)} -m gpucomp"
+    return _shortest(sys.argv[0])
+
+
+def _shortest(program: str) -> str:
+    """The name where it is found by it, else the path from this folder where that is below, else the whole path."""
+    name = os.path.basename(program)
+    if shutil.which(name) == os.path.abspath(program):
+        return name
+    path = os.path.relpath(program)
+    return program if path.startswith(os.pardir) else path
 
 
 def _quiet(text: str = "") -> None:

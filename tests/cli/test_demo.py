@@ -50,6 +50,22 @@ def test_the_next_commands_name_the_device_that_was_found() -> None:
     assert commands[2].endswith("bench softmax --shape 1024,1024 --device cpu:0")
 
 
+def test_commands_are_said_as_they_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "gpucomp"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert demo._shortest(str(program)) == "bin/gpucomp"
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert demo._shortest(str(program)) == "gpucomp"
+    monkeypatch.chdir(program.parent)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.chdir("/usr")
+    assert demo._shortest(str(program)) == str(program)
+
+
 def test_a_folder_that_cannot_be_written_is_said_when_it_was_asked_for(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()

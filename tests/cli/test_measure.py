@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -41,15 +41,20 @@ def test_integers_are_compared_as_numbers() -> None:
 SHAPES = {"add": (1000,), "matmul": (17, 33, 9), "softmax": (5, 77), "conv2d": (1, 3, 9, 4, 3, 2)}
 
 
-def measured(name: str, device: Device, dtype: str = "float32") -> Measurement:
+@pytest.fixture(scope="module")
+def numpy_side() -> Iterator[NumpySide]:
+    with NumpySide() as side:
+        yield side
+
+
+def measured(name: str, device: Device, side: NumpySide, dtype: str = "float32") -> Measurement:
     workload = make_workload(name, SHAPES[name], dtype, Target.from_device(device))
-    with NumpySide() as numpy:
-        return measure_workload(workload, device, numpy, seed=1, repeat=2)
+    return measure_workload(workload, device, side, seed=1, repeat=2)
 
 
 @pytest.mark.parametrize("name", list(SHAPES))
-def test_every_operator_is_right_on_the_cpu(name: str) -> None:
-    result = measured(name, cpu())
+def test_every_operator_is_right_on_the_cpu(name: str, numpy_side: NumpySide) -> None:
+    result = measured(name, cpu(), numpy_side)
     assert result.correct, result.max_rel_err
     assert result.max_rel_err is not None
     assert 0 < result.fastest <= result.seconds <= result.slowest
@@ -59,19 +64,20 @@ def test_every_operator_is_right_on_the_cpu(name: str) -> None:
 
 @pytest.mark.opencl
 @pytest.mark.parametrize("name", list(SHAPES))
-def test_every_operator_is_right_on_opencl(name: str) -> None:
-    result = measured(name, opencl())
+def test_every_operator_is_right_on_opencl(name: str, numpy_side: NumpySide) -> None:
+    result = measured(name, opencl(), numpy_side)
     assert result.correct, result.max_rel_err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("name", list(SHAPES))
-def test_other_element_types_are_right_on_the_cpu(name: str, dtype: str) -> None:
-    result = measured(name, cpu(), dtype)
+def test_other_element_types_are_right_on_the_cpu(name: str, dtype: str, numpy_side: NumpySide) -> None:
+    result = measured(name, cpu(), numpy_side, dtype)
     assert result.correct, result.max_rel_err
 
 
-def test_a_wrong_operator_is_noticed() -> None:
+def test_a_wrong_operator_is_noticed(numpy_side: NumpySide) -> None:
     workload = make_workload("add", (100,), "float32", Target("llvm"))
     assert workload.operator is not None
 
@@ -79,15 +85,14 @@ def test_a_wrong_operator_is_noticed() -> None:
         return [np.zeros(100)]
 
     broken = dataclasses.replace(workload, operator=dataclasses.replace(workload.operator, reference=wrong))
-    with NumpySide() as numpy:
-        result = measure_workload(broken, cpu(), numpy, seed=0, repeat=1)
+    result = measure_workload(broken, cpu(), numpy_side, seed=0, repeat=1)
     assert not result.correct
     assert result.max_rel_err is not None
     assert result.max_rel_err > 0.1
 
 
-def test_the_record_has_the_agreed_keys_first() -> None:
-    record = measured("matmul", cpu()).record()
+def test_the_record_has_the_agreed_keys_first(numpy_side: NumpySide) -> None:
+    record = measured("matmul", cpu(), numpy_side).record()
     assert list(record)[:10] == [
         "op", "shape", "dtype", "backend", "device", "seconds", "gflops", "gbps", "vs_numpy", "max_rel_err",
     ]  # fmt: skip
