@@ -9,7 +9,9 @@ from gpucomp.arith.state import Form, Node, Terms
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr
 
-_ATTEMPTS = 48  # sums that one question may look at
+_ATTEMPTS = 32  # sums that one question may look at
+_OPEN_ENDED = -(1 << 29)  # a term that may be below this has no useful bound
+_OPENED = frozenset((e.FloorDiv, e.FloorMod, e.Mul))
 _COMPLEX = frozenset((e.FloorDiv, e.FloorMod, e.Min, e.Max, e.Select, e.Mul))
 
 
@@ -57,15 +59,15 @@ class Prove(Division):
         return found
 
     def _search(self, terms: Terms, const: int, depth: int) -> bool:
+        """Try what may help; what splits an extremum loses nothing, so the first one decides."""
         for atom, k in terms.items():
             kind = type(atom)
             if kind is e.Min or kind is e.Max:
-                if self._split(terms, const, atom, (kind is e.Min) == (k > 0), depth):
-                    return True
-            elif kind is e.Select:
-                if self._split_select(terms, const, atom, depth):
-                    return True
-            else:
+                return self._split(terms, const, atom, (kind is e.Min) == (k > 0), depth)
+            if kind is e.Select:
+                return self._split_select(terms, const, atom, depth)
+        for atom, k in terms.items():
+            if type(atom) in _OPENED:
                 opened = self._open(terms, const, atom, k)
                 if opened is not None and self._nonnegative(*opened, depth - 1):
                     return True
@@ -98,10 +100,13 @@ class Prove(Division):
             c = self._positive_divisor(atom)
             if c is None:
                 return None
+            n = self._form(atom.a)
+            if not self._facts and n[0].keys().isdisjoint(terms):
+                return None  # nothing can cancel, and the bound of the quotient was used already
             scale = c // math.gcd(c, k)
             rest = {t: j * scale for t, j in terms.items() if t is not atom}
             slack = scale - 1 - (k * scale // c * (c - 1) if k > 0 else 0)
-            return self._plus(rest, const * scale + slack, self._form(atom.a), k * scale // c)
+            return self._plus(rest, const * scale + slack, n, k * scale // c)
         if kind is e.FloorMod and k < 0 and self._bound(atom.a)[0] >= 0:
             return self._replace(terms, const, atom, self._form(atom.a))
         if kind is e.FloorMod:
@@ -130,16 +135,22 @@ class Prove(Division):
         return self._replace(terms, const, atom, (size[0], size[1] - 1))
 
     def _use_facts(self, terms: Terms, const: int, depth: int) -> bool:
-        """Subtract a multiple of a fact that eliminates one atom; what remains must be >= 0."""
-        for atom, k in terms.items():
-            for fact, fact_const in self._facts_of.get(atom, ()):
+        """Subtract a multiple of a fact that eliminates one atom; what remains must be >= 0.
+
+        Atoms without a useful constant bound must all be eliminated, in whatever order: the first one decides.
+        """
+        open_ended = [t for t, k in terms.items() if self._bound(t)[k < 0] * k <= _OPEN_ENDED]
+        for atom in open_ended or terms:
+            k = terms[atom]
+            facts = [f for f in self._facts_of.get(atom, ()) if (f[0][atom] > 0) == (k > 0)]
+            for fact, fact_const in facts:
                 j = fact[atom]
-                if (j > 0) != (k > 0):
-                    continue
                 common = math.gcd(j, k)
                 scale, m = abs(j) // common, abs(k) // common
-                scaled = {t: c * scale for t, c in terms.items()}
+                scaled = {t: c * scale for t, c in terms.items()} if scale > 1 else terms
                 rest = self._plus(scaled, const * scale, (fact, fact_const), -m)
                 if self._nonnegative(rest[0], rest[1] + scale - 1, depth - 1):
                     return True
+            if facts and open_ended:
+                return False
         return False

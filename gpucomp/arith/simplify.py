@@ -19,6 +19,7 @@ from gpucomp.tir.intrin import CallEffectKind, Op
 
 _FLATTEN_LIMIT = 8
 _DEEP_SUM = 64
+_RECOMBINE_LIMIT = 48  # recombination looks at pairs of terms
 _IF_THEN_ELSE: Final = Op.get("tir.if_then_else")
 
 
@@ -130,7 +131,7 @@ class Simplify(Prove):
 
     def _settle(self, terms: Terms, const: int, dtype: DType) -> Form:
         """Recombine what can be, unless the type wraps."""
-        if not self._has_complex(terms) or self._may_wrap(dtype, terms):
+        if len(terms) > _RECOMBINE_LIMIT or not self._has_complex(terms) or self._may_wrap(dtype, terms):
             return terms, const
         return self._recombine(terms, const, dtype)
 
@@ -284,8 +285,8 @@ class Simplify(Prove):
         if not dtype.is_int:
             return node if a is node.a and b is node.b else rebuild_binary(type(node), a, b)
         terms, const = self._extremum(type(node), self._form(a), self._form(b), dtype)
-        if (const or len(terms) > 1) and not self._may_wrap(dtype, terms):
-            terms, const = self._recombine(terms, const, dtype)
+        if const or len(terms) > 1:
+            terms, const = self._settle(terms, const, dtype)
         return self._build(terms, const, dtype)
 
     def _extremum(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form:
@@ -293,18 +294,25 @@ class Simplify(Prove):
         items = self._operands(kind, x) + self._operands(kind, y)
         if len(items) > 2:
             return self._extremum_of_many(kind, items, dtype)
+        if any([type(next(iter(f[0]), None)) is kind and len(f[0]) == 1 and not f[1] for f in items]):
+            return {self._unordered(kind, [self._build(*x, dtype), self._build(*y, dtype)]): 1}, 0  # too long
         chosen = self._chosen(kind, x, y, dtype)
         return chosen if chosen is not None else self._pull(kind, x, y, dtype)
 
     def _operands(self, kind: type[e.BinaryOp], form: Form) -> list[Form]:
-        """The operands of nested extrema of one kind."""
-        terms, const = form
-        if const or len(terms) != 1:
-            return [form]
-        ((atom, k),) = terms.items()
-        if k != 1 or type(atom) is not kind:
-            return [form]
-        return self._operands(kind, self._form(atom.a)) + self._operands(kind, self._form(atom.b))
+        """The operands of nested extrema of one kind; only the form itself if there are too many."""
+        out: list[Form] = []
+        stack = [form]
+        while stack:
+            item = stack.pop()
+            atom: Node = next(iter(item[0])) if len(item[0]) == 1 and not item[1] else None
+            if type(atom) is not kind or item[0][atom] != 1:
+                out.append(item)
+                continue
+            stack += [self._form(atom.b), self._form(atom.a)]
+            if len(out) + len(stack) > _FLATTEN_LIMIT:
+                return [form]
+        return out
 
     def _chosen(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form | None:
         """The operand that always wins, if one does."""

@@ -18,6 +18,8 @@ from gpucomp.tir.expr import Expr, IntImm
 
 _STACK_LIMIT = 256  # more pops than this: the sum is large or shares subexpressions, so order the walk
 _EXPAND_LIMIT = 24  # terms that the expansion of a product may have
+_FACTOR_TERMS = 48  # a longer sum of products is not searched for common factors
+_DEGREE_LIMIT = 16  # a product of more factors is one atom
 _REUSE_LIMIT = 96  # a longer sum that was simplified before stays one atom inside another sum
 
 
@@ -55,10 +57,14 @@ class Sums(Infer):
         terms: Terms = {}
         const = 0
         stack: list[tuple[Node, int]] = [(root, 1)]
+        memo = self._memo
         pops = 0
         while stack:
             node, k = stack.pop()
             kind = type(node)
+            if node in memo:
+                const += self._add_simplified(terms, node, k)
+                continue
             if kind is e.Add:
                 stack.append((node.b, k))
                 stack.append((node.a, k))
@@ -97,6 +103,9 @@ class Sums(Infer):
             node = heapq.heappop(heap)[2]
             k = weights[node]
             kind = type(node)
+            if node in self._memo:
+                leaves.append(node)
+                continue
             if kind is e.Add or kind is e.Sub:
                 x, y = node.a, node.b
                 children = ((x, k), (y, k if kind is e.Add else -k))
@@ -117,7 +126,7 @@ class Sums(Infer):
         for node in leaves:
             if type(node) is IntImm:
                 const += weights[node] * node.value
-            elif type(node) is e.Mul:
+            elif type(node) is e.Mul and node not in self._memo:
                 const += self._add_form(terms, self._product(node.a, node.b, node.dtype), weights[node])
             else:
                 const += self._add_simplified(terms, node, weights[node])
@@ -189,7 +198,7 @@ class Sums(Infer):
     def _monomial(self, x: Expr, y: Expr) -> Expr:
         """The product of two atoms: one object for each multiset of factors."""
         factors = self._factors.get(x, (x,)) + self._factors.get(y, (y,))
-        return self._product_of(factors)
+        return self._product_of(factors if len(factors) <= _DEGREE_LIMIT else (x, y))
 
     def _product_of(self, factors: tuple[Expr, ...]) -> Expr:
         if len(factors) == 1:
@@ -232,7 +241,7 @@ class Sums(Infer):
             low, high = b.type_range(dtype)
             if not (low < const <= high and low < min(terms.values()) and max(terms.values()) <= high):
                 raise TooLarge
-        if self._factors and len(terms) > 1:
+        if self._factors and 1 < len(terms) <= _FACTOR_TERMS:
             shared = self._shared_factor(terms)
             if shared is not None:
                 return self._assemble_factored(terms, const, dtype, shared)

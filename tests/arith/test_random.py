@@ -52,19 +52,19 @@ def _check(setting: Setting, node: Expr, rng: random.Random, constraint: Expr | 
             assert _inside(value, bound, modular), (node, simple, bound, modular, point)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(settings_of_facts(), integers(), _RNG)
 def test_integer_expressions_keep_their_value(setting: Setting, node: Expr, rng: random.Random) -> None:
     _check(setting, node, rng)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(settings_of_facts(), conditions(4), _RNG)
 def test_conditions_keep_their_value(setting: Setting, node: Expr, rng: random.Random) -> None:
     _check(setting, node, rng)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(settings_of_facts(), st.one_of(integers(3), conditions(3)), conditions(2), _RNG)
 def test_values_are_kept_where_a_constraint_holds(
     setting: Setting, node: Expr, constraint: Expr, rng: random.Random
@@ -73,7 +73,7 @@ def test_values_are_kept_where_a_constraint_holds(
     _check(setting, node, rng)  # and nothing of the constraint stays behind
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(integers(3), st.sampled_from([1, 4, 8]), st.sampled_from([2, 4, 7]), st.booleans(), _RNG)
 def test_interval_sets_contain_every_value(
     node: Expr, first: int, second: int, shifted: bool, rng: random.Random
@@ -114,7 +114,7 @@ def _wrapping(draw: st.DrawFn, leaves: tuple[Expr, ...], dtype: str, depth: int)
     return cls(a, draw(_wrapping(leaves, dtype, depth - 1)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.sampled_from(["uint8", "int8", "uint32", "load int32", "load int8"]), st.data(), _RNG)
 def test_unsigned_narrow_and_loaded_integers_wrap(kind: str, data: st.DataObject, rng: random.Random) -> None:
     dtype = kind.split()[-1]
@@ -165,7 +165,7 @@ def _vectors(draw: st.DrawFn, lanes: int, depth: int) -> Expr:
     return cls(a, e.Broadcast(draw(integers(0)), lanes)) if cls is e.Mul else cls(a, draw(_vectors(lanes, 0)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(settings_of_facts(), st.sampled_from([2, 4]), st.data(), _RNG)
 def test_vectors_keep_every_lane(
     setting: Setting, lanes: int, data: st.DataObject, rng: random.Random
