@@ -14,6 +14,7 @@ from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.functor import expr_children, free_vars, stmt_children
 from gpucomp.tir.stmt import ForKind, Stmt
+from gpucomp.transform.serialize_threads import THREAD_LOOP
 
 MAX_STATEMENTS: Final = 1024  # leaves after unrolling; beyond, compile time grows faster than code improves
 MAX_TRIPS: Final = 128
@@ -29,6 +30,8 @@ def unroll_fully(node: s.For, small: Mapping[Var, int]) -> bool:
     if not (isinstance(node.extent, e.IntImm) and isinstance(node.min, e.IntImm)):
         return False
     if node.kind not in (ForKind.SERIAL, ForKind.UNROLLED) or node.extent.value > MAX_TRIPS:
+        return False
+    if (node.annotations or {}).get(THREAD_LOOP):  # long bodies; and what is small here belongs to all threads
         return False
     if node.kind is ForKind.SERIAL and not (small and indexes_small(node.body, node.loop_var, small)):
         return False

@@ -22,6 +22,7 @@ from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
 # LATER from gpucomp.transform.lower_intrin import lower_intrin
 from gpucomp.transform.lower_thread_allreduce import lower_thread_allreduce
 from gpucomp.transform.remove_no_op import remove_no_op
+from gpucomp.transform.serialize_threads import serialize_threads
 from gpucomp.transform.simplify import simplify
 from gpucomp.transform.storage_rewrite import storage_rewrite
 from gpucomp.transform.thread_sync import thread_sync
@@ -89,8 +90,14 @@ GPU_THREADS: Final = [
 # LATER     Step("verify_gpu_code", _check(verify_gpu_code), needs=_F({"no-allreduce"})),
 ]
 
+# A schedule for a GPU runs on processors too: what needs threads that wait for each other becomes loops.
+CPU_THREADS: Final = [
+    Step("thread_sync", thread_sync, needs=_F({"unrolled"}), gives=_F({"synced"})),
+    Step("serialize_threads", serialize_threads, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
+]
+
 GPU: Final = Sequential([*FLATTEN, *LOOPS, *GPU_THREADS, *CLEAN_UP], name="gpu", given=("buffers",))
-CPU: Final = Sequential([*FLATTEN, *LOOPS, *CLEAN_UP], name="cpu", given=("buffers",))
+CPU: Final = Sequential([*FLATTEN, *LOOPS, *CPU_THREADS, *CLEAN_UP], name="cpu", given=("buffers",))
 LOWER: Final = Sequential([*FLATTEN, *LOOPS], name="lower", given=("buffers",))
 
 
