@@ -2,18 +2,21 @@
 
 The primary context is the one that torch, cupy and jax use, so their pointers are valid here and ours there.  It is
 pushed for the length of each call and popped again: nothing of ours stays current between calls, on any thread, and
-pycuda finds an empty context stack when a thread or the process ends.
+pycuda finds an empty context stack when a thread or the process ends.  pycuda's objects must be destroyed while
+their context is current, so this module alone owns them: arrays hold addresses.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
-import struct
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final
 from typing import cast as type_cast
 
 import numpy as np
@@ -21,15 +24,14 @@ import numpy as np
 from gpucomp.runtime.base import (
     DeviceAPI,
     DeviceAttributes,
-    Dim3,
     HostArray,
     LoadedImage,
     Memory,
     Missing,
 )
 from gpucomp.runtime.cuda_compile import cached_cuda, cuda_compiler, ptx_text, sass_text
+from gpucomp.runtime.cuda_kernel import Kernel, keep_forever
 from gpucomp.support.diagnostics import BuildError, DeviceError
-from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelImage, KernelSpec
 
 if TYPE_CHECKING:
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 
     import pycuda.driver as drv
 
-_DEFAULT_SHARED_LIMIT: Final = 48 * 1024
 _FIRST_ACCELERATED: Final = 9  # from compute capability 9.0 on, "sm_90a" has what "sm_90" leaves out
 _INSTALL_DRIVER: Final = "install NVIDIA's driver (nvidia-smi should then list the GPU)"
 _INSTALL_PYCUDA: Final = 'pip install "gpucomp[cuda]" (it compiles pycuda: nvcc and cuda.h are needed)'
@@ -76,14 +77,6 @@ extern "C" __global__ void gpucomp_evict(const int4* data, int* result, long lon
   if (sum == 0x7fffffff) result[0] = sum;
 }
 """
-
-
-class _RawFunction(Protocol):
-    """pycuda's stateless launch, which ``prepared_async_call`` wraps."""
-
-    def _launch_kernel(
-        self, grid: Dim3, block: Dim3, arguments: bytes, shared_bytes: int, stream: object | None, /
-    ) -> None: ...
 
 
 class _Current:
@@ -129,6 +122,8 @@ class CudaAPI(DeviceAPI):
         self._attributes: dict[int, DeviceAttributes] = {}
         self._lost: dict[int, str] = {}
         self._evictors: dict[int, LoadedImage] = {}
+        self._live: dict[int, dict[int, drv.DeviceAllocation]] = {}
+        self._kernels: dict[int, weakref.WeakSet[Kernel]] = {}
 
     # -- driver and devices
 
@@ -200,8 +195,33 @@ class CudaAPI(DeviceAPI):
             raise DeviceError(f"device cuda({index}) is not there: {self._count} found", code="GC702")
         with self._lock:
             if index not in self._contexts:
+                if not self._contexts:
+                    atexit.register(self._close)
                 self._contexts[index] = driver.Device(index).retain_primary_context()
             return self._contexts[index]
+
+    def _close(self) -> None:
+        """Destroy pycuda's objects while their contexts can be made current: at the end of the process."""
+        for index, context in self._contexts.items():
+            allocations = list(self._live.pop(index, {}).values())
+            for kernel in list(self._kernels.pop(index, ())):
+                kernel.close()
+            if index in self._lost:
+                keep_forever(*allocations, context)
+                continue
+            with contextlib.suppress(Exception):  # the driver may be gone already
+                context.push()
+                for allocation in allocations:
+                    allocation.free()
+                context.pop()
+
+    def current(self, index: int, what: str) -> _Current:
+        """A ``with`` block in which the device's context is current; ``what`` is named in errors."""
+        return _Current(self, index, what)
+
+    def is_lost(self, index: int) -> bool:
+        """True after an error that ended the context."""
+        return index in self._lost
 
     def failure(self, index: int, what: str, error: Exception) -> DeviceError:
         """The DeviceError for a driver error; remembers errors that end the context."""
@@ -236,13 +256,14 @@ class CudaAPI(DeviceAPI):
                 raise DeviceError(f"cuda({index}) has no {nbytes:,} bytes of free memory", code="GC704") from error
             raise
         address = int(allocation)
-        return Memory(address, address, nbytes, allocation)
+        self._live.setdefault(index, {})[address] = allocation
+        return Memory(address, address, nbytes)
 
     def free(self, index: int, memory: Memory) -> None:
-        if index in self._lost:
-            return
-        with _Current(self, index, "freeing memory"):
-            type_cast("drv.DeviceAllocation", memory.owner).free()
+        allocation = None if index in self._lost else self._live.get(index, {}).pop(memory.address, None)
+        if allocation is not None:
+            with _Current(self, index, "freeing memory"):
+                allocation.free()
 
     def copy_from_host(self, index: int, memory: Memory, source: HostArray, stream: object | None = None) -> None:
         driver = self.driver()
@@ -342,17 +363,19 @@ class CudaAPI(DeviceAPI):
             "ptx": lambda: ptx_text(image.source, arch, image.options),
             "sass": lambda: sass_text(cubin),
         }
-        return LoadedImage(functions, log, texts, module)
+        return LoadedImage(functions, log, texts)
 
-    def _function(self, index: int, module: drv.Module, spec: KernelSpec) -> _Kernel:
+    def _function(self, index: int, module: drv.Module, spec: KernelSpec) -> Kernel:
         try:
             with _Current(self, index, f"looking up kernel {spec.name}"):
-                return _Kernel(self, index, module, spec)
+                made = Kernel(self, index, module, spec)
         except DeviceError as error:
             if error.code == "GC709":
                 raise
             message = f"the CUDA source defines no kernel {spec.name}"
             raise BuildError(message, code="GC502", hint='declare it extern "C" __global__') from error
+        self._kernels.setdefault(index, weakref.WeakSet()).add(made)
+        return made
 
     def _load_hint(self, index: int, arch: str) -> str:
         own = self.attributes(index).arch
@@ -370,100 +393,6 @@ class CudaAPI(DeviceAPI):
         if fmt == "sass":
             return sass_text(cached_cuda(image.source, image.arch or "sm_90a", image.options)[0])
         return None
-
-
-class _Kernel:
-    """A launch function."""
-
-    def __init__(self, api: CudaAPI, index: int, module: drv.Module, spec: KernelSpec) -> None:
-        driver = api.driver()
-        self._api = api
-        self._index = index
-        self._name = spec.name
-        self._context = api.context(index)
-        self._push = self._context.push
-        self._pop = self._context.pop
-        self._error: type[Exception] = driver.Error
-        self._function = module.get_function(spec.name)
-        self._launch = type_cast("_RawFunction", self._function)._launch_kernel
-        self._allowed_shared = _DEFAULT_SHARED_LIMIT - spec.static_shared_bytes
-        self._pack, self._halves = _packing(spec)
-
-    def __call__(
-        self, grid: Dim3, block: Dim3, shared_bytes: int, stream: object | None, args: tuple[object, ...], /
-    ) -> None:
-        if shared_bytes > self._allowed_shared:
-            self._allow_shared(shared_bytes)
-        if self._halves:
-            args = self._convert(args)
-        arguments = self._pack(*args)
-        self._push()
-        try:
-            self._launch(grid, block, arguments, shared_bytes, stream)
-        except self._error as error:
-            raise self._explain(error, grid, block, shared_bytes) from error
-        finally:
-            self._pop()
-
-    def _allow_shared(self, shared_bytes: int) -> None:
-        """More than 48 KiB has to be asked for, once per function."""
-        driver = self._api.driver()
-        limit = self._api.attributes(self._index).max_shared_memory_per_block
-        if shared_bytes > limit:
-            raise DeviceError(
-                f"kernel {self._name} asks for {shared_bytes:,} bytes of shared memory, "
-                f"cuda({self._index}) has {limit:,}",
-                code="GC707",
-                hint="use smaller tiles or fewer pipeline stages",
-            )
-        with _Current(self._api, self._index, f"asking for {shared_bytes:,} bytes of shared memory"):
-            attribute = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
-            self._function.set_attribute(attribute, shared_bytes)
-        self._allowed_shared = shared_bytes
-
-    def _convert(self, args: tuple[object, ...]) -> tuple[object, ...]:
-        """bfloat16 scalars travel as their bits."""
-        values = list(args)
-        for position, dtype in self._halves:
-            number = dtype.type(type_cast("float", values[position]))
-            values[position] = int(np.asarray(number).view(np.uint16))
-        return tuple(values)
-
-    def _explain(self, error: Exception, grid: Dim3, block: Dim3, shared_bytes: int) -> DeviceError:
-        driver = self._api.driver()
-        threads = block[0] * block[1] * block[2]
-        limit = self._function.get_attribute(driver.function_attribute.MAX_THREADS_PER_BLOCK)
-        if threads > limit:
-            registers = self._function.get_attribute(driver.function_attribute.NUM_REGS)
-            return DeviceError(
-                f"kernel {self._name} has {threads} threads per block; with {registers} registers per thread "
-                f"cuda({self._index}) allows {limit}",
-                code="GC707",
-                hint="use smaller thread extents, or less unrolling",
-            )
-        made = self._api.failure(self._index, f"launch of kernel {self._name}", error)
-        if made.context is None:
-            made.context = f"grid {grid}, block {block}, {shared_bytes} bytes of dynamic shared memory"
-        return made
-
-
-def _packing(spec: KernelSpec) -> tuple[Callable[..., bytes], tuple[tuple[int, np.dtype[np.generic]], ...]]:
-    """How to lay out a kernel's arguments: C's own alignment, as struct's native mode does it."""
-    codes: list[str] = []
-    halves: list[tuple[int, np.dtype[np.generic]]] = []
-    for position, arg_type in enumerate(spec.arg_types):
-        if arg_type.endswith("*"):
-            codes.append("P")
-            continue
-        dtype = DType(arg_type)
-        if dtype.code == "bfloat":
-            halves.append((position, dtype.numpy))
-            codes.append("H")
-            continue
-        named = {"bool": "?", "float16": "e", "float32": "f", "float64": "d", "handle": "P"}.get(str(dtype))
-        letter = {8: "b", 16: "h", 32: "i", 64: "q"}.get(dtype.bits, "i")
-        codes.append(named or (letter if dtype.is_signed else letter.upper()))
-    return struct.Struct("".join(codes)).pack, tuple(halves)
 
 
 def _bytes(array: HostArray) -> HostArray:

@@ -7,10 +7,8 @@ top of them is switched off.
 from __future__ import annotations
 
 import itertools
-import struct
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 from typing import cast as type_cast
@@ -27,8 +25,8 @@ from gpucomp.runtime.base import (
     Missing,
 )
 from gpucomp.runtime.buildlog import build_error
+from gpucomp.runtime.packing import packer
 from gpucomp.support.diagnostics import BuildError, DeviceError
-from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelImage, KernelSpec
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ class OpenCLAPI(DeviceAPI):
         self._missing: Missing | None = None
         self._contexts: dict[int, cl.Context] = {}
         self._queues: dict[int, cl.CommandQueue] = {}
-        self._streams: dict[int, weakref.WeakSet[cl.CommandQueue]] = {}
+        self._streams: dict[int, list[cl.CommandQueue]] = {}
         self._attributes: dict[int, DeviceAttributes] = {}
         self._next_address = _PAGE
         self._evictors: dict[int, LoadedImage] = {}
@@ -157,8 +155,12 @@ class OpenCLAPI(DeviceAPI):
 
     def create_stream(self, index: int) -> object | None:
         queue = self._new_queue(index)
-        self._streams.setdefault(index, weakref.WeakSet()).add(queue)
+        self._streams.setdefault(index, []).append(queue)
         return queue
+
+    def free_stream(self, index: int, stream: object | None) -> None:
+        super().free_stream(index, stream)
+        self._streams[index] = [queue for queue in self._streams.get(index, []) if queue is not stream]
 
     def _join(self, index: int) -> None:
         """OpenCL's queues do not wait for each other: the default one waits for those that we created."""
@@ -306,7 +308,7 @@ class _Kernel:
         self._queue = api.queue(index)
         self._lock = threading.Lock()
         self._set: Callable[[int, object], None] = type_cast("Callable[[int, object], None]", kernel.set_arg)
-        self._packers = tuple(_packer(arg_type) for arg_type in spec.arg_types)
+        self._packers = tuple(None if arg_type.endswith("*") else packer((arg_type,)) for arg_type in spec.arg_types)
         self._last: list[object] = [object()] * len(spec.arg_types)
 
     def __call__(
@@ -344,20 +346,6 @@ class _Kernel:
             return DeviceError(message, code="GC707", hint="use smaller thread extents in the schedule")
         message = f"kernel {name} could not be launched on opencl({self._index}): {_error_name(error)}"
         return DeviceError(message, code="GC707", context=f"grid {grid}, block {block}")
-
-
-def _packer(arg_type: str) -> Callable[[object], object] | None:
-    """What turns a Python number into the bytes of a kernel argument; None for buffers."""
-    if arg_type.endswith("*"):
-        return None
-    dtype = DType(arg_type)
-    if dtype.code == "bfloat":
-        return lambda value: dtype.numpy.type(type_cast("float", value)).tobytes()
-    code = {"bool": "?", "float16": "e", "float32": "f", "float64": "d"}.get(str(dtype))
-    if code is None:
-        letter = {8: "b", 16: "h", 32: "i", 64: "q"}[dtype.bits]
-        code = letter if dtype.is_signed else letter.upper()
-    return struct.Struct(code).pack
 
 
 def _buffer(handle: object) -> cl.Buffer:
