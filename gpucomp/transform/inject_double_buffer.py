@@ -1,0 +1,327 @@
+"""Double buffering: the loop that fills a buffer and uses it loads the next tile while it uses this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gpucomp.tir import operators
+from gpucomp.tir.buffer import Buffer, decl_buffer
+from gpucomp.tir.expr import LT, BufferLoad, Expr, Ramp, Var
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import Mutator, free_vars, post_order, substitute
+from gpucomp.tir.stmt import (
+    Allocate,
+    AllReduce,
+    AttrStmt,
+    BufferStore,
+    For,
+    ForKind,
+    IfThenElse,
+    SeqStmt,
+    Stmt,
+    seq,
+)
+from gpucomp.transform.accesses import Sources, bodies, effects, own_exprs, written
+from gpucomp.transform.walk import TRUE, int_value
+
+_KEY = "double_buffer_scope"
+# A tile waits in registers between its load and its store if it takes at most this much of each thread.
+MOST_STAGED_BYTES = 128
+
+
+def inject_double_buffer(func: PrimFunc) -> PrimFunc:
+    """Pipeline the loops around buffers that are marked ``double_buffer_scope``.
+
+    The buffer gets two halves. The statements that fill it run for the first iteration ahead of the loop, then in each
+    iteration for the next one (if there is one), into the other half. Shared memory that is copied from elsewhere is
+    loaded into registers before the tile in use is consumed, and stored after it, so that the latency of the loads
+    is hidden. Where the filling depends on what else the loop writes, or cannot be told apart from the use, the loop
+    stays as it is. Marks are removed.
+    """
+    if not any([isinstance(n, AttrStmt) and n.attr_key == _KEY for n in post_order(func.body)]):
+        return func
+    return func.with_body(_Inject().stmt(func.body))
+
+
+@dataclass(slots=True)
+class _Body:
+    """The body of a loop, taken apart."""
+
+    allocations: list[Allocate] = field(default_factory=list[Allocate])
+    marked: dict[Var, None] = field(default_factory=dict[Var, None])
+    steps: list[Stmt] = field(default_factory=list[Stmt])
+
+    def take(self, node: Stmt) -> None:
+        """Enter a statement of the body."""
+        if isinstance(node, Allocate) and node.condition is TRUE and len(node.extents) == 1:
+            self.allocations.append(node)
+            self.take(node.body)
+        elif isinstance(node, AttrStmt) and node.attr_key == _KEY and isinstance(node.node, Buffer):
+            self.marked[node.node.data] = None
+            self.take(node.body)
+        elif isinstance(node, SeqStmt):
+            for item in node.seq:
+                self.take(item)
+        else:
+            self.steps.append(node)
+
+
+@dataclass(slots=True)
+class _Uses:
+    """What one step reads and writes, by pointer."""
+
+    reads: frozenset[Var]
+    writes: frozenset[Var]
+    opaque: bool
+
+
+class _Inject(Mutator):
+    """Treats inner loops first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources = Sources()
+        self.sizes: dict[Var, Expr] = {}
+        self.doubled: dict[Var, Expr] = {}
+
+    def expr(self, node: Expr) -> Expr:
+        return node
+
+    def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
+        return self.stmt(node.body) if node.attr_key == _KEY else super().visit_attr_stmt(node)
+
+    def visit_allocate(self, node: Allocate) -> Stmt:
+        self.sizes[node.buffer_var] = node.extents[0]
+        body = self.stmt(node.body)
+        size = self.doubled.pop(node.buffer_var, None)
+        if size is not None:
+            return node.replace(extents=(operators.multiply(size, 2),), body=body)
+        return node if body is node.body else node.replace(body=body)
+
+    def visit_for(self, node: For) -> Stmt:
+        parts = _Body()
+        parts.take(node.body)
+        if not parts.marked or node.kind not in (ForKind.SERIAL, ForKind.UNROLLED) or int_value(node.extent) == 1:
+            return super().visit_for(node)
+        parts.steps = [self.stmt(s) for s in parts.steps]
+        for memory in parts.allocations:
+            self.sizes[memory.buffer_var] = memory.extents[0]
+        return self._pipelined(node, parts)
+
+    # -- which steps fill the buffers ----------------------------------------------------------------------------------
+
+    def _uses(self, node: Stmt) -> _Uses:
+        reads: list[frozenset[Var]] = []
+        writes: list[Var] = []
+        opaque = False
+        for item in _statements(node):
+            writes += [b.data for b in written(item)]
+            for value in own_exprs(item):
+                reads.append(self.sources.loads(value))
+                opaque = opaque or bool(effects(value))
+            opaque = opaque or isinstance(item, AllReduce)
+        return _Uses(frozenset[Var]().union(*reads), frozenset(writes), opaque)
+
+    def _filling(self, parts: _Body, uses: list[_Uses]) -> list[bool] | None:
+        """Which steps must run ahead; None when the loop cannot be pipelined."""
+        if any([u.opaque for u in uses]):
+            return None
+        ahead = [not u.writes.isdisjoint(parts.marked) for u in uses]
+        private = {m.buffer_var for m in parts.allocations} - parts.marked.keys()
+        while True:
+            wanted = frozenset[Var]().union(*[u.reads for u, a in zip(uses, ahead, strict=True) if a])
+            more = [not a and not u.writes.isdisjoint(wanted) for u, a in zip(uses, ahead, strict=True)]
+            if not any(more):
+                break
+            if any([m and not u.writes <= private for u, m in zip(uses, more, strict=True)]):
+                return None  # what fills the buffer depends on something that outlives the iteration
+            ahead = [a or m for a, m in zip(ahead, more, strict=True)]
+        fills = frozenset[Var]().union(*[u.writes for u, a in zip(uses, ahead, strict=True) if a])
+        if not fills <= private | parts.marked.keys():
+            return None
+        if any([not a and not u.writes.isdisjoint(fills) for u, a in zip(uses, ahead, strict=True)]):
+            return None
+        staged = fills - parts.marked.keys()
+        rest = [u for u, a in zip(uses, ahead, strict=True) if not a]
+        if any([not u.reads.isdisjoint(staged) for u in rest]) or not any(
+            [u.reads & parts.marked.keys() for u in rest]
+        ):
+            return None
+        last_fill = max([k for k, a in enumerate(ahead) if a])
+        first_use = min([k for k, (u, a) in enumerate(zip(uses, ahead, strict=True)) if not a and u.reads & fills])
+        return ahead if last_fill < first_use else None
+
+    # -- the new loop --------------------------------------------------------------------------------------------------
+
+    def _pipelined(self, node: For, parts: _Body) -> Stmt:
+        sizes = [self.sizes.get(v) for v in parts.marked]
+        uses = [self._uses(s) for s in parts.steps]
+        ahead = self._filling(parts, uses)
+        free = any([node.loop_var in free_vars(m.extents[0]) for m in parts.allocations])
+        if ahead is None or free or any([size is None for size in sizes]):
+            return node.replace(body=_wrapped(parts.allocations, seq(*parts.steps)))
+        halves = _Halves({v: s for v, s in zip(parts.marked, sizes, strict=True) if s is not None})
+        fill = [s for s, a in zip(parts.steps, ahead, strict=True) if a]
+        rest = [s for s, a in zip(parts.steps, ahead, strict=True) if not a]
+        early, late, registers = self._split(fill, halves)
+        var = node.loop_var
+        turn = operators.subtract(var, node.min)
+        after = operators.add(var, 1)
+        here, there = (operators.floormod(t, 2) for t in (turn, operators.add(turn, 1)))
+        more = operators.compare(LT, after, operators.add(node.min, node.extent))
+
+        def next_tile(steps: list[Stmt]) -> Stmt | None:
+            moved = [_moved(s, var, after, halves, there) for s in steps]
+            return IfThenElse(more, seq(*moved)) if moved else None
+
+        body = seq(next_tile(early), *[halves.at(s, here) for s in rest], next_tile(late))
+        first = seq(*[_moved(s, var, node.min, halves, operators.const(0, var.dtype)) for s in fill])
+        if int_value(node.extent) is None:
+            first = IfThenElse(operators.compare(LT, operators.const(0, node.extent.dtype), node.extent), first)
+        memory = [*parts.allocations, *registers]
+        mine = {m.buffer_var for m in memory}
+        self.doubled.update({v: s for v, s in halves.sizes.items() if v not in mine})
+        done = seq(first, node.replace(body=body))
+        return _wrapped([_doubled(m, halves.sizes) for m in memory], done)
+
+    def _split(self, fill: list[Stmt], halves: _Halves) -> tuple[list[Stmt], list[Stmt], list[Allocate]]:
+        """Steps before and after the use of the tile, and the registers in between."""
+        early: list[Stmt] = []
+        late: list[Stmt] = []
+        registers: list[Allocate] = []
+        for step in fill:
+            uses = self._uses(step)
+            local = [v for v in uses.reads if v.storage_scope in ("local", "warp")]
+            shared = [v for v in uses.writes if v in halves.sizes and v.storage_scope.startswith("shared")]
+            if len(shared) != 1 or shared[0] in uses.reads:
+                early.append(step)
+            elif uses.reads and len(local) == len(uses.reads):
+                late.append(step)  # it waits in registers already
+            else:
+                staged = _Staged.of(step)
+                early.append(step if staged is None else staged.load)
+                late += [] if staged is None else [staged.store]
+                registers += [] if staged is None else [staged.memory]
+        return early, late, registers
+
+
+def _statements(node: Stmt) -> list[Stmt]:
+    out = [node]
+    for item in out:
+        out += bodies(item)
+    return out
+
+
+def _wrapped(allocations: list[Allocate], body: Stmt) -> Stmt:
+    for memory in reversed(allocations):
+        body = memory.replace(body=body)
+    return body
+
+
+def _doubled(memory: Allocate, sizes: dict[Var, Expr]) -> Allocate:
+    size = sizes.get(memory.buffer_var)
+    return memory if size is None else memory.replace(extents=(operators.multiply(size, 2),))
+
+
+def _moved(node: Stmt, var: Var, value: Expr, halves: _Halves, half: Expr) -> Stmt:
+    """A step for another iteration, filling the given half."""
+    return halves.at(substitute(node, {var: value}), half)
+
+
+class _Halves:
+    """The two halves of each double buffer."""
+
+    def __init__(self, sizes: dict[Var, Expr]) -> None:
+        self.sizes = sizes
+        self.wide: dict[Buffer, Buffer] = {}
+
+    def at(self, node: Stmt, half: Expr) -> Stmt:
+        """The statement with accesses in one half."""
+        return _Shift(self, half).stmt(node)
+
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """The buffer with room for both."""
+        found = self.wide.get(buffer)
+        if found is None:
+            size = operators.multiply(self.sizes[buffer.data], 2)
+            found = self.wide[buffer] = buffer.replace(shape=(size,))
+        return found
+
+
+class _Shift(Mutator):
+    def __init__(self, halves: _Halves, half: Expr) -> None:
+        super().__init__()
+        self.halves, self.half = halves, half
+
+    def _place(self, buffer: Buffer, indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]] | None:
+        size = self.halves.sizes.get(buffer.data)
+        if size is None:
+            return None
+        start = operators.multiply(self.half, size)
+        index = indices[0]
+        if isinstance(index, Ramp):
+            shifted: Expr = Ramp(operators.add(index.base, start), index.stride, index.lanes)
+        else:
+            shifted = operators.add(index, start)
+        return self.halves.buffer(buffer), (shifted,)
+
+    def visit_buffer_load(self, node: BufferLoad) -> Expr:
+        done = super().visit_expr(node)
+        assert isinstance(done, BufferLoad)
+        place = self._place(done.buffer, done.indices)
+        return done if place is None else BufferLoad(*place, done.predicate)
+
+    def visit_buffer_store(self, node: BufferStore) -> Stmt:
+        done = super().visit_stmt(node)
+        assert isinstance(done, BufferStore)
+        place = self._place(done.buffer, done.indices)
+        return done if place is None else BufferStore(place[0], done.value, place[1], done.predicate, done.span)
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A copy in two steps, by way of registers."""
+
+    memory: Allocate
+    load: Stmt
+    store: Stmt
+
+    @staticmethod
+    def of(node: Stmt) -> _Staged | None:
+        """Take a nest of constant loops around one store apart; None for anything else."""
+        index: Expr = operators.const(0)
+        size = 1
+        inner = node
+        while not isinstance(inner, BufferStore):
+            if isinstance(inner, For):
+                extent = int_value(inner.extent)
+                if extent is None or inner.kind not in (ForKind.SERIAL, ForKind.UNROLLED):
+                    return None
+                turn = operators.subtract(inner.loop_var, inner.min)
+                index = operators.add(operators.multiply(index, extent), operators.cast("int32", turn))
+                size *= extent
+            elif not isinstance(inner, IfThenElse) or inner.else_case is not None:
+                return None
+            inside = bodies(inner)
+            inner = inside[0]
+        lanes = inner.value.dtype.lanes // inner.buffer.dtype.lanes
+        if inner.predicate is not None or size * inner.value.dtype.nbytes > MOST_STAGED_BYTES:
+            return None
+        name = f"{inner.buffer.name}_next"
+        registers = decl_buffer((size * lanes,), inner.buffer.dtype, name, scope="local")
+        place = operators.multiply(index, lanes)
+        at = place if lanes == 1 else Ramp(place, operators.const(1), lanes)
+        memory = Allocate(registers.data, registers.dtype, registers.shape, TRUE, inner)
+        load = BufferStore(registers, inner.value, (at,), None, inner.span)
+        store = BufferStore(inner.buffer, BufferLoad(registers, (at,)), inner.indices, None, inner.span)
+        return _Staged(memory, _replaced(node, inner, load), _replaced(node, inner, store))
+
+
+def _replaced(node: Stmt, old: Stmt, new: Stmt) -> Stmt:
+    """The nest around another store, unrolled: its loop variables index registers."""
+    if node is old:
+        return new
+    if isinstance(node, For):
+        return node.replace(kind=ForKind.UNROLLED, body=_replaced(node.body, old, new))
+    assert isinstance(node, IfThenElse)
+    return node.replace(then_case=_replaced(node.then_case, old, new))
