@@ -82,6 +82,7 @@ class _Inject(Mutator):
         super().__init__()
         self.sources = Sources()
         self.sizes: dict[Var, Expr] = {}
+        self.outer: dict[Var, Stmt] = {}
         self.doubled: dict[Var, Expr] = {}
 
     def expr(self, node: Expr) -> Expr:
@@ -92,6 +93,7 @@ class _Inject(Mutator):
 
     def visit_allocate(self, node: Allocate) -> Stmt:
         self.sizes[node.buffer_var] = node.extents[0]
+        self.outer[node.buffer_var] = node.body
         body = self.stmt(node.body)
         size = self.doubled.pop(node.buffer_var, None)
         if size is not None:
@@ -143,13 +145,23 @@ class _Inject(Mutator):
             return None
         staged = fills - parts.marked.keys()
         rest = [u for u, a in zip(uses, ahead, strict=True) if not a]
-        if any([not u.reads.isdisjoint(staged) for u in rest]) or not any(
-            [u.reads & parts.marked.keys() for u in rest]
-        ):
+        if any([not u.reads.isdisjoint(staged) for u in rest]):
+            return None
+        if not fills or not any([not u.reads.isdisjoint(fills) for u in rest]):
             return None
         last_fill = max([k for k, a in enumerate(ahead) if a])
         first_use = min([k for k, (u, a) in enumerate(zip(uses, ahead, strict=True)) if not a and u.reads & fills])
         return ahead if last_fill < first_use else None
+
+    def _touches(self, node: Stmt | None, var: Var) -> int:
+        """Number of statements that use a memory."""
+        if node is None:
+            return -1
+        count = 0
+        for item in _statements(node):
+            used = var in [b.data for b in written(item)]
+            count += used or any([var in self.sources.loads(e) for e in own_exprs(item)])
+        return count
 
     # -- the new loop --------------------------------------------------------------------------------------------------
 
@@ -157,6 +169,9 @@ class _Inject(Mutator):
         sizes = [self.sizes.get(v) for v in parts.marked]
         uses = [self._uses(s) for s in parts.steps]
         ahead = self._filling(parts, uses)
+        own = [m.buffer_var for m in parts.allocations]
+        if any([v not in own and self._touches(self.outer.get(v), v) != self._touches(node, v) for v in parts.marked]):
+            ahead = None  # it is used outside of the loop as well
         free = any([node.loop_var in free_vars(m.extents[0]) for m in parts.allocations])
         if ahead is None or free or any([size is None for size in sizes]):
             return node.replace(body=_wrapped(parts.allocations, seq(*parts.steps)))

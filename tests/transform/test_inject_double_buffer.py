@@ -170,6 +170,12 @@ def test_a_buffer_that_the_loop_only_reads_or_only_fills_stays_single() -> None:
     assert size_of(piped(allocate(t, seq(loop(k, 4, mark(t, fill(t))), loop(i, 8, store(C, i, t[i]))))), "T") == 8
 
 
+def test_a_buffer_that_is_read_after_the_loop_stays_single() -> None:
+    t = internal("T", (8,))
+    f = piped(allocate(t, seq(loop(k, 4, mark(t, seq(fill(t), use(t)))), loop(i, 8, store(C, i, t[i])))))
+    assert size_of(f, "T") == 8
+
+
 def test_a_mark_outside_of_any_loop_is_dropped() -> None:
     t = internal("T", (8,))
     f = piped(allocate(t, mark(t, seq(loop(i, 8, store(t, i, A[i])), loop(i, 8, store(C, i, t[BACK]))))))
