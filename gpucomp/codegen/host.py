@@ -5,8 +5,9 @@ from __future__ import annotations
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.support.launch import BufferArg, HostProgram, LaunchStep, ScalarArg
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import Var
+from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.stmt import Stmt
 from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, shape_vars
 from gpucomp.transform.split_host_device import Usage
 
@@ -20,6 +21,13 @@ def cpu_signature(func: PrimFunc) -> tuple[tuple[Buffer, ...], tuple[Var, ...]]:
     return buffers, (*scalars, *shape_vars(func))
 
 
+class _WholeFunction(Usage):
+    """Usage by a function of several kernels, each of which has thread extents of its own."""
+
+    def _thread(self, tag: str, extent: Expr, node: Stmt) -> None:
+        self.extents[tag] = extent
+
+
 def cpu_program(func: PrimFunc) -> HostProgram:
     """The program of a function that is one kernel: a single launch of everything.
 
@@ -30,7 +38,7 @@ def cpu_program(func: PrimFunc) -> HostProgram:
         LowerError: a parameter that the host cannot describe.
     """
     buffers, scalars = cpu_signature(func)
-    usage = Usage({}, Analyzer())
+    usage = _WholeFunction({}, Analyzer())
     usage.stmt(func.body)
     access: dict[Var, Access] = {buffer.data: usage.access(buffer.data) for buffer in buffers}
     outputs = func.attrs.get("outputs")
