@@ -77,14 +77,16 @@ def _find_top_level_folders() -> None:
 _find_top_level_folders()
 
 
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'gpucomp' has no attribute {name!r}")
-    module = importlib.import_module(home[0] or f"gpucomp.{name}")
-    value: object = getattr(module, home[1]) if home[1] else module
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker knows the names from above, and should report others
+
+    def __getattr__(name: str) -> object:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'gpucomp' has no attribute {name!r}")
+        module = importlib.import_module(home[0] or f"gpucomp.{name}")
+        value: object = getattr(module, home[1]) if home[1] else module
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -14,10 +14,12 @@ __all__ = ["CheckResult", "all_devices", "check", "named_devices"]
 _HOMES: Final = {"CheckResult": "checking", "check": "checking", "all_devices": "devices", "named_devices": "devices"}
 
 
-def __getattr__(name: str) -> object:
-    # pytest loads the plugin, and with it this package, in every run: it must cost nothing.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # pytest loads the plugin, and with it this package, in every run: it must cost nothing.
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import gpucomp
+from gpucomp import te
 from gpucomp.runtime.base import get_api
 from gpucomp.runtime.function import Function
 from gpucomp.runtime.module import Module
@@ -81,9 +83,9 @@ def test_a_module_is_checked_through_its_entry() -> None:
     check(module, [(7,), (7,), (7,)], reference)
 
 
-def failure(meaning: Meaning, **options: object) -> str:
+def failure(meaning: Meaning, rtol: float | None = None, atol: float | None = None) -> str:
     with pytest.raises(AssertionError) as caught:
-        check(kernel(meaning), [(10,), (10,), (10,)], reference, seed=5, **options)  # pyright: ignore[reportArgumentType]  # by name
+        check(kernel(meaning), [(10,), (10,), (10,)], reference, seed=5, rtol=rtol, atol=atol)
     return str(caught.value)
 
 
@@ -230,3 +232,26 @@ def test_a_reference_of_another_shape_is_a_failure() -> None:
 
     with pytest.raises(AssertionError, match=r"output C has shape \(4,\), the reference \(\)"):
         check(kernel(add), [(4,)] * 3, summed)
+
+
+DEVICES = ["cpu", pytest.param("opencl", marks=pytest.mark.opencl), pytest.param("cuda", marks=pytest.mark.cuda)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_schedule_is_built_for_the_device_and_checked_there(device: str) -> None:
+    n = te.var("n")
+    a = te.placeholder((n, 8), name="A")
+    b = te.compute((n,), lambda i: a[i, 0] * a[i, 7], name="B")
+    schedule = te.create_schedule(b.op)
+    args = [a, b]
+
+    def right(x: Array) -> Array:
+        return np.multiply(x[:, 0], x[:, 7])
+
+    def wrong(x: Array) -> Array:
+        return np.multiply(x[:, 0], x[:, 6])
+
+    assert check(schedule, args, right, device=device, sizes={"n": 37}).device.kind == device
+    check(gpucomp.build(schedule, args), [(5, 8), (5,)], right, device=device)
+    with pytest.raises(AssertionError, match="37 of 37 values are wrong"):
+        check(schedule, args, wrong, device=device, sizes={"n": 37}, whole=False, seed=0)
