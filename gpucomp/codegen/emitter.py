@@ -24,6 +24,7 @@ from gpucomp.tir.expr import Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import ForKind, Stmt
+from gpucomp.transform.split_host_device import BLOCK_TAGS, GRID_TAGS
 
 # Shared arrays are aligned for the widest vector access; a kernel's dynamic shared memory is one array of bytes.
 SHARED_ALIGNMENT: Final = 16
@@ -76,7 +77,7 @@ class CEmitter(VectorText):
         name = identifier(func.name)
         self.names.fresh(name)
         launch: Mapping[str, Expr] = func.attrs.get("launch", {})
-        block = _constants(launch, "threadIdx")
+        block = _constants(launch, BLOCK_TAGS)
         parameters = self._parameters()
         self.hoisted_lines = []
         self.stmt(func.body)
@@ -84,7 +85,7 @@ class CEmitter(VectorText):
         head = self.dialect.kernel_head(name, block, int(func.attrs.get("min_blocks", 0)))
         text = "\n".join([_wrap(head, parameters), *self.hoisted_lines, *self.lines, "}"])
         types = tuple([_arg_type(p) for p in func.params])
-        shape = f"{_words('grid', launch, 'blockIdx')}, {_words('block', launch, 'threadIdx')}"
+        shape = f"{_words('grid', launch, GRID_TAGS)}, {_words('block', launch, BLOCK_TAGS)}"
         return KernelText(name, text, shape, KernelSpec(name, types, count, self.static_bytes))
 
     def _parameters(self) -> list[str]:
@@ -130,6 +131,7 @@ class CEmitter(VectorText):
         if var.dtype.lanes == 1:
             self.bind(var, value)
             if var.dtype.is_int:
+                self.parts.memo.clear()  # what is aligned may have changed
                 self.analyzer.update(var, self.analyzer.modular_set(value), override=True)
         else:
             self._bind_vector(var, value)
@@ -243,6 +245,9 @@ class CEmitter(VectorText):
                 )
             size *= extent.value
         size *= node.dtype.lanes
+        if var in self.memory and space in ("shared", "shared.dyn"):  # another copy of an unrolled loop
+            self.stmt(node.body)
+            return
         element = node.dtype.element
         name = self.names.fresh(var.name)
         width = max(1, element.bits // 8)
@@ -354,22 +359,19 @@ class CEmitter(VectorText):
         )
 
 
-def _constants(launch: Mapping[str, Expr], kind: str) -> tuple[int, int, int] | None:
+def _constants(launch: Mapping[str, Expr], tags: tuple[str, ...]) -> tuple[int, int, int] | None:
     """The three extents where all are literals; axes that are not bound have extent 1."""
     out: list[int] = []
-    for axis in "xyz":
-        extent = launch.get(f"{kind}.{axis}")
-        if extent is None:
-            out.append(1)
-        elif isinstance(extent, IntImm):
-            out.append(extent.value)
-        else:
+    for tag in tags:
+        extent = launch.get(tag)
+        if extent is not None and not isinstance(extent, IntImm):
             return None
+        out.append(1 if extent is None else extent.value)
     return out[0], out[1], out[2]
 
 
-def _words(title: str, launch: Mapping[str, Expr], kind: str) -> str:
-    extents = [launch.get(f"{kind}.{axis}") for axis in "xyz"]
+def _words(title: str, launch: Mapping[str, Expr], tags: tuple[str, ...]) -> str:
+    extents = [launch.get(tag) for tag in tags]
     return f"{title} ({', '.join(['1' if extent is None else str(extent) for extent in extents])})"
 
 

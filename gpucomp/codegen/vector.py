@@ -174,8 +174,8 @@ class VectorText(ExpressionText):
         return f"{self.base(buffer)} + {self.text(index, PLUS + 1)}"
 
     def _vector_choice(self, node: Expr) -> Text:
-        condition = node.condition if isinstance(node, e.Select) else node.args[0]  # type: ignore[union-attr]
-        return self.choose(self.type_in_memory(node.dtype), self.visit(condition), *_sides(node))
+        condition = self.visit(_condition(node))
+        return self.choose(self.type_in_memory(node.dtype), condition, *_sides(node))
 
     def whole(self, node: Expr) -> Text:
         return self.visit(node) if node.dtype.lanes == 1 else self.vector(node)
@@ -248,6 +248,13 @@ def _is_choice(node: Expr) -> bool:
         and node.op.name == "tir.if_then_else"
         and node.args[0].dtype.lanes == 1
     )
+
+
+def _condition(node: Expr) -> Expr:
+    if isinstance(node, e.Select):
+        return node.condition
+    assert isinstance(node, e.Call)
+    return node.args[0]
 
 
 def _sides(node: Expr) -> tuple[Expr, Expr]:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.ir.types import PointerType
-from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.diagnostics import LowerError, Span
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import HostExpr, walk
 from gpucomp.support.launch import (
@@ -38,6 +38,8 @@ from gpucomp.tir.stmt import Stmt
 from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params
 from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
 
+GRID_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
+BLOCK_TAGS: Final = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 WORKSPACE_ALIGNMENT: Final = 64  # what the runtime's allocations promise
 _WRITERS: Final = frozenset({"tir.atomic_add", "tir.call_extern"})
 
@@ -120,7 +122,7 @@ class Usage(Functor):
         if known is not extent and not self.analyzer.can_prove_equal(known, extent):
             raise LowerError(
                 f"thread axis {tag} has extent {known} at one place of a kernel and {extent} at another",
-                where=node.span,  # type: ignore[attr-defined]
+                where=_span(node),
                 hint="bind it to axes of one extent, or split the kernel",
             )
 
@@ -311,7 +313,7 @@ class _Split(Functor):
         what = f"a store into {node.buffer.name}" if isinstance(node, s.BufferStore) else type(node).__name__
         raise LowerError(
             f"{self.func.name}: {what} runs outside of any thread axis, which a host program cannot do",
-            where=node.span,  # type: ignore[attr-defined]
+            where=_span(node),
             hint='bind an axis of each stage, e.g. s[C].bind(axis, te.thread_axis("blockIdx.x"))',
         )
 
@@ -363,8 +365,8 @@ class _Split(Functor):
         args += [ScalarArg(str(v.dtype), self.names(v)) for v in scalars]
         return LaunchStep(
             name,
-            self._grid("blockIdx", usage, name),
-            self._grid("threadIdx", usage, name),
+            self._grid(GRID_TAGS, usage, name),
+            self._grid(BLOCK_TAGS, usage, name),
             host_expr(shared, self.names),
             tuple(args),
         )
@@ -381,17 +383,17 @@ class _Split(Functor):
         number = len(self.kernels)
         return f"{base}_kernel" + (f"_{number}" if number else "")
 
-    def _grid(self, kind: str, usage: Usage, name: str) -> Grid:
+    def _grid(self, tags: tuple[str, str, str], usage: Usage, name: str) -> Grid:
         for tag in usage.extents:
-            if tag.partition(".")[0] not in ("blockIdx", "threadIdx") or tag.partition(".")[2] not in tuple(
-                "xyz"
-            ):
+            if tag not in GRID_TAGS + BLOCK_TAGS:
                 raise LowerError(f"kernel {name}: {tag!r} is no axis of a launch")
-        out: list[HostExpr] = []
-        for axis in "xyz":
-            extent = usage.extents.get(f"{kind}.{axis}")
-            out.append(1 if extent is None else host_expr(extent, self.names))
+        extents = [usage.extents.get(tag) for tag in tags]
+        out = [1 if extent is None else host_expr(extent, self.names) for extent in extents]
         return out[0], out[1], out[2]
+
+
+def _span(node: Stmt) -> Span | None:
+    return getattr(node, "span", None)
 
 
 def _loop_invariant(body: tuple[Step, ...], var: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any  # extents and shapes: numbers or expressions
 
 from gpucomp.codegen import emit_unit
 from gpucomp.support.launch import KernelImage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any  # arrays of any element type, functions of any shape
 
 import numpy as np
 import pytest
