@@ -12,7 +12,7 @@ from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import BufferLoad, Expr, ProducerLoad, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, free_vars, post_order
+from gpucomp.tir.functor import Mutator, free_vars, stmt_children
 from gpucomp.tir.stmt import (
     AttrStmt,
     BufferRealize,
@@ -28,16 +28,30 @@ Arg = Tensor | Buffer | Var
 
 
 class _ToBuffers(Mutator):
-    def __init__(self, buffers: dict[Tensor, Buffer], bound: Mapping[Tensor, Buffer]) -> None:
+    def __init__(self, bound: Mapping[Tensor, Buffer], names: list[str]) -> None:
         super().__init__()
-        self.buffers = buffers
         self.bound = bound
+        self.buffers = dict(bound)
+        self.names = names
+        self.touched: dict[Tensor, None] = {}
+
+    def _buffer(self, tensor: Tensor, role: str) -> Buffer:
+        self.touched[tensor] = None
+        found = self.buffers.get(tensor)
+        if found is not None:
+            return found
+        raise schedule_error(
+            "GC130",
+            f"tensor {tensor.name!r} is {role} by the kernel but missing from the arguments ({', '.join(self.names)})",
+            where=caller_span(),
+            hint=did_you_mean(tensor.name, self.names) or f"add {tensor.name} to the list of arguments",
+        )
 
     def visit_producer_load(self, node: ProducerLoad) -> Expr:
-        return BufferLoad(self.buffers[node.producer], tuple([self.visit(i) for i in node.indices]))
+        return BufferLoad(self._buffer(node.producer, "read"), tuple([self.visit(i) for i in node.indices]))
 
     def visit_producer_store(self, node: ProducerStore) -> Stmt:
-        buffer = self.buffers[node.producer]
+        buffer = self._buffer(node.producer, "written")
         return BufferStore(buffer, self.expr(node.value), self.exprs(node.indices), None, node.span)
 
     def visit_producer_realize(self, node: ProducerRealize) -> Stmt:
@@ -90,9 +104,9 @@ def to_prim_func(
             buffers[arg] = buffer
     for tensor, buffer in (binds or {}).items():
         buffers.setdefault(tensor, buffer)
-    _check_tensors(stmt, buffers, args)
-    bound = dict(buffers)
-    body = _ToBuffers(buffers, bound).stmt(stmt)
+    walker = _ToBuffers(buffers, [a.name for a in args])
+    body = walker.stmt(stmt)
+    _check_touched(args, walker.touched)
     func = PrimFunc(tuple(params), body, buffer_map, {"global_symbol": name, "tir.noalias": True})
     _check_free(func)
     return func
@@ -119,62 +133,55 @@ def _position(arg: Any, args: Sequence[Any]) -> int:
     return next(i for i, a in enumerate(args) if a is arg)
 
 
-def _check_tensors(stmt: Stmt, buffers: Mapping[Tensor, Buffer], args: Sequence[Any]) -> None:
-    realized: set[Tensor] = set()
-    touched: dict[Tensor, bool] = {}
-    for node in post_order(stmt):
-        if isinstance(node, ProducerRealize):
-            realized.add(node.producer)
-        elif isinstance(node, ProducerStore):
-            touched[node.producer] = True
-        elif isinstance(node, ProducerLoad):
-            touched.setdefault(node.producer, False)
-    for tensor, written in touched.items():
-        if tensor in realized or tensor in buffers:
+def _check_touched(args: Sequence[Any], touched: Mapping[Tensor, None]) -> None:
+    for arg in args:
+        if not isinstance(arg, Tensor) or arg in touched:
             continue
-        role = "written" if written else "read"
-        names = [a.name for a in args]
         raise schedule_error(
-            "GC130",
-            f"tensor {tensor.name!r} is {role} by the kernel but missing from the arguments ({', '.join(names)})",
+            "GC132",
+            f"argument {arg.name!r} is neither read nor written: it is no part of the schedule, or was inlined",
             where=caller_span(),
-            hint=did_you_mean(tensor.name, names) or f"add {tensor.name} to the list of arguments",
+            hint=f"leave {arg.name} out, or do not inline it",
         )
-    for tensor in buffers:
-        if tensor not in touched and any([a is tensor for a in args]):
-            raise schedule_error(
-                "GC132",
-                f"argument {tensor.name!r} is neither read nor written: it is no part of the schedule, or was inlined",
-                where=caller_span(),
-                hint=f"leave {tensor.name} out, or do not inline it",
-            )
 
 
 def _check_free(func: PrimFunc) -> None:
-    known: dict[Var, None] = dict.fromkeys(func.params)
-    for buffer in func.buffer_map.values():
-        known.update(
-            dict.fromkeys([x for x in (*buffer.shape, *buffer.strides, buffer.elem_offset) if isinstance(x, Var)])
-        )
+    known: set[Var] = set(func.params)
     used: dict[Var, None] = {}
+
+    def use(x: Expr) -> None:
+        # Sets of variables come in the order of addresses; names make the choice of what to report stable.
+        used.update(dict.fromkeys(sorted([v for v in free_vars(x) if v not in used], key=_name)))
+
     for buffer in func.buffer_map.values():
-        for x in (*buffer.shape, *buffer.strides):
-            used.update(dict.fromkeys(sorted(free_vars(x), key=lambda v: v.name)))
-    for node in post_order(func.body):
-        if isinstance(node, Var):
-            used[node] = None
-        elif isinstance(node, For):
-            known[node.loop_var] = None
+        for x in (*buffer.shape, *buffer.strides, buffer.elem_offset):
+            use(x)
+            if isinstance(x, Var):
+                known.add(x)
+    stack: list[Stmt] = [func.body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, For):
+            known.add(node.loop_var)
         elif isinstance(node, LetStmt):
-            known[node.var] = None
+            known.add(node.var)
         elif isinstance(node, AttrStmt) and node.attr_key in ("thread_extent", "virtual_thread"):
-            known[node.node.var] = None
-    reducers = [v for v in used if v not in known and not v.dtype.is_handle]
-    if reducers:
-        name = reducers[0].name
+            known.add(node.node.var)
+        for child in stmt_children(node):
+            if isinstance(child, Stmt):
+                stack.append(child)
+            else:
+                use(child)
+    missing = [v.name for v in used if v not in known and not v.dtype.is_handle]
+    if missing:
+        name = missing[0]
         raise schedule_error(
             "GC131",
             f"variable {name!r} is used by the kernel, but is neither an argument nor the whole extent of one",
             where=caller_span(),
             hint=f"add {name} to the arguments; a kernel finds an extent n in a shape (n, ...), not in (n * 2, ...)",
         )
+
+
+def _name(v: Var) -> str:
+    return v.name
