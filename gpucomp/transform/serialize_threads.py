@@ -396,9 +396,7 @@ class _Block:
     def loops(self, axes: Iterable[tuple[Var, int]], body: Stmt) -> Stmt:
         """A statement for all threads of some axes, in order."""
         for var, extent in reversed(list(axes)):
-            body = s.For(
-                var, operators.const(0, var.dtype), extent, ForKind.SERIAL, body, None, {THREAD_LOOP: True}
-            )
+            body = s.For(var, operators.const(0, var.dtype), extent, ForKind.SERIAL, body, None, {THREAD_LOOP: True})
         return body
 
     def differs(self, value: Expr) -> bool:
@@ -425,9 +423,7 @@ class _Block:
         outer = [axis for axis in self.threads if axis[0] not in over]
         totals = [decl_buffer([1], v.dtype, f"{b.name}_total") for v, b in zip(node.values, node.results, strict=True)]
         zero = operators.const(0)
-        start = [
-            s.BufferStore(t, x, (zero,)) for t, x in zip(totals, node.combiner.identity_element, strict=True)
-        ]
+        start = [s.BufferStore(t, x, (zero,)) for t, x in zip(totals, node.combiner.identity_element, strict=True)]
         so_far: tuple[Expr, ...] = tuple([t[0] for t in totals])
         add = _assign(totals, node.combiner(so_far, self.private.exprs(node.values)))
         condition = self.private.expr(node.condition)
