@@ -34,7 +34,6 @@ GC129   a parallel annotation on a reduction axis
 GC130   a tensor is missing from the arguments
 GC131   a variable is neither an argument nor the extent of one
 GC132   an argument appears twice, is of the wrong kind, or does not fit its buffer
-GC133   a thread axis of blocks is bound where no kernel starts
 ======  ==============================================================================================
 """
 

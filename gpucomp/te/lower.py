@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpucomp.support.recursion import ensure_recursion
-from gpucomp.te.bound import infer_bound
+from gpucomp.te.bound import Bounds, infer_bound
+from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import Operation
 from gpucomp.te.postproc import Arg, to_prim_func
 from gpucomp.te.schedule_ops import schedule_ops
+from gpucomp.te.scopes import SHARED_RANK, STORAGE_RANK, WARP_RANK
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer
@@ -39,8 +41,27 @@ def lower_schedule(
     norm = sch.normalize()
     current, buffers = _current(norm, args), _current_binds(norm, binds)
     external = [t for t in (*current, *buffers) if isinstance(t, Tensor)]
-    stmt = schedule_ops(norm, infer_bound(norm), external)
+    bounds = infer_bound(norm)
+    for tensor in external:
+        _check_external(norm, bounds, tensor)
+    stmt = schedule_ops(norm, bounds, external)
     return to_prim_func(current, stmt, buffers, name)
+
+
+def _check_external(norm: Schedule, bounds: Bounds, tensor: Tensor) -> None:
+    """Memory of the caller is global: blocks that fill it together would need barriers of the whole kernel."""
+    stage = norm.stage_map.get(tensor.op)
+    scope = "" if stage is None else bounds.scopes.get(stage, "")
+    if stage is None or not bounds.paths.get(stage) or STORAGE_RANK.get(scope, 0) not in (SHARED_RANK, WARP_RANK):
+        return
+    raise schedule_error(
+        "GC128",
+        f"argument {tensor.name!r} is computed inside of the kernel of {bounds.root_of(stage).name} in {scope} memory, "
+        "but the caller's memory is global",
+        stage=stage,
+        where=stage.attach_span,
+        hint=f"s[{stage.name}].compute_root(), or leave {tensor.name} out of the arguments",
+    )
 
 
 def _current(norm: Schedule, args: Sequence[Any]) -> list[Any]:

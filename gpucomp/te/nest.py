@@ -110,14 +110,14 @@ class Loops:
         dom = self.bounds.doms[leaf]
         thread = self.bounds.thread(stage, origin)
         if attr is None:
-            return body if self.bounds.is_single(leaf) else For(leaf.var, 0, dom.extent, ForKind.SERIAL, body)
+            return body if self.bounds.is_single(leaf) else For(leaf.var, dom.min, dom.extent, ForKind.SERIAL, body)
         self._check_kind(stage, origin, dom)
         span = attr.kind_span or attr.bind_span
         if thread is not None:
             if is_virtual(thread.thread_tag) and not self.bounds.is_single(leaf):
                 body = self._virtual(stage, leaf, origin, thread, body)
         elif not self.bounds.is_single(leaf):
-            body = For(leaf.var, 0, dom.extent, _KINDS[attr.kind], body, span=span)
+            body = For(leaf.var, dom.min, dom.extent, _KINDS[attr.kind], body, span=span)
         node = IterVar(dom, self.var(stage, origin), origin.iter_type)
         for key, value in reversed(attr.pragmas):
             body = AttrStmt(node, f"pragma_{key}", value, body, span)

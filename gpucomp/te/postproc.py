@@ -66,6 +66,8 @@ class _ToBuffers(Mutator):
         target = node.node
         body = self.stmt(node.body)
         if isinstance(target, Tensor):
+            if target in self.bound:
+                return body  # the caller's memory has no second copy
             return AttrStmt(self.buffers[target], node.attr_key, node.value, body, node.span)
         if isinstance(target, tuple) and isinstance(target[0], Tensor):
             if target[0] in self.bound:

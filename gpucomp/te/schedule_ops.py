@@ -23,7 +23,7 @@ from gpucomp.te.stage import AttachType, Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
-from gpucomp.tir.functor import free_vars, substitute
+from gpucomp.tir.functor import expr_post_order, free_vars, substitute
 from gpucomp.tir.intrin import if_then_else, likely
 from gpucomp.tir.stmt import NOOP, AttrStmt, IfThenElse, LetStmt, ProducerRealize, ProducerStore, Stmt, seq
 
@@ -60,7 +60,7 @@ def schedule_ops(schedule: Schedule, bounds: Bounds, external: Collection[Tensor
             ends, where that spares bound checks; None (not known) forbids it.
 
     Raises:
-        ScheduleError: GC122, GC123, GC127, GC129, GC133; see ``gpucomp.te.errors``.
+        ScheduleError: GC122, GC123, GC127, GC129; see ``gpucomp.te.errors``.
     """
     return Builder(schedule, bounds, external).build()
 
@@ -276,6 +276,7 @@ class Builder:
 
     def _init_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
         starts = reduce.init or reduce.combiner.identity_element
+        self._check_start(work, reduce, first)
         data = [leaf for leaf in work.leaves[first:] if leaf.iter_type != IterVar.CommReduce]
         rename: dict[Var, Expr] = {}
         leaves: list[IterVar] = []
@@ -292,6 +293,21 @@ class Builder:
         )  # fmt: skip
         guards = [substitute(g, rename) for g in work.data_guards]
         return self._serial(inner, 0, self.stores(inner, values), guards)
+
+    def _check_start(self, work: Work, reduce: Reduce, first: int) -> None:
+        """What the initial value reads must be computed before the loops of the reduction start."""
+        read = {n.producer for n in expr_post_order(*reduce.init) if isinstance(n, ProducerLoad)}
+        for position, children in work.children.items():
+            for child in children:
+                if position >= first and any([t in read for t in child.op.outputs]):
+                    raise schedule_error(
+                        "GC121",
+                        f"stage {child.name} is computed at {work.leaves[position].name!r}, inside of the reduction of "
+                        f"{work.stage.name}, whose initial value reads it before",
+                        stage=work.stage,
+                        where=child.attach_span,
+                        hint=f"compute {child.name} outside of loop {work.leaves[first].name!r}",
+                    )
 
     def _update_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
         old: tuple[Expr, ...] = tuple([ProducerLoad(t, work.indices) for t in work.op.outputs])

@@ -534,3 +534,17 @@ def test_zeros_past_the_end_do_not_hide_infinities() -> None:
     x, y = small_ints((4, 6)), np.full((6, 4), np.inf, "float32")
     x[:] = 1
     check(s, [a, b, c], [x, y], np.full((4, 4), np.inf, "float32"))
+
+
+def test_extents_of_64_bits() -> None:
+    n = te.const(20, "int64")
+    a = te.placeholder((n, n), name="A")
+    k = te.reduce_axis((te.const(0, "int64"), n), "k")
+    b = te.compute((n,), lambda i: te.sum(a[i, k], axis=k), name="B")
+    c = te.compute((n,), lambda i: b[i] + 1.0, name="C")
+    s = te.create_schedule(c.op)
+    bound(s, c, x=8)
+    s[b].compute_at(s[c], s[c].leaf_iter_vars[1])
+    s[b].split(k, factor=3)
+    x = small_ints((20, 20))
+    check(s, [a, c], [x], x.sum(1) + 1)
