@@ -16,8 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Final
-from typing import cast as type_cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final  # Any: a stream has no type that all device kinds share
 
 import numpy as np
 
@@ -272,7 +271,7 @@ class CudaAPI(DeviceAPI):
                 driver.memcpy_htod(memory.address, _bytes(source))
             else:
                 driver.memcpy_htod_async(memory.address, _bytes(source), stream)
-                type_cast("drv.Stream", stream).synchronize()
+                _stream(stream).synchronize()
 
     def copy_to_host(self, index: int, target: HostArray, memory: Memory, stream: object | None = None) -> None:
         driver = self.driver()
@@ -281,7 +280,7 @@ class CudaAPI(DeviceAPI):
                 driver.memcpy_dtoh(_bytes(target), memory.address)
             else:
                 driver.memcpy_dtoh_async(_bytes(target), memory.address, stream)
-                type_cast("drv.Stream", stream).synchronize()
+                _stream(stream).synchronize()
 
     def copy_device_to_device(
         self, index: int, target: Memory, source: Memory, nbytes: int, stream: object | None = None
@@ -293,7 +292,7 @@ class CudaAPI(DeviceAPI):
     def memset(self, index: int, memory: object, byte: int, nbytes: int, stream: object | None = None) -> None:
         driver = self.driver()
         with _Current(self, index, "filling memory"):
-            driver.memset_d8_async(type_cast("int", memory), byte, nbytes, stream)
+            driver.memset_d8_async(memory, byte, nbytes, stream)
 
     # -- streams and time
 
@@ -308,12 +307,12 @@ class CudaAPI(DeviceAPI):
             if stream is None:
                 driver.Context.synchronize()
             else:
-                type_cast("drv.Stream", stream).synchronize()
+                _stream(stream).synchronize()
 
     def time(self, index: int, work: Callable[[], object], stream: object | None = None) -> float:
         """Seconds between two events on the stream (see :meth:`DeviceAPI.time`)."""
         driver = self.driver()
-        queue = type_cast("drv.Stream | None", stream)
+        queue = None if stream is None else _stream(stream)
         self.sync(index, stream)
         with _Current(self, index, "timed work"):
             first, last = driver.Event(), driver.Event()
@@ -393,6 +392,10 @@ class CudaAPI(DeviceAPI):
         if fmt == "sass":
             return sass_text(cached_cuda(image.source, image.arch or "sm_90a", image.options)[0])
         return None
+
+
+def _stream(stream: Any) -> drv.Stream:
+    return stream
 
 
 def _bytes(array: HostArray) -> HostArray:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeAlias
-from typing import cast as type_cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias  # Any: pycuda's stub hides a method
 
 from gpucomp.runtime.base import Dim3
 from gpucomp.runtime.packing import packer
@@ -14,8 +13,6 @@ from gpucomp.support.diagnostics import DeviceError
 from gpucomp.support.launch import KernelSpec
 
 if TYPE_CHECKING:
-    import pycuda.driver as drv
-
     from gpucomp.runtime.cuda import CudaAPI
 
 _DEFAULT_SHARED_LIMIT: Final = 48 * 1024
@@ -23,11 +20,20 @@ _DEFAULT_SHARED_LIMIT: Final = 48 * 1024
 _RawLaunch: TypeAlias = Callable[[Dim3, Dim3, bytes, int, object | None], None]
 
 
-class _RawFunction(Protocol):
-    """pycuda's stateless launch, which ``prepared_async_call`` wraps."""
+class _DriverFunction(Protocol):
+    """The part of ``pycuda.driver.Function`` used here."""
 
+    # The stateless launch that `prepared_async_call` wraps, at 2 us more.
     @property
     def _launch_kernel(self) -> _RawLaunch: ...
+    def get_attribute(self, attribute: object, /) -> int: ...
+    def set_attribute(self, attribute: object, value: int, /) -> None: ...
+
+
+class _DriverModule(Protocol):
+    """The part of ``pycuda.driver.Module`` used here."""
+
+    def get_function(self, name: str, /) -> Any: ...
 
 
 def keep_forever(*objects: object) -> None:
@@ -43,7 +49,7 @@ def _closed(*_: object) -> NoReturn:
 class Kernel:
     """A launch function."""
 
-    def __init__(self, api: CudaAPI, index: int, module: drv.Module, spec: KernelSpec) -> None:
+    def __init__(self, api: CudaAPI, index: int, module: _DriverModule, spec: KernelSpec) -> None:
         driver = api.driver()
         self._api = api
         self._index = index
@@ -54,8 +60,9 @@ class Kernel:
         self._error: type[Exception] = driver.Error
         self._allowed_shared = _DEFAULT_SHARED_LIMIT - spec.static_shared_bytes
         self._pack = packer(spec.arg_types)
-        self._function: drv.Function | None = module.get_function(spec.name)
-        self._launch: _RawLaunch = type_cast("_RawFunction", self._function)._launch_kernel
+        function: _DriverFunction = module.get_function(spec.name)
+        self._function: _DriverFunction | None = function
+        self._launch: _RawLaunch = function._launch_kernel
 
     def __call__(
         self, grid: Dim3, block: Dim3, shared_bytes: int, stream: object | None, args: tuple[object, ...], /
@@ -87,7 +94,7 @@ class Kernel:
         if hasattr(self, "_launch"):
             self.close()
 
-    def _open(self) -> drv.Function:
+    def _open(self) -> _DriverFunction:
         if self._function is None:
             _closed()
         return self._function

@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
-from typing import cast as type_cast
+from typing import Any, Final, TypeAlias  # Any: arguments and results may be arrays of any library
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,7 @@ from gpucomp.runtime.arguments import (
     signature_text,
     structural_scalars,
 )
-from gpucomp.runtime.base import LoadedImage, Memory, kind_name
+from gpucomp.runtime.base import LoadedImage, kind_name
 from gpucomp.runtime.device import Device, current_stream
 from gpucomp.runtime.interop import adopt, result_converter
 from gpucomp.runtime.memory import Pool, get_pool
@@ -40,6 +39,7 @@ from gpucomp.support.launcher import Launcher, bind_program
 
 _MOST_BOUND: Final = 4096
 _Key: TypeAlias = tuple[object, ...]
+_Arguments: TypeAlias = Sequence[Any]
 _HostArray: TypeAlias = npt.NDArray[np.generic]
 
 
@@ -57,8 +57,8 @@ class _Services:
     def alloc(self, nbytes: int, stream: object | None) -> object:
         return self._pool.alloc(nbytes, stream)
 
-    def release(self, held: list[object], stream: object | None) -> None:
-        self._pool.release(type_cast("list[Memory]", held), stream)
+    def release(self, held: list[Any], stream: object | None) -> None:
+        self._pool.release(held, stream)
 
     def memset(self, handle: object, byte: int, nbytes: int, stream: object | None) -> None:
         if nbytes > 0:
@@ -120,7 +120,7 @@ class Function:
     def __repr__(self) -> str:
         return f"<gpucomp.Function {signature_text(self.name, self._params)}>"
 
-    def __call__(self, *args: object, stream: object | None = None) -> object:
+    def __call__(self, *args: Any, stream: object | None = None) -> Any:
         """Run.
 
         Args:
@@ -136,9 +136,8 @@ class Function:
             DeviceError: the device is missing or failed.
             BuildError: the device compiler refused the code (at the first call).
         """
-        arrays = type_cast("tuple[NDArray, ...]", args)
         try:
-            key = tuple([a._sig for a in arrays]) if self._only_arrays else self._key(args)
+            key = tuple([a._sig for a in args]) if self._only_arrays else self._key(args)
         except (AttributeError, TypeError, ValueError):
             return self._call_foreign(args, stream)
         bound = self._bound.get(key)
@@ -148,57 +147,55 @@ class Function:
             return self._call_returning(bound, args, stream)
         return self._run(bound, args, stream)
 
-    def prepare(self, *args: object) -> None:
+    def prepare(self, *args: Any) -> None:
         """Do everything that the first call with such arguments does, but launch nothing."""
-        arrays = type_cast("list[NDArray]", self._foreign(args)[0])
+        arrays = self._foreign(args)[0]
         key = tuple([a._sig for a in arrays]) if self._only_arrays else self._key(arrays)
         if key not in self._bound:
             self._bind(key, arrays)
 
-    def resident(self, args: Sequence[object], device: Device) -> list[NDArray | Scalar]:
+    def resident(self, args: _Arguments, device: Device) -> list[NDArray | Scalar]:
         """All arguments of a call on ``device``: arrays are copied there if need be, outputs allocated if left out.
 
         Raises:
             ArgumentError: the arguments do not fit.
         """
-        moved: list[object] = []
+        moved: list[Any] = []
         for arg in args:
             value = adopt(arg)
             moved.append(value.copyto(device) if isinstance(value, NDArray) and value.device is not device else value)
         if len(moved) < len(self._params):
             made = self(*moved)
-            outputs = type_cast("tuple[NDArray, ...]", made if isinstance(made, tuple) else (made,))
+            outputs = made if isinstance(made, tuple) else (made,)
             positions = (i for i, param in enumerate(self._params) if _is_output(param))
             for position, output in zip(positions, outputs, strict=True):
                 moved.insert(position, output)
-        return [type_cast("NDArray | Scalar", value) for value in moved]
+        return moved
 
     # -- the fast path
 
-    def _run(self, bound: _Bound, args: Sequence[object], stream: object | None) -> None:
-        arrays = type_cast("Sequence[NDArray]", args)
+    def _run(self, bound: _Bound, args: _Arguments, stream: object | None) -> None:
         for out, other, out_bytes, other_bytes in bound.overlaps:
-            start, other_start = arrays[out].address, arrays[other].address
+            start, other_start = args[out].address, args[other].address
             if start < other_start + other_bytes and other_start < start + out_bytes:
                 self._refuse_overlap(out, other)
         if stream is None:
             stream = current_stream(bound.device)
         if stream is not None:
             for position in bound.buffers:
-                allocation = arrays[position].allocation
+                allocation = args[position].allocation
                 if allocation is not None:
                     allocation.used_on(stream)
-        handles = [arrays[position].handle for position in bound.buffers]
+        handles = [args[position].handle for position in bound.buffers]
         if not bound.scalars:
             bound.launch(stream, *handles, *bound.numbers)
             return
         scalars = [
-            check_scalar(Argument(param, position + 1, type_cast("Scalar", args[position])), self.name)
-            for position, param in bound.scalars
+            check_scalar(Argument(param, position + 1, args[position]), self.name) for position, param in bound.scalars
         ]
         bound.launch(stream, *handles, *scalars, *bound.numbers)
 
-    def _call_returning(self, bound: _Bound, inputs: Sequence[object], stream: object | None) -> object:
+    def _call_returning(self, bound: _Bound, inputs: _Arguments, stream: object | None) -> object:
         outputs = [empty(shape, dtype, bound.device) for _, shape, dtype in bound.outputs]
         args = list(inputs)
         for (position, _, _), output in zip(bound.outputs, outputs, strict=True):
@@ -206,15 +203,15 @@ class Function:
         self._run(bound, args, stream)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _key(self, args: Sequence[object]) -> _Key:
+    def _key(self, args: _Arguments) -> _Key:
         """Signatures of the arrays and values of those numbers that decide on shapes and guards."""
         params = self._params if len(args) == len(self._params) else self._input_params(len(args))
-        key: list[object] = []
+        key: list[Any] = []
         for param, arg in zip(params, args, strict=False):
             if isinstance(param, BufferParam):
-                key.append(type_cast("NDArray", arg)._sig)
+                key.append(arg._sig)
             else:
-                key.append(int(type_cast("int", arg)) if param.name in self._structural else None)
+                key.append(int(arg) if param.name in self._structural else None)
         key.append(len(args))
         return tuple(key)
 
@@ -230,15 +227,15 @@ class Function:
             refuse(f"{takes}, got {count}", "GC601", f"call {signature_text(self.name, self._params)}")
         return params
 
-    def _arguments(self, args: Sequence[object]) -> list[Argument]:
+    def _arguments(self, args: _Arguments) -> list[Argument]:
         params = self._params if len(args) == len(self._params) else self._input_params(len(args))
         return [
             self._argument(param, position, arg)
             for position, (param, arg) in enumerate(zip(params, args, strict=True), 1)
         ]
 
-    def _argument(self, param: Param, position: int, value: object) -> Argument:
-        argument = Argument(param, position, type_cast("NDArray | Scalar", value))
+    def _argument(self, param: Param, position: int, value: Any) -> Argument:
+        argument = Argument(param, position, value)
         if isinstance(param, ScalarParam):
             return Argument(param, position, check_scalar(argument, self.name))
         if not isinstance(value, NDArray):
@@ -249,7 +246,7 @@ class Function:
             )
         return argument
 
-    def _bind(self, key: _Key, args: Sequence[object]) -> _Bound:
+    def _bind(self, key: _Key, args: _Arguments) -> _Bound:
         arguments = self._arguments(args)
         device = self._device_of(arguments)
         check_kinds(self.data, arguments)
@@ -315,7 +312,7 @@ class Function:
 
     # -- arrays of other libraries
 
-    def _call_foreign(self, args: Sequence[object], stream: object | None) -> object:
+    def _call_foreign(self, args: _Arguments, stream: object | None) -> object:
         arrays, copies = self._foreign(args)
         result = self(*arrays, stream=stream)
         for host, device_array in copies:
@@ -324,12 +321,12 @@ class Function:
             return None
         convert = result_converter(args)
         if isinstance(result, tuple):
-            return tuple(convert(item) for item in type_cast("tuple[NDArray, ...]", result))
-        return convert(type_cast("NDArray", result))
+            return tuple(convert(item) for item in result)
+        return convert(result)
 
-    def _foreign(self, args: Sequence[object]) -> tuple[list[object], list[tuple[_HostArray, NDArray]]]:
+    def _foreign(self, args: _Arguments) -> tuple[list[Any], list[tuple[_HostArray, NDArray]]]:
         """NDArrays for foreign arrays, and the numpy arrays to which results have to be copied back."""
-        values: list[object] = []
+        values: list[Any] = []
         copies: list[tuple[_HostArray, NDArray]] = []
         for argument in self._arguments(self._adopt(args)):
             param, value, given = argument.param, argument.value, args[argument.position - 1]
@@ -339,12 +336,12 @@ class Function:
             moved = self._upload(argument, value)
             values.append(moved)
             if isinstance(param, BufferParam) and param.access != "read":
-                copies.append((type_cast("_HostArray", given), moved))
+                copies.append((given, moved))
         return values, copies
 
-    def _adopt(self, args: Sequence[object]) -> list[object]:
+    def _adopt(self, args: _Arguments) -> list[Any]:
         params = self._params if len(args) == len(self._params) else self._input_params(len(args))
-        adopted: list[object] = []
+        adopted: list[Any] = []
         for position, (param, arg) in enumerate(zip(params, args, strict=True), 1):
             try:
                 adopted.append(adopt(arg) if isinstance(param, BufferParam) else arg)

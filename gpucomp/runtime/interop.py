@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import cast as type_cast
+from typing import Any  # arrays of any library
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gpucomp.runtime.dlpack import SupportsDLPack
 from gpucomp.runtime.ndarray import NDArray, from_cuda_array_interface, from_dlpack, from_numpy
 
 
-def adopt(value: object) -> object:
+def adopt(value: Any) -> Any:
     """An NDArray that shares the memory of a foreign array; other values are returned as they are.
 
     Raises:
@@ -21,14 +21,14 @@ def adopt(value: object) -> object:
     if isinstance(value, NDArray):
         return value
     if isinstance(value, np.ndarray):
-        return from_numpy(type_cast("np.ndarray", value))
+        return from_numpy(value)
     shared = from_cuda_array_interface(value)
     if shared is not None:
         return shared
     return from_dlpack(value) if isinstance(value, SupportsDLPack) else value
 
 
-def result_converter(args: Sequence[object]) -> Callable[[NDArray], object]:
+def result_converter(args: Sequence[Any]) -> Callable[[NDArray], object]:
     """What turns a result into the kind of array that the inputs are."""
     for arg in args:
         if isinstance(arg, NDArray):
@@ -46,5 +46,5 @@ def result_converter(args: Sequence[object]) -> Callable[[NDArray], object]:
 def _from_dlpack_of(package: str) -> Callable[[NDArray], object] | None:
     """The ``from_dlpack`` of an array library that is loaded (jax keeps its own in a submodule)."""
     name = "jax.dlpack" if package in ("jax", "jaxlib") else package
-    convert = getattr(sys.modules.get(name), "from_dlpack", None)
-    return type_cast("Callable[[NDArray], object] | None", convert)
+    convert: Callable[[NDArray], object] | None = getattr(sys.modules.get(name), "from_dlpack", None)
+    return convert

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
-from typing import cast as type_cast
 
 from gpucomp.runtime.base import get_api
 from gpucomp.runtime.cache import write_atomically
@@ -275,4 +274,4 @@ def load_module(path: str | Path, fmt: str = "") -> Module:
         raise ArgumentError(f"{path} is no saved module: {error}", code="GC632") from error
     if version != _FILE_VERSION:
         raise ArgumentError(f"{path} has format version {version}, this is {_FILE_VERSION}", code="GC632")
-    return Module(functions, None, type_cast("str", document["type_key"]))
+    return Module(functions, None, str(document["type_key"]))

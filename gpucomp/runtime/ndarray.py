@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
-from typing import Final, SupportsIndex, TypeAlias
-from typing import cast as type_cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, SupportsIndex, TypeAlias  # Any: the values of a CUDA array interface differ in type
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +123,8 @@ class NDArray:
         if self.nbytes == 0:
             return np.empty(self.shape, self.dtype.numpy)
         if self.allocation is None and isinstance(self.memory.owner, np.ndarray):
-            return type_cast("npt.NDArray[np.generic]", self.memory.owner)
+            owner: npt.NDArray[np.generic] = self.memory.owner
+            return owner
         view = np.asarray(_HostMemory(self))
         return _as_array(view, self)
 
@@ -387,7 +387,7 @@ def from_dlpack(dltensor: SupportsDLPack) -> NDArray:
 
 def from_cuda_array_interface(source: object) -> NDArray | None:
     """An array that shares a CUDA array's memory; None when ``source`` has no usable CUDA array interface."""
-    interface = type_cast("dict[str, object] | None", getattr(source, "__cuda_array_interface__", None))
+    interface: dict[str, Any] | None = getattr(source, "__cuda_array_interface__", None)
     if interface is None:
         return None
     try:
@@ -397,10 +397,10 @@ def from_cuda_array_interface(source: object) -> NDArray | None:
     kind = dtype_name(dtype) if dtype.kind != "V" else None
     if kind is None:
         return None
-    shape = tuple(type_cast("tuple[int, ...]", interface["shape"]))
-    raw_strides = type_cast("tuple[int, ...] | None", interface.get("strides"))
+    shape = tuple(int(extent) for extent in interface["shape"])
+    raw_strides: tuple[int, ...] | None = interface.get("strides")
     strides = None if raw_strides is None else tuple(step // dtype.itemsize for step in raw_strides)
-    address, read_only = type_cast("tuple[int, bool]", interface["data"])
+    address, read_only = int(interface["data"][0]), bool(interface["data"][1])
     memory = Memory(address, address, math.prod(shape) * dtype.itemsize, source)
     place = Device("cuda", _cuda_index(source))
     return NDArray(memory, shape, kind, place, strides, read_only=read_only)
@@ -408,7 +408,5 @@ def from_cuda_array_interface(source: object) -> NDArray | None:
 
 def _cuda_index(source: object) -> int:
     """The index of the GPU that holds a foreign array: the interface itself does not tell."""
-    get_device = getattr(source, "__dlpack_device__", None)
-    if get_device is not None:
-        return int(type_cast("tuple[int, int]", get_device())[1])
-    return 0
+    get_device: Callable[[], tuple[int, int]] | None = getattr(source, "__dlpack_device__", None)
+    return 0 if get_device is None else int(get_device()[1])

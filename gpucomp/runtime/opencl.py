@@ -10,8 +10,7 @@ import itertools
 import threading
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
-from typing import cast as type_cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final  # Any: a memory handle has no type that all device kinds share
 
 import numpy as np
 
@@ -252,7 +251,7 @@ class OpenCLAPI(DeviceAPI):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the log is kept in LoadedImage.log
-                no_cache = type_cast("str", False)  # documented form that pyopencl's stub leaves out
+                no_cache: Any = False  # a documented form that pyopencl's stub leaves out
                 program.build(options=list(image.options), cache_dir=no_cache)
         except cl.Error as error:
             compiler = _compiler(device.platform)
@@ -307,7 +306,7 @@ class _Kernel:
         self._spec = spec
         self._queue = api.queue(index)
         self._lock = threading.Lock()
-        self._set: Callable[[int, object], None] = type_cast("Callable[[int, object], None]", kernel.set_arg)
+        self._set: Callable[[int, Any], None] = kernel.set_arg
         self._packers = tuple(None if arg_type.endswith("*") else packer((arg_type,)) for arg_type in spec.arg_types)
         self._last: list[object] = [object()] * len(spec.arg_types)
 
@@ -348,8 +347,8 @@ class _Kernel:
         return DeviceError(message, code="GC707", context=f"grid {grid}, block {block}")
 
 
-def _buffer(handle: object) -> cl.Buffer:
-    return type_cast("cl.Buffer", handle)
+def _buffer(handle: Any) -> cl.Buffer:
+    return handle
 
 
 def _bytes(array: HostArray) -> HostArray:

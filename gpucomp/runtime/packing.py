@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from typing import Final
-from typing import cast as type_cast
 
 import numpy as np
 
@@ -32,9 +31,9 @@ def struct_code(arg_type: str) -> str:
     return letter.upper() if dtype.code == "uint" else letter
 
 
-def bfloat16_bits(value: object) -> int:
+def bfloat16_bits(value: float) -> int:
     """The bits of a number that is rounded to bfloat16."""
-    number = DType("bfloat16").numpy.type(type_cast("float", value))
+    number = DType("bfloat16").numpy.type(value)
     return int(np.asarray(number).view(np.uint16))
 
 
@@ -45,7 +44,7 @@ def packer(arg_types: Sequence[str]) -> Callable[..., bytes]:
     if not halves:
         return pack
 
-    def convert(*args: object) -> bytes:
+    def convert(*args: float) -> bytes:
         values = list(args)
         for position in halves:
             values[position] = bfloat16_bits(values[position])

@@ -17,8 +17,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Generic, TypeAlias, TypeVar, overload
-from typing import cast as type_cast
+from typing import Any, Final, Generic, TypeAlias, TypeVar, overload  # Any: the type depends on the setting
 
 from gpucomp.support.diagnostics import ArgumentError, did_you_mean
 
@@ -80,21 +79,17 @@ class Knob(Generic[T]):
         """
         kind = type(self.default).__name__
         try:
-            converted = type_cast("T", _CONVERT[kind](value))
+            converted: T = _CONVERT[kind](value)
         except (ValueError, TypeError):
             expected = {"bool": "1, 0, true, false, on or off", "int": "an integer", "str": "a string"}[kind]
-            raise ArgumentError(
-                f"{source}: {value!r} is not {expected}", code="GC690", hint=self.doc
-            ) from None
+            raise ArgumentError(f"{source}: {value!r} is not {expected}", code="GC690", hint=self.doc) from None
         problem = self.check(converted) if self.check is not None else ""
         if problem:
             raise ArgumentError(f"{source}: {value!r} {problem}", code="GC690", hint=self.doc)
         return converted
 
 
-_WORDS: Final = dict.fromkeys(("1", "true", "on", "yes"), True) | dict.fromkeys(
-    ("0", "false", "off", "no"), False
-)
+_WORDS: Final = dict.fromkeys(("1", "true", "on", "yes"), True) | dict.fromkeys(("0", "false", "off", "no"), False)
 
 
 def _to_bool(value: Setting) -> bool:
@@ -116,7 +111,7 @@ def _to_str(value: Setting) -> str:
     return os.fspath(value)
 
 
-_CONVERT: Final[dict[str, Callable[[Setting], str | int | bool]]] = {
+_CONVERT: Final[dict[str, Callable[[Setting], Any]]] = {
     "bool": _to_bool,
     "int": _to_int,
     "str": _to_str,
@@ -153,9 +148,7 @@ class Config:
     verify = Knob(0, "1: check the final IR, 2: after each pass, 3: also run the interpreter after each pass",
                   check=_between(0, 3))  # fmt: skip
     trace = Knob("", "write an HTML page with the IR after each pass to this file")
-    num_threads = Knob(
-        0, "threads for parallel loops on the CPU; 0: one for each core", check=_between(0, 4096)
-    )
+    num_threads = Knob(0, "threads for parallel loops on the CPU; 0: one for each core", check=_between(0, 4096))
     cuda_compiler = Knob("auto", "what compiles CUDA C: nvrtc, nvcc, or auto (nvrtc when importable)",
                          check=_one_of("auto", "nvrtc", "nvcc"))  # fmt: skip
     pool_mb = Knob(-1, "MiB of freed memory kept for reuse; -1: 256 on the CPU, a quarter of a GPU",

@@ -11,8 +11,7 @@ from __future__ import annotations
 import operator
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
-from typing import cast as type_cast
+from typing import Any, Final, TypeAlias  # Any: narrowed by isinstance, where object leaves unknown items
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -34,7 +33,7 @@ def truncmod(a: int, b: int) -> int:
     return a - truncdiv(a, b) * b
 
 
-def cast(dtype: str, value: Scalar) -> Scalar:
+def cast_scalar(dtype: str, value: Scalar) -> Scalar:
     """Convert ``value`` to ``dtype`` as a device would: integers wrap, floats round to the nearest."""
     kind = DType(dtype)
     if kind.is_bool:
@@ -80,7 +79,7 @@ _OPERATIONS: Final[dict[str, tuple[int, str, Callable[..., Scalar]]]] = {
     "not": (1, "(not {})", operator.not_),
 }
 _CHAINED: Final = {"and": " and ", "or": " or "}
-HELPERS: Final[dict[str, Callable[..., Scalar]]] = {"truncdiv": truncdiv, "truncmod": truncmod, "cast": cast}
+HELPERS: Final[dict[str, Callable[..., Scalar]]] = {"truncdiv": truncdiv, "truncmod": truncmod, "cast": cast_scalar}
 
 
 def freeze(value: object) -> HostExpr:
@@ -109,8 +108,8 @@ def freeze(value: object) -> HostExpr:
     return (op, *(freeze(item) for item in items[1:]))
 
 
-def _items(value: object) -> Sequence[object]:
-    return type_cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else ()
+def _items(value: Any) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _check_count(op: str, items: Sequence[object]) -> None:
@@ -148,9 +147,7 @@ def walk(expr: HostExpr) -> Iterator[HostExpr]:
         yield from walk(operand)
 
 
-def evaluate(
-    expr: HostExpr, env: Mapping[str, Scalar], facts: Mapping[HostExpr, Scalar] | None = None
-) -> Scalar:
+def evaluate(expr: HostExpr, env: Mapping[str, Scalar], facts: Mapping[HostExpr, Scalar] | None = None) -> Scalar:
     """The value of ``expr`` with variables from ``env`` and buffer facts from ``facts``.
 
     Raises:
@@ -165,7 +162,7 @@ def evaluate(
     if op in FACTS:
         return (facts or {})[expr]
     if op == "cast":
-        return cast(str(expr[1]), evaluate(expr[2], env, facts))
+        return cast_scalar(str(expr[1]), evaluate(expr[2], env, facts))
     if op == "select":
         return evaluate(expr[2] if evaluate(expr[1], env, facts) else expr[3], env, facts)
     if op in _CHAINED:

@@ -15,8 +15,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Self, TypeAlias
-from typing import cast as type_cast
+from typing import Any, ClassVar, Literal, Self, TypeAlias  # Any: JSON values
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -65,23 +64,23 @@ class Record:
 
 
 def _field_names(record: Record) -> tuple[str, ...]:
-    return tuple(item.name for item in dataclasses.fields(type(record)))  # pyright: ignore[reportArgumentType]  # all are
+    return tuple(item.name for item in dataclasses.fields(type(record)))  # pyright: ignore[reportArgumentType]  # every record is a dataclass
 
 
-def _encode(value: object) -> object:
+def _encode(value: Any) -> object:
     if isinstance(value, Record):
         return value.to_json()
     if isinstance(value, tuple):
-        return [_encode(item) for item in type_cast("tuple[object, ...]", value)]
+        return [_encode(item) for item in value]
     return str(value) if isinstance(value, str) else value
 
 
-def _decode(value: object) -> object:
+def _decode(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_decode(item) for item in type_cast("list[object]", value))
+        return tuple(_decode(item) for item in value)
     if not isinstance(value, dict):
         return value
-    data = type_cast("dict[str, object]", value)
+    data: dict[str, Any] = value
     return Record.classes[str(data["type"])](**{key: _decode(data[key]) for key in data if key != "type"})
 
 
@@ -374,9 +373,7 @@ class _Scope:
             raise self.undefined(f"buffer {name!r}", where)
 
     def undefined(self, what: str, where: str) -> LowerError:
-        return LowerError(
-            f"host program {self.program}: {where} uses {what} before it is defined", code="GC392"
-        )
+        return LowerError(f"host program {self.program}: {where} uses {what} before it is defined", code="GC392")
 
 
 @dataclass(frozen=True, slots=True)

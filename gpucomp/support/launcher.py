@@ -21,8 +21,7 @@ import linecache
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NoReturn, Protocol, TypeAlias
-from typing import cast as type_cast
+from typing import Any, Final, NoReturn, Protocol, TypeAlias  # Any: what exec defines
 
 from gpucomp.support.diagnostics import ArgumentError, caller_span
 from gpucomp.support.dtype import DType
@@ -256,11 +255,11 @@ def _refuse_grid(kernel: str, grid: tuple[int, ...], limits: tuple[int, ...]) ->
 def _compile(source: str) -> Callable[[Mapping[str, object], DeviceServices], Launcher]:
     # A name inside the package: errors then point past it, at the user's call.
     filename = str(Path(__file__).parent / f"<launcher {digest(source)[:12]}>")
-    namespace: dict[str, object] = {**HELPERS, "refuse": _refuse, "refuse_grid": _refuse_grid}
+    namespace: dict[str, Any] = {**HELPERS, "refuse": _refuse, "refuse_grid": _refuse_grid}
     # A traceback through the launcher shows its lines.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102  # our own text; names in it are mangled
-    return type_cast("Callable[[Mapping[str, object], DeviceServices], Launcher]", namespace["bind"])
+    return namespace["bind"]
 
 
 def bind_program(program: HostProgram, kernels: Mapping[str, object], services: DeviceServices) -> Launcher:

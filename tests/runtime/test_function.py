@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import cast  # results have no static type
 
 import ml_dtypes
 import numpy as np

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import cast
+from typing import cast  # results have no static type
 
 import ml_dtypes
 import numpy as np

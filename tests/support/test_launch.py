@@ -11,7 +11,7 @@ from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.support.hostexpr import (
     HELPERS,
     HostExpr,
-    cast,
+    cast_scalar,
     evaluate,
     freeze,
     render_python,
@@ -78,12 +78,12 @@ def test_truncated_division_rounds_towards_zero(a: int, b: int) -> None:
 
 
 def test_casts_wrap_integers_and_round_floats() -> None:
-    assert [cast("int8", value) for value in (127, 128, 255, 256, -129)] == [127, -128, -1, 0, 127]
-    assert [cast("uint8", value) for value in (-1, 256)] == [255, 0]
-    assert cast("bool", 7) is True
-    assert cast("float32", 0.1) != 0.1
-    assert cast("float16", 2049.0) == 2048.0
-    assert cast("bfloat16", 257.0) == 256.0
+    assert [cast_scalar("int8", value) for value in (127, 128, 255, 256, -129)] == [127, -128, -1, 0, 127]
+    assert [cast_scalar("uint8", value) for value in (-1, 256)] == [255, 0]
+    assert cast_scalar("bool", 7) is True
+    assert cast_scalar("float32", 0.1) != 0.1
+    assert cast_scalar("float16", 2049.0) == 2048.0
+    assert cast_scalar("bfloat16", 257.0) == 256.0
 
 
 def test_select_evaluates_only_the_chosen_branch() -> None:
@@ -224,9 +224,7 @@ def test_a_grid_over_the_limit_names_axis_and_limit() -> None:
     device = Recorder()
     step = LaunchStep("k", (1, "n", 1), (32, 1, 1), 0, (BufferArg("A"),))
     launch = bind_program(_program(step), {"k": device.kernel}, device)
-    with pytest.raises(
-        ArgumentError, match=r"kernel k needs 70,000 blocks along blockIdx\.y, .* allows 65,535"
-    ):
+    with pytest.raises(ArgumentError, match=r"kernel k needs 70,000 blocks along blockIdx\.y, .* allows 65,535"):
         launch(None, "A", "C", 0.5, 70000, 3, 3)
 
 
@@ -238,11 +236,7 @@ def test_names_that_are_no_identifiers_are_mangled_without_clashes() -> None:
             BufferParam("a_b", "int8", ("grid", "7")),
             ScalarParam("cast", "int8"),
         ),
-        (
-            LaunchStep(
-                "kernels", ("a b", "grid", "7"), (1, 1, 1), "cast", (BufferArg("class"), BufferArg("a_b"))
-            ),
-        ),
+        (LaunchStep("kernels", ("a b", "grid", "7"), (1, 1, 1), "cast", (BufferArg("class"), BufferArg("a_b"))),),
     )
     device = Recorder()
     launch = bind_program(program, {"kernels": device.kernel}, device)
