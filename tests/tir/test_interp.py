@@ -685,3 +685,48 @@ def test_assertions_are_checked() -> None:
     with pytest.raises(VerifyError, match="n must be even does not hold"):
         interpret(func([], AssertStmt(e.EQ(n % 2, 0), "n must be even", NOOP), [n]), [3])
     interpret(func([], AssertStmt(e.EQ(n % 2, 0), "n must be even", NOOP), [n]), [4])
+
+
+# -- host loops in lockstep -------------------------------------------------------------------------------------
+
+
+def kernels_of(f: PrimFunc, args: list[Array]) -> list[str]:
+    return [k.name for k in interpret(f, args).kernels]
+
+
+def test_host_loops_whose_iterations_are_independent_run_in_lockstep() -> None:
+    a, b, c = (decl_buffer((40, 40), "float32", n) for n in "ABC")
+    i, j, k = Var("i"), Var("j"), Var("k")
+    body = seq(store(c, (i, j), 0.0), loop(k, 40, store(c, (i, j), c[i, j] + a[i, k] * b[k, j])))
+    x, y = (RNG.integers(-3, 4, (40, 40)).astype(np.float32) for _ in range(2))
+    z = np.zeros((40, 40), np.float32)
+    assert kernels_of(func([a, b, c], nest([(i, 40), (j, 40)], body)), [x, y, z]) == ["loop i"]
+    np.testing.assert_array_equal(z, x @ y)
+
+
+@pytest.mark.parametrize(
+    ("index", "read", "lockstep"),
+    [
+        (lambda i, j: i * 2 + j, lambda i, j: i * 2 + j, True),
+        (lambda i, j: i + j * 20, lambda i, j: i + j * 20, False),
+        (lambda i, j: i * 2 + j + 1, lambda i, j: i * 2 + j, False),
+        (lambda i, j: (i + j) % 20, lambda i, j: (i + j) % 20, False),
+    ],
+)
+def test_host_loops_that_pass_values_on_run_in_order(index: Any, read: Any, lockstep: bool) -> None:
+    a, i, j = decl_buffer((64,), "int32", "A"), Var("i"), Var("j")
+    body = store(a, index(i, j), i * 3 - a[read(i, j)])
+    x = np.arange(64, dtype=np.int32)
+    want = x.copy()
+    for p in range(20):
+        for q in range(2):
+            want[index(p, q)] = p * 3 - want[read(p, q)]
+    assert kernels_of(func([a], nest([(i, 20), (j, 2)], body)), [x]) == (["loop i"] if lockstep else [])
+    np.testing.assert_array_equal(x, want)
+
+
+def test_a_running_sum_over_a_host_loop_stays_in_order() -> None:
+    a, i = decl_buffer((50,), "int32", "A"), Var("i")
+    x = np.arange(50, dtype=np.int32)
+    assert kernels_of(func([a], loop(i, 49, store(a, i + 1, a[i + 1] + a[i]))), [x]) == []
+    np.testing.assert_array_equal(x, np.cumsum(np.arange(50)))

@@ -312,7 +312,7 @@ def test_warps_may_meet_without_the_others() -> None:
     fails(block(IfThenElse(T < 33, warp), store(B, T, A[T])), "GC403", "the warp barrier is reached by")
 
 
-def test_a_cross_thread_reduction_needs_all_threads() -> None:
+def test_a_cross_thread_reduction_needs_all_threads_that_are_reduced_over() -> None:
     x, y = Var("x", "float32"), Var("y", "float32")
     add = e.CommReducer((x,), (y,), (x + y,), (FloatImm("float32", 0.0),))
     r = decl_buffer((1,), "float32", "r", scope="local")

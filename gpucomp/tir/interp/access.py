@@ -49,12 +49,16 @@ class Place:
 
 @dataclass(slots=True)
 class Spot:
-    """Where one access lands: element offset (without the copy's base), proven to be inside or not."""
+    """Where one access lands: element offset (without the copy's base), proven to be inside or not.
+
+    ``start`` is the first of neighbouring elements, where all lanes access the same ones.
+    """
 
     place: Place
     flat: Val
     proven: bool
     dtype: DType
+    start: Val | None = None
 
 
 class AccessCompiler(AffineCompiler):
@@ -101,12 +105,15 @@ class AccessCompiler(AffineCompiler):
                 proven &= self._check(rel, extra, extents[k], site, buffer, k if len(heads) > 1 else -1)
             flat = add_linear(flat, scale_linear(rel, stride))
         total = self.sum_of(flat)
+        start: Val | None = None
         if vector is not None:
             step = strides[-1]
+            if step == 1 and vector.hi == vector.dtype.lanes - 1 and not total.arr:
+                start = total
             total = self._plus_steps(total, vector, step)
         if not own:
             proven = self._check_flat(place, buffer, total, site)
-        return self._finish(Spot(place, total, proven, buffer.dtype.element), buffer)
+        return self._finish(Spot(place, total, proven, buffer.dtype.element, start), buffer)
 
     def _ramp_steps(self, lanes: int, stride: int) -> Val:
         name = self.constant("R", f"{lanes}_{stride}".replace("-", "m"), np.arange(lanes)[None, :] * stride)
@@ -170,9 +177,10 @@ class AccessCompiler(AffineCompiler):
             text = f"inside({spot.flat.text}, {spot.place.name}.size)"
             spot.flat = self.pure(text, (spot.flat,), spot.flat.dtype, lo=0, wide=True)
             spot.proven = True
+            spot.start = None
         if lanes == 1:
             return spot
-        flat = spot.flat
+        flat, spot.start = spot.flat, None
         scaled = self.pure(
             f"{flat.text} * {lanes}", (flat,), flat.dtype, lo=flat.lo * lanes, hi=flat.hi * lanes, wide=True
         )
@@ -244,6 +252,8 @@ class AccessCompiler(AffineCompiler):
         kind = self.np_dtype(dtype)
         vector = dtype.lanes > 1
         if place.kind == "row":
+            if spot.start is not None and mask == self.mask_text() and (spot.proven or self.mask is None):
+                return self._load_rows(spot, spot.start, dtype, mask, site)
             if flat.arr or vector:
                 return self._array(f"{place.name}.load(K, {flat.text}, {mask}, {kind}, {site})", dtype)
             row = self._safe(spot)
@@ -263,6 +273,19 @@ class AccessCompiler(AffineCompiler):
             val = self.here(f"{view}.take({safe})", dtype, arr=True, varying=flat.varying)
             return val if not dtype.is_int or dtype.bits != 64 or not dtype.is_signed else _wide(val)
         return self._scalar(f"{view}[{safe}]", dtype, arr=False)
+
+    def _load_rows(self, spot: Spot, start: Val, dtype: DType, mask: str, site: int) -> Val:
+        """Neighbouring elements of local memory, the same in all lanes: a view."""
+        name, lanes = spot.place.name, dtype.lanes
+        end = self._end(start, lanes)
+        self.w.line(f"if {name}.full.count(1, {start.text}, {end}) != {lanes}:")
+        self.w.line(f" {name}.check_rows(K, {start.text}, {end}, {mask}, {site})")
+        return self._array(f"{name}.data[{start.text}:{end}].T", dtype)
+
+    def _end(self, start: Val, lanes: int) -> str:
+        if start.known is not None:
+            return str(start.known + lanes)
+        return self.pure(f"{start.text} + {lanes}", (start,), INT64, arr=False).text
 
     def _view(self, place: Place, dtype: DType) -> str:
         if dtype.element is place.dtype.element:
@@ -313,6 +336,13 @@ class AccessCompiler(AffineCompiler):
             mask = self._joined(masked)
         if place.kind == "row" and not flat.arr and masked is None and value.dtype.lanes == 1:
             self._store_row(spot, value)
+            return
+        if place.kind == "row" and spot.start is not None and mask == "None":
+            end = self._end(spot.start, value.dtype.lanes)
+            rows = f"{spot.start.text}:{end}"
+            ones = self.constant("ONES", str(value.dtype.lanes), bytes([1] * value.dtype.lanes))
+            text = f"{value.text}.T" if value.arr else value.text
+            self.w.line(f"{place.name}.data[{rows}] = {text}; {place.name}.full[{rows}] = {ones}")
             return
         if place.kind == "block":
             offset = self._copy_offset(spot)

@@ -17,6 +17,7 @@ from gpucomp.tir.interp.access import Place
 from gpucomp.tir.interp.affine import Linear
 from gpucomp.tir.interp.calls import CallCompiler
 from gpucomp.tir.interp.faults import ASSERTION, Faults
+from gpucomp.tir.interp.independence import LOCKSTEP_FROM, independent
 from gpucomp.tir.interp.lanes import BLOCK_TAGS, THREAD_TAGS, Settings
 from gpucomp.tir.interp.values import Lane, Val, deepest
 from gpucomp.tir.stmt import ForKind, Stmt
@@ -58,6 +59,7 @@ class FuncCompiler(CallCompiler):
         self.usage = Usage(body)
         self.tags: dict[str, Val] = {}
         self.parallel = False
+        self.tracking = False
         self.slots = 0
 
     # -- set-up -----------------------------------------------------------------------------------------------
@@ -177,9 +179,12 @@ class FuncCompiler(CallCompiler):
             self.threads(node, node.thread_binding.thread_tag, node.loop_var, node.extent)
             return
         if node.kind is ForKind.PARALLEL and not self.in_lanes:
-            self.parallel_loop(node)
+            self.parallel_loop(node, checked=True)
             return
         low, extent = self.root(node.min), self.root(node.extent)
+        if not self.in_lanes and extent.lo >= LOCKSTEP_FROM and independent(node, self.linear):
+            self.parallel_loop(node, checked=False)
+            return
         self.loop(node.loop_var, low, extent, node.body)
 
     def loop(self, var: Var, low: Val, extent: Val, body: Stmt) -> None:
@@ -285,7 +290,7 @@ class FuncCompiler(CallCompiler):
         kernels = self.slots
         self.slots += 1
         label = name if self.launch or kernels == 0 else f"{name}_{kernels}"
-        self.enter(f"launch({label!r}, {{{pairs}}}, {self.site})", body)
+        self.enter(f"launch({label!r}, {{{pairs}}}, {self.site})", body, self.settings.races)
         for tag, val in vals.items():
             if tag not in _TAGS:
                 raise self.unsupported(f"thread axis {tag} has no meaning here")
@@ -295,17 +300,23 @@ class FuncCompiler(CallCompiler):
             text = self.w.define(f"K.index({tag!r})", self.w.depth)
             self.tags[tag] = Val(text, self.w.depth, val.dtype, True, True, 0, max(val.hi - 1, 0), True)
         self.visit(body)
-        self.leave(body)
+        self.leave()
 
-    def parallel_loop(self, node: s.For) -> None:
-        """A parallel loop of the host: each iteration is a lane, with its own allocations."""
+    def parallel_loop(self, node: s.For, *, checked: bool) -> None:
+        """A loop of the host whose iterations are lanes, with allocations of their own.
+
+        Args:
+            node: the loop.
+            checked: look for races; otherwise it is known that there are none.
+        """
         low, extent = self.root(node.min), self.root(node.extent)
         if extent.known == 1:
             self.loop(node.loop_var, low, extent, node.body)
             return
-        loop = f"parallel loop {node.loop_var.name}"
+        loop = f"{'parallel ' if checked else ''}loop {node.loop_var.name}"
         self.parallel = True
-        self.enter(f"launch({loop!r}, {{'blockIdx.x': {extent.text}}}, {self.site}, {loop!r})", node.body)
+        launch = f"launch({loop!r}, {{'blockIdx.x': {extent.text}}}, {self.site}, {loop!r})"
+        self.enter(launch, node.body, self.settings.races and checked)
         text = self.w.define("K.index('blockIdx.x')", self.w.depth)
         index = Val(text, self.w.depth, node.loop_var.dtype, True, True, 0, max(extent.hi - 1, 0), True)
         if low.known != 0:
@@ -313,29 +324,30 @@ class FuncCompiler(CallCompiler):
             index = self.integer(f"{low.text} + {index.text}", (low, index), node.loop_var.dtype, *ends)
         self.bind_var(node.loop_var, index)
         self.visit(node.body)
-        self.leave(node.body)
+        self.leave()
         self.parallel = False
 
-    def enter(self, launch: str, body: Stmt) -> None:
+    def enter(self, launch: str, body: Stmt, races: bool) -> None:
         """Begin the code of lanes: track what they may write."""
+        self.tracking = races
         name = self.w.name("G")
         self.w.line(f"{name} = {launch}")
         stored = Usage(body).stored
         for data, place in self.places.items():
             place.stored = data in stored
             fresh = place.name.startswith("h")
-            place.tracked = fresh or (place.stored and self.settings.races)
-            if place.stored and self.settings.races:
+            place.tracked = (fresh and self.settings.poison) or (place.stored and races)
+            if place.stored and races:
                 self.w.line(f"{place.name}.track({name})")
         self.open(f"for K in {name}.batches():")
         self.in_lanes, self.mask = True, None
 
-    def leave(self, body: Stmt) -> None:
+    def leave(self) -> None:
         """End it."""
         self.close()
         self.in_lanes, self.mask, self.tags = False, None, {}
         for place in self.places.values():
-            if place.stored and self.settings.races:
+            if place.stored and self.tracking:
                 self.w.line(f"{place.name}.shadow = None")
 
     # -- memory -----------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Launch:
         """Lanes of some blocks at a time."""
         if self.threads <= 0 or self.total_blocks <= 0:
             return
-        chosen = sample_blocks(self.total_blocks, self.settings.blocks)
+        chosen = sample_blocks(self.total_blocks, "all" if self.loop else self.settings.blocks)
         step = max(1, self.settings.max_lanes // self.threads)
         for first in range(0, len(chosen), step):
             part = chosen[first : first + step]
@@ -206,8 +206,19 @@ class Batch:
         begin = block * self.T + group * size
         part = mask[begin : min(begin + size, (block + 1) * self.T)]
         at, away = begin + int(np.argmax(part)), begin + int(np.argmin(part))
+        raise self._apart(at, away, site, what)
+
+    def same_group(self, mask: Values, lanes: Values, site: int) -> None:
+        """Raise if some, but not all, lanes of the last axis are active."""
+        split = np.argwhere(mask.any(axis=-1) & ~mask.all(axis=-1))
+        if len(split) == 0:
+            return
+        on, who = mask[tuple(split[0])], lanes[tuple(split[0])]
+        raise self._apart(int(who[np.argmax(on)]), int(who[np.argmin(on)]), site, "the cross-thread reduction")
+
+    def _apart(self, at: int, away: int, site: int, what: str) -> Exception:
         name = self.launch.describe
-        raise self.faults.error(
+        return self.faults.error(
             DIVERGENCE,
             f"{what} is reached by {name(int(self.gl[at]))} but not by {name(int(self.gl[away]))}",
             site,
@@ -276,16 +287,21 @@ class Batch:
         mask: Mask | None,
         site: int,
     ) -> list[Values]:
-        """Combine over the threads along ``tags``, pairwise; every lane gets the result."""
+        """Combine over the threads along ``tags``, pairwise; every lane gets the result.
+
+        Threads that are reduced over must take part together; those of other groups need not.
+        """
         bx, by, bz = self.launch.block
         axes = [1 + "zyx".index(t[-1]) for t in tags]
-        if mask is not None and not mask.all():
-            self.whole_groups(mask, self.T, site, "the cross-thread reduction")
-        grids: list[Values] = []
-        for value in values:
+
+        def grouped(value: Any) -> Values:
             full = np.broadcast_to(value, (self.L,)).reshape(self.B, bz, by, bx)
             moved = np.moveaxis(full, axes, range(4 - len(axes), 4))
-            grids.append(moved.reshape(*moved.shape[: 4 - len(axes)], -1))
+            return moved.reshape(*moved.shape[: 4 - len(axes)], -1)
+
+        if mask is not None:
+            self.same_group(grouped(mask), grouped(self.lane), site)
+        grids = [grouped(value) for value in values]
         count = grids[0].shape[-1]
         while count > 1:
             half = (count + 1) // 2

@@ -279,6 +279,11 @@ class LocalMemory:
         if bad.any():
             raise self._unwritten(batch, row, int(np.argmax(bad)), site)
 
+    def check_rows(self, batch: Batch, first: int, end: int, mask: Mask | None, site: int) -> None:
+        """:meth:`check_row` for neighbouring elements."""
+        for row in range(first, end):
+            self.check_row(batch, row, mask, site)
+
     def _unwritten(self, batch: Batch, row: int, lane: int, site: int) -> Exception:
         name = _NAMES.element(self.name, row, self.shape, self.low)
         return batch.fault(
@@ -354,11 +359,11 @@ def _spread(batch: Batch, flat: Any, mask: Any, value: Any = 0) -> tuple[Index, 
     pattern = np.asarray(mask if mask is not None else False)
     width = max(_width(index), _width(np.asarray(value)), _width(pattern))
     shape = (batch.L, width) if width else (batch.L,)
-    out = np.broadcast_to(index, shape)
+    out = index if index.shape == shape else np.broadcast_to(index, shape)
     if mask is None:
         return out, None
     on = pattern if pattern.ndim != 1 or not width else pattern[:, None]
-    return out, np.broadcast_to(on, shape)
+    return out, on if on.shape == shape else np.broadcast_to(on, shape)
 
 
 def _width(data: Values) -> int:
