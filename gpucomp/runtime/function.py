@@ -6,10 +6,11 @@ the launcher.  Further calls cost a look-up, an overlap check of the outputs and
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias  # Any: arguments and results may be arrays of any library
+from typing import Any, Final, NamedTuple, TypeAlias  # Any: arguments and results may be arrays of any library
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,12 @@ from gpucomp.runtime.arguments import (
 )
 from gpucomp.runtime.base import LoadedImage, kind_name
 from gpucomp.runtime.device import Device, current_stream
+from gpucomp.runtime.dlpack import compact_strides
 from gpucomp.runtime.interop import adopt, result_converter
-from gpucomp.runtime.memory import Pool, get_pool
+from gpucomp.runtime.memory import Allocation, Pool, get_pool
 from gpucomp.runtime.ndarray import NDArray, empty
 from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import Scalar
 from gpucomp.support.launch import BufferParam, FunctionData, KernelImage, Param, ScalarParam, Variant
 from gpucomp.support.launcher import Launcher, bind_program
@@ -76,7 +79,7 @@ class _Bound:
         scalars: positions of numbers, with their parameters.
         numbers: shape variables and facts.
         overlaps: (position of an output, position of another array, bytes of the first, bytes of the second).
-        outputs: for calls with inputs only: position, shape and dtype of each array to allocate.
+        outputs: for calls with inputs only: the arrays to allocate.
     """
 
     launch: Launcher
@@ -85,7 +88,23 @@ class _Bound:
     scalars: tuple[tuple[int, ScalarParam], ...]
     numbers: tuple[Scalar, ...]
     overlaps: tuple[tuple[int, int, int, int], ...]
-    outputs: tuple[tuple[int, tuple[int, ...], str], ...] = ()
+    outputs: tuple[_Output, ...] = ()
+
+
+class _Output(NamedTuple):
+    """An array that a call with inputs only allocates, with all that its constructor needs worked out."""
+
+    position: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: DType
+    nbytes: int
+    pool: Pool
+
+    def allocate(self, device: Device) -> NDArray:
+        memory = self.pool.alloc(self.nbytes)
+        allocation = Allocation(self.pool, memory)
+        return NDArray(memory, self.shape, self.dtype, device, self.strides, allocation=allocation)
 
 
 class Function:
@@ -196,10 +215,10 @@ class Function:
         bound.launch(stream, *handles, *scalars, *bound.numbers)
 
     def _call_returning(self, bound: _Bound, inputs: _Arguments, stream: object | None) -> object:
-        outputs = [empty(shape, dtype, bound.device) for _, shape, dtype in bound.outputs]
+        outputs = [output.allocate(bound.device) for output in bound.outputs]
         args = list(inputs)
-        for (position, _, _), output in zip(bound.outputs, outputs, strict=True):
-            args.insert(position, output)
+        for spec, output in zip(bound.outputs, outputs, strict=True):
+            args.insert(spec.position, output)
         self._run(bound, args, stream)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -250,15 +269,17 @@ class Function:
         arguments = self._arguments(args)
         device = self._device_of(arguments)
         check_kinds(self.data, arguments)
-        outputs: list[tuple[int, tuple[int, ...], str]] = []
+        outputs: list[_Output] = []
         if len(args) < len(self._params):
             env = bind_inputs(self.data, arguments)
             for position, param in enumerate(self._params):
                 if isinstance(param, BufferParam) and param.output:
-                    outputs.append((position, output_shape(self.name, param, env), param.dtype))
+                    shape, dtype = output_shape(self.name, param, env), DType(param.dtype)
+                    nbytes, pool = math.prod(shape) * dtype.nbytes, get_pool(device.kind, device.index)
+                    outputs.append(_Output(position, shape, compact_strides(shape), dtype, nbytes, pool))
             full = list(args)
-            for position, shape, dtype in outputs:
-                full.insert(position, empty(shape, dtype, device))
+            for output in outputs:
+                full.insert(output.position, output.allocate(device))
             arguments = self._arguments(full)
         binding = choose_variant(self.data, arguments)
         program = binding.variant.program

@@ -17,6 +17,7 @@ from gpucomp.support.diagnostics import DeviceError
 
 ALIGNMENT: Final = 256
 _SMALLEST: Final = 512
+_CPU_LIMIT: Final = 256 << 20
 
 
 def size_class(nbytes: int) -> int:
@@ -38,6 +39,7 @@ class Pool:
         self._returned: deque[tuple[Memory, object | None]] = deque()
         self._lock = threading.Lock()
         self._free: dict[tuple[int, object | None], list[Memory]] = {}
+        self._own_limit = -1
         self.cached_bytes = 0
         self.live_bytes = 0
 
@@ -126,8 +128,10 @@ class Pool:
         setting = config.pool_mb
         if setting >= 0:
             return setting << 20
-        attributes = self._api.attributes(self._index)
-        return 256 << 20 if attributes.is_cpu else attributes.global_memory_bytes // 4
+        if self._own_limit < 0:
+            attributes = self._api.attributes(self._index)
+            self._own_limit = _CPU_LIMIT if attributes.is_cpu else attributes.global_memory_bytes // 4
+        return self._own_limit
 
 
 _pools: dict[tuple[str, int], Pool] = {}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+import sys
 from collections.abc import Callable, Iterator
 from typing import cast  # results have no static type
 
@@ -121,24 +121,33 @@ def test_a_stream_reaches_the_launch_from_the_call_or_from_the_thread(api: NullA
     assert [launch[4] for launch in api.launches()] == ["mine", "thread's", None]
 
 
+def _python_calls(work: Callable[[], object]) -> int:
+    """Python functions entered by ``work``: unlike microseconds, the same on a busy machine."""
+    count = 0
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count - 1  # `work` itself
+
+
 def test_a_launch_with_known_shapes_is_cheap(api: NullAPI) -> None:
+    """About 3 us in place and 8 us with a new output on an idle core; the budget is 15."""
     a, b, c = (nd.array(_floats(64), NULL) for _ in range(3))
     add = Function(add_function())
     api.behaviours.clear()
     api.recording = False
     add(a, b, c)
-
-    def best(work: Callable[[], object]) -> float:
-        times: list[float] = []
-        for _ in range(7):
-            start = time.perf_counter()
-            for _ in range(300):
-                work()
-            times.append((time.perf_counter() - start) / 300)
-        return min(times)
-
-    # The budget is 15 us for an in-place call; it takes about 4 on an idle core.
-    assert best(lambda: add(a, b, c)) < 15e-6
+    add(a, b)
+    # The call, its key, the run, the stream, the handles, the launcher, the device's launch and its note.
+    assert _python_calls(lambda: add(a, b, c)) <= 8
+    assert _python_calls(lambda: add(a, b)) <= 25
 
 
 # -- variants
