@@ -5,24 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
 
 import click
 
-from tests.fuzz.runner import FuzzCase, Outcome, draw_case, opencl_cpu, run_case, shrink
-
-
-def _start() -> None:
-    # Processes that share one PoCL cache see spurious build failures.
-    os.environ["POCL_CACHE_DIR"] = tempfile.mkdtemp(prefix="gpucomp-fuzz-")
-
-
-def _one(job: tuple[int, int]) -> tuple[int, FuzzCase, Outcome]:
-    seed, index = job
-    case = draw_case(seed, index)
-    return index, case, run_case(case, opencl_cpu())
+from tests.fuzz.jobs import one, start
+from tests.fuzz.runner import FuzzCase, Outcome, opencl_cpu, run_case, shrink
 
 
 @click.command()
@@ -33,8 +22,8 @@ def _one(job: tuple[int, int]) -> tuple[int, FuzzCase, Outcome]:
 def main(cases: int, seed: int, jobs: int, only: int | None) -> None:
     """Draw, run, compare, report."""
     if only is not None:
-        _start()
-        index, case, outcome = _one((seed, only))
+        start()
+        index, case, outcome = one((seed, only))
         print(case, outcome.script, outcome.status, outcome.detail, sep="\n")
         sys.exit(outcome.status == "wrong")
     began = time.monotonic()
@@ -45,8 +34,8 @@ def main(cases: int, seed: int, jobs: int, only: int | None) -> None:
     pairs: set[tuple[str, str]] = set()
     failures: list[tuple[int, FuzzCase, Outcome]] = []
     context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, initializer=_start, maxtasksperchild=200) as pool:
-        for index, case, outcome in pool.imap_unordered(_one, [(seed, i) for i in range(cases)], chunksize=5):
+    with context.Pool(jobs, initializer=start, maxtasksperchild=200) as pool:
+        for index, case, outcome in pool.imap_unordered(one, [(seed, i) for i in range(cases)], chunksize=5):
             status[outcome.status] += 1
             primitives += outcome.primitives
             backends.update(outcome.ran)
@@ -65,7 +54,7 @@ def main(cases: int, seed: int, jobs: int, only: int | None) -> None:
     for cause, count in causes.most_common():
         print(f"  illegal {count:5d}  {cause}")
     if failures:
-        _start()
+        start()
         index, case, _ = failures[0]
         small = shrink(case, opencl_cpu())
         print(f"case {index}, shrunk: {small}\n{run_case(small, opencl_cpu()).script}")

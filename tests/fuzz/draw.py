@@ -5,6 +5,7 @@ Any list of moves is meaningful, so a failing case shrinks by leaving moves out.
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -98,7 +99,7 @@ def _cpu_move(s: Schedule, stage: Stage, move: str, b: int, c: int) -> None:
 
 def _fuse(stage: Stage, b: int) -> None:
     leaves = list(stage.leaf_iter_vars)
-    pairs = [(x, y) for x, y in zip(leaves, leaves[1:], strict=False) if x.iter_type == y.iter_type]
+    pairs = [(x, y) for x, y in itertools.pairwise(leaves) if x.iter_type == y.iter_type]
     pairs = [p for p in pairs if p[0] not in stage.iter_var_attrs and p[1] not in stage.iter_var_attrs]
     pair = pick(pairs, b)
     if pair is not None:
@@ -193,7 +194,7 @@ class _GpuPlan:
         threads = pick((2, 3, 4, 8, 16, 32), a)
         outer, inner = stage.split(stage.op.reduce_axis[0], factor=threads)
         if b % 2:
-            rest = [x for x in stage.op.reduce_axis[1:]]
+            rest = list(stage.op.reduce_axis[1:])
             stage.reorder(row, outer, inner, *rest) if b % 4 == 1 else None
         stage.bind(inner, self.tx)
         self.extents[self.tx] = threads
