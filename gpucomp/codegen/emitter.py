@@ -255,8 +255,10 @@ class CEmitter(VectorText):
         if space in ("shared", "shared.dyn"):
             self._allocate_shared(var, name, element, space, size, nbytes)
         else:
-            self.memory[var] = Memory(name, element, space, width)
-            self.line(self.dialect.array(space, element, name, size, 0))
+            single = size == 1 and space == "local"
+            self.memory[var] = Memory(name, element, space, width, single=single)
+            kind = self.dialect.storage_type(element)
+            self.line(f"{kind} {name};" if single else self.dialect.array(space, element, name, size, 0))
         self.stmt(node.body)
 
     def _allocate_shared(

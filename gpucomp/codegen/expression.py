@@ -54,14 +54,23 @@ _NEEDS_LITERAL_MACRO: Final = frozenset({"int8", "uint8", "int16", "uint16", "ui
 class Memory:
     """What a pointer variable is called and what it points to."""
 
-    __slots__ = ("alignment", "element", "name", "readonly", "space")
+    __slots__ = ("alignment", "element", "name", "readonly", "single", "space")
 
-    def __init__(self, name: str, element: DType, space: str, alignment: int, readonly: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        element: DType,
+        space: str,
+        alignment: int,
+        readonly: bool = False,
+        single: bool = False,
+    ) -> None:
         self.name = name
         self.element = element
         self.space = space
         self.alignment = alignment
         self.readonly = readonly
+        self.single = single  # one element, declared as a variable
 
 
 class ExpressionText(Functor):
@@ -380,15 +389,19 @@ class ExpressionText(Functor):
             raise LowerError(
                 f"buffer {buffer.name} has {len(indices)} dimensions where flat memory is expected"
             )
+        memory = self.storage(buffer)
+        if memory.single and memory.element is buffer.dtype:
+            return memory.name
         return f"{self.base(buffer)}[{self.text(indices[0])}]"
 
     def base(self, buffer: Buffer) -> str:
         """A pointer to elements of the buffer's type."""
         memory = self.storage(buffer)
         element = buffer.dtype.element
+        start = f"&{memory.name}" if memory.single else memory.name
         if element is memory.element:
-            return memory.name
-        return f"(({self.dialect.pointer_type(memory.space, element, memory.readonly)}){memory.name})"
+            return start
+        return f"(({self.dialect.pointer_type(memory.space, element, memory.readonly)}){start})"
 
     def storage(self, buffer: Buffer) -> Memory:
         """What the buffer's pointer is in this kernel."""

@@ -29,6 +29,7 @@ from gpucomp.tir.expr import CommReducer, Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order, stmt_children
 from gpucomp.tir.stmt import Stmt
+from gpucomp.transform.walk import is_call
 
 _SYMMETRIC: Final = frozenset({e.Add, e.Mul, e.Min, e.Max, e.And, e.Or})
 _FEW_WARPS: Final = 8  # so many partial results are combined one after the other
@@ -127,6 +128,7 @@ class _Lower(Mutator):
         self.conditions: list[tuple[Expr, frozenset[str]]] = []
         self.loops = 0
         self.staging = _Staging()
+        self.clean = True  # no thread may still be reading what a reduction left in shared memory
 
     # -- context ----------------------------------------------------------------------------------------------
 
@@ -138,6 +140,7 @@ class _Lower(Mutator):
         if outermost:
             self.axes = _block_axes(node)
             self.staging = _Staging()
+            self.clean = True
         self.tags[axis.var] = axis.thread_tag
         self.varying[axis.var] = frozenset(
             {axis.thread_tag} if axis.thread_tag.startswith("threadIdx") else ()
@@ -158,19 +161,27 @@ class _Lower(Mutator):
         repeats = not (isinstance(node.extent, IntImm) and node.extent.value <= 1)
         depends = self._depends(node.extent) | self._depends(node.min)
         self.varying[node.loop_var] = depends
-        self.loops += repeats
         self.conditions.append((node.extent, depends))
+        before = self.clean
+        self.clean = before and not (
+            repeats and _has_reduction(node.body)
+        )  # the last round may have left something
+        self.loops += repeats
         out = super().visit_for(node)
-        self.conditions.pop()
         self.loops -= repeats
+        self.clean = self.clean and before
+        self.conditions.pop()
         return out
 
     def visit_while(self, node: s.While) -> Stmt:
-        self.loops += 1
         self.conditions.append((node.condition, self._depends(node.condition)))
+        before = self.clean
+        self.clean = before and not _has_reduction(node.body)
+        self.loops += 1
         out = self.visit_stmt(node)
-        self.conditions.pop()
         self.loops -= 1
+        self.clean = self.clean and before
+        self.conditions.pop()
         return out
 
     def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
@@ -179,9 +190,16 @@ class _Lower(Mutator):
 
     def visit_if_then_else(self, node: s.IfThenElse) -> Stmt:
         self.conditions.append((node.condition, self._depends(node.condition)))
-        out = super().visit_if_then_else(node)
+        before = self.clean
+        out = super().visit_if_then_else(node)  # a barrier in one branch only is no barrier for what follows
+        self.clean = self.clean and before
         self.conditions.pop()
         return out
+
+    def visit_evaluate(self, node: s.Evaluate) -> Stmt:
+        if is_call(node.value, "barrier"):
+            self.clean = True
+        return super().visit_stmt(node)
 
     def _depends(self, node: Expr) -> frozenset[str]:
         """Thread tags on which a value depends."""
@@ -225,7 +243,8 @@ class _Lower(Mutator):
             buffers, again = self.staging.take(dtypes, count * plan.groups)
             body = plan.through_memory(buffers)
         # A thread may still read what an earlier reduction, or the last round of a loop, left there.
-        first = _barrier() if again or self.loops else None
+        first = _barrier() if (again or self.loops) and not self.clean else None
+        self.clean = False
         return self._with_axes(s.seq(first, body), dims)
 
     def _reduced(self, node: s.AllReduce) -> frozenset[str]:

@@ -11,12 +11,13 @@ from gpucomp.codegen import emit_unit
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.target import Target
 from gpucomp.tir import expr as e
+from gpucomp.tir import intrin
 from gpucomp.tir import operators as op
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import CommReducer, Expr, IterVar, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import post_order
+from gpucomp.tir.functor import ir_transform, post_order
 from gpucomp.tir.interp import interpret
 from gpucomp.tir.stmt import ForKind, Stmt
 from gpucomp.transform.lower_thread_allreduce import is_symmetric, lower_thread_allreduce
@@ -202,6 +203,24 @@ def test_a_warp_needs_neither_memory_nor_barriers() -> None:
 def test_several_warps_take_one_barrier_and_one_more_in_a_loop() -> None:
     assert count(lower_thread_allreduce(kernel((256,), (0,), target="cuda")), "barrier") == 1
     assert count(lower_thread_allreduce(kernel((256,), (0,), target="cuda", rounds=3)), "barrier") == 2
+
+
+def twice(func: PrimFunc, between: Stmt | None) -> PrimFunc:
+    """The function with each reduction done a second time after ``between``."""
+
+    def again(node: Stmt) -> Stmt | None:
+        return s.seq(node, between, node) if isinstance(node, s.AllReduce) else None
+
+    return func.with_body(ir_transform(func.body, None, again, (s.AllReduce,)))
+
+
+@pytest.mark.parametrize(("between", "barriers"), [(None, 3), (s.Evaluate(intrin.barrier()), 3)])
+def test_shared_memory_is_taken_again_only_behind_a_barrier(between: Stmt | None, barriers: int) -> None:
+    func = lower_thread_allreduce(twice(kernel((64,), (0,), target="cuda"), between))
+    assert count(func, "barrier") == barriers
+    data, got = draw("int32", 192), np.zeros(192, np.int32)
+    interpret(func, [data, got])
+    np.testing.assert_array_equal(got, expected(data, (64,), (0,), "sum")[0])
 
 
 def test_an_unsymmetric_combiner_is_combined_in_order_of_the_threads() -> None:
