@@ -102,9 +102,7 @@ class Analyzer(Linear):
             hint="pass override=True to replace what is known",
         )
 
-    def update(
-        self, var: Var | IterVar, info: ConstIntBound | ModularSet | IntSet, override: bool = False
-    ) -> None:
+    def update(self, var: Var | IterVar, info: ConstIntBound | ModularSet | IntSet, override: bool = False) -> None:
         """Set what is known about ``var``: a bound, a congruence, or an interval set with constant ends.
 
         Raises:
@@ -118,9 +116,12 @@ class Analyzer(Linear):
                 return
             if old is not None and not override:
                 raise self._twice(target)
-            if target in self._met:
+            if target in self._met and (old is not None or new != b.ANY_INTEGER):
                 self._forget()
-            self._congruent[target] = new
+            if new == b.ANY_INTEGER:  # nothing to know: an empty table of congruences keeps remainders quick
+                self._congruent.pop(target, None)
+            else:
+                self._congruent[target] = new
             return
         if isinstance(info, ConstIntBound):
             interval = info.interval()
@@ -368,10 +369,7 @@ def _same(x: tuple[object, ...], y: tuple[object, ...]) -> bool:
     if len(x) != len(y):
         return False
     return all(
-        [
-            p is q or (not isinstance(p, Expr) and not isinstance(q, Expr) and p == q)
-            for p, q in zip(x, y, strict=True)
-        ]
+        [p is q or (not isinstance(p, Expr) and not isinstance(q, Expr) and p == q) for p, q in zip(x, y, strict=True)]
     )
 
 

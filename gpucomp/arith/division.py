@@ -127,9 +127,7 @@ class Division(Sums):
             result[atom] = result.get(atom, 0) + k
         return {atom: k for atom, k in result.items() if k}
 
-    def _single_quotient(
-        self, terms: Terms, const: int, divisor: int, dtype: DType
-    ) -> tuple[Terms, int, int] | None:
+    def _single_quotient(self, terms: Terms, const: int, divisor: int, dtype: DType) -> tuple[Terms, int, int] | None:
         """Nested digits: (n//a + k)//c = (n + k*a)//(a*c), and (n%m)//c = (n//c) % (m//c) where c | m.
 
         Returns new terms, constant and divisor; divisor 0 marks a finished quotient.

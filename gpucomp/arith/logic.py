@@ -82,9 +82,7 @@ class Logic(Simplify):
         """p and (p or q) is p; p or (p and q) is p."""
         if not any([type(x) is dual for x in kept]):
             return kept
-        return {
-            x: None for x in kept if type(x) is not dual or not any([y in kept for y in operands(dual, x)])
-        }
+        return {x: None for x in kept if type(x) is not dual or not any([y in kept for y in operands(dual, x)])}
 
     def _merge_orders(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
         """Among conditions "sum + c < 0" over one sum keep the decisive one."""

@@ -76,18 +76,14 @@ def _parse(node: ast.expr) -> Pattern:
     if isinstance(node, ast.Constant):
         return Pattern("number", (), "", text)
     if isinstance(node, ast.BinOp):
-        return Pattern(
-            _OPERATORS.get(type(node.op), "python"), (_parse(node.left), _parse(node.right)), "", text
-        )
+        return Pattern(_OPERATORS.get(type(node.op), "python"), (_parse(node.left), _parse(node.right)), "", text)
     if isinstance(node, ast.BoolOp):
         first, *rest = [_parse(v) for v in node.values]
         for item in rest:
             first = Pattern(_OPERATORS[type(node.op)], (first, item), "", text)
         return first
     if isinstance(node, ast.Compare):
-        return Pattern(
-            _OPERATORS[type(node.ops[0])], (_parse(node.left), _parse(node.comparators[0])), "", text
-        )
+        return Pattern(_OPERATORS[type(node.ops[0])], (_parse(node.left), _parse(node.comparators[0])), "", text)
     assert isinstance(node, ast.Call)
     assert isinstance(node.func, ast.Name)
     name = node.func.id

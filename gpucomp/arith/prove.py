@@ -67,9 +67,10 @@ class Prove(Division):
             if kind is e.Select:
                 return self._split_select(terms, const, atom, depth)
         for atom, k in terms.items():
-            if type(atom) in _OPENED:
-                opened = self._open(terms, const, atom, k)
-                if opened is not None and self._nonnegative(*opened, depth - 1):
+            if type(atom) not in _OPENED:
+                continue
+            for opened in self._open(terms, const, atom, k):
+                if self._nonnegative(*opened, depth - 1):
                     return True
         return bool(self._facts) and self._use_facts(terms, const, depth)
 
@@ -90,29 +91,32 @@ class Prove(Division):
         rest = {t: k for t, k in terms.items() if t is not atom}
         return self._plus(rest, const, form, terms[atom])
 
-    def _open(self, terms: Terms, const: int, atom: Node, k: int) -> Form | None:
-        """A sum whose being >= 0 implies it for this one, without one division.
-
-        n//c lies between (n - c + 1)/c and n/c; everything is scaled by c, and scaled sum > -c is enough.
-        """
+    def _open(self, terms: Terms, const: int, atom: Node, k: int) -> list[Form]:
+        """Sums without one division, each of which is >= 0 only where this one is."""
         kind = type(atom)
         if kind is e.FloorDiv:
-            c = self._positive_divisor(atom)
-            if c is None:
-                return None
-            n = self._form(atom.a)
-            if not self._facts and n[0].keys().isdisjoint(terms):
-                return None  # nothing can cancel, and the bound of the quotient was used already
-            scale = c // math.gcd(c, k)
-            rest = {t: j * scale for t, j in terms.items() if t is not atom}
-            slack = scale - 1 - (k * scale // c * (c - 1) if k > 0 else 0)
-            return self._plus(rest, const * scale + slack, n, k * scale // c)
-        if kind is e.FloorMod and k < 0 and self._bound(atom.a)[0] >= 0:
-            return self._replace(terms, const, atom, self._form(atom.a))
-        if kind is e.FloorMod:
+            opened = self._open_quotient(terms, const, atom, k)
+        elif kind is e.FloorMod:
             return self._open_remainder(terms, const, atom, k)
-        if kind is not e.Mul:
+        else:
+            opened = self._open_product(terms, const, atom, k)
+        return [] if opened is None else [opened]
+
+    def _open_quotient(self, terms: Terms, const: int, atom: Node, k: int) -> Form | None:
+        """n//c lies between (n - c + 1)/c and n/c; everything is scaled by c, and scaled sum > -c is enough."""
+        c = self._positive_divisor(atom)
+        if c is None:
             return None
+        n = self._form(atom.a)
+        if not self._facts and n[0].keys().isdisjoint(terms):
+            return None  # nothing can cancel, and the bound of the quotient was used already
+        scale = c // math.gcd(c, k)
+        rest = {t: j * scale for t, j in terms.items() if t is not atom}
+        slack = scale - 1 - (k * scale // c * (c - 1) if k > 0 else 0)
+        return self._plus(rest, const * scale + slack, n, k * scale // c)
+
+    def _open_product(self, terms: Terms, const: int, atom: Node, k: int) -> Form | None:
+        """(n // s)*s lies between n - s + 1 and n."""
         factors = self._factors.get(atom)
         if factors is None or len(factors) != 2:
             return None
@@ -124,15 +128,33 @@ class Prove(Division):
                 return self._replace(terms, const, atom, n)
         return None
 
-    def _open_remainder(self, terms: Terms, const: int, atom: Node, k: int) -> Form | None:
-        """n % s of a symbolic s > 0 lies in [0, s - 1]."""
+    def _open_remainder(self, terms: Terms, const: int, atom: Node, k: int) -> list[Form]:
+        """n % s of a symbolic s > 0 lies in [0, s - 1]; n % s <= n where n >= 0."""
+        out: list[Form] = []
         s = atom.b
-        if self._positive_divisor(atom) is not None or self._bound(s)[0] < 1:
-            return None
-        if k > 0:
-            return self._replace(terms, const, atom, ({}, 0))
-        size = self._form(s)
-        return self._replace(terms, const, atom, (size[0], size[1] - 1))
+        if self._positive_divisor(atom) is None and self._bound(s)[0] >= 1:
+            size = self._form(s)
+            out.append(self._replace(terms, const, atom, ({}, 0) if k > 0 else (size[0], size[1] - 1)))
+        if k < 0 and self._bound(atom.a)[0] >= 0 and self._bound(s)[0] >= 1:
+            out.append(self._replace(terms, const, atom, self._form(atom.a)))
+        return out
+
+    def _facts_about(self, atom: Expr, positive: bool) -> list[Form]:
+        """Facts in which ``atom`` has a coefficient of this sign; of products, facts times the other factors."""
+        facts = [f for f in self._facts_of.get(atom, ()) if (f[0][atom] > 0) == positive]
+        factors = self._factors.get(atom)
+        if factors is None:
+            return facts
+        for f in dict.fromkeys(factors):
+            known = [x for x in self._facts_of.get(f, ()) if (x[0][f] > 0) == positive]
+            if not known:
+                continue
+            rest = self._without(factors, (f,))
+            assert rest is not None
+            other = self._product_of(rest)
+            if self._bound(other)[0] >= 0:
+                facts += [self._times(x, ({other: 1}, 0), atom.dtype) for x in known]
+        return [x for x in facts if (x[0].get(atom, 0) > 0) == positive and atom in x[0]]
 
     def _use_facts(self, terms: Terms, const: int, depth: int) -> bool:
         """Subtract a multiple of a fact that eliminates one atom; what remains must be >= 0.
@@ -142,7 +164,7 @@ class Prove(Division):
         open_ended = [t for t, k in terms.items() if self._bound(t)[k < 0] * k <= _OPEN_ENDED]
         for atom in open_ended or terms:
             k = terms[atom]
-            facts = [f for f in self._facts_of.get(atom, ()) if (f[0][atom] > 0) == (k > 0)]
+            facts = self._facts_about(atom, k > 0)
             for fact, fact_const in facts:
                 j = fact[atom]
                 common = math.gcd(j, k)

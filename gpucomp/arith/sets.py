@@ -15,9 +15,7 @@ from gpucomp.tir.functor import free_vars
 
 Ends = tuple[Form | None, Form | None]
 """Lower and upper end as sums; None is infinite."""
-Domains = (
-    Mapping[Var, IntSet | Range] | Mapping[IterVar, IntSet | Range] | Mapping[Var | IterVar, IntSet | Range]
-)
+Domains = Mapping[Var, IntSet | Range] | Mapping[IterVar, IntSet | Range] | Mapping[Var | IterVar, IntSet | Range]
 
 _NO_ENDS: Ends = (None, None)
 
@@ -117,11 +115,7 @@ class _Evaluation:
         owner = self.owner
         if node.dtype.lanes > 1:
             lanes = IntSet.vector(owner._simp(node))
-            return (
-                owner.union([self.run(x) for x in (lanes.min_value, lanes.max_value)])
-                if _finite(lanes)
-                else lanes
-            )
+            return owner.union([self.run(x) for x in (lanes.min_value, lanes.max_value)]) if _finite(lanes) else lanes
         simple = owner._simp(node)
         if free_vars(simple).isdisjoint(self.keys):
             return IntervalSet(simple, simple)
@@ -280,9 +274,7 @@ class _Evaluation:
             return last, first
         if first is None or last is None:
             return _NO_ENDS
-        return self.owner._extremum(e.Min, first, last, dtype), self.owner._extremum(
-            e.Max, first, last, dtype
-        )
+        return self.owner._extremum(e.Min, first, last, dtype), self.owner._extremum(e.Max, first, last, dtype)
 
     def scaled(self, x: Form | None, y: Form | None, dtype: DType) -> Form | None:
         return None if x is None or y is None else self.owner._times(x, y, dtype)

@@ -14,7 +14,7 @@ from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IntImm
-from gpucomp.tir.functor import rebuild_binary
+from gpucomp.tir.functor import rebuild_binary, substitute
 from gpucomp.tir.intrin import CallEffectKind, Op
 
 _FLATTEN_LIMIT = 8
@@ -197,16 +197,12 @@ class Simplify(Prove):
             return kind(a, b)
         size = self._form(b)
         whole, whole_const, terms, const = self._divide_out(terms, const, size)
-        low, high = self._sum_bound(terms, const)
-        d_low, _ = self._bound(b)
-        inside = low >= 0 and high < d_low
-        if not inside and self._prove_nonnegative(terms, const, 2):
-            left, left_const = self._difference(size, (terms, const))
-            inside = self._prove_nonnegative(left, left_const - 1, 2)
-        if inside:
+        step = self._whole_steps(terms, const, size, self._bound(b)[0])
+        if step is not None:
             if kind is e.FloorMod:
+                terms, const = self._plus(terms, const, size, -step)
                 return self._build(*self._settle(terms, const, dtype), dtype)
-            return self._build(whole, whole_const, dtype)
+            return self._build(whole, whole_const + step, dtype)
         if not terms and const == 0:
             atom: Expr = IntImm(dtype, 0)
         else:
@@ -218,6 +214,22 @@ class Simplify(Prove):
         more, more_const = self._form(atom)
         result = self._plus(whole, whole_const, (more, more_const), 1)
         return self._build(*self._settle(*result, dtype), dtype)
+
+    def _whole_steps(self, terms: Terms, const: int, size: Form, least: float | int) -> int | None:
+        """The quotient of a sum by a size >= ``least`` >= 1 if it is known to be 0 or -1."""
+        low, high = self._sum_bound(terms, const)
+        if 0 <= low and high < least:
+            return 0
+        if -least <= low and high < 0:
+            return -1
+        left, left_const = self._difference(size, (terms, const))
+        if high >= 0 and self._prove_nonnegative(terms, const, 2):
+            return 0 if self._prove_nonnegative(left, left_const - 1, 2) else None
+        negated = {t: -k for t, k in terms.items()}
+        if low < 0 and self._prove_nonnegative(negated, -const - 1, 2):
+            more, more_const = self._plus(terms, const, size, 1)
+            return -1 if self._prove_nonnegative(more, more_const, 2) else None
+        return None
 
     def _divide_out(self, terms: Terms, const: int, size: Form) -> tuple[Terms, int, Terms, int]:
         """Whole multiples of ``size`` in a sum: quotient terms and constant, remaining terms and constant."""
@@ -240,17 +252,6 @@ class Simplify(Prove):
             const -= product_const
             whole, whole_const = self._plus(whole, whole_const, factor, 1)
         return whole, whole_const, terms, const
-
-    def _without(self, factors: tuple[Expr, ...], removed: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
-        left = list(factors)
-        for r in removed:
-            for i, f in enumerate(left):
-                if f is r:
-                    del left[i]
-                    break
-            else:
-                return None
-        return tuple(left)
 
     def _trunc(self, node: e.BinaryOp) -> Expr:
         """Truncating division is floor division where both operands are known not to be negative."""
@@ -491,9 +492,7 @@ class Simplify(Prove):
         self._orders[node] = (terms, const)
         return node
 
-    def _equality(
-        self, kind: type[e.BinaryOp], terms: Terms, const: int, dtype: DType, a: Expr, b: Expr
-    ) -> Expr:
+    def _equality(self, kind: type[e.BinaryOp], terms: Terms, const: int, dtype: DType, a: Expr, b: Expr) -> Expr:
         equal = kind is e.EQ
         if not terms:
             return boolean((const == 0) == equal)
@@ -507,15 +506,9 @@ class Simplify(Prove):
             return boolean(not equal)
         if self._facts or self._has_complex(terms):
             negated = {t: -k for t, k in terms.items()}
-            if self._prove_nonnegative(terms, const - 1, 2) or self._prove_nonnegative(
-                negated, -const - 1, 2
-            ):
+            if self._prove_nonnegative(terms, const - 1, 2) or self._prove_nonnegative(negated, -const - 1, 2):
                 return boolean(not equal)
-            if (
-                self._facts
-                and self._prove_nonnegative(terms, const, 2)
-                and self._prove_nonnegative(negated, -const, 2)
-            ):
+            if self._facts and self._prove_nonnegative(terms, const, 2) and self._prove_nonnegative(negated, -const, 2):
                 return boolean(equal)
         if self._may_wrap(dtype, terms):
             return kind(a, b)
@@ -565,18 +558,9 @@ class Simplify(Prove):
             chosen = self._select_extremum(c, x, y)
             if chosen is not None:
                 return chosen
-        if (
-            x.dtype is operators.BOOL
-            and c.dtype is operators.BOOL
-            and type(x) is IntImm
-            and type(y) is IntImm
-        ):
+        if x.dtype is operators.BOOL and c.dtype is operators.BOOL and type(x) is IntImm and type(y) is IntImm:
             return c if x.value else self._negation(c)
-        return (
-            node
-            if c is node.condition and x is node.true_value and y is node.false_value
-            else e.Select(c, x, y)
-        )
+        return node if c is node.condition and x is node.true_value and y is node.false_value else e.Select(c, x, y)
 
     def _select_extremum(self, c: Expr, x: Expr, y: Expr) -> Expr | None:
         """Select(x < y, x, y) is min(x, y)."""
@@ -641,6 +625,8 @@ class Simplify(Prove):
 
     def _let(self, node: e.Let) -> Expr:
         value = self._simp(node.value)
+        if isinstance(value, (e.Var, e.ConstExpr)):
+            return self._simp(substitute(node.body, {node.var: value}))
         body = self._simp(node.body)
         return node if value is node.value and body is node.body else e.Let(node.var, value, body)
 

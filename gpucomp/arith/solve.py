@@ -136,9 +136,7 @@ def deduce_bound(
         if last is not None:
             high = last if high is None else ana.simplify(operators.minimum(high, last))
     everything = IntSet.everything()
-    result = IntervalSet(
-        everything.min_value if low is None else low, everything.max_value if high is None else high
-    )
+    result = IntervalSet(everything.min_value if low is None else low, everything.max_value if high is None else high)
     return IntSet.nothing() if result.is_nothing() else result
 
 

@@ -216,6 +216,17 @@ class Sums(Infer):
             self._factors[found] = factors
         return found
 
+    def _without(self, factors: tuple[Expr, ...], removed: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
+        left = list(factors)
+        for r in removed:
+            for i, f in enumerate(left):
+                if f is r:
+                    del left[i]
+                    break
+            else:
+                return None
+        return tuple(left)
+
     # -- sum -> expression ------------------------------------------------------------------------------------
 
     def _build(self, terms: Terms, const: int, dtype: DType) -> Expr:

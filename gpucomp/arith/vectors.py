@@ -38,9 +38,7 @@ class Vectors(Logic):
             if type(a) is e.Broadcast:
                 a, b = b, a
             if type(a) is e.Ramp and type(b) is e.Broadcast:
-                return self._ramp_of(
-                    self._simp(e.Mul(a.base, b.value)), self._simp(e.Mul(a.stride, b.value)), lanes
-                )
+                return self._ramp_of(self._simp(e.Mul(a.base, b.value)), self._simp(e.Mul(a.stride, b.value)), lanes)
             return None
         if kind is e.FloorDiv or kind is e.FloorMod:
             return self._divide_ramp(kind, a, b)
@@ -80,16 +78,12 @@ class Vectors(Logic):
             return self._ramp_of(base, IntImm(dtype, stride.value // c.value), a.lanes)
         low, high = self._bound(self._floor_of(e.FloorMod, a.base, c, dtype))
         reach = stride.value * (a.lanes - 1)
-        if not self._lanes_stay(
-            a.base, int(stride.value), a.lanes, c.value, low + min(0, reach), high + max(0, reach)
-        ):
+        if not self._lanes_stay(a.base, int(stride.value), a.lanes, c.value, low + min(0, reach), high + max(0, reach)):
             return None
         base = self._floor_of(kind, a.base, c, dtype)
         return e.Broadcast(base, a.lanes) if kind is e.FloorDiv else e.Ramp(base, stride, a.lanes)
 
-    def _lanes_stay(
-        self, base: Expr, stride: int, lanes: int, c: int, low: float | int, high: float | int
-    ) -> bool:
+    def _lanes_stay(self, base: Expr, stride: int, lanes: int, c: int, low: float | int, high: float | int) -> bool:
         """True if base%c plus every lane's offset stays in [0, c)."""
         if low >= 0 and high < c:
             return True

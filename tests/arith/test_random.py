@@ -52,19 +52,19 @@ def _check(setting: Setting, node: Expr, rng: random.Random, constraint: Expr | 
             assert _inside(value, bound, modular), (node, simple, bound, modular, point)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(settings_of_facts(), integers(), _RNG)
 def test_integer_expressions_keep_their_value(setting: Setting, node: Expr, rng: random.Random) -> None:
     _check(setting, node, rng)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(settings_of_facts(), conditions(4), _RNG)
 def test_conditions_keep_their_value(setting: Setting, node: Expr, rng: random.Random) -> None:
     _check(setting, node, rng)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(settings_of_facts(), st.one_of(integers(3), conditions(3)), conditions(2), _RNG)
 def test_values_are_kept_where_a_constraint_holds(
     setting: Setting, node: Expr, constraint: Expr, rng: random.Random
@@ -73,7 +73,7 @@ def test_values_are_kept_where_a_constraint_holds(
     _check(setting, node, rng)  # and nothing of the constraint stays behind
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(integers(3), st.sampled_from([1, 4, 8]), st.sampled_from([2, 4, 7]), st.booleans(), _RNG)
 def test_interval_sets_contain_every_value(
     node: Expr, first: int, second: int, shifted: bool, rng: random.Random
@@ -98,14 +98,8 @@ def test_interval_sets_contain_every_value(
 def _wrapping(draw: st.DrawFn, leaves: tuple[Expr, ...], dtype: str, depth: int) -> Expr:
     """Arithmetic of a type that wraps."""
     if depth <= 0:
-        return (
-            draw(st.sampled_from(leaves))
-            if draw(st.integers(0, 3))
-            else IntImm(dtype, draw(st.integers(0, 9)))
-        )
-    cls = draw(
-        st.sampled_from((e.Add, e.Sub, e.Mul, e.FloorDiv, e.FloorMod, e.Min, e.Max, e.Div, e.Mod, e.Cast))
-    )
+        return draw(st.sampled_from(leaves)) if draw(st.integers(0, 3)) else IntImm(dtype, draw(st.integers(0, 9)))
+    cls = draw(st.sampled_from((e.Add, e.Sub, e.Mul, e.FloorDiv, e.FloorMod, e.Min, e.Max, e.Div, e.Mod, e.Cast)))
     a = draw(_wrapping(leaves, dtype, depth - 1))
     if cls is e.Cast:
         return e.Cast(dtype, e.Cast(draw(st.sampled_from(["int8", "uint8", "int32", "uint32", "int64"])), a))
@@ -114,7 +108,7 @@ def _wrapping(draw: st.DrawFn, leaves: tuple[Expr, ...], dtype: str, depth: int)
     return cls(a, draw(_wrapping(leaves, dtype, depth - 1)))
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(st.sampled_from(["uint8", "int8", "uint32", "load int32", "load int8"]), st.data(), _RNG)
 def test_unsigned_narrow_and_loaded_integers_wrap(kind: str, data: st.DataObject, rng: random.Random) -> None:
     dtype = kind.split()[-1]
@@ -136,9 +130,7 @@ def test_unsigned_narrow_and_loaded_integers_wrap(kind: str, data: st.DataObject
         leaves.append(leaf)
     node = data.draw(_wrapping(tuple(leaves), dtype, 3))
     if data.draw(st.booleans()):
-        node = data.draw(st.sampled_from((e.LT, e.LE, e.EQ)))(
-            node, data.draw(_wrapping(tuple(leaves), dtype, 2))
-        )
+        node = data.draw(st.sampled_from((e.LT, e.LE, e.EQ)))(node, data.draw(_wrapping(tuple(leaves), dtype, 2)))
     simple = analyzer.simplify(node)
     bound, modular = analyzer.const_int_bound(node), analyzer.modular_set(node)
     for _ in range(_POINTS):
@@ -165,11 +157,9 @@ def _vectors(draw: st.DrawFn, lanes: int, depth: int) -> Expr:
     return cls(a, e.Broadcast(draw(integers(0)), lanes)) if cls is e.Mul else cls(a, draw(_vectors(lanes, 0)))
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(settings_of_facts(), st.sampled_from([2, 4]), st.data(), _RNG)
-def test_vectors_keep_every_lane(
-    setting: Setting, lanes: int, data: st.DataObject, rng: random.Random
-) -> None:
+def test_vectors_keep_every_lane(setting: Setting, lanes: int, data: st.DataObject, rng: random.Random) -> None:
     node = data.draw(_vectors(lanes, 2))
     if data.draw(st.integers(0, 2)) == 0:
         node = data.draw(st.sampled_from((e.LT, e.LE, e.EQ, e.NE)))(node, data.draw(_vectors(lanes, 1)))
