@@ -22,7 +22,8 @@ from gpucomp.te.reduction import max_of as max
 from gpucomp.te.reduction import min_of as min
 from gpucomp.te.reduction import product_of as prod
 from gpucomp.te.reduction import sum_of as sum
-from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AttachType
 from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.te.tensor import Tensor, TensorSlice
 from gpucomp.tir.expr import Select

@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gpucomp.te.operation import ComputeOp, Operation
-from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AttachType
 
 if TYPE_CHECKING:
     from gpucomp.te.state import Schedule

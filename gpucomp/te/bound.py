@@ -20,7 +20,8 @@ from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_interval
 from gpucomp.te.operation import ComputeOp
 from gpucomp.te.scopes import GLOBAL_RANK, INFERRED_SCOPE, STORAGE_RANK, is_virtual, needs_relax, thread_rank
-from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Var
 from gpucomp.tir.functor import free_vars

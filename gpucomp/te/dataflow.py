@@ -10,7 +10,8 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.message_passing import pass_down_domain, pass_up_index, split_predicates
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.relation import children_of, parents_of
-from gpucomp.te.stage import Stage, check_scope
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import check_scope
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators

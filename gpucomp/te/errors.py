@@ -44,11 +44,11 @@ from typing import TYPE_CHECKING
 from gpucomp.support.diagnostics import ScheduleError, Span
 
 if TYPE_CHECKING:
-    from gpucomp.te.stage import Stage
+    from gpucomp.te.stage_state import StageState
 
 
 def schedule_error(
-    code: str, message: str, *, stage: Stage | None = None, where: Span | None = None, hint: str | None = None
+    code: str, message: str, *, stage: StageState | None = None, where: Span | None = None, hint: str | None = None
 ) -> ScheduleError:
     """Build an error whose context line shows the stage and its loop nest."""
     context = None if stage is None else f"stage {stage.name}, {stage.nest_text()}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import Operation
-from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import IterVar
 

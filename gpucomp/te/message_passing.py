@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from gpucomp.te.affine import Forms, Interval
 from gpucomp.te.relation import Fuse, Rebase, Singleton, Split
-from gpucomp.te.stage import Stage, ceil_div
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import ceil_div
 from gpucomp.tir import operators
 from gpucomp.tir.expr import LT, Expr, IntImm, IterVar, Range
 

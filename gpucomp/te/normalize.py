@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import ComputeOp
 from gpucomp.te.relation import Fuse, Rebase, Split
-from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Reduce, Var, is_const_int
 from gpucomp.tir.functor import Mutator, substitute

@@ -13,7 +13,8 @@ from gpucomp.te.graph import post_dfs_order as PostDFSOrder
 from gpucomp.te.postproc import to_prim_func as SchedulePostProcToPrimFunc
 from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split
 from gpucomp.te.schedule_ops import schedule_ops as ScheduleOps
-from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AttachType
 from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.te.trace import Step, Trace, replay
 

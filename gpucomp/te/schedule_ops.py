@@ -19,7 +19,8 @@ from gpucomp.te.nest import Guard, Loops, conjunction
 from gpucomp.te.operation import ComputeOp
 from gpucomp.te.overrun import Overrun
 from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
-from gpucomp.te.stage import AttachType, Stage
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var

@@ -3,229 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
+from gpucomp.support.diagnostics import Span, caller_span
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
-from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
-from gpucomp.te.scopes import STORAGE_RANK
+from gpucomp.te.operation import ComputeOp, Operation
+from gpucomp.te.relation import Fuse, IterVarRelation, Singleton, Split
+from gpucomp.te.stage_state import AttachType, StageState, check_scope
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
 
 if TYPE_CHECKING:
-    from gpucomp.te.state import Schedule
+    pass
 
 
-class AttachType(IntEnum):
-    """Where a stage is computed."""
-
-    GROUP_ROOT = 1
-    INLINE = 2
-    INLINED_ALREADY = 3
-    SCOPE = 4
-
-
-class AxisAttr:
-    """What is said about one axis of one stage."""
-
-    __slots__ = ("bind_span", "bind_thread", "kind", "kind_span", "pragmas")
-
-    def __init__(self) -> None:
-        self.kind: str = ""  # "", "vectorize", "unroll", "parallel"
-        self.kind_span: Span | None = None
-        self.bind_thread: IterVar | None = None
-        self.bind_span: Span | None = None
-        self.pragmas: tuple[tuple[str, Expr], ...] = ()
-
-    def copy(self) -> AxisAttr:
-        """An independent copy."""
-        other = AxisAttr()
-        other.kind, other.kind_span, other.pragmas = self.kind, self.kind_span, self.pragmas
-        other.bind_thread, other.bind_span = self.bind_thread, self.bind_span
-        return other
-
-
-class Stage:
-    """The schedule of one operation.  Get it by ``s[tensor]``.
-
-    Attributes:
-        op: the operation that is computed here; primitives such as ``cache_write`` change it.
-        origin_op: the operation that the stage was made for.
-        all_iter_vars: every axis, consumed ones included.
-        leaf_iter_vars: the loop nest, outermost first.
-        relations: how axes derive from each other, in order of making.
-        iter_var_attrs: annotations by axis.
-        attach_type, attach_stage, attach_ivar: where it is computed.
-        scope: storage scope, "" when it is to be inferred.
-        is_output: its tensors leave the kernel.
-    """
-
-    def __init__(self, schedule: Schedule, op: Operation, is_output: bool = False, span: Span | None = None) -> None:
-        self.schedule = schedule
-        self.op = op
-        self.origin_op = op
-        self.all_iter_vars: list[IterVar] = list(op.root_iter_vars)
-        self.leaf_iter_vars: list[IterVar] = list(op.root_iter_vars)
-        self.relations: list[IterVarRelation] = []
-        self.relation_spans: dict[IterVarRelation, Span | None] = {}
-        self.iter_var_attrs: dict[IterVar, AxisAttr] = {}
-        self.attach_type = AttachType.GROUP_ROOT
-        self.attach_stage: Stage | None = None
-        self.attach_ivar: IterVar | None = None
-        self.attach_span: Span | None = None
-        self.scope = ""
-        self.scope_span: Span | None = None
-        self.is_output = is_output
-        self.double_buffered = False
-        self.store_predicate: Expr | None = None
-        self.dim_align: dict[int, tuple[int, int]] = {}
-        self.moved: dict[IterVar, str] = {}  # axes that left for another stage, with a word on how
-        self.span = span
-
-    # -- reading ----------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Name of its operation."""
-        return self.op.name
-
-    def nest_text(self) -> str:
-        """The loop nest on one line, for messages."""
-        extents = self.nominal_extents()
-        loops = [f"{iv.name}({extents[iv]})" if iv in extents else iv.name for iv in self.leaf_iter_vars]
-        return "loop nest " + " > ".join(loops) if loops else "no loops"
-
-    def nominal_extents(self) -> dict[IterVar, Expr]:
-        """Extents of all axes as if the whole tensor were computed at once."""
-        out: dict[IterVar, Expr] = {iv: iv.dom.extent for iv in self.op.root_iter_vars if iv.dom is not None}
-        for rel in self.relations:
-            if isinstance(rel, Split) and rel.parent in out:
-                whole = out[rel.parent]
-                if rel.factor is not None:
-                    out[rel.inner], out[rel.outer] = rel.factor, ceil_div(whole, rel.factor)
-                elif rel.nparts is not None:
-                    out[rel.outer], out[rel.inner] = rel.nparts, ceil_div(whole, rel.nparts)
-            elif isinstance(rel, Fuse) and rel.outer in out and rel.inner in out:
-                out[rel.fused] = operators.multiply(out[rel.outer], out[rel.inner])
-            elif isinstance(rel, Rebase) and rel.parent in out:
-                out[rel.rebased] = out[rel.parent]
-            elif isinstance(rel, Singleton):
-                out[rel.iter] = operators.const(1)
-        return out
-
-    def attr(self, axis: IterVar) -> AxisAttr:
-        """Annotations of an axis, made on first use."""
-        found = self.iter_var_attrs.get(axis)
-        if found is None:
-            found = self.iter_var_attrs[axis] = AxisAttr()
-        return found
-
-    def bound_thread(self, axis: IterVar) -> IterVar | None:
-        """The thread axis that an axis is bound to."""
-        found = self.iter_var_attrs.get(axis)
-        return None if found is None else found.bind_thread
-
-    def copy(self, schedule: Schedule) -> Stage:
-        """A copy in another schedule; attach_stage still points into this one."""
-        other = Stage.__new__(Stage)
-        other.__dict__.update(self.__dict__)
-        other.schedule = schedule
-        for field in ("all_iter_vars", "leaf_iter_vars", "relations", "relation_spans", "dim_align", "moved"):
-            setattr(other, field, getattr(self, field).copy())
-        other.iter_var_attrs = {k: v.copy() for k, v in self.iter_var_attrs.items()}
-        return other
-
-    def __repr__(self) -> str:
-        return f"Stage({self.name}: {self.nest_text()})"
-
-    # -- checks that no later primitive can mend ----------------------------------------------------------------
-
-    def require_compute(self, primitive: str) -> None:
-        """Refuse to schedule an input."""
-        if isinstance(self.op, PlaceholderOp):
-            raise schedule_error(
-                "GC109",
-                f"{primitive}: {self.name!r} is an input (a placeholder), which has no loops",
-                where=caller_span(),
-                hint=f"to stage it through memory: s.cache_read({self.name}, 'shared', [consumer])",
-            )
-
-    def leaf_index(self, axis: Any, primitive: str) -> int:
-        """Position of a leaf axis; explains why an axis is none."""
-        if not isinstance(axis, IterVar):
-            raise schedule_error(
-                "GC104",
-                f"{primitive} needs an axis, got {type(axis).__name__} {axis!r:.40}",
-                stage=self,
-                where=caller_span(),
-            )
-        for position, leaf in enumerate(self.leaf_iter_vars):
-            if leaf is axis:
-                return position
-        raise self._not_a_leaf(axis, primitive)
-
-    def _not_a_leaf(self, axis: IterVar, primitive: str) -> Exception:
-        for rel in self.relations:
-            if any(p is axis for p in parents_of(rel)):
-                made = " and ".join([repr(c.name) for c in children_of(rel)])
-                how = type(rel).__name__.lower()
-                place = self.relation_spans.get(rel)
-                at = f" at {place.render().split('   ')[0]}" if place is not None else ""
-                return schedule_error(
-                    "GC102",
-                    f"{primitive}: axis {axis.name!r} of stage {self.name} is gone: {how}{at} made {made} of it",
-                    stage=self,
-                    where=caller_span(),
-                    hint=f"use {made} instead",
-                )
-        if axis in self.moved:
-            return schedule_error(
-                "GC102",
-                f"{primitive}: axis {axis.name!r} left stage {self.name}: {self.moved[axis]}",
-                stage=self,
-                where=caller_span(),
-            )
-        for other in self.schedule.stages:
-            if other is not self and any(iv is axis for iv in other.all_iter_vars):
-                return schedule_error(
-                    "GC103",
-                    f"{primitive}: axis {axis.name!r} belongs to stage {other.name}, not to stage {self.name}",
-                    stage=self,
-                    where=caller_span(),
-                    hint=f"s[{other.name}].{primitive}(...), or an axis of {self.name}",
-                )
-        if axis.iter_type == IterVar.ThreadIndex:
-            return schedule_error(
-                "GC103",
-                f"{primitive}: {axis.thread_tag} is a thread axis, not a loop of stage {self.name}",
-                stage=self,
-                where=caller_span(),
-                hint="bind a loop to it: s[T].bind(loop, thread_axis)",
-            )
-        close = did_you_mean(axis.name, [iv.name for iv in self.leaf_iter_vars])
-        return schedule_error(
-            "GC103",
-            f"{primitive}: axis {axis.name!r} belongs to no stage of this schedule",
-            stage=self,
-            where=caller_span(),
-            hint=close or f"take it from s[{self.name}].op.axis; tensors made afresh have axes of their own",
-        )
-
-    def _require_unbound(self, axis: IterVar, primitive: str) -> None:
-        found = self.iter_var_attrs.get(axis)
-        if found is None or (found.bind_thread is None and not found.kind):
-            return
-        what = f"bound to {found.bind_thread.thread_tag}" if found.bind_thread is not None else f"marked {found.kind}"
-        raise schedule_error(
-            "GC106",
-            f"{primitive}: axis {axis.name!r} of stage {self.name} is {what} already, which {primitive} would undo",
-            stage=self,
-            where=caller_span(),
-            hint=f"{primitive} first, then annotate the new axes",
-        )
+class Stage(StageState):
+    """The schedule of one operation.  Get it by ``s[tensor]``."""
 
     # -- loop structure -----------------------------------------------------------------------------------------
 
@@ -247,15 +41,17 @@ class Stage:
         Returns:
             (outer, inner).
 
-        Before::
-
-            for i in range(100):
-
-        After ``io, ii = s[C].split(i, factor=32)``::
-
-            for io in range(4):
-                for ii in range(32):
-                    if likely(io * 32 + ii < 100):
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> io, ii = s[C].split(i, factor=4)
+        >>> show(s)
+        for i_outer in T.serial(2):
+            for i_inner in T.serial(4):
+                if T.likely(i_outer * 4 + i_inner < 6):
+                    for j in T.serial(8):
+                        C[i_outer * 4 + i_inner, j] = A[i_outer * 4 + i_inner, j] + 1.0
 
         Raises:
             ScheduleError: GC102, GC103 not a leaf; GC104 factor.
@@ -286,14 +82,14 @@ class Stage:
     def fuse(self, *args: IterVar | Sequence[IterVar]) -> IterVar:
         """Make one loop of adjacent ones, outermost first; of none, a loop of extent 1.
 
-        Before::
-
-            for i in range(4):
-                for j in range(8):
-
-        After ``f = s[C].fuse(i, j)``::
-
-            for f in range(32):   # i = f // 8, j = f % 8
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> f = s[C].fuse(i, j)
+        >>> show(s)
+        for i_j_fused in T.serial(48):
+            C[i_j_fused // 8, i_j_fused % 8] = A[i_j_fused // 8, i_j_fused % 8] + 1.0
 
         Raises:
             ScheduleError: GC102, GC103 not leaves; GC108 not adjacent, or data-parallel with reduction axes.
@@ -347,13 +143,15 @@ class Stage:
     def reorder(self, *args: IterVar | Sequence[IterVar]) -> None:
         """Put the given leaf axes into the given order, in the places that they hold now.
 
-        Before::
-
-            for i: for j: for k:
-
-        After ``s[C].reorder(k, i)``::
-
-            for k: for j: for i:
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].reorder(j, i)
+        >>> show(s)
+        for j in T.serial(8):
+            for i in T.serial(6):
+                C[i, j] = A[i, j] + 1.0
 
         Raises:
             ScheduleError: GC102, GC103 not leaves; GC107 named twice.
@@ -373,13 +171,16 @@ class Stage:
     ) -> tuple[IterVar, IterVar, IterVar, IterVar]:
         """Split two loops and put the inner ones inside: returns (x_outer, y_outer, x_inner, y_inner).
 
-        Before::
-
-            for x: for y:
-
-        After ``xo, yo, xi, yi = s[C].tile(x, y, 8, 8)``::
-
-            for xo: for yo: for xi in range(8): for yi in range(8):
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> io, jo, ii, ji = s[C].tile(i, j, 2, 8)
+        >>> show(s)
+        for i_outer in T.serial(3):
+            for i_inner in T.serial(2):
+                for j_inner in T.serial(8):
+                    C[i_outer * 2 + i_inner, j_inner] = A[i_outer * 2 + i_inner, j_inner] + 1.0
 
         Raises:
             ScheduleError: as :meth:`split`.
@@ -397,13 +198,15 @@ class Stage:
     def bind(self, ivar: IterVar, thread_ivar: IterVar) -> None:
         """Run the iterations of a loop on the threads of ``thread_ivar``.  The last bind of an axis wins.
 
-        Before::
-
-            for i in range(256):
-
-        After ``s[C].bind(i, te.thread_axis("threadIdx.x"))``::
-
-            threadIdx.x in [0, 256): i = threadIdx.x
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].bind(i, te.thread_axis("threadIdx.x"))
+        >>> show(s)
+        with T.launch_thread("threadIdx.x", 6) as threadIdx_x:
+            for j in T.serial(8):
+                C[threadIdx_x, j] = A[threadIdx_x, j] + 1.0
 
         Raises:
             ScheduleError: GC102, GC103 not a leaf; GC104 no thread axis; GC106 annotated otherwise.
@@ -448,6 +251,16 @@ class Stage:
     def vectorize(self, var: IterVar) -> None:
         """Compute all iterations of a loop at once, as lanes of a vector.  Its extent must be a constant.
 
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].vectorize(j)
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.vectorized(8):
+                C[i, j] = A[i, j] + 1.0
+
         Raises:
             ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
         """
@@ -455,6 +268,16 @@ class Stage:
 
     def unroll(self, var: IterVar) -> None:
         """Write a loop out.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].unroll(i)
+        >>> show(s)
+        for i in T.unroll(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
 
         Raises:
             ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
@@ -464,6 +287,16 @@ class Stage:
     def parallel(self, var: IterVar) -> None:
         """Share the iterations of a loop among CPU threads.
 
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].parallel(i)
+        >>> show(s)
+        for i in T.parallel(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+
         Raises:
             ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
         """
@@ -471,6 +304,17 @@ class Stage:
 
     def pragma(self, var: IterVar, pragma_type: str, pragma_value: ExprLike | str | None = None) -> None:
         """Attach ``pragma_<type>`` with a value (1 when not given) to a loop, for passes and code generators.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].pragma(i, "auto_unroll_max_step", 16)
+        >>> show(s)
+        with T.attr(i, "pragma_auto_unroll_max_step", 16):
+            for i in T.serial(6):
+                for j in T.serial(8):
+                    C[i, j] = A[i, j] + 1.0
 
         Keys that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll``.
 
@@ -488,16 +332,19 @@ class Stage:
     def compute_at(self, parent: Stage | Tensor | Operation, scope: IterVar) -> None:
         """Compute this stage inside loop ``scope`` of stage ``parent``, as much as one iteration needs.
 
-        Before::
-
-            for i: B[i] = ...
-            for i: C[i] = ... B[i]
-
-        After ``s[B].compute_at(s[C], s[C].op.axis[0])``::
-
-            for i:
-                B[i] = ...
-                C[i] = ... B[i]
+        >>> s = te.create_schedule(D.op)
+        >>> show(s)
+        with T.realize(B[0:8], "float32", "global"):
+            for i in T.serial(8):
+                B[i] = V[i] * 2.0
+            for i_1 in T.serial(8):
+                D[i_1] = B[i_1] + 1.0
+        >>> s[B].compute_at(s[D], s[D].op.axis[0])
+        >>> show(s)
+        for i in T.serial(8):
+            with T.realize(B[i:i + 1], "float32", "global"):
+                B[i] = V[i] * 2.0
+                D[i] = B[i] + 1.0
 
         The last of compute_at, compute_inline and compute_root wins.
 
@@ -531,6 +378,18 @@ class Stage:
     def compute_inline(self) -> None:
         """Put the expression of this stage where it is read, and keep no tensor.
 
+        >>> s = te.create_schedule(D.op)
+        >>> show(s)
+        with T.realize(B[0:8], "float32", "global"):
+            for i in T.serial(8):
+                B[i] = V[i] * 2.0
+            for i_1 in T.serial(8):
+                D[i_1] = B[i_1] + 1.0
+        >>> s[B].compute_inline()
+        >>> show(s)
+        for i in T.serial(8):
+            D[i] = V[i] * 2.0 + 1.0
+
         Raises:
             ScheduleError: GC105 the stage is an output.
         """
@@ -546,7 +405,24 @@ class Stage:
         self._detach(AttachType.INLINE, "compute_inline")
 
     def compute_root(self) -> None:
-        """Compute the whole tensor before its consumers, outside of their loops."""
+        """Compute the whole tensor before its consumers, outside of their loops.
+
+        >>> s = te.create_schedule(D.op)
+        >>> show(s)
+        with T.realize(B[0:8], "float32", "global"):
+            for i in T.serial(8):
+                B[i] = V[i] * 2.0
+            for i_1 in T.serial(8):
+                D[i_1] = B[i_1] + 1.0
+        >>> s[B].compute_inline()
+        >>> s[B].compute_root()
+        >>> show(s)
+        with T.realize(B[0:8], "float32", "global"):
+            for i in T.serial(8):
+                B[i] = V[i] * 2.0
+            for i_1 in T.serial(8):
+                D[i_1] = B[i_1] + 1.0
+        """
         self.require_compute("compute_root")
         self._detach(AttachType.GROUP_ROOT, "compute_root")
 
@@ -631,17 +507,6 @@ class Stage:
         return self.schedule.record(primitive, self.origin_op, args, kwargs, results)
 
 
-def check_scope(scope: str, primitive: str) -> None:
-    """Refuse unknown storage scopes."""
-    if scope not in STORAGE_RANK:
-        raise schedule_error(
-            "GC114",
-            f"{primitive}: unknown storage scope {scope!r}",
-            where=caller_span(),
-            hint=did_you_mean(str(scope), STORAGE_RANK) or f"one of {', '.join(STORAGE_RANK)}",
-        )
-
-
 def _flatten(args: Sequence[IterVar | Sequence[IterVar]]) -> list[IterVar]:
     axes: list[IterVar] = []
     for a in args:
@@ -650,13 +515,3 @@ def _flatten(args: Sequence[IterVar | Sequence[IterVar]]) -> list[IterVar]:
         else:
             axes.append(a)  # pyright: ignore[reportArgumentType]  # an axis; leaf_index explains anything else
     return axes
-
-
-def ceil_div(a: Expr, b: Expr) -> Expr:
-    """Quotient of integers >= 0, rounded up."""
-    return operators.floordiv(operators.add(a, operators.subtract(b, 1)), b)
-
-
-def tensor_of(x: Tensor | Operation) -> Tensor:
-    """The tensor itself, or the first output of an operation."""
-    return x if isinstance(x, Tensor) else x.output(0)

@@ -147,14 +147,19 @@ class Schedule:
     ) -> Tensor:
         """Let ``readers`` read ``tensor`` through a copy of it in ``scope``; returns the copy.
 
-        Before::
-
-            for i: C[i] = A[i] + 1
-
-        After ``AA = s.cache_read(A, "shared", [C])``::
-
-            for i: AA[i] = A[i]
-            for i: C[i] = AA[i] + 1
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> AA = s.cache_read(A, "local", [C])
+        >>> show(s)
+        with T.realize(A_local[0:6, 0:8], "float32", "local"):
+            for ax0 in T.serial(6):
+                for ax1 in T.serial(8):
+                    A_local[ax0, ax1] = A[ax0, ax1]
+            for i in T.serial(6):
+                for j in T.serial(8):
+                    C[i, j] = A_local[i, j] + 1.0
 
         Raises:
             ScheduleError: GC101, GC112 no such tensor; GC111 a reader does not read it; GC114 scope.
@@ -166,14 +171,19 @@ class Schedule:
     def cache_write(self, tensor: Any, scope: str) -> Any:  # Any: a tensor gives a tensor, a list gives a list
         """Compute ``tensor`` into a copy in ``scope`` first; the stage of ``tensor`` then copies it out.
 
-        Before::
-
-            for i: C[i] = A[i] + 1
-
-        After ``CC = s.cache_write(C, "local")``::
-
-            for i: CC[i] = A[i] + 1
-            for i: C[i] = CC[i]
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> CC = s.cache_write(C, "local")
+        >>> show(s)
+        with T.realize(C_local[0:6, 0:8], "float32", "local"):
+            for i_c in T.serial(6):
+                for j_c in T.serial(8):
+                    C_local[i_c, j_c] = A[i_c, j_c] + 1.0
+            for i in T.serial(6):
+                for j in T.serial(8):
+                    C[i, j] = C_local[i, j]
 
         Reduction axes move to the copy.  Call it before other primitives of that stage.
 
@@ -187,14 +197,25 @@ class Schedule:
     def rfactor(self, tensor: Tensor, axis: IterVar, factor_axis: int = 0) -> Any:  # Any: tensor, or a list of several
         """Turn a leaf reduction axis into a dimension of a new tensor of partial results; returns that tensor.
 
-        Before::
-
-            for i: for ko: for ki: B[i] += A[i, ko * 16 + ki]
-
-        After ``BF = s.rfactor(B, ki)``::
-
-            for ki: for i: for ko: BF[ki, i] += A[i, ko * 16 + ki]
-            for i: for ki.v: B[i] += BF[ki.v, i]
+        >>> s = te.create_schedule(R.op)
+        >>> show(s)
+        for i in T.serial(6):
+            R[i] = 0.0
+            for k in T.serial(8):
+                R[i] = R[i] + A[i, k]
+        >>> ko, ki = s[R].split(k, factor=2)
+        >>> RF = s.rfactor(R, ki)
+        >>> show(s)
+        with T.realize(R_rf[0:2, 0:6], "float32", "global"):
+            for k_inner in T.serial(2):
+                for i in T.serial(6):
+                    R_rf[k_inner, i] = 0.0
+                    for k_outer in T.serial(4):
+                        R_rf[k_inner, i] = R_rf[k_inner, i] + A[i, k_outer * 2 + k_inner]
+            for i_1 in T.serial(6):
+                R[i_1] = 0.0
+                for k_inner_v in T.serial(2):
+                    R[i_1] = R[i_1] + R_rf[k_inner_v, i_1]
 
         Args:
             axis: a leaf reduction axis of the stage.

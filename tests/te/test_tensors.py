@@ -11,7 +11,7 @@ from gpucomp import te
 from gpucomp.support.diagnostics import GpucompError, TensorError, UndecidedComparison
 from gpucomp.te.operation import ComputeOp, PlaceholderOp
 from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
-from gpucomp.te.stage import AttachType
+from gpucomp.te.stage_state import AttachType
 from gpucomp.tir import expr as e
 from tests.te.helpers import check, small_ints
 
