@@ -48,7 +48,9 @@ def test_what_a_numpy_user_writes_agrees_with_the_reference(operator: Operator) 
         (wanted,) = operator.reference(inputs, shape)
         assert wanted.dtype == np.float64
         got = np.asarray(operator.numpy_peer(inputs, shape)()).astype(np.float64)
-        np.testing.assert_allclose(got, wanted.astype(np.float64), rtol=1e-2 if dtype == "bfloat16" else 2e-3, atol=1e-5)
+        np.testing.assert_allclose(
+            got, wanted.astype(np.float64), rtol=1e-2 if dtype == "bfloat16" else 2e-3, atol=1e-5
+        )
 
 
 def test_the_convolution_reference_is_the_sum_in_its_definition() -> None:
