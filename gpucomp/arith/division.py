@@ -259,6 +259,8 @@ class Division(Sums):
         return None
 
     def _plus(self, terms: Terms, const: int, form: Form, k: int) -> Form:
+        if k == 0:
+            return terms, const
         return self._merged(terms, {x: j * k for x, j in form[0].items()}), const + k * form[1]
 
     def _merge_remainder(self, terms: Terms, const: int, atom: Node, dtype: DType) -> Form | None:

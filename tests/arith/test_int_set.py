@@ -95,10 +95,7 @@ def test_kinds_of_sets() -> None:
     assert not IntervalSet(X, J).is_nothing()
     assert IntSet.single_point(X + 1).is_single_point()
     assert IntSet.from_range(Range(0, 1)).is_single_point()
-    assert (
-        str(IntSet.from_range(Range(X, X + 4))) == "IntervalSet[i, i + 4 - 1]"
-        or eval_set(J, {J: Range(X, X + 4)}).max_value is X + 3
-    )
+    assert str(eval_set(J, {J: Range(X, X + 4)})) == "IntervalSet[i, i + 3]"
     assert str(IntSet.vector(e.Ramp(X, IntImm("int32", -2), 4))) == "IntervalSet[i + -6, i]"
     assert IntSet.vector(e.Broadcast(X, 4)).is_single_point()
     assert IntSet.vector(A[e.Ramp(X, IntImm("int32", 1), 4)]).is_everything()

@@ -253,6 +253,8 @@ SYMBOLIC: list[tuple[str, Callable[[Var, Var, Var, Var], Expr], str]] = [
     ("nested", lambda n, m, i, j: i // n // m, "x // (n * m)"),
     ("digit", lambda n, m, i, j: i % (n * m) // m, "x // m % n"),
     ("sum divisor", lambda n, m, i, j: (i * (n + 1) + j) // (n + 1), "x + y // (n + 1)"),
+    ("no rest", lambda n, m, i, j: e.EQ((i * n) % n + j, j), "True"),
+    ("minus one", lambda n, m, i, j: (i * n - 1) // n, "x - 1"),
     ("quotient of itself", lambda n, m, i, j: n // n, "1"),
     ("symbolic ceil", lambda n, m, i, j: (n + m - 1) // m * m >= n, "True"),
 ]
