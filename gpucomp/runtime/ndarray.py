@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, SupportsIndex, TypeAlias  # Any: the values of a CUDA array interface differ in type
+from typing import Any, Final, SupportsIndex, TypeAlias  # Any: elements of arrays, values of array interfaces
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +106,7 @@ class NDArray:
         last = sum((extent - 1) * step for extent, step in zip(self.shape, self.strides, strict=True))
         return (last + 1) * self.dtype.nbytes
 
-    def numpy(self) -> npt.NDArray[np.generic]:
+    def numpy(self) -> npt.NDArray[Any]:
         """The values as a numpy array: on the CPU a view of the same memory, elsewhere a copy."""
         if self.device.kind == "cpu":
             return self._host_view()
@@ -115,7 +115,7 @@ class NDArray:
             self.device.api.copy_to_host(self.device.index, host, self.memory)
         return _as_array(host, self).copy() if not self.is_contiguous else _as_array(host, self)
 
-    def asnumpy(self) -> npt.NDArray[np.generic]:
+    def asnumpy(self) -> npt.NDArray[Any]:
         """The same as :meth:`numpy`."""
         return self.numpy()
 
@@ -176,7 +176,7 @@ class NDArray:
             return target
         return target.copyfrom(self.numpy())
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         values = self.numpy()
         if copy is False and self.device.kind != "cpu":
             raise ValueError(f"an array on {self.device} cannot become a numpy array without a copy")
