@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gpucomp import arith
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.expr import Expr, Range, Var
 from gpucomp.tir.functor import free_vars
 
 Bound = tuple[float, float]
@@ -86,7 +86,9 @@ class Forms:
         """Say that ``low <= var < low + extent``."""
         lo, size = self.bound(self.of(low)), self.bound(self.of(extent))
         old = self.ranges.get(var, _UNKNOWN)
-        self.ranges[var] = (max(old[0], lo[0]), min(old[1], lo[1] + size[1] - 1))
+        known = self.ranges[var] = (max(old[0], lo[0]), min(old[1], lo[1] + size[1] - 1))
+        if known[1] == float("inf") and old is _UNKNOWN:
+            self.analyzer.bind(var, Range.from_min_extent(low, extent))  # symbolic: proofs need the analyzer
 
     # -- expressions to forms and back ------------------------------------------------------------------------
 

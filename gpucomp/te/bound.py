@@ -109,7 +109,7 @@ def infer_bound(schedule: Schedule) -> Bounds:
             continue
         bounds.scopes[stage] = _scope(stage, bounds)
         roots = _root_domains(stage, stage.op, bounds, feed)
-        bounds.doms.update(pass_down_domain(stage, roots))
+        bounds.doms.update(pass_down_domain(stage, roots, bounds.forms))
         _declare(stage, bounds)
     return bounds
 

@@ -15,7 +15,7 @@ from gpucomp.tir.expr import LT, Expr, IntImm, IterVar, Range
 Domains = dict[IterVar, Range]
 
 
-def pass_down_domain(stage: Stage, roots: Mapping[IterVar, Range]) -> Domains:
+def pass_down_domain(stage: Stage, roots: Mapping[IterVar, Range], forms: Forms | None = None) -> Domains:
     """Domains of all axes from those of the root axes.  Axes made by relations start at zero.
 
     A constant factor that exceeds a constant extent shrinks to it, unless the loop is bound to a thread axis, whose
@@ -24,7 +24,7 @@ def pass_down_domain(stage: Stage, roots: Mapping[IterVar, Range]) -> Domains:
     doms: Domains = dict(roots)
     for rel in stage.relations:
         if isinstance(rel, Split):
-            doms[rel.outer], doms[rel.inner] = _split_domain(stage, rel, doms[rel.parent].extent)
+            doms[rel.outer], doms[rel.inner] = _split_domain(stage, rel, doms[rel.parent].extent, forms)
         elif isinstance(rel, Fuse):
             doms[rel.fused] = Range.from_min_extent(
                 0, operators.multiply(doms[rel.outer].extent, doms[rel.inner].extent)
@@ -36,19 +36,24 @@ def pass_down_domain(stage: Stage, roots: Mapping[IterVar, Range]) -> Domains:
     return doms
 
 
-def _split_domain(stage: Stage, rel: Split, whole: Expr) -> tuple[Range, Range]:
+def _split_domain(stage: Stage, rel: Split, whole: Expr, forms: Forms | None) -> tuple[Range, Range]:
     if rel.factor is not None:
         inner = _shrink(stage, rel.inner, operators.cast(whole.dtype, rel.factor), whole)
-        outer = _exact_outer(whole, inner)
+        outer = _parts(whole, inner, forms)
     else:
         assert rel.nparts is not None
         outer = _shrink(stage, rel.outer, operators.cast(whole.dtype, rel.nparts), whole)
-        inner = ceil_div(whole, outer)
+        inner = _parts(whole, outer, forms)
     return Range.from_min_extent(0, outer), Range.from_min_extent(0, inner)
 
 
-def _exact_outer(whole: Expr, inner: Expr) -> Expr:
-    return operators.const(1, whole.dtype) if whole is inner else ceil_div(whole, inner)
+def _parts(whole: Expr, part: Expr, forms: Forms | None) -> Expr:
+    """whole / part, rounded up."""
+    if whole is part:
+        return operators.const(1, whole.dtype)
+    if forms is not None and isinstance(part, IntImm) and not isinstance(whole, IntImm) and divides(forms, whole, part):
+        return forms.expr(forms.floordiv(forms.of(whole), part.value, whole.dtype), whole.dtype)
+    return ceil_div(whole, part)
 
 
 def _shrink(stage: Stage, axis: IterVar, size: Expr, whole: Expr) -> Expr:
