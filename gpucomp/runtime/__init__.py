@@ -10,20 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gpucomp.runtime.device import Device, choose_device, cpu, cuda, default_device, opencl
+    from gpucomp.runtime.device import Device, choose_device, default_device
     from gpucomp.runtime.function import Function
     from gpucomp.runtime.module import Module, load_module
     from gpucomp.runtime.ndarray import NDArray
     from gpucomp.runtime.threads import available_threads as num_threads
     from gpucomp.runtime.timing import BenchmarkResult
 
+# `cpu`, `cuda`, `opencl` and `device` are submodules here; the functions of these names are `gpucomp.cpu(0)` and so on.
 __all__ = [
-    "BenchmarkResult", "Device", "Function", "Module", "NDArray", "choose_device", "cpu", "cuda", "default_device",
-    "load_module", "num_threads", "opencl",
+    "BenchmarkResult", "Device", "Function", "Module", "NDArray", "choose_device", "default_device", "load_module",
+    "num_threads",
 ]  # fmt: skip
 
 _HOMES: Final[dict[str, str]] = {
-    **dict.fromkeys(("Device", "choose_device", "cpu", "cuda", "default_device", "opencl"), "device"),
+    **dict.fromkeys(("Device", "choose_device", "default_device"), "device"),
     "Function": "function",
     "Module": "module",
     "load_module": "module",

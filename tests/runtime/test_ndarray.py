@@ -138,7 +138,7 @@ def test_a_device_that_is_not_there_is_named() -> None:
 def test_numpy_does_not_mix_with_device_arrays_silently() -> None:
     array = nd.array(_values("float32"))
     with pytest.raises(TypeError):
-        _ = np.ones((2, 3), np.float32) + array  # pyright: ignore[reportOperatorIssue]  # what is tested
+        _ = np.ones((2, 3), np.float32) + array
     with pytest.raises(ValueError, match="without a copy"):
         nd.array(_values("float32"), NULL).__array__(copy=False)
 
