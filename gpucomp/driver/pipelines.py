@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-# LATER from gpucomp.analysis import verify_gpu_code, verify_memory
+from gpucomp.analysis import verify_gpu_code, verify_memory
 from gpucomp.ir.transform import Pass, PassContext, Sequential
 from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
-# LATER from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
+from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
 from gpucomp.transform.flatten_storage import flatten_storage
 from gpucomp.transform.hoist_if_then_else import hoist_if_then_else
-# LATER from gpucomp.transform.hoist_invariants import hoist_invariants
-# LATER from gpucomp.transform.inject_double_buffer import inject_double_buffer
+from gpucomp.transform.hoist_invariants import hoist_invariants
+from gpucomp.transform.inject_double_buffer import inject_double_buffer
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
-# LATER from gpucomp.transform.lower_intrin import lower_intrin
+from gpucomp.transform.lower_intrin import lower_intrin
 from gpucomp.transform.lower_thread_allreduce import lower_thread_allreduce
 from gpucomp.transform.remove_no_op import remove_no_op
 from gpucomp.transform.serialize_threads import serialize_threads
@@ -67,8 +67,8 @@ FLATTEN: Final = [
 LOOPS: Final = [
     Step("vectorize_loop", _vectorize, needs=_F({"flat"}), gives=_F({"scalar-loops"})),
     Step("inject_virtual_thread", inject_virtual_thread, needs=_F({"flat", "scalar-loops"}), gives=_F({"threads"})),
-# LATER     Step("inject_double_buffer", inject_double_buffer, needs=_F({"flat", "threads"}), gives=_F({"staged"})),
-    Step("storage_rewrite", storage_rewrite, needs=_F({"threads"}), opt_level=1, optional=True),
+    Step("inject_double_buffer", inject_double_buffer, needs=_F({"flat", "threads"}), gives=_F({"staged"})),
+    Step("storage_rewrite", storage_rewrite, needs=_F({"staged"}), opt_level=1, optional=True),
     Step("unroll_loop", unroll_loop, needs=_F({"threads"}), gives=_F({"unrolled"})),
     Step("hoist_if_then_else", hoist_if_then_else, needs=_F({"flat"}), opt_level=1, optional=True),
     Step("simplify_again", simplify, needs=_F({"flat"}), optional=True),
@@ -77,22 +77,22 @@ LOOPS: Final = [
 ]
 
 CLEAN_UP: Final = [
-# LATER     Step("lower_intrin", lower_intrin, needs=_F({"flat", "unrolled"}), gives=_F({"lowered-intrinsics"})),
-# LATER     Step("hoist_invariants", hoist_invariants, needs=_F({"unrolled"}), opt_level=1, optional=True),
-# LATER     Step("common_subexpr_elim", common_subexpr_elim, needs=_F({"unrolled"}), opt_level=1, optional=True),
+    Step("lower_intrin", lower_intrin, needs=_F({"flat", "unrolled"}), gives=_F({"lowered-intrinsics"})),
+    Step("hoist_invariants", hoist_invariants, needs=_F({"unrolled"}), opt_level=1, optional=True),
+    Step("common_subexpr_elim", common_subexpr_elim, needs=_F({"unrolled"}), opt_level=1, optional=True),
     Step("user_passes_3", _user_passes(3)),
 ]
 
 GPU_THREADS: Final = [
-# LATER     Step("verify_memory", _check(verify_memory), needs=_F({"flat"})),
-    Step("thread_sync", thread_sync, needs=_F({"unrolled"}), gives=_F({"synced"})),
+    Step("verify_memory", _check(verify_memory), needs=_F({"flat"})),
+    Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled"}), gives=_F({"synced"})),
     Step("lower_thread_allreduce", lower_thread_allreduce, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
-# LATER     Step("verify_gpu_code", _check(verify_gpu_code), needs=_F({"no-allreduce"})),
+    Step("verify_gpu_code", _check(verify_gpu_code), needs=_F({"no-allreduce"})),
 ]
 
 # A schedule for a GPU runs on processors too: what needs threads that wait for each other becomes loops.
 CPU_THREADS: Final = [
-    Step("thread_sync", thread_sync, needs=_F({"unrolled"}), gives=_F({"synced"})),
+    Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled"}), gives=_F({"synced"})),
     Step("serialize_threads", serialize_threads, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
 ]
 

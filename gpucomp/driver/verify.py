@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-# LATER
+from gpucomp.analysis import verify_well_formed
 from gpucomp.ir.transform import Pass, PassContext
 from gpucomp.support.config import config
 from gpucomp.support.diagnostics import VerifyError
