@@ -2,62 +2,88 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import BufferLoad, Call, Expr, Var
-from gpucomp.tir.functor import expr_post_order, free_vars
+from gpucomp.tir.expr import BufferLoad, Call, Expr, FloatImm, IntImm, SizeVar, Var
+from gpucomp.tir.functor import expr_children, expr_post_order, free_vars
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import AllReduce, BufferStore, Stmt
 from gpucomp.transform.walk import is_call
 
-_NOTHING: frozenset[Var] = frozenset()
+_NOTHING: Final[frozenset[Var]] = frozenset()
+_LEAVES: Final = frozenset({Var, SizeVar, IntImm, FloatImm})
+_BINDERS: Final = frozenset({"loop_var", "var", "buffer_var", "threads"})
 
 
 class Sources:
-    """What expressions depend on: free variables, and the pointers of the buffers that they load; memoised."""
+    """What expressions depend on: variables, pointers of the buffers that they load, effects; memoised."""
 
     def __init__(self) -> None:
         self.memo: dict[Expr, frozenset[Var]] = {}
         self.loaded: dict[Expr, frozenset[Var]] = {}
+        self.effectful: set[Expr] = set()
 
     def of(self, node: Expr) -> frozenset[Var]:
         """Free variables and loaded pointers."""
         done = self.memo.get(node)
         if done is None:
-            done = self.memo[node] = free_vars(node) | self.loads(node)
+            loads = self.loads(node)
+            done = self.memo[node] = free_vars(node) | loads if loads else free_vars(node)
         return done
 
     def loads(self, node: Expr) -> frozenset[Var]:
         """Pointers of the buffers that the expression loads, or whose address it takes."""
+        if type(node) in _LEAVES:
+            return _NOTHING
         done = self.loaded.get(node)
         if done is None:
-            found = [n.buffer.data for n in expr_post_order(node) if isinstance(n, BufferLoad)]
-            done = self.loaded[node] = frozenset(found) if found else _NOTHING
+            if node.depth > 100:
+                ensure_recursion(node.depth)
+            done = self._look(node)
         return done
 
+    def has_effect(self, node: Expr) -> bool:
+        """True when evaluating the expression may do more than give a value."""
+        self.loads(node)
+        return node in self.effectful
 
-def own_exprs(node: Stmt) -> list[Expr]:
-    """The expressions of a statement itself, those of nested statements left out."""
-    out: list[Expr] = []
-    for field in node._fields:
-        if field in ("loop_var", "var", "buffer_var", "threads"):
-            continue
-        value = getattr(node, field)
-        if isinstance(value, Expr):
-            out.append(value)
-        elif type(value) is tuple and value and isinstance(value[0], Expr):
-            out += value
-    return out
+    def _look(self, node: Expr) -> frozenset[Var]:
+        found = frozenset((node.buffer.data,)) if isinstance(node, BufferLoad) else _NOTHING
+        effect = isinstance(node, Call) and not (isinstance(node.op, Op) and node.op.is_pure)
+        for child in expr_children(node):
+            if type(child) in _LEAVES:
+                continue
+            more = self.loaded.get(child)
+            if more is None:
+                more = self._look(child)
+            if more:
+                found = found | more if found else more
+            effect = effect or child in self.effectful
+        self.loaded[node] = found
+        if effect:
+            self.effectful.add(node)
+        return found
+
+    def written(self, node: Stmt) -> list[Buffer]:
+        """Buffers that a statement itself writes: by stores, reductions, or calls with effects that get an address."""
+        if isinstance(node, BufferStore):
+            return [node.buffer]
+        out: list[Buffer] = list(node.results) if isinstance(node, AllReduce) else []
+        for value in own_exprs(node):
+            if self.has_effect(value):
+                out += _addressed(value)
+        return out
 
 
-def bodies(node: Stmt) -> list[Stmt]:
-    """The statements directly inside a statement, in order."""
-    out: list[Stmt] = []
-    for field in node._fields:
-        value = getattr(node, field)
-        if isinstance(value, Stmt):
-            out.append(value)
-        elif type(value) is tuple and value and isinstance(value[0], Stmt):
-            out += value
+def _addressed(value: Expr) -> list[Buffer]:
+    """Buffers whose address a call with effects is given."""
+    out: list[Buffer] = []
+    for call in effects(value):
+        for item in expr_post_order(call):
+            if isinstance(item, Call) and is_call(item, "address_of") and isinstance(item.args[0], BufferLoad):
+                out.append(item.args[0].buffer)
     return out
 
 
@@ -66,14 +92,50 @@ def effects(node: Expr) -> list[Call]:
     return [n for n in expr_post_order(node) if isinstance(n, Call) and not (isinstance(n.op, Op) and n.op.is_pure)]
 
 
-def written(node: Stmt) -> list[Buffer]:
-    """Buffers that a statement itself writes: stores, results of reductions, addresses given to calls with effects."""
-    if isinstance(node, BufferStore):
-        return [node.buffer]
-    out: list[Buffer] = list(node.results) if isinstance(node, AllReduce) else []
-    for value in own_exprs(node):
-        for call in effects(value):
-            for item in expr_post_order(call):
-                if isinstance(item, Call) and is_call(item, "address_of") and isinstance(item.args[0], BufferLoad):
-                    out.append(item.args[0].buffer)
+_Names = tuple[str, ...]
+
+
+class _Shapes(dict[type, tuple[_Names, _Names, _Names, _Names]]):
+    """Fields of each statement class: expressions, tuples of them, statements, tuples of those."""
+
+    def __missing__(self, cls: type[Stmt]) -> tuple[_Names, _Names, _Names, _Names]:
+        notes: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            notes |= base.__dict__.get("__annotations__", {})
+        fields = [f for f in cls._fields if f not in _BINDERS]
+
+        def of(*kinds: str) -> _Names:
+            return tuple([f for f in fields if notes[f] in kinds])
+
+        found = of("Expr", "Expr | None"), of("tuple[Expr, ...]"), of("Stmt", "Stmt | None"), of("tuple[Stmt, ...]")
+        self[cls] = found
+        return found
+
+
+_SHAPES: Final = _Shapes()
+
+
+def own_exprs(node: Stmt) -> list[Expr]:
+    """The expressions of a statement itself, those of nested statements left out."""
+    single, several, _, _ = _SHAPES[type(node)]
+    out: list[Expr] = []
+    for name in single:
+        value = getattr(node, name)
+        if value is not None:
+            out.append(value)
+    for name in several:
+        out += getattr(node, name)
+    return out
+
+
+def bodies(node: Stmt) -> list[Stmt]:
+    """The statements directly inside a statement, in order."""
+    _, _, single, several = _SHAPES[type(node)]
+    out: list[Stmt] = []
+    for name in single:
+        value = getattr(node, name)
+        if value is not None:
+            out.append(value)
+    for name in several:
+        out += getattr(node, name)
     return out

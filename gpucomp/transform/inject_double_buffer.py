@@ -21,7 +21,7 @@ from gpucomp.tir.stmt import (
     Stmt,
     seq,
 )
-from gpucomp.transform.accesses import Sources, bodies, effects, own_exprs, written
+from gpucomp.transform.accesses import Sources, bodies, own_exprs
 from gpucomp.transform.walk import TRUE, int_value
 
 _KEY = "double_buffer_scope"
@@ -117,10 +117,10 @@ class _Inject(Mutator):
         writes: list[Var] = []
         opaque = False
         for item in _statements(node):
-            writes += [b.data for b in written(item)]
+            writes += [b.data for b in self.sources.written(item)]
             for value in own_exprs(item):
                 reads.append(self.sources.loads(value))
-                opaque = opaque or bool(effects(value))
+                opaque = opaque or self.sources.has_effect(value)
             opaque = opaque or isinstance(item, AllReduce)
         return _Uses(frozenset[Var]().union(*reads), frozenset(writes), opaque)
 
@@ -159,7 +159,7 @@ class _Inject(Mutator):
             return -1
         count = 0
         for item in _statements(node):
-            used = var in [b.data for b in written(item)]
+            used = var in [b.data for b in self.sources.written(item)]
             count += used or any([var in self.sources.loads(e) for e in own_exprs(item)])
         return count
 

@@ -24,7 +24,7 @@ from gpucomp.tir.stmt import (
     Stmt,
     seq,
 )
-from gpucomp.transform.accesses import Sources, bodies, effects, own_exprs, written
+from gpucomp.transform.accesses import Sources, bodies, own_exprs
 from gpucomp.transform.walk import int_value
 
 
@@ -50,6 +50,7 @@ class _Finder(Mutator):
         super().__init__()
         self.active: dict[Var, None] = {}
         self.loops: dict[Var, None] = {}
+        self.sources = Sources()
 
     def expr(self, node: Expr) -> Expr:
         return node
@@ -73,7 +74,7 @@ class _Finder(Mutator):
         if extent <= 1:
             return substitute(body, {var: operators.const(0, var.dtype)}) if extent == 1 else NOOP
         self.loops[var] = None
-        return _Injector(var, extent, body, self.loops).run()
+        return _Injector(var, extent, body, self.loops, self.sources).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,11 @@ class _Facts:
 
 
 class _Injector(Mutator):
-    def __init__(self, var: Var, extent: int, body: Stmt, vthreads: dict[Var, None]) -> None:
+    def __init__(self, var: Var, extent: int, body: Stmt, vthreads: dict[Var, None], sources: Sources) -> None:
         super().__init__()
         self.var, self.extent, self.body, self.vthreads = var, extent, body, vthreads
-        self.sources = Sources()
+        self.sources = sources
+        self.own: dict[Stmt, frozenset[Var]] = {}
         self.facts: dict[Stmt, _Facts] = {}
         self.reduced: dict[Var, None] = {}
         self.sizes: dict[Var, Expr] = {}
@@ -112,7 +114,7 @@ class _Injector(Mutator):
         stack: list[tuple[Stmt, frozenset[Var]]] = [(self.body, frozenset())]
         while stack:
             node, context = stack.pop()
-            own = frozenset[Var]().union(*[self.sources.of(e) for e in own_exprs(node)])
+            own = self._own(node)
             if isinstance(node, Allocate):
                 owned[node.buffer_var] = None
             elif isinstance(node, LetStmt):
@@ -121,7 +123,7 @@ class _Injector(Mutator):
             elif isinstance(node, AllReduce):
                 self.reduced.update(dict.fromkeys([b.data for b in node.results]))
             inside = bodies(node)
-            flows += [(b.data, own | context) for b in written(node)]
+            flows += [(b.data, own | context) for b in self.sources.written(node)]
             if inside and not isinstance(node, (SeqStmt, LetStmt, Allocate)):
                 context = context | own
             stack += [(b, context) for b in inside]
@@ -132,18 +134,25 @@ class _Injector(Mutator):
                 return touched
             touched |= frozenset(more)
 
+    def _own(self, node: Stmt) -> frozenset[Var]:
+        """What the statement's own expressions depend on."""
+        done = self.own.get(node)
+        if done is None:
+            done = self.own[node] = frozenset[Var]().union(*[self.sources.of(e) for e in own_exprs(node)])
+        return done
+
     def _learn(self, node: Stmt) -> _Facts:
-        own = frozenset[Var]().union(*[self.sources.of(e) for e in own_exprs(node)])
-        writes = frozenset([b.data for b in written(node)])
+        own, exprs = self._own(node), own_exprs(node)
+        writes = frozenset([b.data for b in self.sources.written(node)])
         inside = [self._learn(b) for b in bodies(node)]
         here = not (own | writes).isdisjoint(self.touched)
         loop = isinstance(node, For) and node.loop_var not in self.vthreads
-        effect = any([effects(e) for e in own_exprs(node)]) or isinstance(node, AllReduce)
+        effect = any([self.sources.has_effect(e) for e in exprs]) or isinstance(node, AllReduce)
         facts = _Facts(
             here or any([f.some for f in inside]),
             all([f.every for f in inside]) if inside else here,
             not loop and not effect and all([f.straight for f in inside]),
-            frozenset[Var]().union(*[self.sources.loads(e) for e in own_exprs(node)], *[f.reads for f in inside]),
+            frozenset[Var]().union(*[self.sources.loads(e) for e in exprs], *[f.reads for f in inside]),
             writes.union(*[f.writes for f in inside]),
         )
         self.facts[node] = facts
@@ -177,7 +186,7 @@ class _Injector(Mutator):
         """True when the statement itself, not only one inside, depends on the virtual thread."""
         if isinstance(node, (SeqStmt, Allocate)):
             return False
-        return any([not self.sources.of(e).isdisjoint(self.touched) for e in own_exprs(node)])
+        return not self._own(node).isdisjoint(self.touched)
 
     def _exchanges(self, facts: _Facts) -> bool:
         """True when threads may pass data to each other: a barrier will stand between the write and the read."""

@@ -20,7 +20,7 @@ from gpucomp.tir.stmt import (
     Stmt,
     While,
 )
-from gpucomp.transform.accesses import Sources, bodies, own_exprs, written
+from gpucomp.transform.accesses import Sources, bodies, own_exprs
 from gpucomp.transform.walk import TRUE, int_value
 
 # Sharing shared memory costs a barrier between the two uses; small buffers are not worth one.
@@ -198,7 +198,7 @@ class _Plan:
 
     def _note(self, node: Stmt, place: _Place) -> None:
         """Record which memory the statement itself uses."""
-        used = dict.fromkeys([buffer.data for buffer in written(node)])
+        used = dict.fromkeys([buffer.data for buffer in self.sources.written(node)])
         for value in own_exprs(node):
             loads = self.sources.loads(value)
             if loads:
