@@ -101,6 +101,7 @@ class CEmitter(VectorText):
                 readonly = access.get(param) == "read"
                 alignment = alignments.get(param, max(1, element.bits // 8))
                 self.memory[param] = Memory(name, element, "global", alignment, readonly)
+                self.holds_integers = self.holds_integers or element.is_int
                 out.append(self.dialect.pointer_parameter(element, name, readonly, restrict))
             else:
                 self.vars[param] = name
@@ -182,7 +183,7 @@ class CEmitter(VectorText):
         is_zero = isinstance(node.min, IntImm) and node.min.value == 0
         end = node.extent if is_zero else e.Add(node.min, node.extent)
         self.begin(node.min, end)
-        first, last = self.text(node.min), self.text(end, PLUS)
+        first, last = self.index(node.min), self.index(end, PLUS)
         name = self.names.fresh(var.name)
         self.vars[var] = name
         if node.kind is ForKind.UNROLLED:
@@ -250,6 +251,7 @@ class CEmitter(VectorText):
             return
         element = node.dtype.element
         name = self.names.fresh(var.name)
+        self.holds_integers = self.holds_integers or element.is_int
         width = max(1, element.bits // 8)
         nbytes = size * width
         if space in ("shared", "shared.dyn"):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gpucomp.codegen.dialect import Dialect, Refusal, extension
+from gpucomp.codegen.dialect import Dialect, Refusal
 from gpucomp.codegen.names import Names
 from gpucomp.codegen.sharing import Sharing, plan
 from gpucomp.support.diagnostics import LowerError
@@ -23,8 +23,7 @@ from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, Var
-from gpucomp.tir.functor import Functor
-from gpucomp.tir.intrin import Op
+from gpucomp.tir.functor import Functor, expr_children
 
 Text = tuple[str, int]
 
@@ -90,7 +89,10 @@ class ExpressionText(Functor):
         self.pad = "  "
         self.memo: dict[Any, Text] = {}  # Any: expressions, and (expression,) for vector variables
         self.sharing: Sharing = plan()
+        self.holds_integers = False
         self._guards = 0
+        self._indexing = False
+        self._data: dict[Expr, bool] = {}
         self._root: tuple[list[str], dict[Any, Text], str] = (self.lines, self.memo, self.pad)
         self._types: dict[DType, str] = {}
 
@@ -120,8 +122,17 @@ class ExpressionText(Functor):
             return done
         if node in self.sharing.named:
             return self._named(node)
-        done = self.memo[node] = self._table[type(node)](self, node)
+        done = self._table[type(node)](self, node)
+        if not (self._indexing and self.holds_integers and self.is_data(node)):
+            self.memo[node] = done
         return done
+
+    def index(self, node: Expr, strength: int = ANY) -> str:
+        """Text of an expression that counts elements or iterations: such arithmetic does not overflow."""
+        saved, self._indexing = self._indexing, True
+        text = self.text(node, strength)
+        self._indexing = saved
+        return text
 
     def text(self, node: Expr, strength: int = ANY) -> str:
         """Text of a scalar expression, in parentheses where its surroundings bind more tightly."""
@@ -142,11 +153,12 @@ class ExpressionText(Functor):
         lines, memo, pad = self._root
         done = memo.get(key)
         if done is None:
-            here = self.lines, self.memo, self.pad, self._guards
+            here = self.lines, self.memo, self.pad, self._guards, self._indexing
+            self._indexing = False
             if self._guards and self.sharing.may_move(node):
                 (self.lines, self.memo, self.pad), self._guards = (lines, memo, pad), 0
             done = self.memo[key] = declare()
-            self.lines, self.memo, self.pad, self._guards = here
+            self.lines, self.memo, self.pad, self._guards, self._indexing = here
         self.memo[key] = done
         return done
 
@@ -272,9 +284,46 @@ class ExpressionText(Functor):
         return left + sign + right, strength
 
     def visit_add(self, node: e.Add) -> Text:
-        return self.fit(node.dtype, self.arithmetic(node))
+        kind = node.dtype
+        if self.wraps(node):
+            text, strength = self.unsigned(node)
+            return f"({self.value_type(kind)}){text if strength >= UNARY else f'({text})'}", UNARY
+        return self.fit(kind, self.arithmetic(node))
 
     visit_sub = visit_mul = visit_add
+
+    def wraps(self, node: Expr) -> bool:
+        """True for arithmetic on the user's integers, which wraps; C leaves it undefined for signed types."""
+        kind = node.dtype
+        if not self.holds_integers or type(node) not in _WRAPPING or not kind.is_int:
+            return False
+        if kind.bits < 32:
+            return kind == "uint16" and type(node) is e.Mul  # C computes it in int, which is too narrow
+        return kind.code == "int" and not self._indexing and self.is_data(node)
+
+    def is_data(self, node: Expr) -> bool:
+        """True when a value depends on what is in memory."""
+        done = self._data.get(node)
+        if done is None:
+            done = type(node) in _FROM_MEMORY or any([self.is_data(child) for child in expr_children(node)])
+            self._data[node] = done
+        return done
+
+    def unsigned(self, node: Expr) -> Text:
+        """The operator on unsigned operands; C converts the right one to the type of the left one."""
+        assert isinstance(node, e.BinaryOp)
+        sign, strength = _ARITHMETIC[type(node)]
+        kind = self.value_type(DType("uint64" if node.dtype.bits == 64 else "uint32"))
+        left, own = (
+            self.unsigned(node.a) if self._goes_on(node.a) else (f"({kind}){self.text(node.a, UNARY)}", UNARY)
+        )
+        right, right_own = self.unsigned(node.b) if self._goes_on(node.b) else self.visit(node.b)
+        left = left if own >= strength else f"({left})"
+        right = right if right_own > strength else f"({right})"
+        return left + sign + right, strength
+
+    def _goes_on(self, node: Expr) -> bool:
+        return type(node) in _WRAPPING and node not in self.sharing.named
 
     def visit_div(self, node: e.Div) -> Text:
         return self.fit(node.dtype, self.arithmetic(node))
@@ -373,7 +422,23 @@ class ExpressionText(Functor):
     def bind(self, var: Var, value: Expr) -> None:
         """Declare a scalar variable with its value."""
         text = self.text(value)
+        self._data[var] = self.is_data(value)
         self.vars[var] = self.constant(var.dtype, text, var.name)
+
+    def function(self, name: str, dtype: DType, args: tuple[Expr, ...]) -> Text:
+        """A mathematical function of operands of one type."""
+        kind = args[0].dtype.element
+        texts = [self.text(arg) for arg in args]
+        if kind not in NARROW_FLOATS:
+            return self.dialect.math(name, kind, texts), ATOM
+        value = self.dialect.math(name, FLOAT32, texts)
+        if name in _EXACT_FUNCTIONS or not dtype.is_float:
+            return value, ATOM
+        return self.dialect.round_to(dtype, value, FLOAT32), ATOM
+
+    def unsupported(self, operation: str, missing: str) -> Refusal:
+        """The error for something that the target cannot do."""
+        return Refusal(operation, missing)
 
     # -- memory -----------------------------------------------------------------------------------------------
 
@@ -392,7 +457,7 @@ class ExpressionText(Functor):
         memory = self.storage(buffer)
         if memory.single and memory.element is buffer.dtype:
             return memory.name
-        return f"{self.base(buffer)}[{self.text(indices[0])}]"
+        return f"{self.base(buffer)}[{self.index(indices[0])}]"
 
     def base(self, buffer: Buffer) -> str:
         """A pointer to elements of the buffer's type."""
@@ -410,137 +475,6 @@ class ExpressionText(Functor):
             raise LowerError(f"buffer {buffer.name} is used, but neither a parameter nor allocated")
         return memory
 
-    # -- calls ------------------------------------------------------------------------------------------------
-
-    def visit_call(self, node: e.Call) -> Text:
-        if not isinstance(node.op, Op):
-            raise LowerError(
-                f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module"
-            )
-        name = node.op.name[4:]
-        handler = _CALLS.get(name)
-        if handler is not None:
-            return handler(self, node)
-        return self.function(name, node.dtype, node.args)
-
-    def function(self, name: str, dtype: DType, args: tuple[Expr, ...]) -> Text:
-        """A mathematical function of operands of one type."""
-        kind = args[0].dtype.element
-        texts = [self.text(arg) for arg in args]
-        if kind not in NARROW_FLOATS:
-            return self.dialect.math(name, kind, texts), ATOM
-        value = self.dialect.math(name, FLOAT32, texts)
-        if name in _EXACT_FUNCTIONS or not dtype.is_float:
-            return value, ATOM
-        return self.dialect.round_to(dtype, value, FLOAT32), ATOM
-
-    def call_if_then_else(self, node: e.Call) -> Text:
-        condition, yes, no = node.args
-        return self.choose(self.value_type(node.dtype), self.visit(condition), yes, no)
-
-    def call_likely(self, node: e.Call) -> Text:
-        return self.visit(node.args[0])
-
-    def call_bitwise(self, node: e.Call) -> Text:
-        assert isinstance(node.op, Op)
-        sign, strength = _BITWISE[node.op.name[4:]]
-        return self.fit(
-            node.dtype, (self.text(node.args[0], UNARY) + sign + self.text(node.args[1], UNARY), strength)
-        )
-
-    def call_bitwise_not(self, node: e.Call) -> Text:
-        return self.fit(node.dtype, (f"~{self.text(node.args[0], UNARY)}", UNARY))
-
-    def call_reinterpret(self, node: e.Call) -> Text:
-        source, target = node.args[0].dtype, node.dtype
-        text = self.text(node.args[0])
-        if source in NARROW_FLOATS:
-            source, text = DType("uint16"), self.dialect.demote(source, text)
-        if target in NARROW_FLOATS:
-            return self.dialect.promote(target, f"({self.dialect.storage_type(target)})({text})"), ATOM
-        return self.dialect.reinterpret(target, source, text), UNARY
-
-    def call_clz(self, node: e.Call) -> Text:
-        source = node.args[0].dtype
-        if source.bits >= 32:
-            return self.dialect.math("clz", source, [self.text(node.args[0])]), ATOM
-        wide = operators.cast("uint32", operators.cast(f"uint{source.bits}", node.args[0]))
-        return f"{self.dialect.math('clz', wide.dtype, [self.text(wide)])} - {32 - source.bits}", PLUS
-
-    def call_popcount(self, node: e.Call) -> Text:
-        source = node.args[0].dtype
-        value = node.args[0]
-        if source.bits < 32:
-            value = operators.cast("uint32", operators.cast(f"uint{source.bits}", value))
-        return self.dialect.math("popcount", value.dtype, [self.text(value)]), ATOM
-
-    def call_extern(self, node: e.Call) -> Text:
-        name = node.args[0]
-        assert isinstance(name, e.StringImm)
-        if not name.value.replace("_", "a").isalnum() or name.value[0].isdigit():
-            raise LowerError(
-                f"{name.value!r} is no function name", hint="an external function needs a C identifier"
-            )
-        return f"{name.value}({', '.join([self.text(arg) for arg in node.args[1:]])})", ATOM
-
-    def call_address_of(self, node: e.Call) -> Text:
-        load = node.args[0]
-        if not isinstance(load, e.BufferLoad):
-            raise LowerError(f"address_of needs an element of a buffer, got {load}")
-        return self.address(load), PLUS
-
-    def address(self, load: e.BufferLoad) -> str:
-        """The address of an element (of the first lane, for a vector)."""
-        index = load.indices[0]
-        index = index.base if isinstance(index, e.Ramp) else index
-        if isinstance(index, IntImm) and index.value == 0:
-            return self.base(load.buffer)
-        return f"{self.base(load.buffer)} + {self.text(index, PLUS + 1)}"
-
-    def call_barrier(self, node: e.Call) -> Text:
-        scope = node.args[0] if node.args else e.StringImm("shared")
-        assert isinstance(scope, e.StringImm)
-        return self.dialect.barrier(scope.value), ATOM
-
-    def call_shuffle(self, node: e.Call) -> Text:
-        assert isinstance(node.op, Op)
-        mode = node.op.name.partition("shuffle_")[2] or "idx"
-        mask, value, lane, width = node.args
-        warp = extension(self.dialect, "shuffle", self.features)
-        text = warp.shuffle(mode, self.text(mask), self.text(value), self.text(lane), self.text(width))
-        kind = node.dtype
-        if kind.bits >= 32 or kind in NARROW_FLOATS:
-            return text, ATOM
-        return (f"{text} != 0", EQUAL) if kind is BOOL else (f"({self.value_type(kind)}){text}", UNARY)
-
-    def call_activemask(self, node: e.Call) -> Text:
-        return extension(self.dialect, "shuffle", self.features).activemask(), ATOM
-
-    def call_atomic_add(self, node: e.Call) -> Text:
-        place, value = node.args
-        load = place.args[0] if isinstance(place, e.Call) else place
-        if not isinstance(load, e.BufferLoad):
-            raise LowerError("atomic_add needs address_of(an element of a buffer)")
-        space = self.storage(load.buffer).space
-        return self.dialect.atomic_add(space, load.dtype, self.address(load), self.text(value)), ATOM
-
-    def call_prefetch(self, node: e.Call) -> Text:
-        load = node.args[0]
-        load = load.args[0] if isinstance(load, e.Call) and load.args else load
-        if not isinstance(load, e.BufferLoad):
-            raise LowerError("prefetch needs an element of a buffer")
-        return self.dialect.prefetch(self.storage(load.buffer).space, self.address(load)), ATOM
-
-    def call_nothing(self, node: e.Call) -> Text:
-        return "", ATOM
-
-    def call_ret(self, node: e.Call) -> Text:
-        return "return", ATOM
-
-    def unsupported(self, operation: str, missing: str) -> Refusal:
-        """The error for something that the target cannot do."""
-        return Refusal(operation, missing)
-
 
 _ARITHMETIC: Final[Mapping[type, tuple[str, int]]] = {
     e.Add: (" + ", PLUS),
@@ -549,6 +483,8 @@ _ARITHMETIC: Final[Mapping[type, tuple[str, int]]] = {
     e.Div: (" / ", MULTIPLY),
     e.Mod: (" % ", MULTIPLY),
 }
+_WRAPPING: Final = frozenset({e.Add, e.Sub, e.Mul})
+_FROM_MEMORY: Final = frozenset({e.BufferLoad, e.Shuffle})
 _COMPARISONS: Final[Mapping[type, tuple[str, int]]] = {
     e.EQ: (" == ", EQUAL),
     e.NE: (" != ", EQUAL),
@@ -556,31 +492,4 @@ _COMPARISONS: Final[Mapping[type, tuple[str, int]]] = {
     e.LE: (" <= ", ORDER),
     e.GT: (" > ", ORDER),
     e.GE: (" >= ", ORDER),
-}
-_BITWISE: Final = {
-    "shift_left": (" << ", SHIFT),
-    "shift_right": (" >> ", SHIFT),
-    "bitwise_and": (" & ", BIT_AND),
-    "bitwise_or": (" | ", BIT_OR),
-    "bitwise_xor": (" ^ ", BIT_XOR),
-}
-# Intrinsics that are no plain functions of operands of one type.
-_CALLS: Final[dict[str, Callable[[ExpressionText, e.Call], Text]]] = {
-    "if_then_else": ExpressionText.call_if_then_else,
-    "likely": ExpressionText.call_likely,
-    "bitwise_not": ExpressionText.call_bitwise_not,
-    "reinterpret": ExpressionText.call_reinterpret,
-    "clz": ExpressionText.call_clz,
-    "popcount": ExpressionText.call_popcount,
-    "call_extern": ExpressionText.call_extern,
-    "call_pure_extern": ExpressionText.call_extern,
-    "address_of": ExpressionText.call_address_of,
-    "barrier": ExpressionText.call_barrier,
-    "activemask": ExpressionText.call_activemask,
-    "atomic_add": ExpressionText.call_atomic_add,
-    "prefetch": ExpressionText.call_prefetch,
-    "assume": ExpressionText.call_nothing,
-    "ret": ExpressionText.call_ret,
-    **dict.fromkeys(("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"), ExpressionText.call_shuffle),
-    **dict.fromkeys(_BITWISE, ExpressionText.call_bitwise),
 }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gpucomp.arith.analyzer import Analyzer
+from gpucomp.codegen.calls import CallText
 from gpucomp.codegen.dialect import Dialect
 from gpucomp.codegen.expression import (
     ATOM,
@@ -17,7 +18,6 @@ from gpucomp.codegen.expression import (
     NARROW_FLOATS,
     PLUS,
     UNARY,
-    ExpressionText,
     Text,
 )
 from gpucomp.codegen.lanes import Parts
@@ -41,7 +41,7 @@ _VECTOR_FUNCTIONS: Final = frozenset(
 )
 
 
-class VectorText(ExpressionText):
+class VectorText(CallText):
     """Adds vectors to scalar expressions."""
 
     def __init__(self, dialect: Dialect, features: frozenset[str]) -> None:
@@ -171,7 +171,7 @@ class VectorText(ExpressionText):
         """The address of the element at a scalar index."""
         if isinstance(index, IntImm) and index.value == 0:
             return self.base(buffer)
-        return f"{self.base(buffer)} + {self.text(index, PLUS + 1)}"
+        return f"{self.base(buffer)} + {self.index(index, PLUS + 1)}"
 
     def _vector_choice(self, node: Expr) -> Text:
         condition = self.visit(_condition(node))
@@ -202,8 +202,11 @@ class VectorText(ExpressionText):
         """A scalar in storage form: narrow floats are rounded once, here."""
         kind = node.dtype
         if kind not in NARROW_FLOATS:
-            if kind.bits < 32 and isinstance(node, (e.Add, e.Sub, e.Mul)) and node not in self.sharing.named:
-                return self.arithmetic(node)[0]  # the store wraps
+            if isinstance(node, (e.Add, e.Sub, e.Mul)) and node not in self.sharing.named:
+                if self.wraps(node):
+                    return self.unsigned(node)[0]  # the store converts
+                if kind.bits < 32:
+                    return self.arithmetic(node)[0]
             return self.text(node)
         if node not in self.sharing.named:
             if isinstance(node, (e.Add, e.Sub, e.Mul, e.Div)):

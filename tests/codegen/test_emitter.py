@@ -676,3 +676,36 @@ def test_what_a_kernel_cannot_hold_is_an_error(build: Any, text: str) -> None:
     out = flat("out")
     func = per_thread(lambda tx: build(out, tx), out)
     assert text in refusal(func, CUDA)
+
+
+@pytest.mark.opencl
+def test_the_users_integers_wrap() -> None:
+    a = np.random.default_rng(0).integers(-(2**31), 2**31 - 1, 64).astype(np.int32)
+    b = np.roll(a, 1)
+    c = a.astype(np.uint16)
+    builds = [
+        lambda x, y, z: e.Select(x + 1 > x, op.const(1), op.const(0)),
+        lambda x, y, z: op.cast("int64", x * y + y * 3),
+        lambda x, y, z: op.truncdiv(x + y, op.const(2)) - x,
+        lambda x, y, z: z * z,
+        lambda x, y, z: op.absolute(x) + y,
+    ]
+    got = several(
+        builds, ["int32", "int32", "uint16"], ["int32", "int64", "int32", "uint16", "int32"], a, b, c
+    )
+    with np.errstate(over="ignore"):
+        total = a + b
+        wants = [a != 2**31 - 1, (a * b + b * 3).astype(np.int64)]
+        wants += [(total - np.fmod(total, 2)) // 2 - a, c * c, np.abs(a) + b]
+    for mine, want in zip(got, wants, strict=True):
+        np.testing.assert_array_equal(mine, want)
+
+
+def test_indices_that_come_from_memory_stay_plain() -> None:
+    out, a, index = flat("out"), flat("a"), flat("index", "int32")
+    func = per_thread(lambda tx: s.BufferStore(out, a[index[tx] * 4 + 1], (tx,)), out, a, index)
+    assert "out[threadIdx_x] = a[index_[threadIdx_x] * 4 + 1];" in body_of(images(func)["cuda"])
+    value = per_thread(lambda tx: s.BufferStore(index, index[tx] * 4 - 1, (tx,)), index)
+    assert "index_[threadIdx_x] = (unsigned int)index_[threadIdx_x] * 4 - 1;" in body_of(
+        images(value)["cuda"]
+    )

@@ -1,0 +1,174 @@
+"""Text of calls: mathematical functions, bit operations, barriers, exchanges between threads, atomics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from gpucomp.codegen.dialect import extension
+from gpucomp.codegen.expression import (
+    ATOM,
+    BIT_AND,
+    BIT_OR,
+    BIT_XOR,
+    EQUAL,
+    NARROW_FLOATS,
+    PLUS,
+    SHIFT,
+    UNARY,
+    ExpressionText,
+    Text,
+)
+from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.dtype import BOOL, DType
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir.expr import IntImm
+from gpucomp.tir.intrin import Op
+
+
+class CallText(ExpressionText):
+    """Adds calls to scalar expressions."""
+
+    def visit_call(self, node: e.Call) -> Text:
+        if not isinstance(node.op, Op):
+            raise LowerError(
+                f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module"
+            )
+        name = node.op.name[4:]
+        handler = _CALLS.get(name)
+        if handler is not None:
+            return handler(self, node)
+        return self.function(name, node.dtype, node.args)
+
+    def call_if_then_else(self, node: e.Call) -> Text:
+        condition, yes, no = node.args
+        return self.choose(self.value_type(node.dtype), self.visit(condition), yes, no)
+
+    def call_likely(self, node: e.Call) -> Text:
+        return self.visit(node.args[0])
+
+    def call_bitwise(self, node: e.Call) -> Text:
+        assert isinstance(node.op, Op)
+        sign, strength = _BITWISE[node.op.name[4:]]
+        return self.fit(
+            node.dtype, (self.text(node.args[0], UNARY) + sign + self.text(node.args[1], UNARY), strength)
+        )
+
+    def call_bitwise_not(self, node: e.Call) -> Text:
+        return self.fit(node.dtype, (f"~{self.text(node.args[0], UNARY)}", UNARY))
+
+    def call_reinterpret(self, node: e.Call) -> Text:
+        source, target = node.args[0].dtype, node.dtype
+        text = self.text(node.args[0])
+        if source in NARROW_FLOATS:
+            source, text = DType("uint16"), self.dialect.demote(source, text)
+        if target in NARROW_FLOATS:
+            return self.dialect.promote(target, f"({self.dialect.storage_type(target)})({text})"), ATOM
+        return self.dialect.reinterpret(target, source, text), UNARY
+
+    def call_clz(self, node: e.Call) -> Text:
+        source = node.args[0].dtype
+        if source.bits >= 32:
+            return self.dialect.math("clz", source, [self.text(node.args[0])]), ATOM
+        wide = operators.cast("uint32", operators.cast(f"uint{source.bits}", node.args[0]))
+        return f"{self.dialect.math('clz', wide.dtype, [self.text(wide)])} - {32 - source.bits}", PLUS
+
+    def call_popcount(self, node: e.Call) -> Text:
+        source = node.args[0].dtype
+        value = node.args[0]
+        if source.bits < 32:
+            value = operators.cast("uint32", operators.cast(f"uint{source.bits}", value))
+        return self.dialect.math("popcount", value.dtype, [self.text(value)]), ATOM
+
+    def call_extern(self, node: e.Call) -> Text:
+        name = node.args[0]
+        assert isinstance(name, e.StringImm)
+        if not name.value.replace("_", "a").isalnum() or name.value[0].isdigit():
+            raise LowerError(
+                f"{name.value!r} is no function name", hint="an external function needs a C identifier"
+            )
+        return f"{name.value}({', '.join([self.text(arg) for arg in node.args[1:]])})", ATOM
+
+    def call_address_of(self, node: e.Call) -> Text:
+        load = node.args[0]
+        if not isinstance(load, e.BufferLoad):
+            raise LowerError(f"address_of needs an element of a buffer, got {load}")
+        return self.address(load), PLUS
+
+    def address(self, load: e.BufferLoad) -> str:
+        """The address of an element (of the first lane, for a vector)."""
+        index = load.indices[0]
+        index = index.base if isinstance(index, e.Ramp) else index
+        if isinstance(index, IntImm) and index.value == 0:
+            return self.base(load.buffer)
+        return f"{self.base(load.buffer)} + {self.index(index, PLUS + 1)}"
+
+    def call_barrier(self, node: e.Call) -> Text:
+        scope = node.args[0] if node.args else e.StringImm("shared")
+        assert isinstance(scope, e.StringImm)
+        return self.dialect.barrier(scope.value), ATOM
+
+    def call_shuffle(self, node: e.Call) -> Text:
+        assert isinstance(node.op, Op)
+        mode = node.op.name.partition("shuffle_")[2] or "idx"
+        mask, value, lane, width = node.args
+        warp = extension(self.dialect, "shuffle", self.features)
+        text = warp.shuffle(mode, self.text(mask), self.text(value), self.text(lane), self.text(width))
+        kind = node.dtype
+        if kind.bits >= 32 or kind in NARROW_FLOATS:
+            return text, ATOM
+        return (f"{text} != 0", EQUAL) if kind is BOOL else (f"({self.value_type(kind)}){text}", UNARY)
+
+    def call_activemask(self, node: e.Call) -> Text:
+        return extension(self.dialect, "shuffle", self.features).activemask(), ATOM
+
+    def call_atomic_add(self, node: e.Call) -> Text:
+        place, value = node.args
+        load = place.args[0] if isinstance(place, e.Call) else place
+        if not isinstance(load, e.BufferLoad):
+            raise LowerError("atomic_add needs address_of(an element of a buffer)")
+        space = self.storage(load.buffer).space
+        return self.dialect.atomic_add(space, load.dtype, self.address(load), self.text(value)), ATOM
+
+    def call_prefetch(self, node: e.Call) -> Text:
+        load = node.args[0]
+        load = load.args[0] if isinstance(load, e.Call) and load.args else load
+        if not isinstance(load, e.BufferLoad):
+            raise LowerError("prefetch needs an element of a buffer")
+        return self.dialect.prefetch(self.storage(load.buffer).space, self.address(load)), ATOM
+
+    def call_nothing(self, node: e.Call) -> Text:
+        return "", ATOM
+
+    def call_ret(self, node: e.Call) -> Text:
+        return "return", ATOM
+
+
+_BITWISE: Final = {
+    "shift_left": (" << ", SHIFT),
+    "shift_right": (" >> ", SHIFT),
+    "bitwise_and": (" & ", BIT_AND),
+    "bitwise_or": (" | ", BIT_OR),
+    "bitwise_xor": (" ^ ", BIT_XOR),
+}
+# Intrinsics that are no plain functions of operands of one type.
+_CALLS: Final[dict[str, Callable[[CallText, e.Call], Text]]] = {
+    "if_then_else": CallText.call_if_then_else,
+    "likely": CallText.call_likely,
+    "bitwise_not": CallText.call_bitwise_not,
+    "reinterpret": CallText.call_reinterpret,
+    "clz": CallText.call_clz,
+    "popcount": CallText.call_popcount,
+    "call_extern": CallText.call_extern,
+    "call_pure_extern": CallText.call_extern,
+    "address_of": CallText.call_address_of,
+    "barrier": CallText.call_barrier,
+    "activemask": CallText.call_activemask,
+    "atomic_add": CallText.call_atomic_add,
+    "prefetch": CallText.call_prefetch,
+    "assume": CallText.call_nothing,
+    "ret": CallText.call_ret,
+    **dict.fromkeys(("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"), CallText.call_shuffle),
+    **dict.fromkeys(_BITWISE, CallText.call_bitwise),
+}
