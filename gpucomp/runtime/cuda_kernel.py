@@ -58,7 +58,8 @@ class Kernel:
         self._push = self._context.push
         self._pop = self._context.pop
         self._error: type[Exception] = driver.Error
-        self._allowed_shared = _DEFAULT_SHARED_LIMIT - spec.static_shared_bytes
+        self._static_shared = spec.static_shared_bytes
+        self._allowed_shared = _DEFAULT_SHARED_LIMIT - self._static_shared
         self._pack = packer(spec.arg_types)
         function: _DriverFunction = module.get_function(spec.name)
         self._function: _DriverFunction | None = function
@@ -102,7 +103,7 @@ class Kernel:
     def _allow_shared(self, shared_bytes: int) -> None:
         """More than 48 KiB has to be asked for, once per function."""
         driver = self._api.driver()
-        limit = self._api.attributes(self._index).max_shared_memory_per_block
+        limit = self._api.attributes(self._index).max_shared_memory_per_block - self._static_shared
         if shared_bytes > limit:
             raise DeviceError(
                 f"kernel {self._name} asks for {shared_bytes:,} bytes of shared memory, "

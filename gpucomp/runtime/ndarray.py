@@ -184,13 +184,24 @@ class NDArray:
             return values.astype(dtype)
         return values.copy() if copy else values
 
-    def __dlpack__(self, *, stream: int | None = None, **_unused: object) -> object:
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
         """A DLPack capsule of the same memory (cpu and cuda).
 
         On CUDA it waits for queued work, unless the consumer passes -1 as its stream.
         """
         if self.device.kind not in ("cpu", "cuda"):
             raise BufferError(f"memory of {self.device} cannot be exchanged through DLPack: copy it with numpy()")
+        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
+            raise BufferError(f"an array on {self.device} is not exported to another device: use copyto")
+        if copy:
+            return self.copyto(self.device).__dlpack__(stream=stream)
         if self.device.kind == "cuda" and stream != -1:
             self.device.sync()
         place = (self.device.device_type, self.device.index)
@@ -387,7 +398,10 @@ def from_dlpack(dltensor: SupportsDLPack) -> NDArray:
 
 def from_cuda_array_interface(source: object) -> NDArray | None:
     """An array that shares a CUDA array's memory; None when ``source`` has no usable CUDA array interface."""
-    interface: dict[str, Any] | None = getattr(source, "__cuda_array_interface__", None)
+    try:
+        interface: dict[str, Any] | None = getattr(source, "__cuda_array_interface__", None)
+    except (RuntimeError, TypeError, ValueError, KeyError):  # torch, for what the interface cannot express
+        return None
     if interface is None:
         return None
     try:

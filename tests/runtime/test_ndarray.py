@@ -212,6 +212,20 @@ def test_a_capsule_that_nobody_takes_is_released() -> None:
     assert len(dlpack._exported) == before
 
 
+def test_a_consumer_may_ask_for_a_copy_but_not_for_another_device() -> None:
+    array = nd.array(_values("int32"))
+    before = len(dlpack._exported)
+    copied = array.__dlpack__(copy=True)
+    (owner,) = [item[-1] for item in list(dlpack._exported.values())[before:]]
+    assert isinstance(owner, nd.NDArray)
+    assert owner is not array
+    np.testing.assert_array_equal(owner.numpy(), array.numpy())
+    del copied
+    assert array.__dlpack__(dl_device=(1, 0), max_version=(1, 0)) is not None
+    with pytest.raises(BufferError, match="not exported to another device"):
+        array.__dlpack__(dl_device=(2, 0))
+
+
 def test_memory_of_other_devices_is_not_exchanged() -> None:
     array = nd.array(_values("int32"), NULL)
     with pytest.raises(BufferError, match="cannot be exchanged through DLPack"):
@@ -232,6 +246,13 @@ def test_a_cuda_array_interface_is_taken_over_without_a_copy() -> None:
     assert (shared.shape, shared.dtype, shared.strides) == ((4, 3), "float16", (8, 1))
     assert (shared.address, shared.read_only, str(shared.device)) == (4096, True, "cuda(0)")
     assert nd.from_cuda_array_interface(object()) is None
+
+    class Refusing:
+        @property
+        def __cuda_array_interface__(self) -> object:
+            raise RuntimeError("requires grad")
+
+    assert nd.from_cuda_array_interface(Refusing()) is None
 
 
 def test_devices_survive_pickling_as_the_same_object() -> None:
