@@ -8,7 +8,7 @@ V. Volkov and J. Demmel, "Benchmarking GPUs to tune dense linear algebra", SC 20
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
@@ -45,6 +45,11 @@ class GemmTile:
         return self.m // (self.thread_m * self.vthread_m)
 
     @property
+    def shared_elements(self) -> int:
+        """Elements of both slabs, padding and second buffers included."""
+        return (self.m * (self.k + self.pad) + self.k * self.n) * (2 if self.double_buffer else 1)
+
+    @property
     def threads_n(self) -> int:
         """Threads along the columns."""
         return self.n // (self.thread_n * self.vthread_n)
@@ -55,20 +60,29 @@ MEDIUM = GemmTile(m=64, n=64, k=16, vthread_m=1, vthread_n=1)
 SMALL = GemmTile(m=32, n=32, k=16, thread_m=2, thread_n=2, vthread_m=1, vthread_n=1)
 
 
-def choose_tile(m: int | None, n: int | None, target: Target) -> GemmTile:
-    """The largest tile that still gives every multiprocessor of a big GPU work; symbolic sizes count as large."""
+def choose_tile(m: int | None, n: int | None, item_bytes: int, target: Target) -> GemmTile:
+    """The largest tile that still gives every multiprocessor of a big GPU work; symbolic sizes count as large.
+
+    Args:
+        m, n: extents of the result, None where symbolic.
+        item_bytes: size of an element of the operands.
+        target: whose limits bound the tile; a shallower slab is taken where shared memory is small.
+    """
+    tile = LARGE
     if target.max_num_threads < 256 or (m is not None and n is not None and m * n <= 256 * 256):
-        return SMALL
-    if m is not None and n is not None and (m * n) // (LARGE.m * LARGE.n) < 128:
-        return MEDIUM
-    return LARGE
+        tile = SMALL
+    elif m is not None and n is not None and (m * n) // (LARGE.m * LARGE.n) < 128:
+        tile = MEDIUM
+    while tile.shared_elements * item_bytes > target.max_shared_memory_per_block and tile.k > 4:
+        tile = replace(tile, k=tile.k // 2)
+    return tile
 
 
 def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = None) -> Schedule:
     """Schedule ``C = A @ B`` (any sizes, symbolic ones too) for the threads of a GPU."""
     (a, b), c = defn.inputs, defn.outputs[0]
     m, n = extent(c.shape[0]), extent(c.shape[1])
-    tile = tile or choose_tile(m, n, target)
+    tile = tile or choose_tile(m, n, a.dtype.nbytes, target)
     s = te.create_schedule(c.op)
     acc = s.cache_write(c, "local")
     a_shared, b_shared = s.cache_read(a, "shared", [acc]), s.cache_read(b, "shared", [acc])

@@ -11,14 +11,15 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void argmax_serial_kerne
   best_v0[blockIdx_x] = 2147483647;
   best_v1[blockIdx_x] = -3.4028235e+38f;
   for (int k = 0; k < 24; ++k) {
+    const int index_at = blockIdx_x * 24 + k;
     const float t = best_v1[blockIdx_x];
-    const float t_1 = value[blockIdx_x * 24 + k];
+    const float t_1 = value[index_at];
     const int t_2 = best_v0[blockIdx_x];
-    const int t_3 = index_[blockIdx_x * 24 + k];
+    const int t_3 = index_[index_at];
     const int best_v0_1 = t > t_1 || (t == t_1 && t_2 < t_3) ? t_2 : t_3;
     const float t_4 = best_v1[blockIdx_x];
-    const float t_5 = value[blockIdx_x * 24 + k];
-    const float best_v1_1 = t_4 > t_5 || (t_4 == t_5 && best_v0[blockIdx_x] < index_[blockIdx_x * 24 + k]) ? t_4 : t_5;
+    const float t_5 = value[index_at];
+    const float best_v1_1 = t_4 > t_5 || (t_4 == t_5 && best_v0[blockIdx_x] < index_[index_at]) ? t_4 : t_5;
     best_v0[blockIdx_x] = best_v0_1;
     best_v1[blockIdx_x] = best_v1_1;
   }

@@ -8,5 +8,6 @@ extern "C" __global__ void __launch_bounds__(4) awkward_names_kernel(
     float* __restrict__ v3rd_result) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  v3rd_result[blockIdx_x * 4 + threadIdx_x] = float_[blockIdx_x * 4 + threadIdx_x] + my_input[blockIdx_x * 4 + threadIdx_x];
+  const int v3rd_result_at = blockIdx_x * 4 + threadIdx_x;
+  v3rd_result[v3rd_result_at] = float_[v3rd_result_at] + my_input[v3rd_result_at];
 }

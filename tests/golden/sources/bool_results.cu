@@ -7,5 +7,6 @@ extern "C" __global__ void __launch_bounds__(8) bool_results_kernel(
     unsigned char* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  B[blockIdx_x * 8 + threadIdx_x] = A[blockIdx_x * 8 + threadIdx_x] > 0.25f;
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  B[B_at] = A[B_at] > 0.25f;
 }

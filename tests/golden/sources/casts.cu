@@ -7,6 +7,7 @@ extern "C" __global__ void __launch_bounds__(8) casts_kernel(
     float* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  const float t = A[blockIdx_x * 8 + threadIdx_x];
-  B[blockIdx_x * 8 + threadIdx_x] = (float)(int)(t * 100.0f) + t;
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  const float t = A[B_at];
+  B[B_at] = (float)(int)(t * 100.0f) + t;
 }

@@ -1,105 +1,88 @@
 // conv2d_1x5x9x6x3x1_float32_kernel
 // target: OpenCL C 1.2
 
-static inline int gc_floordiv_int32(int a, int b) {
-  int q = a / b;
-  return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-static inline int gc_floormod_int32(int a, int b) {
-  int r = a % b;
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
 // conv2d_1x5x9x6x3x1_float32_kernel: grid (4, 2, 1), block (16, 1, 1)
 __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1_float32_kernel(
     __global const float* restrict X,
     __global const float* restrict W,
     __global float* restrict Y) {
-  __local float pad[400] __attribute__((aligned(16)));
-  __local float W_shared[144] __attribute__((aligned(16)));
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
   const int blockIdx_y = (int)get_group_id(1);
+  __local float pad[200] __attribute__((aligned(16)));
+  __local float W_shared[72] __attribute__((aligned(16)));
+  const int at = (blockIdx_x >> 1) * 8;
+  const int at_1 = (blockIdx_x & 1) * 8;
+  const int X_at = (blockIdx_x >> 1) * 72;
+  const int pad_at = (threadIdx_x & 1) * 4;
+  const int X_at_1 = X_at + at_1;
+  const int pad_at_1 = (threadIdx_x >> 1) * 10 + pad_at;
+  const int at_2 = at_1 + pad_at;
+  const int Y_at = blockIdx_y * 324 + X_at + (threadIdx_x >> 1) * 9 + at_1 + pad_at;
   float Y_local[16];
   float pad_local[6];
   float W_shared_local[12];
-  if ((blockIdx_x >> 1) * 8 + (threadIdx_x >> 1) < 9) {
+  __attribute__((opencl_unroll_hint))
+  for (int f_c_init = 0; f_c_init < 2; ++f_c_init) {
     __attribute__((opencl_unroll_hint))
-    for (int f_c_init = 0; f_c_init < 2; ++f_c_init) {
+    for (int x_c_init = 0; x_c_init < 4; ++x_c_init) {
       __attribute__((opencl_unroll_hint))
       for (int vo = 0; vo < 2; ++vo) {
-        if (blockIdx_y * 2 + vo < 3) {
-          __attribute__((opencl_unroll_hint))
-          for (int x_c_init = 0; x_c_init < 4; ++x_c_init) {
-            if (x_c_init + (blockIdx_x & 1) * 8 + (threadIdx_x & 1) * 4 < 9) {
-              Y_local[f_c_init * 4 + x_c_init + vo * 8] = 0.0f;
-            }
-          }
-        }
+        Y_local[f_c_init * 4 + x_c_init + vo * 8] = 0.0f;
       }
     }
   }
-  for (int rc_outer = 0; rc_outer < 2; ++rc_outer) {
+  for (int rc_outer = 0; rc_outer < 3; ++rc_outer) {
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int b_ch_y_x_fused_outer_outer = 0; b_ch_y_x_fused_outer_outer < 25; ++b_ch_y_x_fused_outer_outer) {
-      const int t = b_ch_y_x_fused_outer_outer + gc_floordiv_int32(b_ch_y_x_fused_outer_outer * 6 + threadIdx_x, 10);
-      if (gc_floordiv_int32(t, 10) + rc_outer * 4 < 5 && gc_floormod_int32(t, 10) + (blockIdx_x >> 1) * 8 < 11 && gc_floormod_int32(b_ch_y_x_fused_outer_outer * 6 + threadIdx_x, 10) + (blockIdx_x & 1) * 8 < 11) {
-        const int t_1 = b_ch_y_x_fused_outer_outer + gc_floordiv_int32(b_ch_y_x_fused_outer_outer * 6 + threadIdx_x, 10);
-        const int t_2 = gc_floormod_int32(t_1, 10) + (blockIdx_x >> 1) * 8;
-        const int t_3 = gc_floormod_int32(b_ch_y_x_fused_outer_outer * 6 + threadIdx_x, 10);
-        const int t_4 = t_3 + (blockIdx_x & 1) * 8;
-        pad[b_ch_y_x_fused_outer_outer * 16 + threadIdx_x] = t_2 >= 1 && t_2 < 10 && t_4 >= 1 && t_4 < 10 ? X[gc_floordiv_int32(t_1, 10) * 81 + rc_outer * 324 + gc_floormod_int32(t_1, 10) * 9 + (blockIdx_x >> 1) * 72 + t_3 + (blockIdx_x & 1) * 8 - 10] : 0.0f;
+    for (int b_ch_y_x_fused_outer_outer = 0; b_ch_y_x_fused_outer_outer < 13; ++b_ch_y_x_fused_outer_outer) {
+      const int at_3 = b_ch_y_x_fused_outer_outer * 16 + threadIdx_x;
+      const int X_at_2 = b_ch_y_x_fused_outer_outer * 6 + threadIdx_x;
+      const int X_at_3 = X_at_2 % 10;
+      const int X_at_4 = b_ch_y_x_fused_outer_outer + X_at_2 / 10;
+      const int at_4 = at_1 + X_at_3;
+      const int X_at_5 = X_at_4 % 10;
+      const int X_at_6 = X_at_4 / 10;
+      const int at_5 = at + X_at_5;
+      if (at_3 < 200) {
+        pad[at_3] = X_at_6 + rc_outer * 2 < 5 && at_5 < 11 && at_4 < 11 ? (at_5 >= 1 && at_5 < 10 && at_4 >= 1 && at_4 < 10 ? X[X_at_1 + X_at_6 * 81 + rc_outer * 162 + X_at_5 * 9 + X_at_3 - 10] : 0.0f) : 0.0f;
       }
     }
-    for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 9; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
-      const int t_5 = ax0_ax1_ax2_ax3_fused_outer_outer + gc_floordiv_int32(ax0_ax1_ax2_ax3_fused_outer_outer * 2 + gc_floordiv_int32(ax0_ax1_ax2_ax3_fused_outer_outer + threadIdx_x, 3), 3);
-      if ((t_5 >> 2) + blockIdx_y * 4 < 6 && (t_5 & 3) + rc_outer * 4 < 5) {
-        W_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x] = W[((ax0_ax1_ax2_ax3_fused_outer_outer + gc_floordiv_int32(ax0_ax1_ax2_ax3_fused_outer_outer * 2 + gc_floordiv_int32(ax0_ax1_ax2_ax3_fused_outer_outer + threadIdx_x, 3), 3)) >> 2) * 45 + blockIdx_y * 180 + rc_outer * 36 + gc_floormod_int32(ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x, 36)];
+    for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 5; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
+      const int at_6 = ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x;
+      const int W_at = ax0_ax1_ax2_ax3_fused_outer_outer + (ax0_ax1_ax2_ax3_fused_outer_outer * 2 + (ax0_ax1_ax2_ax3_fused_outer_outer + threadIdx_x) / 3) / 3;
+      const int W_at_1 = W_at >> 1;
+      if (at_6 < 72) {
+        W_shared[at_6] = W_at_1 + blockIdx_y * 4 < 6 && (W_at & 1) + rc_outer * 2 < 5 ? W[W_at_1 * 45 + blockIdx_y * 180 + rc_outer * 18 + at_6 % 18] : 0.0f;
       }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int rc_inner = 0; rc_inner < 4; ++rc_inner) {
+    for (int rc_inner = 0; rc_inner < 2; ++rc_inner) {
       __attribute__((opencl_unroll_hint))
       for (int ry = 0; ry < 3; ++ry) {
-        if (rc_outer * 4 + rc_inner < 5 && (blockIdx_x >> 1) * 8 + (threadIdx_x >> 1) + ry < 11) {
-          __attribute__((opencl_unroll_hint))
-          for (int ax3 = 0; ax3 < 6; ++ax3) {
-            if (ax3 + (blockIdx_x & 1) * 8 + (threadIdx_x & 1) * 4 < 11) {
-              pad_local[ax3] = pad[rc_inner * 100 + (threadIdx_x >> 1) * 10 + ry * 10 + ax3 + (threadIdx_x & 1) * 4];
-            }
-          }
+        __attribute__((opencl_unroll_hint))
+        for (int ax3 = 0; ax3 < 6; ++ax3) {
+          pad_local[ax3] = pad[pad_at_1 + rc_inner * 100 + ry * 10 + ax3];
         }
-        if (rc_outer * 4 + rc_inner < 5) {
+        __attribute__((opencl_unroll_hint))
+        for (int ax0 = 0; ax0 < 2; ++ax0) {
           __attribute__((opencl_unroll_hint))
-          for (int ax0 = 0; ax0 < 2; ++ax0) {
+          for (int ax3_1 = 0; ax3_1 < 3; ++ax3_1) {
             __attribute__((opencl_unroll_hint))
             for (int vo_1 = 0; vo_1 < 2; ++vo_1) {
-              if (blockIdx_y * 2 + vo_1 < 3) {
-                __attribute__((opencl_unroll_hint))
-                for (int ax3_1 = 0; ax3_1 < 3; ++ax3_1) {
-                  W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared[ax0 * 36 + vo_1 * 72 + rc_inner * 9 + ry * 3 + ax3_1];
-                }
-              }
+              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared[ax0 * 18 + vo_1 * 36 + rc_inner * 9 + ry * 3 + ax3_1];
             }
           }
         }
-        if ((blockIdx_x >> 1) * 8 + (threadIdx_x >> 1) < 9 && rc_outer * 4 + rc_inner < 5) {
+        __attribute__((opencl_unroll_hint))
+        for (int rx = 0; rx < 3; ++rx) {
           __attribute__((opencl_unroll_hint))
-          for (int rx = 0; rx < 3; ++rx) {
+          for (int f_c = 0; f_c < 2; ++f_c) {
             __attribute__((opencl_unroll_hint))
-            for (int f_c = 0; f_c < 2; ++f_c) {
+            for (int x_c = 0; x_c < 4; ++x_c) {
               __attribute__((opencl_unroll_hint))
               for (int vo_2 = 0; vo_2 < 2; ++vo_2) {
-                if (blockIdx_y * 2 + vo_2 < 3) {
-                  __attribute__((opencl_unroll_hint))
-                  for (int x_c = 0; x_c < 4; ++x_c) {
-                    if (x_c + (blockIdx_x & 1) * 8 + (threadIdx_x & 1) * 4 < 9) {
-                      const int t_6 = f_c * 4 + x_c + vo_2 * 8;
-                      Y_local[t_6] = Y_local[t_6] + pad_local[x_c + rx] * W_shared_local[f_c * 3 + rx + vo_2 * 6];
-                    }
-                  }
-                }
+                const int Y_local_at = f_c * 4 + x_c + vo_2 * 8;
+                Y_local[Y_local_at] = Y_local[Y_local_at] + pad_local[x_c + rx] * W_shared_local[f_c * 3 + rx + vo_2 * 6];
               }
             }
           }
@@ -107,7 +90,7 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1
       }
     }
   }
-  if ((blockIdx_x >> 1) * 8 + (threadIdx_x >> 1) < 9) {
+  if (at + (threadIdx_x >> 1) < 9) {
     __attribute__((opencl_unroll_hint))
     for (int f_inner_inner_inner = 0; f_inner_inner_inner < 2; ++f_inner_inner_inner) {
       __attribute__((opencl_unroll_hint))
@@ -115,8 +98,8 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1
         if (blockIdx_y * 2 + vo_3 < 3) {
           __attribute__((opencl_unroll_hint))
           for (int x_inner_inner = 0; x_inner_inner < 4; ++x_inner_inner) {
-            if ((blockIdx_x & 1) * 8 + (threadIdx_x & 1) * 4 + x_inner_inner < 9) {
-              Y[blockIdx_y * 324 + vo_3 * 162 + f_inner_inner_inner * 81 + (blockIdx_x >> 1) * 72 + (threadIdx_x >> 1) * 9 + (blockIdx_x & 1) * 8 + (threadIdx_x & 1) * 4 + x_inner_inner] = Y_local[f_inner_inner_inner * 4 + x_inner_inner + vo_3 * 8];
+            if (at_2 + x_inner_inner < 9) {
+              Y[Y_at + vo_3 * 162 + f_inner_inner_inner * 81 + x_inner_inner] = Y_local[f_inner_inner_inner * 4 + x_inner_inner + vo_3 * 8];
             }
           }
         }

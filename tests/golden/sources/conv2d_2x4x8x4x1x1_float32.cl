@@ -6,10 +6,12 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_2x4x8x4x1x1
     __global const float* restrict X,
     __global const float* restrict W,
     __global float* restrict Y) {
+  const int blockIdx_z = (int)get_group_id(2);
+  const int threadIdx_x = (int)get_local_id(0);
   __local float X_shared[256] __attribute__((aligned(16)));
   __local float W_shared[16] __attribute__((aligned(16)));
-  const int threadIdx_x = (int)get_local_id(0);
-  const int blockIdx_z = (int)get_group_id(2);
+  const int X_at = blockIdx_z * 256 + threadIdx_x;
+  const int Y_at = blockIdx_z * 256 + threadIdx_x * 4;
   float Y_local[16];
   float X_shared_local[4];
   float W_shared_local[4];
@@ -24,7 +26,7 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_2x4x8x4x1x1
     }
   }
   for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 16; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
-    X_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x] = X[blockIdx_z * 256 + ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x];
+    X_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x] = X[X_at + ax0_ax1_ax2_ax3_fused_outer_outer * 16];
   }
   W_shared[threadIdx_x] = W[threadIdx_x];
   barrier(CLK_LOCAL_MEM_FENCE);
@@ -46,8 +48,8 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_2x4x8x4x1x1
       for (int x_c = 0; x_c < 4; ++x_c) {
         __attribute__((opencl_unroll_hint))
         for (int vo_2 = 0; vo_2 < 2; ++vo_2) {
-          const int t = f_c * 4 + x_c + vo_2 * 8;
-          Y_local[t] = Y_local[t] + X_shared_local[x_c] * W_shared_local[f_c + vo_2 * 2];
+          const int Y_local_at = f_c * 4 + x_c + vo_2 * 8;
+          Y_local[Y_local_at] = Y_local[Y_local_at] + X_shared_local[x_c] * W_shared_local[f_c + vo_2 * 2];
         }
       }
     }
@@ -58,7 +60,7 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_2x4x8x4x1x1
     for (int x_inner_inner = 0; x_inner_inner < 4; ++x_inner_inner) {
       __attribute__((opencl_unroll_hint))
       for (int vo_3 = 0; vo_3 < 2; ++vo_3) {
-        Y[blockIdx_z * 256 + vo_3 * 128 + f_inner_inner_inner * 64 + x_inner_inner + threadIdx_x * 4] = Y_local[f_inner_inner_inner * 4 + x_inner_inner + vo_3 * 8];
+        Y[Y_at + vo_3 * 128 + f_inner_inner_inner * 64 + x_inner_inner] = Y_local[f_inner_inner_inner * 4 + x_inner_inner + vo_3 * 8];
       }
     }
   }

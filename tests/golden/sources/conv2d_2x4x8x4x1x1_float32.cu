@@ -6,10 +6,12 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_2x4x8x4x1x1_float32_kern
     const float* __restrict__ X,
     const float* __restrict__ W,
     float* __restrict__ Y) {
+  const int blockIdx_z = (int)blockIdx.z;
+  const int threadIdx_x = (int)threadIdx.x;
   __shared__ __align__(16) float X_shared[256];
   __shared__ __align__(16) float W_shared[16];
-  const int threadIdx_x = (int)threadIdx.x;
-  const int blockIdx_z = (int)blockIdx.z;
+  const int X_at = blockIdx_z * 256 + threadIdx_x;
+  const int Y_at = blockIdx_z * 256 + threadIdx_x * 4;
   float Y_local[16];
   float X_shared_local[4];
   float W_shared_local[4];
@@ -24,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_2x4x8x4x1x1_float32_kern
     }
   }
   for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 16; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
-    X_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x] = X[blockIdx_z * 256 + ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x];
+    X_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x] = X[X_at + ax0_ax1_ax2_ax3_fused_outer_outer * 16];
   }
   W_shared[threadIdx_x] = W[threadIdx_x];
   __syncthreads();
@@ -46,8 +48,8 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_2x4x8x4x1x1_float32_kern
       for (int x_c = 0; x_c < 4; ++x_c) {
         #pragma unroll
         for (int vo_2 = 0; vo_2 < 2; ++vo_2) {
-          const int t = f_c * 4 + x_c + vo_2 * 8;
-          Y_local[t] = Y_local[t] + X_shared_local[x_c] * W_shared_local[f_c + vo_2 * 2];
+          const int Y_local_at = f_c * 4 + x_c + vo_2 * 8;
+          Y_local[Y_local_at] = Y_local[Y_local_at] + X_shared_local[x_c] * W_shared_local[f_c + vo_2 * 2];
         }
       }
     }
@@ -58,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_2x4x8x4x1x1_float32_kern
     for (int x_inner_inner = 0; x_inner_inner < 4; ++x_inner_inner) {
       #pragma unroll
       for (int vo_3 = 0; vo_3 < 2; ++vo_3) {
-        Y[blockIdx_z * 256 + vo_3 * 128 + f_inner_inner_inner * 64 + x_inner_inner + threadIdx_x * 4] = Y_local[f_inner_inner_inner * 4 + x_inner_inner + vo_3 * 8];
+        Y[Y_at + vo_3 * 128 + f_inner_inner_inner * 64 + x_inner_inner] = Y_local[f_inner_inner_inner * 4 + x_inner_inner + vo_3 * 8];
       }
     }
   }

@@ -21,11 +21,11 @@ extern "C" __global__ void __launch_bounds__(8) half_vectors_kernel(
     unsigned short* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  const int t = blockIdx_x * 32 + threadIdx_x * 4;
-  const ushort4 A_v = *(const ushort4*)(A + t);
+  const int B_at = blockIdx_x * 32 + threadIdx_x * 4;
+  const ushort4 A_v = *(const ushort4*)(A + B_at);
   const unsigned short lane = gc_f32_to_f16(gc_round_f16(gc_f16_to_f32(A_v.x) * 1.5f) + gc_f16_to_f32(A_v.x));
   const unsigned short lane_1 = gc_f32_to_f16(gc_round_f16(gc_f16_to_f32(A_v.y) * 1.5f) + gc_f16_to_f32(A_v.y));
   const unsigned short lane_2 = gc_f32_to_f16(gc_round_f16(gc_f16_to_f32(A_v.z) * 1.5f) + gc_f16_to_f32(A_v.z));
   const unsigned short lane_3 = gc_f32_to_f16(gc_round_f16(gc_f16_to_f32(A_v.w) * 1.5f) + gc_f16_to_f32(A_v.w));
-  *(ushort4*)(B + t) = make_ushort4(lane, lane_1, lane_2, lane_3);
+  *(ushort4*)(B + B_at) = make_ushort4(lane, lane_1, lane_2, lane_3);
 }

@@ -7,7 +7,7 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void int64_values_kernel
     __global long* restrict B) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  const int t = blockIdx_x * 16 + threadIdx_x * 2;
-  const long2 A_v = *(__global const long2*)(A + t);
-  *(__global long2*)(B + t) = A_v * A_v - (long2)(7L);
+  const int B_at = blockIdx_x * 16 + threadIdx_x * 2;
+  const long2 A_v = *(__global const long2*)(A + B_at);
+  *(__global long2*)(B + B_at) = A_v * A_v - (long2)(7L);
 }

@@ -17,6 +17,7 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void integer_division_ke
     __global int* restrict B) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  const int t = A[blockIdx_x * 8 + threadIdx_x];
-  B[blockIdx_x * 8 + threadIdx_x] = gc_floordiv_int32(t, 3) + gc_floormod_int32(t, 5) - t / 7 + t % 4;
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  const int t = A[B_at];
+  B[B_at] = (uint)gc_floordiv_int32(t, 3) + gc_floormod_int32(t, 5) - t / 7 + t % 4;
 }

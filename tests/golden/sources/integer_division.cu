@@ -17,6 +17,7 @@ extern "C" __global__ void __launch_bounds__(8) integer_division_kernel(
     int* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  const int t = A[blockIdx_x * 8 + threadIdx_x];
-  B[blockIdx_x * 8 + threadIdx_x] = gc_floordiv_int32(t, 3) + gc_floormod_int32(t, 5) - t / 7 + t % 4;
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  const int t = A[B_at];
+  B[B_at] = (unsigned int)gc_floordiv_int32(t, 3) + gc_floormod_int32(t, 5) - t / 7 + t % 4;
 }

@@ -7,7 +7,8 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void math_functions_kern
     __global float* restrict B) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  const float t = A[blockIdx_x * 8 + threadIdx_x];
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  const float t = A[B_at];
   const float t_1 = fabs(t);
-  B[blockIdx_x * 8 + threadIdx_x] = exp(t) + tanh(t) * sqrt(t_1) - log(t_1 + 1.0f);
+  B[B_at] = exp(t) + tanh(t) * sqrt(t_1) - log(t_1 + 1.0f);
 }

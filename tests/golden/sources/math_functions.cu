@@ -7,7 +7,8 @@ extern "C" __global__ void __launch_bounds__(8) math_functions_kernel(
     float* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  const float t = A[blockIdx_x * 8 + threadIdx_x];
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  const float t = A[B_at];
   const float t_1 = fabsf(t);
-  B[blockIdx_x * 8 + threadIdx_x] = expf(t) + tanhf(t) * sqrtf(t_1) - logf(t_1 + 1.0f);
+  B[B_at] = expf(t) + tanhf(t) * sqrtf(t_1) - logf(t_1 + 1.0f);
 }

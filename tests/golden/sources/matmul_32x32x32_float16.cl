@@ -8,10 +8,15 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_32x32x32_f
     __global const ushort* restrict A,
     __global const ushort* restrict B,
     __global float* restrict C) {
+  const int threadIdx_x = (int)get_local_id(0);
+  const int threadIdx_y = (int)get_local_id(1);
   __local ushort A_shared[640] __attribute__((aligned(16)));
   __local ushort B_shared[512] __attribute__((aligned(16)));
-  const int threadIdx_y = (int)get_local_id(1);
-  const int threadIdx_x = (int)get_local_id(0);
+  const int A_shared_at = (threadIdx_x & 3) * 4;
+  const int A_shared_at_1 = threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + A_shared_at;
+  const int A_at = threadIdx_y * 128 + (threadIdx_x >> 2) * 32 + A_shared_at;
+  const int B_shared_at = threadIdx_y * 64 + threadIdx_x * 4;
+  const int C_at = threadIdx_y * 64 + threadIdx_x * 2;
   float C_local[4];
   ushort A_shared_local[8];
   ushort B_shared_local[8];
@@ -25,8 +30,8 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_32x32x32_f
   for (int k_outer = 0; k_outer < 2; ++k_outer) {
     barrier(CLK_LOCAL_MEM_FENCE);
     if (threadIdx_y < 8) {
-      *(__local ushort4*)(A_shared + (threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + (threadIdx_x & 3) * 4)) = *(__global const ushort4*)(A + (threadIdx_y * 128 + (threadIdx_x >> 2) * 32 + (threadIdx_x & 3) * 4 + k_outer * 16));
-      *(__local ushort4*)(B_shared + (threadIdx_y * 64 + threadIdx_x * 4)) = *(__global const ushort4*)(B + (threadIdx_y * 64 + k_outer * 512 + threadIdx_x * 4));
+      *(__local ushort4*)(A_shared + A_shared_at_1) = *(__global const ushort4*)(A + (A_at + k_outer * 16));
+      *(__local ushort4*)(B_shared + B_shared_at) = *(__global const ushort4*)(B + (B_shared_at + k_outer * 512));
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
@@ -44,7 +49,8 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_32x32x32_f
         for (int i_c = 0; i_c < 2; ++i_c) {
           __attribute__((opencl_unroll_hint))
           for (int j_c = 0; j_c < 2; ++j_c) {
-            C_local[i_c * 2 + j_c] = C_local[i_c * 2 + j_c] + gc_f16_to_f32(A_shared_local[i_c * 4 + k_inner_inner]) * gc_f16_to_f32(B_shared_local[k_inner_inner * 2 + j_c]);
+            const int C_local_at = i_c * 2 + j_c;
+            C_local[C_local_at] = C_local[C_local_at] + gc_f16_to_f32(A_shared_local[i_c * 4 + k_inner_inner]) * gc_f16_to_f32(B_shared_local[k_inner_inner * 2 + j_c]);
           }
         }
       }
@@ -52,6 +58,6 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_32x32x32_f
   }
   __attribute__((opencl_unroll_hint))
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 2; ++i_inner_inner_inner) {
-    *(__global float2*)(C + (threadIdx_y * 64 + i_inner_inner_inner * 32 + threadIdx_x * 2)) = vload2(0, C_local + i_inner_inner_inner * 2);
+    *(__global float2*)(C + (C_at + i_inner_inner_inner * 32)) = vload2(0, C_local + i_inner_inner_inner * 2);
   }
 }

@@ -12,10 +12,15 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
     const unsigned short* __restrict__ A,
     const unsigned short* __restrict__ B,
     float* __restrict__ C) {
+  const int threadIdx_x = (int)threadIdx.x;
+  const int threadIdx_y = (int)threadIdx.y;
   __shared__ __align__(16) unsigned short A_shared[640];
   __shared__ __align__(16) unsigned short B_shared[512];
-  const int threadIdx_y = (int)threadIdx.y;
-  const int threadIdx_x = (int)threadIdx.x;
+  const int A_shared_at = (threadIdx_x & 3) * 4;
+  const int A_shared_at_1 = threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + A_shared_at;
+  const int A_at = threadIdx_y * 128 + (threadIdx_x >> 2) * 32 + A_shared_at;
+  const int B_shared_at = threadIdx_y * 64 + threadIdx_x * 4;
+  const int C_at = threadIdx_y * 64 + threadIdx_x * 2;
   float C_local[4];
   unsigned short A_shared_local[8];
   unsigned short B_shared_local[8];
@@ -29,8 +34,8 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
   for (int k_outer = 0; k_outer < 2; ++k_outer) {
     __syncthreads();
     if (threadIdx_y < 8) {
-      *(ushort4*)(A_shared + (threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + (threadIdx_x & 3) * 4)) = *(const ushort4*)(A + (threadIdx_y * 128 + (threadIdx_x >> 2) * 32 + (threadIdx_x & 3) * 4 + k_outer * 16));
-      *(ushort4*)(B_shared + (threadIdx_y * 64 + threadIdx_x * 4)) = *(const ushort4*)(B + (threadIdx_y * 64 + k_outer * 512 + threadIdx_x * 4));
+      *(ushort4*)(A_shared + A_shared_at_1) = *(const ushort4*)(A + (A_at + k_outer * 16));
+      *(ushort4*)(B_shared + B_shared_at) = *(const ushort4*)(B + (B_shared_at + k_outer * 512));
     }
     __syncthreads();
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
@@ -54,7 +59,8 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
         for (int i_c = 0; i_c < 2; ++i_c) {
           #pragma unroll
           for (int j_c = 0; j_c < 2; ++j_c) {
-            C_local[i_c * 2 + j_c] = C_local[i_c * 2 + j_c] + gc_f16_to_f32(A_shared_local[i_c * 4 + k_inner_inner]) * gc_f16_to_f32(B_shared_local[k_inner_inner * 2 + j_c]);
+            const int C_local_at = i_c * 2 + j_c;
+            C_local[C_local_at] = C_local[C_local_at] + gc_f16_to_f32(A_shared_local[i_c * 4 + k_inner_inner]) * gc_f16_to_f32(B_shared_local[k_inner_inner * 2 + j_c]);
           }
         }
       }
@@ -62,6 +68,6 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
   }
   #pragma unroll
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 2; ++i_inner_inner_inner) {
-    *(float2*)(C + (threadIdx_y * 64 + i_inner_inner_inner * 32 + threadIdx_x * 2)) = make_float2(C_local[i_inner_inner_inner * 2], C_local[i_inner_inner_inner * 2 + 1]);
+    *(float2*)(C + (C_at + i_inner_inner_inner * 32)) = make_float2(C_local[i_inner_inner_inner * 2], C_local[i_inner_inner_inner * 2 + 1]);
   }
 }

@@ -8,13 +8,13 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void rfactor_sum_kernel
   __local float reduce[16] __attribute__((aligned(16)));
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  float B_rf[1];
-  float B_all[1];
-  B_rf[0] = 0.0f;
+  float B_rf;
+  float B_all;
+  B_rf = 0.0f;
   for (int k_outer = 0; k_outer < 4; ++k_outer) {
-    B_rf[0] = B_rf[0] + A[blockIdx_x * 64 + k_outer * 16 + threadIdx_x];
+    B_rf = B_rf + A[blockIdx_x * 64 + k_outer * 16 + threadIdx_x];
   }
-  reduce[threadIdx_x] = B_rf[0];
+  reduce[threadIdx_x] = B_rf;
   barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 8) {
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 8];
@@ -32,8 +32,8 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void rfactor_sum_kernel
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  B_all[0] = reduce[0];
+  B_all = reduce[0];
   if (threadIdx_x == 0) {
-    B[blockIdx_x] = B_all[0];
+    B[blockIdx_x] = B_all;
   }
 }

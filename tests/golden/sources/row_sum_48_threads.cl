@@ -8,15 +8,15 @@ __kernel __attribute__((reqd_work_group_size(48, 1, 1))) void row_sum_48_threads
   __local float reduce[48] __attribute__((aligned(16)));
   const int threadIdx_x = (int)get_local_id(0);
   const int blockIdx_x = (int)get_group_id(0);
-  float B_part[1];
-  float B_all[1];
-  B_part[0] = 0.0f;
+  float B_part;
+  float B_all;
+  B_part = 0.0f;
   for (int k_outer = 0; k_outer < 2; ++k_outer) {
     if (k_outer * 48 + threadIdx_x < 50) {
-      B_part[0] = B_part[0] + A[blockIdx_x * 50 + k_outer * 48 + threadIdx_x];
+      B_part = B_part + A[blockIdx_x * 50 + k_outer * 48 + threadIdx_x];
     }
   }
-  reduce[threadIdx_x] = B_part[0];
+  reduce[threadIdx_x] = B_part;
   barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 16) {
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 32];
@@ -42,8 +42,8 @@ __kernel __attribute__((reqd_work_group_size(48, 1, 1))) void row_sum_48_threads
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  B_all[0] = reduce[0];
+  B_all = reduce[0];
   if (threadIdx_x == 0) {
-    B[blockIdx_x] = B_all[0];
+    B[blockIdx_x] = B_all;
   }
 }

@@ -8,15 +8,15 @@ extern "C" __global__ void __launch_bounds__(48) row_sum_48_threads_kernel(
   __shared__ __align__(16) float reduce[48];
   const int threadIdx_x = (int)threadIdx.x;
   const int blockIdx_x = (int)blockIdx.x;
-  float B_part[1];
-  float B_all[1];
-  B_part[0] = 0.0f;
+  float B_part;
+  float B_all;
+  B_part = 0.0f;
   for (int k_outer = 0; k_outer < 2; ++k_outer) {
     if (k_outer * 48 + threadIdx_x < 50) {
-      B_part[0] = B_part[0] + A[blockIdx_x * 50 + k_outer * 48 + threadIdx_x];
+      B_part = B_part + A[blockIdx_x * 50 + k_outer * 48 + threadIdx_x];
     }
   }
-  reduce[threadIdx_x] = B_part[0];
+  reduce[threadIdx_x] = B_part;
   __syncthreads();
   if (threadIdx_x < 16) {
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 32];
@@ -42,8 +42,8 @@ extern "C" __global__ void __launch_bounds__(48) row_sum_48_threads_kernel(
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
   }
   __syncthreads();
-  B_all[0] = reduce[0];
+  B_all = reduce[0];
   if (threadIdx_x == 0) {
-    B[blockIdx_x] = B_all[0];
+    B[blockIdx_x] = B_all;
   }
 }

@@ -10,15 +10,15 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void softmax_5x50_float
   __local float row_sum[1];
   const int threadIdx_x = (int)get_local_id(0);
   const int blockIdx_x = (int)get_group_id(0);
-  float row_max_part[1];
-  float row_max_all[1];
-  row_max_part[0] = -INFINITY;
+  float row_max_part;
+  float row_max_all;
+  row_max_part = -INFINITY;
   for (int k_outer = 0; k_outer < 2; ++k_outer) {
     if (k_outer * 32 + threadIdx_x < 50) {
-      row_max_part[0] = fmax(row_max_part[0], A[blockIdx_x * 50 + k_outer * 32 + threadIdx_x]);
+      row_max_part = fmax(row_max_part, A[blockIdx_x * 50 + k_outer * 32 + threadIdx_x]);
     }
   }
-  reduce[threadIdx_x] = row_max_part[0];
+  reduce[threadIdx_x] = row_max_part;
   barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 16) {
     reduce[threadIdx_x] = fmax(reduce[threadIdx_x], reduce[threadIdx_x + 16]);
@@ -40,19 +40,18 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void softmax_5x50_float
     reduce[threadIdx_x] = fmax(reduce[threadIdx_x], reduce[threadIdx_x + 1]);
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  row_max_all[0] = reduce[0];
+  row_max_all = reduce[0];
   if (threadIdx_x == 0) {
-    row_max[0] = row_max_all[0];
+    row_max[0] = row_max_all;
   }
-  row_max_part[0] = 0.0f;
+  row_max_part = 0.0f;
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int k_outer_1 = 0; k_outer_1 < 2; ++k_outer_1) {
     if (k_outer_1 * 32 + threadIdx_x < 50) {
-      row_max_part[0] = row_max_part[0] + exp(A[blockIdx_x * 50 + k_outer_1 * 32 + threadIdx_x] - row_max[0]);
+      row_max_part = row_max_part + exp(A[blockIdx_x * 50 + k_outer_1 * 32 + threadIdx_x] - row_max[0]);
     }
   }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  reduce[threadIdx_x] = row_max_part[0];
+  reduce[threadIdx_x] = row_max_part;
   barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 16) {
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 16];
@@ -74,15 +73,15 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void softmax_5x50_float
     reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  row_max_all[0] = reduce[0];
+  row_max_all = reduce[0];
   if (threadIdx_x == 0) {
-    row_sum[0] = row_max_all[0];
+    row_sum[0] = row_max_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int j_outer = 0; j_outer < 2; ++j_outer) {
+    const int B_at = blockIdx_x * 50 + j_outer * 32 + threadIdx_x;
     if (j_outer * 32 + threadIdx_x < 50) {
-      const int t = blockIdx_x * 50 + j_outer * 32 + threadIdx_x;
-      B[t] = exp(A[t] - row_max[0]) / row_sum[0];
+      B[B_at] = exp(A[B_at] - row_max[0]) / row_sum[0];
     }
   }
 }

@@ -7,8 +7,9 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void two_kernels_kernel
     __global float* restrict B) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  if (blockIdx_x * 16 + threadIdx_x < 40) {
-    B[blockIdx_x * 16 + threadIdx_x] = A[blockIdx_x * 16 + threadIdx_x] * 3.0f;
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < 40) {
+    B[at] = A[at] * 3.0f;
   }
 }
 
@@ -18,7 +19,8 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void two_kernels_kernel
     __global const float* restrict B) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  if (blockIdx_x * 16 + threadIdx_x < 39) {
-    C[blockIdx_x * 16 + threadIdx_x] = B[blockIdx_x * 16 + threadIdx_x] - B[blockIdx_x * 16 + threadIdx_x + 1];
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < 39) {
+    C[at] = B[at] - B[at + 1];
   }
 }

@@ -7,8 +7,9 @@ extern "C" __global__ void __launch_bounds__(16) two_kernels_kernel(
     float* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  if (blockIdx_x * 16 + threadIdx_x < 40) {
-    B[blockIdx_x * 16 + threadIdx_x] = A[blockIdx_x * 16 + threadIdx_x] * 3.0f;
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < 40) {
+    B[at] = A[at] * 3.0f;
   }
 }
 
@@ -18,7 +19,8 @@ extern "C" __global__ void __launch_bounds__(16) two_kernels_kernel_1(
     const float* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  if (blockIdx_x * 16 + threadIdx_x < 39) {
-    C[blockIdx_x * 16 + threadIdx_x] = B[blockIdx_x * 16 + threadIdx_x] - B[blockIdx_x * 16 + threadIdx_x + 1];
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < 39) {
+    C[at] = B[at] - B[at + 1];
   }
 }

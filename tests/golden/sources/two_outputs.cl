@@ -9,8 +9,9 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void two_outputs_kernel
     __global float* restrict pair_v1) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  if (blockIdx_x * 16 + threadIdx_x < 30) {
-    pair_v0[blockIdx_x * 16 + threadIdx_x] = fmin(A[blockIdx_x * 16 + threadIdx_x], B[blockIdx_x * 16 + threadIdx_x]);
-    pair_v1[blockIdx_x * 16 + threadIdx_x] = fmax(A[blockIdx_x * 16 + threadIdx_x], B[blockIdx_x * 16 + threadIdx_x]);
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < 30) {
+    pair_v0[at] = fmin(A[at], B[at]);
+    pair_v1[at] = fmax(A[at], B[at]);
   }
 }

@@ -9,8 +9,9 @@ extern "C" __global__ void __launch_bounds__(16) two_outputs_kernel(
     float* __restrict__ pair_v1) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  if (blockIdx_x * 16 + threadIdx_x < 30) {
-    pair_v0[blockIdx_x * 16 + threadIdx_x] = fminf(A[blockIdx_x * 16 + threadIdx_x], B[blockIdx_x * 16 + threadIdx_x]);
-    pair_v1[blockIdx_x * 16 + threadIdx_x] = fmaxf(A[blockIdx_x * 16 + threadIdx_x], B[blockIdx_x * 16 + threadIdx_x]);
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < 30) {
+    pair_v0[at] = fminf(A[at], B[at]);
+    pair_v1[at] = fmaxf(A[at], B[at]);
   }
 }

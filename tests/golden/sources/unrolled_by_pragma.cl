@@ -7,13 +7,15 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void unrolled_by_pragma_
     __global float* restrict B) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  B[blockIdx_x * 8 + threadIdx_x] = -INFINITY;
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 1]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 2]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 3]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 4]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 5]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 6]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmax(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 7]);
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  const int A_at = blockIdx_x * 64 + threadIdx_x * 8;
+  B[B_at] = -INFINITY;
+  B[B_at] = fmax(B[B_at], A[A_at]);
+  B[B_at] = fmax(B[B_at], A[A_at + 1]);
+  B[B_at] = fmax(B[B_at], A[A_at + 2]);
+  B[B_at] = fmax(B[B_at], A[A_at + 3]);
+  B[B_at] = fmax(B[B_at], A[A_at + 4]);
+  B[B_at] = fmax(B[B_at], A[A_at + 5]);
+  B[B_at] = fmax(B[B_at], A[A_at + 6]);
+  B[B_at] = fmax(B[B_at], A[A_at + 7]);
 }

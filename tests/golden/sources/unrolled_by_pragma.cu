@@ -7,13 +7,15 @@ extern "C" __global__ void __launch_bounds__(8) unrolled_by_pragma_kernel(
     float* __restrict__ B) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  B[blockIdx_x * 8 + threadIdx_x] = -__int_as_float(0x7f800000);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 1]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 2]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 3]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 4]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 5]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 6]);
-  B[blockIdx_x * 8 + threadIdx_x] = fmaxf(B[blockIdx_x * 8 + threadIdx_x], A[blockIdx_x * 64 + threadIdx_x * 8 + 7]);
+  const int B_at = blockIdx_x * 8 + threadIdx_x;
+  const int A_at = blockIdx_x * 64 + threadIdx_x * 8;
+  B[B_at] = -__int_as_float(0x7f800000);
+  B[B_at] = fmaxf(B[B_at], A[A_at]);
+  B[B_at] = fmaxf(B[B_at], A[A_at + 1]);
+  B[B_at] = fmaxf(B[B_at], A[A_at + 2]);
+  B[B_at] = fmaxf(B[B_at], A[A_at + 3]);
+  B[B_at] = fmaxf(B[B_at], A[A_at + 4]);
+  B[B_at] = fmaxf(B[B_at], A[A_at + 5]);
+  B[B_at] = fmaxf(B[B_at], A[A_at + 6]);
+  B[B_at] = fmaxf(B[B_at], A[A_at + 7]);
 }

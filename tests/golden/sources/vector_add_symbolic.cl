@@ -9,7 +9,8 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void vector_add_symboli
     const int n) {
   const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
-  if (blockIdx_x * 16 + threadIdx_x < n) {
-    C[blockIdx_x * 16 + threadIdx_x] = A[blockIdx_x * 16 + threadIdx_x] + B[blockIdx_x * 16 + threadIdx_x];
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < n) {
+    C[at] = A[at] + B[at];
   }
 }

@@ -9,7 +9,8 @@ extern "C" __global__ void __launch_bounds__(16) vector_add_symbolic_kernel(
     const int n) {
   const int blockIdx_x = (int)blockIdx.x;
   const int threadIdx_x = (int)threadIdx.x;
-  if (blockIdx_x * 16 + threadIdx_x < n) {
-    C[blockIdx_x * 16 + threadIdx_x] = A[blockIdx_x * 16 + threadIdx_x] + B[blockIdx_x * 16 + threadIdx_x];
+  const int at = blockIdx_x * 16 + threadIdx_x;
+  if (at < n) {
+    C[at] = A[at] + B[at];
   }
 }
