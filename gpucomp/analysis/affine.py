@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -89,10 +90,13 @@ class AffineForms:
         low, high = self.interval(rest)
         if low >= 0 and high < d:
             return Affine({a: c // d for a, c in whole.terms.items()}, whole.const // d) if quotient else rest
-        base = self.expression(rest)
-        divisor = operators.const(d, base.dtype)
+        # (g y + r) % (g m) is g (y % m) + r, where 0 <= r < g; the quotient needs y and m only.
+        g = math.gcd(d, *rest.terms.values())
+        inner = Affine({a: c // g for a, c in rest.terms.items()}, rest.const // g)
+        base = self.expression(inner)
+        divisor = operators.const(d // g, base.dtype)
         if not quotient:
-            return Affine({e.FloorMod(base, divisor): 1}, 0)
+            return Affine({e.FloorMod(base, divisor): g}, rest.const % g)
         outer = Affine({a: c // d for a, c in whole.terms.items()}, whole.const // d)
         return outer.plus(Affine({e.FloorDiv(base, divisor): 1}, 0))
 

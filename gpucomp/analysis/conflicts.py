@@ -71,6 +71,7 @@ class Conflicts:
         self.forms = AffineForms(ranges)
         self._primed: dict[Var, Var] = {}
         self._gaps: dict[Carried, Var] = {}
+        self._before: dict[Var, Var] = {}
         self._answers: dict[tuple[Access, Access, Carried | None], bool] = {}
 
     def bind(self, var: Var, low: int, high: int) -> None:
@@ -92,8 +93,6 @@ class Conflicts:
         """True if ``a``, and then ``b`` of another thread, may meet in one element that one of them writes."""
         if a.data is not b.data or a.kind == b.kind != "write":
             return False
-        if carried is not None and a.stmt is b.stmt and a.kind == b.kind:
-            return False  # one store that writes an element twice writes the same there, or no barrier would help
         if a.index is None or b.index is None:
             return True
         key = (a, b, carried)
@@ -115,7 +114,10 @@ class Conflicts:
             step: Expr = operators.const(1, carried.var.dtype)
             if carried.most > 1:
                 step = self._gap(carried)
-            rename[carried.var] = operators.add(carried.var, step)
+            # Both iterations exist, so the earlier one is not the last.
+            now = self._earlier(carried.var)
+            first = substitute(first, {carried.var: now})
+            rename[carried.var] = rename[now] = operators.add(now, step)
         second = substitute(second, rename)
         for case in self._cases(first, second, a.inner):
             if self._meets(a, b, substitute(first, case), substitute(second, case), rename):
@@ -136,6 +138,15 @@ class Conflicts:
         if found is None:
             found = self._primed[var] = Var(var.name + "'", var.dtype)
         self.ranges[found] = self.ranges.get(var, ANY)
+        return found
+
+    def _earlier(self, var: Var) -> Var:
+        """The loop variable in the earlier of two iterations."""
+        found = self._before.get(var)
+        if found is None:
+            found = self._before[var] = Var(var.name, var.dtype)
+        low, high = self.ranges.get(var, ANY)
+        self.ranges[found] = (low, high - 1)
         return found
 
     def _gap(self, carried: Carried) -> Var:
@@ -183,8 +194,7 @@ class Conflicts:
                 other = self._prime(var)
                 ranges[other] = _cut(ranges.get(other, ANY), limit)
         x, y = forms.form(first), forms.form(second)
-        low, high = forms.interval(x.plus(y, -1))
-        if low > 0 or high < 0:
+        if apart(forms, x.plus(y, -1)):
             return False
         equal: dict[Expr, None] = {}
         self._resolve(forms, x, y, rename, equal)
@@ -240,6 +250,19 @@ class Conflicts:
             twin, c = next(iter(form.terms.items()))
             return twin if c == 1 else None
         return None
+
+
+def apart(forms: AffineForms, difference: Affine) -> bool:
+    """True if a difference is never zero, by its interval or modulo one of its factors."""
+    low, high = forms.interval(difference)
+    if low > 0 or high < 0:
+        return True
+    for g in sorted({abs(c) for c in difference.terms.values()} - {1}):
+        rest = Affine({a: c for a, c in difference.terms.items() if c % g}, difference.const)
+        low, high = forms.interval(rest)
+        if -(-low // g) * g > high:  # no multiple of g in [low, high]
+            return True
+    return False
 
 
 def _vars(names: frozenset[Var], node: Expr) -> list[Var]:
