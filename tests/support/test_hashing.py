@@ -41,9 +41,7 @@ def test_dataclasses_hash_by_type_name_and_fields() -> None:
 
 
 def test_the_digest_is_the_same_in_another_process() -> None:
-    code = (
-        "from gpucomp.support.hashing import digest; print(digest('kernel', {'a': {1, 2}, 'b': (1.5, None)}))"
-    )
+    code = "from gpucomp.support.hashing import digest; print(digest('kernel', {'a': {1, 2}, 'b': (1.5, None)}))"
     outputs = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                        env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}).stdout.strip()
