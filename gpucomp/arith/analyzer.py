@@ -131,23 +131,27 @@ class Analyzer(Linear):
         if self._replace_binding(target, interval, override):
             self._known[target] = interval
 
+    def declare_data(self, var: Var) -> None:
+        """Say that ``var`` holds a loaded value: arithmetic on it may wrap, which index arithmetic does not."""
+        if var in self._met:
+            self._forget()
+            self._data.clear()
+        self._data[var] = self._met_data = True
+
     def _add_fact(self, fact: Form) -> None:
         """Record that a sum is >= 0."""
-        self._facts.append(fact)
+        self._facts = [*self._facts, fact]
         for atom in fact[0]:
-            self._facts_of.setdefault(atom, []).append(fact)
+            self._facts_of[atom] = [*self._facts_of.get(atom, ()), fact]
 
     def _drop_facts(self, var: Var) -> None:
-        stale = self._facts_of.get(var)
-        if stale:
-            self._facts = [f for f in self._facts if var not in f[0]]
-            self._index_facts()
-
-    def _index_facts(self) -> None:
-        self._facts_of = {}
-        for fact in self._facts:
-            for atom in fact[0]:
-                self._facts_of.setdefault(atom, []).append(fact)
+        """Forget what was said about a variable that now stands for something else."""
+        kept = [f for f in self._facts if not any([var in free_vars(t) for t in f[0]])]
+        if len(kept) == len(self._facts):
+            return
+        self._facts, self._facts_of = [], {}
+        for fact in kept:
+            self._add_fact(fact)
 
     @contextmanager
     def constraint_scope(self, condition: ExprLike) -> Generator[None]:
@@ -160,8 +164,14 @@ class Analyzer(Linear):
 
     def enter_constraint(self, condition: ExprLike) -> Any:
         """Start a scope in which ``condition`` holds; give the result to :meth:`exit_constraint`."""
-        simple = self.simplify(operators.convert(condition))
+        node = operators.convert(condition)
+        if node.depth > _DEEP:
+            ensure_recursion(node.depth)
         saved = {name: getattr(self, name) for name in _SCOPED}
+        try:
+            simple = self._simp(node)
+        except Impure:
+            return saved  # it may come out differently the next time
         if type(simple) is IntImm:
             return saved
         affected = self._reach(simple)
@@ -169,8 +179,7 @@ class Analyzer(Linear):
         self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, dict(self._met)
         self._known, self._congruent = dict(self._known), dict(self._congruent)
         self._bound_to, self._replaced = dict(self._bound_to), dict(self._replaced)
-        self._facts = list(self._facts)
-        self._index_facts()
+        self._facts_of = dict(self._facts_of)
         for item in operands(e.And, simple):
             self._assume(strip_likely(item))
         return saved
@@ -183,16 +192,12 @@ class Analyzer(Linear):
         self._met.update(met)
 
     def _reach(self, condition: Expr) -> frozenset[Var]:
-        """Variables about which the condition may tell something, also by way of known facts."""
+        """Variables that expressions must mention for their answers to be worked out afresh.
+
+        Facts may carry a condition to further variables; answers about those stay right, though they might be
+        sharper.
+        """
         reach = free_vars(condition)
-        grown = True
-        while grown and self._facts:
-            grown = False
-            for fact, _ in self._facts:
-                touched: frozenset[Var] = frozenset().union(*[free_vars(t) for t in fact])
-                if not touched <= reach and not touched.isdisjoint(reach):
-                    reach |= touched
-                    grown = True
         for var, value in self._replaced.items():
             if not reach.isdisjoint(free_vars(value)):
                 reach |= {var}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpucomp.arith.compare import Compare
 from gpucomp.arith.simplify import Simplify, boolean
 from gpucomp.arith.state import Node
 from gpucomp.tir import expr as e
@@ -32,7 +33,7 @@ def operands(kind: type[e.BinaryOp], node: Expr) -> list[Expr]:
     return out
 
 
-class Logic(Simplify):
+class Logic(Compare):
     """Adds :meth:`_logical`."""
 
     def _logical(self, node: e.BinaryOp) -> Expr:

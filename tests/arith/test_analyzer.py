@@ -7,7 +7,8 @@ import pytest
 from gpucomp.arith import Analyzer, ConstIntBound, IntervalSet, ModularSet
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.tir import expr as e
-from gpucomp.tir import operators
+from gpucomp.tir import intrin, operators
+from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import CommReducer, Expr, IntImm, IterVar, Range, Reduce, SizeVar, Var
 
 
@@ -214,3 +215,23 @@ def test_the_three_simplifiers_agree() -> None:
     x = Var("x")
     node: Expr = x // 4 * 4 + x % 4 + 0
     assert analyzer.rewrite_simplify(node) is analyzer.canonical_simplify(node) is analyzer.simplify(node, steps=3) is x
+
+
+def test_variables_that_hold_data_may_wrap() -> None:
+    analyzer = Analyzer()
+    x, y = Var("x"), Var("y")
+    assert str(analyzer.simplify(x + 1 > x)) == "True"
+    analyzer.declare_data(x)
+    assert analyzer.simplify(x + 1 > x) is not None
+    assert str(analyzer.simplify(x + 1 > x)) != "True"
+    assert str(analyzer.simplify(y + 1 > y)) == "True"
+    loaded = e.BufferLoad(decl_buffer((4,), "int32", "A"), (y,))
+    value = Var("value")
+    assert isinstance(analyzer.simplify(e.Let(value, loaded, value * 2 // 2)), e.Let)
+
+
+def test_a_condition_with_effects_is_not_remembered() -> None:
+    analyzer = Analyzer()
+    ticket = intrin.call_extern("int32", "next_ticket")
+    with analyzer.constraint_scope(ticket < 3):
+        assert analyzer.simplify(ticket < 3) is (ticket < 3)
