@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Final
 
 from gpucomp.support.recursion import ensure_recursion
@@ -101,7 +102,7 @@ class _Shapes(dict[type, tuple[_Names, _Names, _Names, _Names]]):
     def __missing__(self, cls: type[Stmt]) -> tuple[_Names, _Names, _Names, _Names]:
         notes: dict[str, str] = {}
         for base in reversed(cls.__mro__):
-            notes |= base.__dict__.get("__annotations__", {})
+            notes |= inspect.get_annotations(base)
         fields = [f for f in cls._fields if f not in _BINDERS]
 
         def of(*kinds: str) -> _Names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpucomp.tir.expr import BufferLoad, Expr, Var
+from gpucomp.tir.expr import Add, BufferLoad, Expr, IntImm, Sub, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import expr_children
 from gpucomp.tir.stmt import BufferStore, LetStmt, Stmt
@@ -25,6 +25,11 @@ def common_subexpr_elim(func: PrimFunc) -> PrimFunc:
     if not chosen:
         return func
     return func.with_body(_Namer(chosen, counter.names).inside([], func.body, func.body))
+
+
+def _is_offset(node: Expr) -> bool:
+    """True for ``x + literal``, which is not worth a name: the literal goes into the address."""
+    return isinstance(node, (Add, Sub)) and isinstance(node.b, IntImm)
 
 
 class _Counter(ScopeWalk):
@@ -76,7 +81,7 @@ class _Counter(ScopeWalk):
                 seen[node] = None
                 if isinstance(node, BufferLoad):
                     name = f"{node.buffer.name}_at"
-            else:
+            elif not _is_offset(node):
                 key = (self.open[max(self.level(node) - 1, 0)], node)
                 known = self.uses.get(key, 0)
                 self.uses[key] = known + 1

@@ -82,8 +82,6 @@ class _Hoister(ScopeWalk):
                 not isinstance(term, IntImm) and self.level(term) <= self.root and self.weights.of(term) is not None
             )
             (fixed if steady else others).append((term, minus))
-        if all([isinstance(t, IntImm) for t, _ in others]) and self.weights.of(node) is not None:
-            return self._named(node)
         part = _added(None, fixed)
         if part is None or (self.weights.of(part) or 0) < LEAST_WEIGHT:
             return super().visit_binary_op(node)

@@ -99,7 +99,8 @@ class Lanes(Mutator):
         """A vector made of the scalar expression of each lane."""
         if self.lanes > MOST_GATHERED or self.expanded:
             raise NotVectorizable
-        return Shuffle(tuple([self.at_lane(node, k) for k in range(self.lanes)]), tuple(range(self.lanes)))
+        lanes = [self.at_lane(node, k) for k in range(self.lanes)]
+        return Shuffle(tuple(lanes), tuple(range(self.lanes)))
 
     def at_lane(self, node: Expr, lane: int) -> Expr:
         """The scalar expression of one lane."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from gpucomp.tir.expr import Add, Div, Expr, FloorDiv, FloorMod, IntImm, IterVar, Mod, Mul, Sub, Var
 from gpucomp.tir.functor import Mutator, expr_children, free_vars
-from gpucomp.tir.stmt import AttrStmt, For, LetStmt, Stmt
+from gpucomp.tir.stmt import AttrStmt, For, ForKind, LetStmt, Stmt
 from gpucomp.transform.walk import int_value
 
 DIVISIONS: Final = frozenset({Div, Mod, FloorDiv, FloorMod})
@@ -24,13 +24,14 @@ class ScopeWalk(Mutator):
         super().__init__()
         self.depths: dict[Var, int] = {}
         self.depth = 0
+        self.floor = 0
         self.entered = 0
         self.bound_before: set[Var] = set()
 
     def level(self, node: Expr) -> int:
-        """Depth of the innermost variable of an expression; 0 for those of the function."""
+        """Depth of the innermost variable of an expression, not less than that of the code that runs as one piece."""
         depths = self.depths
-        deepest = 0
+        deepest = self.floor
         for var in free_vars(node):
             depth = depths.get(var, 0)
             if depth > deepest:
@@ -47,8 +48,12 @@ class ScopeWalk(Mutator):
         self.bound_before.update(bound)
         saved = [self.depths.get(v) for v in bound]
         self.depths.update(dict.fromkeys(bound, self.depth))
+        floor = self.floor
+        if isinstance(node, AttrStmt) or (isinstance(node, For) and node.kind is ForKind.PARALLEL):
+            self.floor = self.depth  # a kernel, or an iteration that may run in another thread
         self.enter(number, node)
         done = self.leave(number, self.stmt(body))
+        self.floor = floor
         self.depth -= 1
         for var, old in zip(bound, saved, strict=True):
             if old is None:

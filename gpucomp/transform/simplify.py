@@ -27,6 +27,7 @@ from gpucomp.tir.expr import (
     Not,
     Ramp,
     Select,
+    Shuffle,
     Sub,
     Var,
     wrap_int,
@@ -194,6 +195,13 @@ class _Simplify(ScopedMutator):
         if condition is node.condition and x is node.true_value and y is node.false_value:
             return node
         return x if x is y else Select(condition, x, y)
+
+    def visit_shuffle(self, node: Shuffle) -> Expr:
+        done = super().visit_expr(node)
+        if not isinstance(done, Shuffle) or any([v is not done.vectors[0] for v in done.vectors]):
+            return done
+        first = done.vectors[0]
+        return Broadcast(first, len(done.indices)) if first.dtype.lanes == 1 else done
 
     def visit_call(self, node: Call) -> Expr:
         if not is_call(node, "if_then_else"):

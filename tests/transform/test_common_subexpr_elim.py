@@ -8,7 +8,7 @@ from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import Expr, Ramp, SizeVar, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.stmt import For, IfThenElse, LetStmt, Stmt, seq
+from gpucomp.tir.stmt import AttrStmt, For, IfThenElse, LetStmt, Stmt, seq
 from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
 from gpucomp.transform.flatten_storage import flatten_storage
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
@@ -56,7 +56,7 @@ def test_an_index_used_in_two_statements_gets_a_name() -> None:
 
 
 def test_a_binding_stands_where_its_last_variable_is_bound() -> None:
-    at = tx * 4 + 3
+    at = tx * 4 + operators.floordiv(tx, 2)
     f = shared(thread("threadIdx.x", tx, 8, loop(i, 2, loop(j, 2, store(C, at + i, A[at + j])))))
     (binding,) = nodes(f, LetStmt)
     assert binding.value is at
@@ -69,8 +69,26 @@ def test_only_the_largest_repeated_expression_gets_a_name() -> None:
 
 
 def test_a_part_that_has_uses_of_its_own_gets_one_too() -> None:
-    f = shared(loop(i, 7, loop(j, 7, seq(store(A, AT + 1, A[AT]), store(C, AT + 1, 2.0)))))
-    assert [str(x.value) for x in reversed(nodes(f, LetStmt))] == ["i * 8 + j", "A_at + 1"]
+    twice = AT * 3 - AT
+    f = shared(loop(i, 4, loop(j, 4, seq(store(A, twice % 64, A[AT]), store(C, twice % 64, 2.0)))))
+    assert [str(x.value) for x in reversed(nodes(f, LetStmt))] == ["i * 8 + j", "(A_at * 3 - A_at) % 64"]
+
+
+def test_a_literal_is_added_in_place() -> None:
+    f = shared(loop(i, 7, loop(j, 7, seq(store(A, AT + 1, A[AT]), store(C, AT + 2, 2.0)))))
+    assert [str(x.value) for x in nodes(f, LetStmt)] == ["i * 8 + j"]
+
+
+def test_what_only_arguments_decide_is_bound_inside_of_the_kernel() -> None:
+    n = SizeVar("n")
+    x = decl_buffer((n,), name="X")
+    size = operators.floordiv(n * 3 + 7, 4)
+    body = IfThenElse(tx < size, store(x, tx, operators.cast("float32", size)))
+    f = func([x], thread("threadIdx.x", tx, 8, body))
+    done = common_subexpr_elim(f)
+    assert isinstance(done.body, AttrStmt)
+    assert isinstance(done.body.body, LetStmt)
+    assert_same_meaning(f, done, [numbers(9)])
 
 
 def test_a_short_expression_stays_in_place() -> None:
