@@ -87,7 +87,13 @@ class Conflicts:
     def any(self, before: Iterable[Access], after: Iterable[Access], carried: Carried | None = None) -> bool:
         """True if some earlier access may conflict with some later one."""
         later = list(after)
-        return any([self.between(a, b, carried) for a in before for b in later])
+        if not later:
+            return False
+        for a in before:
+            for b in later:
+                if a.data is b.data and self.between(a, b, carried):
+                    return True
+        return False
 
     def between(self, a: Access, b: Access, carried: Carried | None = None) -> bool:
         """True if ``a``, and then ``b`` of another thread, may meet in one element that one of them writes."""
@@ -106,9 +112,9 @@ class Conflicts:
     def _between(self, a: Access, b: Access, carried: Carried | None) -> bool:
         assert a.index is not None
         assert b.index is not None
-        first, second = self._bytes(a, a.index), self._bytes(b, b.index)
-        if a.nbytes == b.nbytes:
-            first, second = a.index, b.index
+        first, second = a.index, b.index
+        if a.nbytes != b.nbytes:
+            first, second = self._bytes(a, first), self._bytes(b, second)
         rename: dict[Var, Expr] = {v: self._prime(v) for v in (*self.threads, *_vars(b.inner, second))}
         if carried is not None:
             step: Expr = operators.const(1, carried.var.dtype)

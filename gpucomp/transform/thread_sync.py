@@ -133,6 +133,7 @@ class _Sync:
         self.varying.update(dict.fromkeys(threads))
         self.conflicts = Conflicts(threads)
         self.leaves: dict[tuple[Stmt, tuple[tuple[Var, Interval], ...]], list[Access]] = {}
+        self.over: dict[tuple[Access, Var], Access] = {}
         self.several = any([x > 1 for x in threads.values()])
 
     def run(self, root: Stmt) -> Stmt:
@@ -277,11 +278,21 @@ class _Sync:
         if differs:
             self.divergent.pop()
         stmt = node if body.stmt is node.body else node.replace(body=body.stmt)
-        head, tail = [_relax(a, var) for a in body.head], [_relax(a, var) for a in body.tail]
+        head, tail = self.relaxed(body.head, var), self.relaxed(body.tail, var)
         runs = body.meets and extent[0] >= 1
         if node.kind is ForKind.VECTORIZED:
             runs = False
         return _Part(stmt, own + head, tail if runs else _join(own, head, tail), runs)
+
+    def relaxed(self, accesses: list[Access], var: Var) -> list[Access]:
+        """Accesses over all iterations of a loop."""
+        out: list[Access] = []
+        for a in accesses:
+            done = self.over.get((a, var))
+            if done is None:
+                done = self.over[a, var] = _relax(a, var)
+            out.append(done)
+        return out
 
     def carry(self, body: _Part, carried: Carried) -> _Part:
         """Barriers between an iteration and the later ones."""
