@@ -107,6 +107,7 @@ def expected(
         masked = np.where(inside, grid.astype(np.int64), -(2**31))
         best = masked.max(axis=axes, keepdims=True)
         first = np.where((masked == best) & inside, tid, 1 << 30).min(axis=axes, keepdims=True)
+        first = np.where(first == 1 << 30, -1, first)  # no thread contributes: the identity element
         want = [first.astype(np.int32), best.astype(data.dtype)]
     return [np.broadcast_to(w, grid.shape).reshape(-1) for w in want]
 
