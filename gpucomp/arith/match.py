@@ -1,22 +1,16 @@
-"""Compiles the rule table into one matching function per root class of node.
-
-Matching is plain attribute and type tests in generated code; all rules of a root class share one function, and
-classes without rules cost one failed dictionary look-up.
-"""
+"""Compiles the rules of one root class into a matching function: attribute and type tests in generated code."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, Final
 
-from gpucomp.arith.rules import RULES, Rule
+from gpucomp.arith.matchers import Matcher
+from gpucomp.arith.rules import Rule
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
 from gpucomp.tir.expr import Expr, IntImm
-
-Matcher = Callable[[Any, Any], Expr | None]
 
 _OPERATORS: Final[dict[type[ast.AST], str]] = {
     ast.Add: "Add",
@@ -205,12 +199,6 @@ def _call_builder(op: intrin.Op) -> Callable[..., Expr]:
     return build
 
 
-def root_of(rule: Rule) -> str:
-    """Name of the node class at the root of a rule's pattern."""
-    root = parse(rule.pattern)
-    return "Call" if root.op in _CALLS else root.op
-
-
 def compile_root(name: str, rules: Iterable[Rule]) -> Matcher:
     """The matcher of one root class: given the analyzer and a node it returns the replacement, or None."""
     lines: list[str] = []
@@ -220,23 +208,3 @@ def compile_root(name: str, rules: Iterable[Rule]) -> Matcher:
     source = [f"def match_{name}(self, n):", "    dt = n.dtype", *lines, "    return None"]
     exec("\n".join(source), env)  # noqa: S102  # generated from the rule table only
     return env[f"match_{name}"]
-
-
-class _Matchers(dict[type, Matcher | None]):
-    """Root class -> matcher, compiled when a node of that class is first met."""
-
-    def __missing__(self, cls: type) -> Matcher | None:
-        rules = _by_root().get(cls.__name__)
-        found = self[cls] = None if rules is None else compile_root(cls.__name__, rules)
-        return found
-
-
-@cache
-def _by_root() -> dict[str, list[Rule]]:
-    table: dict[str, list[Rule]] = {}
-    for rule in RULES:
-        table.setdefault(root_of(rule), []).append(rule)
-    return table
-
-
-MATCHERS: Final = _Matchers()

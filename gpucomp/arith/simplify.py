@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from gpucomp.arith.bounds import type_range
-from gpucomp.arith.match import MATCHERS
+from gpucomp.arith.matchers import MATCHERS
 from gpucomp.arith.prove import Prove
 from gpucomp.arith.state import Impure, TooLarge
 from gpucomp.support.dtype import INT32, INT64, DType
