@@ -159,9 +159,12 @@ class Compare(Extrema):
         return self._unordered(kind, [self._build(plus, 0, dtype), self._build(minus, -const, dtype)])
 
     def _not(self, node: e.Not) -> Expr:
+        a = self._simp(node.a)
+        if type(a) is e.Broadcast:
+            return e.Broadcast(self._negation(a.value), a.lanes)
         if node.dtype.lanes != 1:
-            return self._children(node)
-        return self._negation(self._simp(node.a))
+            return node if a is node.a else operators.logical_not(a)
+        return self._negation(a)
 
     def _negation(self, a: Node) -> Expr:
         """The negation of a simplified condition, simplified."""
@@ -180,6 +183,8 @@ class Compare(Extrema):
 
     def _select(self, node: e.Select) -> Expr:
         c = self._simp(node.condition)
+        if type(c) is e.Broadcast:
+            c = c.value  # one condition for all lanes
         if type(c) is IntImm:
             return self._simp(node.true_value if c.value else node.false_value)
         x, y = self._simp(node.true_value), self._simp(node.false_value)

@@ -39,7 +39,7 @@ class Logic(Compare):
     def _logical(self, node: e.BinaryOp) -> Expr:
         kind = type(node)
         if node.dtype.lanes != 1:
-            return self._children(node)
+            return self._vector(node)
         conjunction = kind is e.And
         kept: dict[Expr, None] = {}
         for raw in operands(kind, node):

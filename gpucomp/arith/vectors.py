@@ -21,11 +21,22 @@ class Vectors(Logic):
         kind = type(node)
         if type(a) is e.Broadcast and type(b) is e.Broadcast:
             return e.Broadcast(self._simp(kind(a.value, b.value)), a.lanes)
+        if kind is e.And or kind is e.Or:
+            return self._mask(kind, a, b)
         if a.dtype.is_int and type(a) in (e.Ramp, e.Broadcast) and type(b) in (e.Ramp, e.Broadcast):
             done = self._lanes(kind, a, b)
             if done is not None:
                 return done
         return node if a is node.a and b is node.b else rebuild_binary(kind, a, b)
+
+    def _mask(self, kind: type[e.BinaryOp], a: Expr, b: Expr) -> Expr:
+        """A conjunction or disjunction of masks, one of which may be the same in all lanes."""
+        for this, other in ((a, b), (b, a)):
+            if this is other:
+                return this
+            if type(this) is e.Broadcast and type(this.value) is IntImm:
+                return other if bool(this.value.value) == (kind is e.And) else this
+        return kind(a, b)
 
     def _lanes(self, kind: type[e.BinaryOp], a: Expr, b: Expr) -> Expr | None:
         """The result of an operation with a ramp, where it is a ramp or a broadcast itself."""
