@@ -77,6 +77,7 @@ class PassContext:
         "tir.instrument_bound_checkers": "check every access at run time (CPU)",
         "tir.add_lower_pass": "list of (phase, function) run on the PrimFunc at the end of phase 0 to 3",
         "tir.UnrollLoop": "mapping with auto_max_step, auto_max_depth, auto_max_extent, explicit_unroll",
+        "tir.InjectDoubleBuffer": "mapping with split_loop: iterations to write out, an even number",
         "tir.disable_cse_tir": "keep repeated index expressions",
         "tir.disable_storage_rewrite": "keep every allocation apart",
     }

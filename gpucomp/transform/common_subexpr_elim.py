@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.tir.expr import Add, BufferLoad, Expr, IntImm, Sub, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import expr_children
@@ -17,8 +18,11 @@ def common_subexpr_elim(func: PrimFunc) -> PrimFunc:
 
     An expression gets a name when two different places need it in one scope and it costs at least two operations; the
     binding stands at the start of the scope that binds its innermost variable. Only arithmetic on variables is
-    shared: loads, calls and divisions that might fail stay where they are.
+    shared: loads, calls and divisions that might fail stay where they are. The option ``tir.disable_cse_tir`` of the
+    pass context switches it off.
     """
+    if PassContext.current().config.get("tir.disable_cse_tir", False):
+        return func
     counter = _Counter()
     counter.inside([], func.body, func.body)
     chosen = counter.chosen()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import LT, BufferLoad, Expr, Ramp, Var
@@ -37,10 +38,14 @@ def inject_double_buffer(func: PrimFunc) -> PrimFunc:
     loaded into registers before the tile in use is consumed, and stored after it, so that the latency of the loads
     is hidden. Where the filling depends on what else the loop writes, or cannot be told apart from the use, the loop
     stays as it is. Marks are removed.
+
+    The option ``tir.InjectDoubleBuffer`` of the pass context, ``{"split_loop": n}`` with an even n that divides the
+    number of iterations, writes out n iterations of the loop, so that which half is which is known when compiling.
     """
     if not any([isinstance(n, AttrStmt) and n.attr_key == _KEY for n in post_order(func.body)]):
         return func
-    return func.with_body(_Inject().stmt(func.body))
+    options = PassContext.current().config.get("tir.InjectDoubleBuffer") or {}
+    return func.with_body(_Inject(int(options.get("split_loop", 1))).stmt(func.body))
 
 
 @dataclass(slots=True)
@@ -78,8 +83,9 @@ class _Uses:
 class _Inject(Mutator):
     """Treats inner loops first."""
 
-    def __init__(self) -> None:
+    def __init__(self, together: int) -> None:
         super().__init__()
+        self.together = together
         self.sources = Sources()
         self.sizes: dict[Var, Expr] = {}
         self.outer: dict[Var, Stmt] = {}
@@ -196,8 +202,21 @@ class _Inject(Mutator):
         memory = [*parts.allocations, *registers]
         mine = {m.buffer_var for m in memory}
         self.doubled.update({v: s for v, s in halves.sizes.items() if v not in mine})
-        done = seq(first, node.replace(body=body))
+        done = seq(first, self._split_loop(node.replace(body=body)))
         return _wrapped([_doubled(m, halves.sizes) for m in memory], done)
+
+    def _split_loop(self, node: For) -> For:
+        """The loop with some of its iterations written out, an even number of them."""
+        extent, count = int_value(node.extent), self.together
+        if extent is None or count < 2 or count % 2 or extent % count:
+            return node
+        var, inner = node.loop_var, node.loop_var.with_name(f"{node.loop_var.name}_half")
+        value = operators.add(node.min, operators.add(operators.multiply(var, count), inner))
+        body = substitute(node.body, {var: value})
+        zero = operators.const(0, var.dtype)
+        size = operators.const(count, var.dtype)
+        halves = For(inner, zero, size, ForKind.UNROLLED, body, None, {"unroll_explicit": True}, node.span)
+        return node.replace(min=zero, extent=operators.const(extent // count, var.dtype), body=halves)
 
     def _split(self, fill: list[Stmt], halves: _Halves) -> tuple[list[Stmt], list[Stmt], list[Allocate]]:
         """Steps before and after the use of the tile, and the registers in between."""

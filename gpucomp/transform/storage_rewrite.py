@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.support.dtype import DType
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Add, BufferLoad, Expr, IterVar, Mul, Ramp, Var
@@ -34,7 +35,8 @@ def storage_rewrite(func: PrimFunc) -> PrimFunc:
     function.
     Buffers of one scope, type and size share memory when the last use of one comes before the first use of the
     other. An elementwise statement may write over its operand when both are indexed alike and each element is
-    visited once. Run it before ``thread_sync``, which puts barriers between the uses of shared memory.
+    visited once. Run it before ``thread_sync``, which puts barriers between the uses of shared memory. With the option
+    ``tir.disable_storage_rewrite`` of the pass context allocations move, but none is shared.
     """
     plan = _Plan(func)
     return func.with_body(_Rewrite(plan).at_root(func.body, None)) if plan.changes else func
@@ -116,6 +118,7 @@ class _Plan:
     def __init__(self, func: PrimFunc) -> None:
         self.root = _Root(None)
         self.at = 0
+        self.sharing = not PassContext.current().config.get("tir.disable_storage_rewrite", False)
         self.sources = Sources()
         self.memories: dict[Var, _Memory] = {}
         self.roots: dict[Stmt, _Root] = {}
@@ -216,7 +219,7 @@ class _Plan:
         latest: dict[_Memory, _Memory] = {}
         for memory in sorted(self.memories.values(), key=lambda m: m.first):
             homes = slots.setdefault(memory.key, [])
-            home = self._free_home(memory, [latest[h] for h in homes])
+            home = self._free_home(memory, [latest[h] for h in homes]) if self.sharing else None
             if home is None:
                 homes.append(memory)
                 home = memory

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr
 from gpucomp.tir.function import PrimFunc
@@ -34,20 +36,28 @@ def unroll_loop(func: PrimFunc) -> PrimFunc:
     stay loops of kind UNROLLED, for the device compiler to unroll, except where ``pragma_unroll_explicit``, the
     annotation ``unroll_explicit`` or the target's feature ``explicit_unroll`` asks for the statements themselves. A
     marked loop without a constant extent becomes a serial one. The pragmas are consumed.
+
+    The option ``tir.UnrollLoop`` of the pass context gives defaults where no pragma stands: ``auto_max_step`` (0),
+    ``auto_max_depth`` (loops in a nest, 8), ``auto_max_extent`` (loops this short are unrolled whatever they hold,
+    0) and ``explicit_unroll`` (what the target asks for).
     """
     target: Any = func.attrs.get("target")  # Any: attributes are untyped
-    explicit = target is not None and "explicit_unroll" in target.features
-    return func.with_body(_Unroll(explicit).stmt(func.body))
+    options: Mapping[str, Any] = PassContext.current().config.get("tir.UnrollLoop") or {}  # Any: numbers and flags
+    explicit = options.get("explicit_unroll", target is not None and "explicit_unroll" in target.features)
+    return func.with_body(_Unroll(bool(explicit), options).stmt(func.body))
 
 
 class _Unroll(Mutator):
     """After a visit, ``steps`` is the number of leaf statements run, ``loops`` tells whether a loop remains."""
 
-    def __init__(self, explicit: bool) -> None:
+    def __init__(self, explicit: bool, options: Mapping[str, Any]) -> None:
         super().__init__()
         self.explicit = explicit
-        self.max_step = 0
+        self.max_step = int(options.get("auto_max_step", 0))
+        self.max_depth = int(options.get("auto_max_depth", 8))
+        self.max_extent = int(options.get("auto_max_extent", 0))
         self.steps = 0
+        self.nested = 0
         self.loops = False
 
     def expr(self, node: Expr) -> Expr:
@@ -84,16 +94,21 @@ class _Unroll(Mutator):
         self.loops = True
         return node if body is node.body else node.replace(body=body)
 
+    def _small(self, extent: int, steps: int) -> bool:
+        if 0 < extent <= self.max_extent:
+            return True
+        return not self.loops and 0 < steps <= self.max_step and self.nested < self.max_depth
+
     def visit_for(self, node: For) -> Stmt:
-        outer_steps, outer_loops = self.steps, self.loops
-        self.steps, self.loops = 0, False
+        outer_steps, outer_loops, outer_nested = self.steps, self.loops, self.nested
+        self.steps, self.loops, self.nested = 0, False, 0
         body = self.stmt(node.body)
         extent = int_value(node.extent)
         steps = self.steps * (extent or 0)
         unrolled = extent is not None and (
-            node.kind is ForKind.UNROLLED
-            or (node.kind is ForKind.SERIAL and not self.loops and 0 < steps <= self.max_step)
+            node.kind is ForKind.UNROLLED or (node.kind is ForKind.SERIAL and self._small(extent, steps))
         )
+        self.nested = max(outer_nested, self.nested + unrolled)
         self.steps = outer_steps + (steps if unrolled else self.steps)
         self.loops = outer_loops or self.loops or not unrolled
         if extent is None or not unrolled:

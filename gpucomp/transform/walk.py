@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from gpucomp.arith.analyzer import Analyzer
+from gpucomp.arith.bounds import ConstIntBound
 from gpucomp.support.dtype import BOOL
 from gpucomp.tir import operators
 from gpucomp.tir.expr import And, BufferLoad, Call, Expr, IntImm, IterVar, Range, Var
@@ -37,7 +38,8 @@ class ScopedMutator(Mutator):
         for buffer in func.buffer_map.values():
             for extent in buffer.shape:
                 if isinstance(extent, Var):
-                    self.analyzer.bind(extent, Range.from_min_extent(0, operators.const(2**31 - 1, extent.dtype)), True)
+                    most = (1 << (extent.dtype.bits - 1)) - 1
+                    self.analyzer.update(extent, ConstIntBound(0, most), True)
 
     def bind_range(self, var: Var, low: Expr, extent: Expr) -> None:
         """Tell the analyzer that ``low <= var < low + extent``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import Expr, Ramp, SizeVar, Var
@@ -154,6 +155,13 @@ def test_an_existing_binding_of_the_same_value_is_joined() -> None:
 def test_a_condition_and_an_index_share() -> None:
     f = shared(loop(i, 8, loop(j, 8, IfThenElse(AT < 50, store(C, AT, 1.0)), UNROLLED)))
     assert list(bindings(f).values()) == [AT]
+
+
+def test_it_can_be_switched_off() -> None:
+    f = func([A, C], loop(i, 8, loop(j, 8, store(C, AT, A[AT]))))
+    with PassContext(config={"tir.disable_cse_tir": True}):
+        assert common_subexpr_elim(f) is f
+    assert common_subexpr_elim(f) is not f
 
 
 def test_a_function_without_repetition_comes_back_as_the_same_object() -> None:

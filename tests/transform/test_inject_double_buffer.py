@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import IntImm, SizeVar, Var
@@ -14,6 +15,7 @@ from gpucomp.transform.inject_double_buffer import inject_double_buffer
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
 from gpucomp.transform.simplify import simplify
 from gpucomp.transform.thread_sync import is_barrier, thread_sync
+from gpucomp.transform.unroll_loop import unroll_loop
 from gpucomp.transform.vectorize_loop import vectorize_loop
 from tests.transform.build import (
     allocate,
@@ -180,6 +182,19 @@ def test_a_mark_outside_of_any_loop_is_dropped() -> None:
     t = internal("T", (8,))
     f = piped(allocate(t, mark(t, seq(loop(i, 8, store(t, i, A[i])), loop(i, 8, store(C, i, t[BACK]))))))
     assert size_of(f, "T") == 8
+
+
+@pytest.mark.parametrize(
+    ("count", "depth", "written_out"), [(2, 32, True), (4, 32, True), (2, 24, False), (3, 24, False)]
+)
+def test_iterations_are_written_out_when_asked(count: int, depth: int, written_out: bool) -> None:
+    args = [numbers(16, depth), numbers(depth, 16, seed=1), numbers(16, 16)]
+    f = tiled_matmul(16, 16, depth, double_buffer=True)
+    with PassContext(config={"tir.InjectDoubleBuffer": {"split_loop": count}}):
+        done = apply(f, flatten_storage, simplify, inject_virtual_thread, inject_double_buffer, unroll_loop, simplify)
+    halves = [x for x in nodes(done, BufferStore) if x.buffer.name == "A_shared"]
+    assert all("%" not in str(x.indices[0]) for x in halves) is written_out
+    assert_same_meaning(f, thread_sync(done), args, races=True)
 
 
 def test_a_function_without_marks_comes_back_as_the_same_object() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import SizeVar, Var
@@ -211,6 +212,12 @@ def test_memory_outside_of_a_parallel_loop_is_in_use_during_all_of_it() -> None:
     inner = seq([loop(i, 8, store(target, at, source[k * 8 + 7 - i])) for target, source in pairs])
     f = rewritten(around([z, y, x], loop(k, 8, inner, PARALLEL)))
     assert len(memory(f)) == 3
+
+
+def test_sharing_can_be_switched_off() -> None:
+    x, y, z = parts("X", "Y", "Z")
+    with PassContext(config={"tir.disable_storage_rewrite": True}):
+        assert len(memory(rewritten(around([z, y, x], chain(x, y, z))))) == 3
 
 
 def test_memory_that_nothing_uses_goes() -> None:

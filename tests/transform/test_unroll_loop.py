@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gpucomp.ir.transform import PassContext
 from gpucomp.target import Target
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
@@ -119,3 +120,23 @@ def test_conditions_fold_in_the_copies() -> None:
     f = unrolled(loop(i, 4, IfThenElse(i < 2, copy(i)), UNROLLED, unroll_explicit=True))
     assert len(nodes(f, BufferStore)) == 2
     assert not nodes(f, IfThenElse)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"auto_max_step": 8}, ForKind.UNROLLED),
+        ({"auto_max_step": 7}, ForKind.SERIAL),
+        ({"auto_max_extent": 4}, ForKind.UNROLLED),
+        ({"auto_max_step": 8, "auto_max_depth": 1}, ForKind.SERIAL),
+    ],
+)
+def test_options_give_the_limits_where_no_pragma_stands(options: dict[str, int], kind: ForKind) -> None:
+    with PassContext(config={"tir.UnrollLoop": options}):
+        f = unrolled(loop(i, 4, loop(j, 2, copy(i * 2 + j))))
+    assert kinds(f)["i"] is kind
+
+
+def test_an_option_asks_for_statements() -> None:
+    with PassContext(config={"tir.UnrollLoop": {"explicit_unroll": True}}):
+        assert not nodes(unrolled(loop(i, 4, copy(i), UNROLLED)), For)
