@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gpucomp.codegen.dialect import Dialect
-from gpucomp.codegen.expression import ATOM, PLUS, UNARY, Memory, Text
+from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory, Text
 from gpucomp.codegen.names import identifier
 from gpucomp.codegen.vector import VectorText
 from gpucomp.ir.types import PointerType
@@ -104,7 +104,8 @@ class CEmitter(VectorText):
                 self.holds_integers = self.holds_integers or element.is_int
                 out.append(self.dialect.pointer_parameter(element, name, readonly, restrict))
             else:
-                self.vars[param] = name
+                narrow = param.dtype in NARROW_FLOATS
+                self.vars[param] = self.dialect.promote(param.dtype, name) if narrow else name
                 out.append(self.dialect.scalar_parameter(param.dtype, name))
         return out
 
@@ -139,8 +140,18 @@ class CEmitter(VectorText):
         self.stmt(node.body)
 
     def _bind_vector(self, var: Var, value: Expr) -> None:
+        lanes = var.dtype.lanes
         if not self.native(var.dtype):
-            raise self.unsupported(f"a variable of type {var.dtype}", "vectors of this width")
+            self.pieces[var] = []
+            width = self.width_below(var.dtype, lanes)
+            for begin in range(0, lanes, width):
+                count = min(width, lanes - begin)
+                piece = Var(var.name, var.dtype.with_lanes(count))
+                part = self.parts.part(value, begin, count)
+                self.begin(part)
+                self.bind(piece, part) if count == 1 else self._bind_vector(piece, part)
+                self.pieces[var] += [(piece, i) for i in range(count)]
+            return
         text = self.vector(value)[0]
         symbol = self.names.fresh(var.name)
         self.line(f"const {self.type_in_memory(var.dtype)} {symbol} = {text};")

@@ -48,6 +48,9 @@ class VectorText(CallText):
         super().__init__(dialect, features)
         self.parts = Parts(self.stays_whole)
         self.analyzer = Analyzer()
+        self.pieces: dict[
+            Var, list[tuple[Var, int]]
+        ] = {}  # of vectors wider than the dialect's: where each lane is
         self._native: dict[DType, bool] = {}
         self._arithmetic = dialect.facts["vector_arithmetic"]
         self._unaligned = dialect.facts["unaligned_vectors"]
@@ -232,6 +235,9 @@ class VectorText(CallText):
             index -= lanes
         else:
             raise self.unsupported(f"a pick of lane {index}", "such a lane")
+        if isinstance(vector, Var) and vector in self.pieces:
+            vector, index = self.pieces[vector][index]
+            lanes = vector.dtype.lanes
         if lanes == 1:
             return self.visit(vector)
         if not (isinstance(vector, Var) or self.is_whole(vector)):

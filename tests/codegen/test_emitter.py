@@ -709,3 +709,32 @@ def test_indices_that_come_from_memory_stay_plain() -> None:
     assert "index_[threadIdx_x] = (unsigned int)index_[threadIdx_x] * 4 - 1;" in body_of(
         images(value)["cuda"]
     )
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("lanes", [3, 4, 6, 8, 32])
+def test_a_vector_variable_of_any_width_is_right(lanes: int) -> None:
+    out, a = flat("out"), flat("a")
+    v = Var("v", f"float32x{lanes}")
+
+    def body(tx: Var) -> Stmt:
+        low = ramp(tx * lanes, lanes)
+        return s.LetStmt(v, a[low] + a[low], s.BufferStore(out, v * v + v, (low,)))
+
+    data = np.random.default_rng(0).integers(-9, 9, 64 * lanes).astype(np.float32)
+    got = run(per_thread(body, out, a), np.zeros_like(data), data)[0]
+    np.testing.assert_array_equal(got, 4 * data * data + 2 * data)
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "int8", "int64", "bool"])
+def test_scalar_arguments_arrive_in_their_own_type(dtype: str) -> None:
+    out, x = flat("out", "float32"), Var("x", dtype)
+    tx = axis("threadIdx.x", 64)
+    body = bind(s.BufferStore(out, op.cast("float32", x), (tx.var,)), tx)
+    func = device([out, x], body, {"threadIdx.x": 64}, [out])
+    kind = DType(dtype).numpy.type
+    value = kind(1) if dtype == "bool" else kind(-2.5)
+    argument = np.uint8(1) if dtype == "bool" else value.view(np.uint16) if dtype == "bfloat16" else value
+    got = run(func, np.zeros(64, np.float32), argument)[0]
+    np.testing.assert_array_equal(got, np.full(64, value).astype(np.float32))
