@@ -28,6 +28,7 @@ from gpucomp.tir.stmt import (
     BufferRealize,
     BufferStore,
     Evaluate,
+    For,
     ForKind,
     IfThenElse,
     LetStmt,
@@ -730,3 +731,72 @@ def test_a_running_sum_over_a_host_loop_stays_in_order() -> None:
     x = np.arange(50, dtype=np.int32)
     assert kernels_of(func([a], loop(i, 49, store(a, i + 1, a[i + 1] + a[i]))), [x]) == []
     np.testing.assert_array_equal(x, np.cumsum(np.arange(50)))
+
+
+# -- less common forms ------------------------------------------------------------------------------------------
+
+
+def test_loops_bound_to_threads_are_threads() -> None:
+    a, i, j = decl_buffer((4, 8), "int32", "A"), Var("i"), Var("j")
+    body: Stmt = store(a, (i, j), i * 10 + j)
+    for var, extent, tag in ((j, 8, "threadIdx.x"), (i, 4, "blockIdx.x")):
+        axis = e.IterVar(Range(0, extent), var, e.IterVar.ThreadIndex, tag)
+        body = For(var, IntImm("int32", 0), IntImm("int32", extent), ForKind.THREAD_BINDING, body, axis)
+    x = np.zeros((4, 8), np.int32)
+    report = interpret(func([a], body), [x])
+    np.testing.assert_array_equal(x, np.arange(4)[:, None] * 10 + np.arange(8))
+    assert (report.kernels[0].grid, report.kernels[0].block) == ((4, 1, 1), (8, 1, 1))
+
+
+@pytest.mark.parametrize("kind", [ForKind.VECTORIZED, ForKind.UNROLLED, ForKind.SERIAL])
+def test_every_kind_of_loop_runs_its_iterations(kind: ForKind) -> None:
+    a, t, i = decl_buffer((4, 8), "int32", "A"), Var("t"), Var("i")
+    x = np.zeros((4, 8), np.int32)
+    interpret(func([a], thread("threadIdx.x", t, 4, loop(i, 8, store(a, (t, i), t * 10 + i), kind))), [x])
+    np.testing.assert_array_equal(x, np.arange(4)[:, None] * 10 + np.arange(8))
+
+
+def test_an_extent_of_one_is_repeated_by_auto_broadcast() -> None:
+    s0, s1 = Var("s0"), Var("s1")
+    a = decl_buffer((Var("m"), Var("n")), "float32", "A", strides=[s0, s1], buffer_type="auto_broadcast")
+    b, i, j = decl_buffer((3, 4), "float32", "B"), Var("i"), Var("j")
+    kernel = func([a, b], nest([(i, 3), (j, 4)], store(b, (i, j), a[i, j])))
+    for shape in ((3, 4), (1, 4), (3, 1), (1, 1)):
+        x, y = RNG.random(shape, np.float32), np.zeros((3, 4), np.float32)
+        interpret(kernel, [x, y])
+        np.testing.assert_array_equal(y, np.broadcast_to(x, (3, 4)))
+
+
+def test_a_pointer_may_have_two_names() -> None:
+    a, i = decl_buffer((4,), "int32", "A"), Var("i")
+    alias = Var("p", PointerType(PrimType(DType("int32"))))
+    view = decl_buffer((4,), "int32", "view", data=alias)
+    x = np.zeros(4, np.int32)
+    interpret(func([a], LetStmt(alias, a.data, loop(i, 4, store(view, i, i + 1)))), [x])
+    np.testing.assert_array_equal(x, [1, 2, 3, 4])
+
+
+def test_scalar_arguments_of_every_type_reach_the_kernel() -> None:
+    out = decl_buffer((3,), "float64", "out")
+    n, x, flag = Var("n", "int64"), Var("x", "float32"), Var("flag", "bool")
+    body = seq(store(out, 0, n.astype("float64")), store(out, 1, x.astype("float64")),
+               IfThenElse(flag, store(out, 2, operators.const(7.0, "float64"))))  # fmt: skip
+    got = np.zeros(3)
+    interpret(func([out], body, [n, x, flag]), [got, 2**40 + 1, 0.1, True])
+    np.testing.assert_array_equal(got, [2**40 + 1, float(np.float32(0.1)), 7])
+
+
+def test_kernels_inside_of_host_loops_see_the_loop_variable() -> None:
+    a, k, t = decl_buffer((3, 4), "int32", "A"), Var("k"), Var("t")
+    x = np.zeros((3, 4), np.int32)
+    report = interpret(func([a], loop(k, 3, thread("threadIdx.x", t, 4, store(a, (k, t), k * 10 + t)))), [x])
+    np.testing.assert_array_equal(x, np.arange(3)[:, None] * 10 + np.arange(4))
+    assert len(report.kernels) == 3
+
+
+def test_empty_grids_run_nothing() -> None:
+    n, t = Var("n"), Var("t")
+    a = decl_buffer((n,), "int32", "A")
+    body = thread("blockIdx.x", t, n, store(a, t, 1))
+    report = interpret(func([a], body), [np.zeros(0, np.int32)])
+    assert report.kernels[0].blocks_run == []

@@ -195,7 +195,7 @@ class AccessCompiler(AffineCompiler):
         lo, hi = val.lo, val.hi
         if steps is not None:
             lo, hi = lo + steps.lo, hi + steps.hi
-        if lo >= 0 and hi < extent.lo:
+        if (lo >= 0 and hi < extent.lo) or (extent.known == 1 and buffer.buffer_type == "auto_broadcast"):
             return True
         if steps is not None:
             val = self._plus_steps(val, steps)

@@ -216,9 +216,10 @@ def _match_shape(name: str, buffer: Buffer, array: Array, known: dict[Var, int])
         elif _number(extent, known) != size:
             want = _number(extent, known)
             raise ArgumentError(f"argument {name} must have extent {want} along dimension {k}, got {size}")
-    for stride, step in zip(buffer.strides, array.strides, strict=False):
+    for k, (stride, step) in enumerate(zip(buffer.strides, array.strides, strict=False)):
         if isinstance(stride, Var) and stride not in known:
-            known[stride] = step // array.itemsize
+            repeated = buffer.buffer_type == "auto_broadcast" and array.shape[k] == 1
+            known[stride] = 0 if repeated else step // array.itemsize
     if isinstance(buffer.elem_offset, Var):
         known.setdefault(buffer.elem_offset, 0)
 

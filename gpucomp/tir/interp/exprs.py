@@ -333,7 +333,7 @@ class ExprCompiler:
             self.mask = outer
             return self.choose(c, x, y, dtype)
         if c.arr:
-            return self.choose(c, then(), other(), dtype)
+            raise self.unsupported("a condition that differs between vector lanes guards a load or a division")
         result = self.w.name("v")
         saved = dict(self.volatile)
         sides: list[Val] = []

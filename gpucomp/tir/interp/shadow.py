@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gpucomp.tir.interp.memory import Memory
 
 Index = NDArray[np.int64]
-_LOG_CAP: Final = 1 << 24  # lane accesses that are kept for naming the other side of a race
+_LOG_CAP: Final = 1 << 22  # lane accesses that are kept for naming the other side of a race
 
 Event = tuple[Index, Index, int]  # units, lanes, site
 
