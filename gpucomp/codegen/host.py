@@ -8,7 +8,7 @@ from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.stmt import Stmt
-from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, shape_vars
+from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, shape_vars, writes_whole_outputs
 from gpucomp.transform.split_host_device import Usage
 
 __all__ = ["HostNames", "cpu_program", "cpu_signature", "host_expr"]
@@ -41,6 +41,8 @@ def cpu_program(func: PrimFunc) -> HostProgram:
     usage = _WholeFunction({}, Analyzer())
     usage.stmt(func.body)
     access: dict[Var, Access] = {buffer.data: usage.access(buffer.data) for buffer in buffers}
+    if not writes_whole_outputs(func):
+        access |= {data: "readwrite" for data, how in access.items() if how == "write"}
     outputs = func.attrs.get("outputs")
     if outputs is None:
         left_out = dict(usage.first_written)

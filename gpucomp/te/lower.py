@@ -45,7 +45,10 @@ def lower_schedule(
     for tensor in external:
         _check_external(norm, bounds, tensor)
     stmt = schedule_ops(norm, bounds, external)
-    return to_prim_func(current, stmt, buffers, name)
+    func = to_prim_func(current, stmt, buffers, name)
+    # A store predicate of the user's may skip elements; otherwise every element of a result is computed.
+    whole = all([stage.store_predicate is None for stage in sch.stages])
+    return func.with_attr("tir.writes_all", True) if whole else func
 
 
 def _check_external(norm: Schedule, bounds: Bounds, tensor: Tensor) -> None:

@@ -147,6 +147,14 @@ def shape_vars(func: PrimFunc) -> list[Var]:
     return list(found)
 
 
+def writes_whole_outputs(func: PrimFunc) -> bool:
+    """Whether every element of what the function writes is written, as tensor expressions promise.
+
+    A function built by hand may leave elements as they were, so the launcher must bring them along.
+    """
+    return bool(func.attrs.get("tir.writes_all", False))
+
+
 def host_params(
     func: PrimFunc,
     names: HostNames,

@@ -35,7 +35,7 @@ from gpucomp.tir.function import CallingConv, PrimFunc
 from gpucomp.tir.functor import Functor, expr_children, ordered_vars, stmt_children
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import Stmt
-from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params
+from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, writes_whole_outputs
 from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
 
 GRID_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
@@ -67,9 +67,7 @@ def dynamic_shared_bytes(extents: tuple[Expr, ...], dtype: DType) -> Expr:
     size: Expr = operators.const(vector_bytes(dtype))
     for extent in extents:
         size = operators.multiply(size, extent)
-    return operators.multiply(
-        operators.floordiv(operators.add(size, ALIGNED_BYTES - 1), ALIGNED_BYTES), ALIGNED_BYTES
-    )
+    return operators.multiply(operators.floordiv(operators.add(size, ALIGNED_BYTES - 1), ALIGNED_BYTES), ALIGNED_BYTES)
 
 
 class Usage(Functor):
@@ -129,9 +127,7 @@ class Usage(Functor):
     def visit_allocate(self, node: s.Allocate) -> None:
         self.bound[node.buffer_var] = None
         if node.buffer_var.storage_scope == "shared.dyn":
-            self.shared_bytes = operators.add(
-                self.shared_bytes, dynamic_shared_bytes(node.extents, node.dtype)
-            )
+            self.shared_bytes = operators.add(self.shared_bytes, dynamic_shared_bytes(node.extents, node.dtype))
         self.visit_stmt(node)
 
     def visit_buffer_store(self, node: s.BufferStore) -> None:
@@ -228,7 +224,8 @@ class _Split(Functor):
             for data, width in usage.alignment.items():
                 alignment[data] = max(alignment.get(data, 1), width)
         for data in self.pointers:
-            access[data] = "read" if data not in written else "readwrite" if data in read else "write"
+            kept = data in read or not writes_whole_outputs(func)
+            access[data] = "read" if data not in written else "readwrite" if kept else "write"
         params = host_params(func, self.names, access, alignment, self._outputs(first))
         return tuple(self.kernels), HostProgram(func.name, params, steps)
 
