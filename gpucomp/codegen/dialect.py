@@ -126,6 +126,10 @@ class Dialect(Protocol):
         """A vector of lanes in storage form."""
         ...
 
+    def convert_vector(self, element: str, source: str, lanes: int, x: str, /) -> str:
+        """A vector converted lane by lane, both in storage form; only where there is vector arithmetic."""
+        ...
+
     def splat(self, element: str, lanes: int, item: str, /) -> str:
         """A vector with the same value, in storage form, in each lane."""
         ...

@@ -111,7 +111,11 @@ class VectorText(CallText):
         if _is_choice(node):
             yes, no = _sides(node)
             return self.is_whole(yes) and self.is_whole(no)
-        if not self._arithmetic or not self.native(node.dtype) or node.dtype.element.bits < 32:
+        if not self._arithmetic or not self.native(node.dtype):
+            return False
+        if isinstance(node, e.Cast):
+            return _converts(node.dtype.element, node.value.dtype.element) and self.is_whole(node.value)
+        if node.dtype.bits < 32:
             return False
         if type(node) in _VECTOR_SIGNS and isinstance(node, e.BinaryOp):
             divides = isinstance(node, e.Div) and not node.dtype.is_float
@@ -144,6 +148,10 @@ class VectorText(CallText):
             return self._vector_load(node)
         if _is_choice(node):
             return self._vector_choice(node)
+        if isinstance(node, e.Cast):
+            target, source = node.dtype.element, node.value.dtype.element
+            value = self.vector(node.value)[0]
+            return self.dialect.convert_vector(target, source, node.dtype.lanes, value), ATOM
         if isinstance(node, (e.Min, e.Max)):
             name = "min" if isinstance(node, e.Min) else "max"
             return self.dialect.math(
@@ -246,6 +254,15 @@ class VectorText(CallText):
         kind = vector.dtype.element
         text = self.dialect.lane(kind, lanes, name, index)
         return (self.dialect.promote(kind, text), ATOM) if kind in NARROW_FLOATS else (text, UNARY)
+
+
+def _converts(target: DType, source: DType) -> bool:
+    """True for conversions that dialects with vector arithmetic have for whole vectors."""
+    if source in NARROW_FLOATS:
+        return target == "float32"
+    if target in NARROW_FLOATS:
+        return source == "float32" and target == "float16"
+    return not (target.is_bool or source.is_bool) and target.bits >= 32 and source.bits >= 32
 
 
 def _is_choice(node: Expr) -> bool:

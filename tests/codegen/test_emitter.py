@@ -738,3 +738,34 @@ def test_scalar_arguments_arrive_in_their_own_type(dtype: str) -> None:
     argument = np.uint8(1) if dtype == "bool" else value.view(np.uint16) if dtype == "bfloat16" else value
     got = run(func, np.zeros(64, np.float32), argument)[0]
     np.testing.assert_array_equal(got, np.full(64, value).astype(np.float32))
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_conversions_of_vectors_are_whole_where_there_is_vector_arithmetic(lanes: int) -> None:
+    types = ["float16", "bfloat16", "int32", "float32"]
+    outs = [flat("out", "float16"), *[flat(f"out{k}", "float32") for k in range(3)], flat("out3", "int32")]
+    ins = [flat(f"in{k}", dtype) for k, dtype in enumerate(types)]
+
+    def body(tx: Var) -> Stmt:
+        low = ramp(tx * lanes, lanes)
+        h, b, i, f = [x[low] for x in ins]
+        wide = f"float32x{lanes}"
+        values = [
+            op.cast(f"float16x{lanes}", f * f),
+            op.cast(wide, h),
+            op.cast(wide, b) * f,
+            op.cast(wide, i),
+        ]
+        values.append(op.cast(f"int32x{lanes}", f))
+        return s.seq([s.BufferStore(o, v, (low,)) for o, v in zip(outs, values, strict=True)])
+
+    func = per_thread(body, *outs, *ins, writes=5)
+    assert not re.search(r"\.s\d", images(func)["opencl"].source)
+    draw = np.random.default_rng(0).integers(-40, 40, (4, 64 * lanes)) / 8
+    h, b, i, f = [x.astype(DType(t).numpy) for x, t in zip(draw, types, strict=True)]
+    empty = [np.zeros(64 * lanes, o.dtype.numpy) for o in outs]
+    got = run(func, *empty, h, b, i, f)
+    wants = [(f * f).astype(np.float16), h.astype(np.float32), b.astype(np.float32) * f, i.astype(np.float32)]
+    for mine, want in zip(got, [*wants, f.astype(np.int32)], strict=False):
+        np.testing.assert_array_equal(mine, want)

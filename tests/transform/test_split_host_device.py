@@ -72,7 +72,7 @@ def test_one_nest_becomes_one_kernel_with_grid_and_arguments() -> None:
     assert kernels[0].attrs["param_access"] == {a.data: "read", b.data: "write"}
     assert [(p.name, p.access, p.output, p.shape) for p in program.buffers] == [
         ("A", "read", False, ("n",)),
-        ("B", "write", True, ("n",)),
+        ("B", "readwrite", True, ("n",)),
     ]
     (step,) = program.steps
     assert isinstance(step, LaunchStep)
