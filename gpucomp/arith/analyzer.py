@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
 
 from gpucomp.arith import bounds as b
 from gpucomp.arith.bounds import INF, ConstIntBound, ModularSet
@@ -12,13 +11,16 @@ from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
 from gpucomp.arith.linear import Linear
 from gpucomp.arith.logic import operands, strip_likely
 from gpucomp.arith.sets import Domains
-from gpucomp.arith.state import Form, Impure, Node
+from gpucomp.arith.state import Form, Impure, Layer, Node
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
 from gpucomp.tir.functor import free_vars
+
+Saved = dict[str, object]
+"""What a constraint scope puts back when it ends."""
 
 _DEEP = 60
 _PROOF_DEPTH = 4
@@ -162,20 +164,19 @@ class Analyzer(Linear):
         finally:
             self.exit_constraint(saved)
 
-    def enter_constraint(self, condition: ExprLike) -> Any:
+    def enter_constraint(self, condition: ExprLike) -> Saved | None:
         """Start a scope in which ``condition`` holds; give the result to :meth:`exit_constraint`."""
         node = operators.convert(condition)
         if node.depth > _DEEP:
             ensure_recursion(node.depth)
-        saved = {name: getattr(self, name) for name in _SCOPED}
         try:
             simple = self._simp(node)
         except Impure:
-            return saved  # it may come out differently the next time
+            return None  # it may come out differently the next time
         if type(simple) is IntImm:
-            return saved
-        affected = self._reach(simple)
-        self._outer = affected, _Layered(self._memo, self._outer, 1), _Layered(self._bounds, self._outer, 2)
+            return None
+        saved: Saved = {name: getattr(self, name) for name in _SCOPED}
+        self._outer = Layer(self._reach(simple), self._memo, self._bounds, self._outer)
         self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, dict(self._met)
         self._known, self._congruent = dict(self._known), dict(self._congruent)
         self._bound_to, self._replaced = dict(self._bound_to), dict(self._replaced)
@@ -184,8 +185,10 @@ class Analyzer(Linear):
             self._assume(strip_likely(item))
         return saved
 
-    def exit_constraint(self, saved: Any) -> None:
+    def exit_constraint(self, saved: Saved | None) -> None:
         """End the scope that :meth:`enter_constraint` started."""
+        if saved is None:
+            return
         met = self._met
         for name, value in saved.items():
             setattr(self, name, value)
@@ -376,19 +379,3 @@ def _same(x: tuple[object, ...], y: tuple[object, ...]) -> bool:
     return all(
         [p is q or (not isinstance(p, Expr) and not isinstance(q, Expr) and p == q) for p, q in zip(x, y, strict=True)]
     )
-
-
-class _Layered(dict[Expr, Any]):
-    """The tables of the enclosing scopes, for expressions that no inner constraint is about."""
-
-    def __init__(self, own: dict[Expr, Any], outer: Any, place: int) -> None:
-        super().__init__()
-        self.own = own
-        self.outer: Any = outer[place] if outer is not None else None
-        self.reach: frozenset[Var] = outer[0] if outer is not None else frozenset()
-
-    def get(self, key: Expr, default: Any = None) -> Any:
-        found = self.own.get(key)
-        if found is not None or self.outer is None or not self.reach.isdisjoint(free_vars(key)):
-            return found
-        return self.outer.get(key)

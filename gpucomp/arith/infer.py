@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar  # Any: methods of one class of nodes each, in a table
 
 from gpucomp.arith import bounds as b
 from gpucomp.arith.bounds import ANY_INTEGER, EVERYTHING, Congruence, Interval
@@ -30,8 +30,8 @@ class Infer(State):
         if found is not None:
             return found
         if self._outer is not None:
-            found = self._outer[2].get(node)
-            if found is not None and self._unaffected(node):
+            found = self._bound_outside(node)
+            if found is not None:
                 self._bounds[node] = found
                 return found
         method = self._bound_table.get(type(node))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final  # Any: the names that generated code uses
 
 from gpucomp.arith.matchers import Matcher
 from gpucomp.arith.rules import Rule

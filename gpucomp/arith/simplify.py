@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final  # Any: methods of one class of nodes each, and fields of any class
 
 from gpucomp.arith.bounds import type_range
 from gpucomp.arith.matchers import MATCHERS
@@ -39,8 +39,8 @@ class Simplify(Prove):
         if done is not None:
             return done
         if self._outer is not None:
-            done = self._outer[1].get(node)
-            if done is not None and self._unaffected(node):
+            done = self._simplified_outside(node)
+            if done is not None:
                 memo[node] = done
                 return done
         method = self._simp_table.get(type(node))

@@ -35,6 +35,20 @@ class TooLarge(Exception):
     """A coefficient or constant does not fit into the type of its sum: the expression is not normalised."""
 
 
+class Layer:
+    """Answers of an enclosing scope, right for expressions without the variables that the inner scope is about."""
+
+    __slots__ = ("bounds", "memo", "outer", "reach")
+
+    def __init__(
+        self, reach: frozenset[Var], memo: dict[Expr, Expr], bounds: dict[Expr, Interval], outer: Layer | None
+    ) -> None:
+        self.reach = reach
+        self.memo = memo
+        self.bounds = bounds
+        self.outer = outer
+
+
 class State:
     """Facts and memo tables."""
 
@@ -52,7 +66,7 @@ class State:
         self._mods: dict[Expr, Congruence] = {}
         self._proofs: dict[object, bool] = {}
         self._met: dict[Var, None] = {}
-        self._outer: tuple[frozenset[Var], dict[Expr, Expr], dict[Expr, Interval]] | None = None
+        self._outer: Layer | None = None
         # Structural memos.
         self._forms: dict[Expr, Form] = {}
         self._sums: dict[object, Expr] = {}
@@ -118,7 +132,22 @@ class State:
                     return True
         return False
 
-    # -- small helpers ----------------------------------------------------------------------------------------
+    # -- answers of enclosing scopes --------------------------------------------------------------------------
 
-    def _unaffected(self, node: Expr) -> bool:
-        return self._outer is not None and self._outer[0].isdisjoint(free_vars(node))
+    def _simplified_outside(self, node: Expr) -> Expr | None:
+        layer, free = self._outer, free_vars(node)
+        while layer is not None and layer.reach.isdisjoint(free):
+            found = layer.memo.get(node)
+            if found is not None:
+                return found
+            layer = layer.outer
+        return None
+
+    def _bound_outside(self, node: Expr) -> Interval | None:
+        layer, free = self._outer, free_vars(node)
+        while layer is not None and layer.reach.isdisjoint(free):
+            found = layer.bounds.get(node)
+            if found is not None:
+                return found
+            layer = layer.outer
+        return None

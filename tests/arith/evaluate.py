@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any  # numbers, or lists of numbers for vectors
 
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, Var, wrap_int

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
-from typing import Any
 
 from hypothesis import strategies as st
 
@@ -61,7 +61,7 @@ class Setting:
     analyzer: Analyzer
     domains: dict[Var, range]
 
-    def points(self, rng: Any, count: int) -> list[dict[Var, int]]:
+    def points(self, rng: random.Random, count: int) -> list[dict[Var, int]]:
         """Random points of the domains."""
         return [{v: rng.choice(d) for v, d in self.domains.items()} for _ in range(count)]
 

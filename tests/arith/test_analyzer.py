@@ -235,3 +235,13 @@ def test_a_condition_with_effects_is_not_remembered() -> None:
     ticket = intrin.call_extern("int32", "next_ticket")
     with analyzer.constraint_scope(ticket < 3):
         assert analyzer.simplify(ticket < 3) is (ticket < 3)
+
+
+def test_a_binding_inside_a_scope_of_what_is_known_anyway_is_not_taken_back() -> None:
+    analyzer = Analyzer()
+    x = Var("x")
+    analyzer.bind(x, Range(0, 16))
+    assert str(analyzer.simplify(x // 16)) == "0"
+    with analyzer.constraint_scope(x >= 0):
+        analyzer.bind(x, Range(0, 32), override=True)
+    assert str(analyzer.simplify(x // 16)) == "x // 16"

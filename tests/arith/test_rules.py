@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from types import CodeType
-from typing import Any
+from typing import Any  # a rule's names stand for numbers and truth values
 
 import pytest
 
