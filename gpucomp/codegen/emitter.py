@@ -15,7 +15,7 @@ from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory,
 from gpucomp.codegen.names import identifier
 from gpucomp.codegen.vector import VectorText
 from gpucomp.ir.types import PointerType
-from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.diagnostics import LowerError, Span
 from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelSpec
 from gpucomp.tir import expr as e
@@ -67,6 +67,7 @@ class CEmitter(VectorText):
         self.dynamic_bytes = 0
         self.dynamic_name = ""
         self.threads: dict[str, str] = {}
+        self.span: Span | None = func.span
         self.thread_vars: dict[Var, str] = {}
 
     # -- the kernel -------------------------------------------------------------------------------------------
@@ -113,6 +114,9 @@ class CEmitter(VectorText):
 
     def stmt(self, node: Stmt) -> None:
         """Write a statement."""
+        span = node.span  # pyright: ignore[reportAttributeAccessIssue]  # every class of statements has one
+        if span is not None:
+            self.span = span
         self._table[type(node)](self, node)
 
     def inner(self, node: Stmt) -> None:
@@ -195,6 +199,8 @@ class CEmitter(VectorText):
         end = node.extent if is_zero else e.Add(node.min, node.extent)
         self.begin(node.min, end)
         first, last = self.index(node.min), self.index(end, PLUS)
+        if self.is_data(end):  # the loop must not read memory again, which its body may change
+            last = self.constant(end.dtype, last, "end")
         name = self.names.fresh(var.name)
         self.vars[var] = name
         if node.kind is ForKind.UNROLLED:

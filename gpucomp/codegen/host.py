@@ -8,7 +8,14 @@ from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.stmt import Stmt
-from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, shape_vars, writes_whole_outputs
+from gpucomp.transform.host_expr import (
+    Access,
+    HostNames,
+    host_expr,
+    host_params,
+    shape_vars,
+    writes_whole_outputs,
+)
 from gpucomp.transform.split_host_device import Usage
 
 __all__ = ["HostNames", "cpu_program", "cpu_signature", "host_expr"]

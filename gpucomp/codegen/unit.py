@@ -41,15 +41,21 @@ def emit_c(funcs: Sequence[PrimFunc], target: Target, backend: Backend) -> Kerne
     kernels = []
     with collect_helpers() as helpers:
         for func in funcs:
+            emitter = CEmitter(func, dialect, target.features)
             try:
-                kernels.append(CEmitter(func, dialect, target.features).kernel())
+                kernels.append(emitter.kernel())
             except Refusal as refusal:
                 raise LowerError(
                     f"kernel {func.name}: {refusal.operation} cannot be written for {target}: "
                     f"the target lacks {refusal.missing}",
                     code="GC320",
+                    where=emitter.span,
                     hint="choose another type or schedule, or a target that has it",
                 ) from None
+            except LowerError as error:
+                error.where = error.where or emitter.span
+                error.context = error.context or f"kernel {func.name}"
+                raise
     source = unit_template(backend.folder).render(
         title=", ".join([kernel.name for kernel in kernels]),
         target=backend.describe(target),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gpucomp.codegen import emit_unit
-from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.diagnostics import LowerError, Span
 from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelImage
 from gpucomp.tir import expr as e
@@ -587,6 +587,19 @@ def test_loops_start_where_they_say_and_unroll_on_request() -> None:
     check_everywhere(forms)
 
 
+@pytest.mark.opencl
+def test_an_extent_from_memory_is_read_once() -> None:
+    out, n, k = flat("out", "int32"), flat("n", "int32"), Var("k")
+
+    def body(tx: Var) -> Stmt:
+        work = s.seq(s.BufferStore(out, out[tx] + 1, (tx,)), s.BufferStore(n, op.const(0), (tx,)))
+        return s.For(k, 0, n[tx], ForKind.SERIAL, work)
+
+    rounds = np.arange(64, dtype=np.int32) % 5
+    got = run(per_thread(body, out, n, writes=2), np.zeros(64, np.int32), rounds)[0]
+    np.testing.assert_array_equal(got, rounds)
+
+
 def test_launch_bounds_come_from_constant_blocks_only() -> None:
     n = Var("n")
     out = flat("out")
@@ -635,6 +648,13 @@ def test_double_precision_without_the_extension_names_what_is_missing() -> None:
         "the target lacks cl_khr_fp64 (feature fp64)\n"
         "  help: choose another type or schedule, or a target that has it"
     )
+
+
+def test_an_error_points_at_the_statement_that_caused_it() -> None:
+    out, a = flat("out", "float64"), flat("a", "float64")
+    here = Span(__file__, 1)
+    func = per_thread(lambda tx: s.BufferStore(out, a[tx] + 1.5, (tx,), None, here), out, a)
+    assert "test_emitter.py:1" in refusal(func.replace(params=(), attrs={**func.attrs}), OPENCL)
 
 
 def test_a_shuffle_where_there_is_none_is_refused() -> None:
