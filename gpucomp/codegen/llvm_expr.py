@@ -190,10 +190,17 @@ class ExprWriter(AccessWriter, Functor):
         return self.float_op("sub", node.dtype, a, self.float_op("mul", node.dtype, whole, b))
 
     def visit_min(self, node: e.Min) -> str:
-        return self.minmax("lt", node.dtype, self.value(node.a), self.value(node.b))
+        return self._extremum("minnum", "lt", node)
 
     def visit_max(self, node: e.Max) -> str:
-        return self.minmax("gt", node.dtype, self.value(node.a), self.value(node.b))
+        return self._extremum("maxnum", "gt", node)
+
+    def _extremum(self, name: str, relation: str, node: e.BinaryOp) -> str:
+        """Of a NaN and a number, the number, as C's fmin and fmax have it."""
+        a, b = self.value(node.a), self.value(node.b)
+        if node.dtype.is_float:
+            return self.intrinsic(name, node.dtype, a, b)
+        return self.minmax(relation, node.dtype, a, b)
 
     def visit_cmp_op(self, node: e.CmpOp) -> str:
         a, b = self.value(node.a), self.value(node.b)

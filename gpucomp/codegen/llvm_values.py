@@ -186,7 +186,7 @@ class ValueWriter:
         return self.text.op(f"select {mask_kind or vector('i1', dtype.lanes)} {mask}, {kind} {a}, {kind} {b}")
 
     def minmax(self, relation: str, dtype: DType, a: str, b: str) -> str:
-        """The smaller ("lt") or larger ("gt") operand; of a NaN and a number, ``b``."""
+        """The smaller ("lt") or larger ("gt") of two integers."""
         return self.select(dtype, self.compare(relation, dtype, a, b), a, b)
 
     # -- conversions ------------------------------------------------------------------------------------------
