@@ -139,7 +139,7 @@ class Dialect(Protocol):
         ...
 
     def division(self, name: str, element: str, a: str, b: str, /) -> str:
-        """``floordiv`` or ``floormod`` of operands of any sign."""
+        """``floordiv``, ``floormod``, ``truncdiv`` or ``truncmod`` of operands of any sign."""
         ...
 
     def reinterpret(self, element: str, source: str, x: str, /) -> str:
@@ -252,7 +252,7 @@ def load(folder: str, features: frozenset[str], arch: str) -> Dialect:
     """
     helpers = _Helpers(folder, features, arch)
     module = _module(f"{folder}/dialect.{FILES[folder]}.j2", helpers.context)
-    helpers.context |= {name: getattr(module, name) for name in ("value_type", "infinity")}
+    helpers.context |= {name: getattr(module, name) for name in ("storage_type", "value_type", "infinity")}
     return cast("Dialect", module)  # a contract test compares the macros with the protocol
 
 

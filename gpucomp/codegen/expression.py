@@ -313,11 +313,17 @@ class ExpressionText(Functor):
         """The operator on unsigned operands; C converts the right one to the type of the left one."""
         assert isinstance(node, e.BinaryOp)
         sign, strength = _ARITHMETIC[type(node)]
-        kind = self.value_type(DType("uint64" if node.dtype.bits == 64 else "uint32"))
-        left, own = (
-            self.unsigned(node.a) if self._goes_on(node.a) else (f"({kind}){self.text(node.a, UNARY)}", UNARY)
-        )
-        right, right_own = self.unsigned(node.b) if self._goes_on(node.b) else self.visit(node.b)
+        wide = DType("uint64" if node.dtype.bits == 64 else "uint32")
+        if self._goes_on(node.a):
+            left, own = self.unsigned(node.a)
+        else:
+            left, own = f"({self.value_type(wide)}){self.text(node.a, UNARY)}", UNARY
+        if self._goes_on(node.b):
+            right, right_own = self.unsigned(node.b)
+        elif isinstance(node.b, IntImm) and node.b.value < 0:
+            right, right_own = self.visit(IntImm(wide, node.b.value))  # the same bits
+        else:
+            right, right_own = self.visit(node.b)
         left = left if own >= strength else f"({left})"
         right = right if right_own > strength else f"({right})"
         return left + sign + right, strength
@@ -326,12 +332,23 @@ class ExpressionText(Functor):
         return type(node) in _WRAPPING and node not in self.sharing.named
 
     def visit_div(self, node: e.Div) -> Text:
+        if self.may_wrap(node):
+            return self.dialect.division("truncdiv", node.dtype, self.text(node.a), self.text(node.b)), ATOM
         return self.fit(node.dtype, self.arithmetic(node))
 
     def visit_mod(self, node: e.Mod) -> Text:
         if node.dtype.is_float:
             return self.function("fmod", node.dtype, (node.a, node.b))
+        if self.may_wrap(node):
+            return self.dialect.division("truncmod", node.dtype, self.text(node.a), self.text(node.b)), ATOM
         return self.arithmetic(node)
+
+    def may_wrap(self, node: e.BinaryOp) -> bool:
+        """True for divisions of the user's integers that may divide the smallest number by -1."""
+        kind = node.dtype
+        if kind.code != "int" or kind.bits < 32 or isinstance(node.b, IntImm) or self._indexing:
+            return False
+        return self.is_data(node)
 
     def fit(self, dtype: DType, value: Text) -> Text:
         """Wrap or round an intermediate result to a type that is narrower than what C computes in."""

@@ -2,11 +2,13 @@
 // target: OpenCL C 1.2
 
 static inline int gc_floordiv_int32(int a, int b) {
+  if (b == -1) return (int)(0 - (uint)a);
   int q = a / b;
   return q - (a % b != 0 && (a < 0) != (b < 0));
 }
 
 static inline int gc_floormod_int32(int a, int b) {
+  if (b == -1) return 0;
   int r = a % b;
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
