@@ -253,6 +253,21 @@ def test_a_predicate_masks_vector_lanes(lanes: bool) -> None:
     np.testing.assert_array_equal(x.reshape(-1), [1] * 4 + [2] * 4 + [3, 3, 0, 0])
 
 
+@pytest.mark.parametrize("lanes", [True, False])
+def test_masked_lanes_may_point_outside_of_memory(lanes: bool) -> None:
+    a, b, i = decl_buffer((10,), "int32", "A"), decl_buffer((12,), "int32", "B"), Var("i")
+    index = Ramp(i * 4, 1, 4)
+    inside = e.LT(index, e.Broadcast(IntImm("int32", 10), 4))
+    body: Stmt = seq(
+        BufferStore(b, e.BufferLoad(a, (index,), inside), (index,)),
+        BufferStore(a, e.Broadcast(i + 1, 4), (index,), inside),
+    )
+    x, y = np.arange(5, 15, dtype=np.int32), np.full(12, -1, np.int32)
+    interpret(func([a, b], thread("threadIdx.x", i, 3, body) if lanes else loop(i, 3, body)), [x, y])
+    np.testing.assert_array_equal(x, [1] * 4 + [2] * 4 + [3, 3])
+    np.testing.assert_array_equal(y[:10], np.arange(5, 15))
+
+
 def test_shuffle_picks_lanes_of_vectors() -> None:
     def value(i: Var) -> Expr:
         vector = Ramp(i * 10, 1, 4)

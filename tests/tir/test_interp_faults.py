@@ -230,6 +230,20 @@ def test_an_off_by_one_predicate_is_caught() -> None:
             fails(kernel, "GC402", "at 64, outside of [0, 64)", "block (2, 0, 0) thread (16, 0, 0)")
 
 
+@pytest.mark.parametrize("lanes", [True, False])
+def test_a_mask_that_lets_one_lane_too_many_through_is_caught(lanes: bool) -> None:
+    index = e.Ramp(T * 4, IntImm("int32", 1), 4)
+    for limit, right in ((62, True), (63, False)):
+        mask = e.LT(index + e.Broadcast(IntImm("int32", 2), 4), e.Broadcast(IntImm("int32", limit), 4))
+        plus = index + e.Broadcast(IntImm("int32", 4), 4)
+        body: Stmt = BufferStore(B, e.BufferLoad(A, (plus,), mask), (index,), None)
+        kernel = func([A, B], thread("threadIdx.x", T, 16, body) if lanes else loop(T, 16, body))
+        if right:
+            passes(kernel)
+        else:
+            fails(kernel, "GC402", "the index of A is at 64, outside of [0, 64)")
+
+
 def test_negative_indices_do_not_wrap_around() -> None:
     fails(func([A, B], thread("threadIdx.x", T, 8, store(B, T, A[T - 3]))), "GC402", "at -3", "thread (0, 0, 0)")
 

@@ -68,6 +68,7 @@ class AccessCompiler(AffineCompiler):
         super().__init__(faults)
         self.bounds = bounds
         self.places: dict[Var, Place] = {}
+        self.predicate: Val | None = None  # vector lanes that make the access whose indices are being compiled
 
     def place_of(self, buffer: Buffer) -> Place:
         """The memory behind a buffer."""
@@ -216,8 +217,12 @@ class AccessCompiler(AffineCompiler):
     def _emit_check(self, val: Val, extent: str, site: int, what: str) -> None:
         if not self.bounds:
             return
+        masked = self.predicate
         if val.arr and self.in_lanes:
-            self.w.line(f"K.check_index({val.text}, {extent}, {self.mask_text()}, {site}, {what!r})")
+            mask = self.mask_text() if masked is None else self._joined(masked)
+            self.w.line(f"K.check_index({val.text}, {extent}, {mask}, {site}, {what!r})")
+        elif val.arr and masked is not None:
+            self.w.line(f"host_check(np.where({masked.text}, {val.text}, 0), {extent}, {site}, {what!r})")
         elif val.arr:
             self.w.line(f"host_check({val.text}, {extent}, {site}, {what!r})")
         elif self.mask is not None and self.mask.maybe_empty:
@@ -241,11 +246,23 @@ class AccessCompiler(AffineCompiler):
 
     def load(self, node: e.BufferLoad) -> Val:
         """Compile a load."""
-        spot = self.spot(node.buffer, node.indices)
-        mask = self.mask_text()
-        if node.predicate is not None:
-            mask = self._joined(self.expr(node.predicate))
-        return self._load(spot, node.dtype, mask, self.faults.site(self.stmt, node.buffer))
+        masked = None if node.predicate is None else self.expr(node.predicate)
+        spot = self._spot(node.buffer, node.indices, masked)
+        site = self.faults.site(self.stmt, node.buffer)
+        if masked is None:
+            return self._load(spot, node.dtype, self.mask_text(), site)
+        if spot.place.kind == "host" and not self.in_lanes:
+            kind = self.np_dtype(node.dtype)
+            text = f"{spot.place.name}.host_read({spot.flat.text}, {kind}, faults, {site}, {masked.text})"
+            return self._scalar(text, node.dtype, arr=True)
+        return self._load(spot, node.dtype, self._joined(masked), site)
+
+    def _spot(self, buffer: Buffer, indices: tuple[Expr, ...], masked: Val | None) -> Spot:
+        """Compile the indices of an access that only some vector lanes may make."""
+        saved, self.predicate = self.predicate, masked
+        spot = self.spot(buffer, indices)
+        self.predicate = saved
+        return spot
 
     def _load(self, spot: Spot, dtype: DType, mask: str, site: int) -> Val:
         place, flat = spot.place, spot.flat
@@ -322,12 +339,12 @@ class AccessCompiler(AffineCompiler):
 
     def store(self, buffer: Buffer, indices: tuple[Expr, ...], value: Val, predicate: Expr | None) -> None:
         """Compile a store of a value that is there already."""
-        spot = self.spot(buffer, indices)
+        masked = None if predicate is None else self.expr(predicate)
+        spot = self._spot(buffer, indices, masked)
         place, flat = spot.place, spot.flat
         site = self.faults.site(self.stmt, buffer)
         kind = self.np_dtype(spot.dtype)
         mask = self.mask_text()
-        masked = None if predicate is None else self.expr(predicate)
         if place.kind == "host" and not self.in_lanes:
             keep = "None" if masked is None else masked.text
             self.w.line(f"{place.name}.host_write({self._safe(spot)}, {value.text}, {kind}, {keep})")

@@ -162,7 +162,7 @@ class Batch:
         rel = np.asarray(index)
         bad = (rel < 0) | (rel >= extent)
         if mask is not None:
-            bad = bad & (mask[:, None] if bad.ndim == 2 else mask)
+            bad = bad & (mask[:, None] if bad.ndim == 2 and mask.ndim == 1 else mask)
         if not bad.any():
             return
         lane, part = self.first(bad)

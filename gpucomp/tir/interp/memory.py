@@ -64,8 +64,13 @@ class Memory:
 
     # -- host access ------------------------------------------------------------------------------------------
 
-    def host_read(self, index: Any, dtype: np.dtype[Any], faults: Faults, site: int) -> Any:
-        """Read where no lanes run: one element, or a vector."""
+    def host_read(self, index: Any, dtype: np.dtype[Any], faults: Faults, site: int, keep: Any = None) -> Any:
+        """Read where no lanes run: one element, or a vector, whose lanes are zero where ``keep`` does not hold."""
+        if keep is not None:
+            keep = np.broadcast_to(keep, np.shape(index))
+            out = np.zeros(np.shape(index), dtype)
+            out[keep] = self.host_read(np.asarray(index)[keep], dtype, faults, site)
+            return out
         if self.init is not None:
             self._check_init(_units(np.asarray(index).reshape(-1), dtype, self.unit), faults, site, "")
         return self.view(dtype)[index]
