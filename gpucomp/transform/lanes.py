@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
 from gpucomp.arith.analyzer import Analyzer
@@ -47,6 +49,7 @@ _LANEWISE: Final = frozenset(
     f"tir.{n}"
     for n in (*UNARY_MATH, *BINARY_MATH, *PREDICATES, *BITWISE, "fma", "bitwise_not", "popcount", "clz", "reinterpret")
 )
+_CHOICES: Final = frozenset({"tir.if_then_else", "tir.likely"})
 _DIVISIONS: Final = frozenset({Div, Mod, FloorDiv, FloorMod})
 # A gather is one scalar load for each lane; more than this and a loop is the better code.
 MOST_GATHERED: Final = 16
@@ -66,11 +69,14 @@ class Lanes(Mutator):
         var: the loop variable.
         base: its value in lane 0.
         lanes: number of lanes.
+        predicated: the target has accesses that touch only some lanes.
     """
 
-    def __init__(self, var: Var, base: Expr, lanes: int) -> None:
+    def __init__(self, var: Var, base: Expr, lanes: int, predicated: bool = False) -> None:
         super().__init__()
         self.var, self.base, self.lanes = var, base, lanes
+        self.predicated = predicated
+        self.mask: Expr | None = None  # lanes that may be touched, inside of a condition that differs between lanes
         self.lets: dict[Var, Var] = {}
         self.expanded: dict[Var, Buffer] = {}
         self.analyzer = Analyzer()
@@ -97,7 +103,7 @@ class Lanes(Mutator):
 
     def one_by_one(self, node: Expr) -> Expr:
         """A vector made of the scalar expression of each lane."""
-        if self.lanes > MOST_GATHERED or self.expanded:
+        if self.lanes > MOST_GATHERED or self.expanded or self.mask is not None:
             raise NotVectorizable
         lanes = [self.at_lane(node, k) for k in range(self.lanes)]
         return Shuffle(tuple(lanes), tuple(range(self.lanes)))
@@ -233,12 +239,53 @@ class Lanes(Mutator):
             return Call(node.dtype.with_lanes(self.lanes), node.op, (condition, self.lift(x), self.lift(y)))
         if may_speculate(node.args[1]) and may_speculate(node.args[2]):
             return Select(condition, self.lift(self.visit(node.args[1])), self.lift(self.visit(node.args[2])))
+        if self.predicated:
+            try:
+                return self._masked_choice(node, condition)
+            except NotVectorizable:
+                pass
         slow = self.one_by_one(node)
         every = self.in_every_lane(node.args[0])
         if every is None:
             return slow
         fast = self.lift(self.visit(node.args[1]))
         return Call(fast.dtype, node.op, (every, fast, slow)) if _is_vector_load(fast) else slow
+
+    def _masked_choice(self, node: Call, condition: Expr) -> Expr:
+        """Both sides, each with loads in its own lanes only."""
+        sides: list[Expr] = []
+        for side, mask in ((node.args[1], condition), (node.args[2], operators.logical_not(condition))):
+            if may_speculate(side):
+                sides.append(self.lift(self.visit(side)))
+                continue
+            if not self.is_maskable(side) or self.loads_uniform(side):
+                raise NotVectorizable
+            with self.under(mask):
+                sides.append(self.lift(self.visit(side)))
+        return Select(condition, *sides)
+
+    @contextmanager
+    def under(self, mask: Expr) -> Generator[None]:
+        """Inside, vector accesses touch the lanes of ``mask`` only."""
+        saved = self.mask, self.memo
+        self.mask, self.memo = mask if self.mask is None else And(self.mask, mask), {}
+        try:
+            yield
+        finally:
+            self.mask, self.memo = saved
+
+    def is_maskable(self, node: Expr) -> bool:
+        """True when an expression harms nothing in lanes whose loads are left out: no division by what they loaded."""
+        for item in expr_post_order(node):
+            if type(item) in _DIVISIONS and item.dtype.is_int and not _nonzero(item):
+                return False
+            if isinstance(item, Call) and not (isinstance(item.op, Op) and item.op.name in _LANEWISE | _CHOICES):
+                return False
+        return True
+
+    def loads_uniform(self, node: Expr) -> bool:
+        """True when an expression loads an element for all lanes together, which no mask of lanes holds back."""
+        return any([isinstance(item, BufferLoad) and not self.depends(item) for item in expr_post_order(node)])
 
     def visit_buffer_load(self, node: BufferLoad) -> Expr:
         if node.predicate is not None or node.buffer.dtype.lanes > 1:
@@ -247,7 +294,7 @@ class Lanes(Mutator):
         place = self.place(node.buffer, indices)
         if place is None:
             return self.one_by_one(node)
-        return BufferLoad(*place)
+        return BufferLoad(*place, self.mask if place[1][-1].dtype.lanes > 1 else None)
 
     def place(self, buffer: Buffer, indices: list[Expr]) -> tuple[Buffer, tuple[Expr, ...]] | None:
         """Where an access goes: one element, or consecutive ones along the last dimension; None for anything else."""
@@ -272,29 +319,52 @@ class Lanes(Mutator):
         """What holds exactly when all lanes pass a conjunction of linear bound checks; None for other conditions."""
         checks: list[Expr] = []
         for item in conjuncts(condition):
-            inner = item.args[0] if isinstance(item, Call) and is_call(item, "likely") else item
+            inner = _unmarked(item)
             if not self.depends(inner):
                 checks.append(item)
                 continue
-            worst = self._worst_lane(inner)
-            if worst is None:
+            lane = self._last_to_pass(inner)
+            if lane is None:
                 return None
-            checks.append(worst)
+            checks.append(self._check_of(inner, lane))
         return conjunction(checks)
 
-    def _worst_lane(self, check: Expr) -> Expr | None:
+    def in_some_lane(self, checks: list[Expr]) -> Expr | None:
+        """What holds exactly when some lane passes linear bound checks of one direction; None for other conditions."""
+        inner = [_unmarked(item) for item in checks]
+        lanes = [self._last_to_pass(item) for item in inner]
+        if None in lanes or len(dict.fromkeys(lanes)) != 1:
+            return None
+        first = 0 if lanes[0] else self.lanes - 1
+        return conjunction([self._check_of(item, first) for item in inner])
+
+    def _last_to_pass(self, check: Expr) -> int | None:
+        """The lane, first or last, in which a linear bound check holds only if it holds in all lanes."""
+        sides = self._linear_sides(check)
+        if sides is None:
+            return None
+        step = int_value(operators.subtract(sides[0][1], sides[1][1]))
+        if step is None:
+            return None
+        return self.lanes - 1 if (step > 0) == (type(check) in (LT, LE)) else 0
+
+    def _linear_sides(self, check: Expr) -> tuple[tuple[Expr, Expr], tuple[Expr, Expr]] | None:
         if not isinstance(check, CmpOp) or type(check) not in (LT, LE, GT, GE) or not check.a.dtype.is_int:
             return None
         a, b = base_and_step(self.visit(check.a)), base_and_step(self.visit(check.b))
-        if a is None or b is None:
-            return None
-        step = int_value(operators.subtract(a[1], b[1]))
-        if step is None:
-            return None
-        last = (step > 0) == (type(check) in (LT, LE))
-        lane = self.lanes - 1 if last else 0
-        sides = [operators.add(x[0], operators.multiply(x[1], lane)) for x in (a, b)]
+        return None if a is None or b is None else (a, b)
+
+    def _check_of(self, check: Expr, lane: int) -> Expr:
+        """A linear bound check as one lane makes it."""
+        linear = self._linear_sides(check)
+        assert linear is not None
+        sides = [operators.add(x[0], operators.multiply(x[1], lane)) for x in linear]
         return operators.compare(type(check), sides[0], sides[1])
+
+
+def _unmarked(node: Expr) -> Expr:
+    """The condition inside of ``likely``."""
+    return node.args[0] if isinstance(node, Call) and is_call(node, "likely") else node
 
 
 def base_and_step(node: Expr) -> tuple[Expr, Expr] | None:

@@ -29,7 +29,7 @@ from gpucomp.tir.stmt import (
     seq,
 )
 from gpucomp.transform.lanes import Lanes, NotVectorizable
-from gpucomp.transform.walk import int_value
+from gpucomp.transform.walk import TRUE, conjunction, conjuncts, has_load, int_value
 
 # Loops over lanes up to this long are unrolled.
 _SHORT: Final = 16
@@ -39,9 +39,10 @@ def vectorize_loop(func: PrimFunc) -> PrimFunc:
     """Replace VECTORIZED loops of constant extent by vector operations.
 
     Afterwards every vector access is ``Ramp(base, 1, lanes)``: strided and indirect loads are gathered one by one,
-    and statements without a vector form (strided stores, branches on the lane, calls with effects) run in a loop over
-    the lanes. A branch ``if (bound check on the lane)`` becomes a vector statement where all lanes pass and a loop
-    otherwise. A loop longer than the widest vector of the target is cut into pieces. The iterations of a vectorised
+    and statements without a vector form (strided stores, branches on the lane, calls with effects) run in a loop
+    over the lanes. A branch ``if (bound check on the lane)`` becomes a vector statement where all lanes pass and a
+    loop otherwise; on processors with masked accesses (feature "vector_predication") a vector statement with a
+    predicate. A loop longer than the widest vector of the target is cut into pieces. The iterations of a vectorised
     loop are independent, as the user promises; a body that carries a value from one lane to the next stays a loop.
 
     Raises:
@@ -74,6 +75,7 @@ class _Vectorize(Mutator):
         target: Any = func.attrs.get("target")  # Any: attributes are untyped
         limits = {} if target is None else target.limits
         self.vector_bytes: int = limits.get("max_vector_bytes", 0)
+        self.predicated = target is not None and not target.is_gpu and "vector_predication" in target.features
         self.vector_lanes: int = limits.get("max_vector_lanes", 16 if target is not None and target.is_gpu else 0)
 
     def expr(self, node: Expr) -> Expr:
@@ -122,7 +124,7 @@ class _Vectorize(Mutator):
 
     def _vectors(self, node: For, base: Expr, lanes: int) -> Stmt:
         try:
-            return _Body(node, base, lanes).stmt(node.body)
+            return _Body(node, base, lanes, self.predicated).stmt(node.body)
         except NotVectorizable:
             return _loop(node.loop_var, base, lanes, node.body, node)
 
@@ -204,9 +206,9 @@ def _has_effect(value: Expr) -> bool:
 class _Body(Mutator):
     """The body of one vectorised loop, for all lanes at once."""
 
-    def __init__(self, loop: For, base: Expr, lanes: int) -> None:
+    def __init__(self, loop: For, base: Expr, lanes: int, predicated: bool) -> None:
         super().__init__()
-        self.loop, self.lanes = loop, Lanes(loop.loop_var, base, lanes)
+        self.loop, self.lanes = loop, Lanes(loop.loop_var, base, lanes, predicated)
         self.scalarised = 0
 
     def uniform(self, node: Expr) -> Expr:
@@ -226,8 +228,8 @@ class _Body(Mutator):
 
     def one_by_one(self, node: Stmt) -> Stmt:
         """The statement in a loop over the lanes: lanes are independent, so they may run at another time."""
-        if self.lanes.lets or self.lanes.expanded:
-            raise NotVectorizable  # its operands exist as vectors only
+        if self.lanes.lets or self.lanes.expanded or self.lanes.mask is not None:
+            raise NotVectorizable  # its operands exist as vectors only, or its condition does
         self.scalarised += 1
         return _loop(self.loop.loop_var, self.lanes.base, self.lanes.lanes, node, self.loop)
 
@@ -246,7 +248,7 @@ class _Body(Mutator):
         place = self.lanes.place(node.buffer, [self.lanes.expr(i) for i in node.indices])
         if place is None or place[1][-1].dtype.lanes == 1:
             raise NotVectorizable
-        return BufferStore(place[0], self.lanes.lift(self.lanes.expr(node.value)), place[1], None, node.span)
+        return BufferStore(place[0], self.lanes.lift(self.lanes.expr(node.value)), place[1], self.lanes.mask, node.span)
 
     def visit_for(self, node: For) -> Stmt:
         low, extent = self.uniform(node.min), self.uniform(node.extent)
@@ -290,11 +292,46 @@ class _Body(Mutator):
         if condition.dtype.lanes == 1:
             else_case = None if node.else_case is None else self.stmt(node.else_case)
             return IfThenElse(condition, self.stmt(node.then_case), else_case, node.span)
-        every = None if node.else_case is not None else self.lanes.in_every_lane(node.condition)
+        if node.else_case is not None:
+            raise NotVectorizable
+        every = self.lanes.in_every_lane(node.condition)
+        masked = self.masked(node) if self.lanes.predicated else None
+        if masked is not None and (every is None or self.lanes.mask is not None or _stays_local(node.then_case)):
+            return masked
         if every is None:
             raise NotVectorizable
         before = self.scalarised
         then_case = self.stmt(node.then_case)
         if self.scalarised > before:  # nothing is gained by a fast path that has no vectors
             raise NotVectorizable
-        return IfThenElse(every, then_case, self.one_by_one(node), node.span)
+        return IfThenElse(every, then_case, masked or self.one_by_one(node), node.span)
+
+    def masked(self, node: IfThenElse) -> Stmt | None:
+        """The branch with a mask on its accesses; None where that does not do."""
+        checks = conjuncts(node.condition)
+        differing = [c for c in checks if self.lanes.depends(c)]
+        common = [c for c in checks if not self.lanes.depends(c)]
+        if any([has_load(c) for c in common]):  # not to be moved to the front
+            return None
+        before = self.scalarised
+        uniform = False
+        for item in post_order(node.then_case):
+            if isinstance(item, While) or (isinstance(item, Expr) and not self.lanes.is_maskable(item)):
+                return None
+            uniform = uniform or (isinstance(item, BufferLoad) and not self.lanes.depends(item))
+        some = self.lanes.in_some_lane(differing) if uniform else TRUE
+        if some is None:
+            return None
+        try:
+            with self.lanes.under(self.lanes.expr(conjunction(differing))):
+                body = self.stmt(node.then_case)
+        except NotVectorizable:
+            self.scalarised = before
+            return None
+        guard = conjunction([*common, some])
+        return body if guard is TRUE else IfThenElse(guard, body, None, node.span)
+
+
+def _stays_local(body: Stmt) -> bool:
+    """True when all stores go to memory of a thread: it may be in registers, out of which a branch would keep it."""
+    return all([s.buffer.scope() == "local" for s in post_order(body) if isinstance(s, BufferStore)])

@@ -11,6 +11,7 @@ from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import And, Broadcast, BufferLoad, IntImm, Ramp, Select, Shuffle, SizeVar, Var
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.interp import interpret
 from gpucomp.tir.intrin import call_pure_extern, exp, if_then_else, likely
 from gpucomp.tir.stmt import Allocate, BufferStore, For, ForKind, IfThenElse, LetStmt, Stmt, While, seq
 from gpucomp.transform.vectorize_loop import serialize_vectorized, vectorize_loop
@@ -29,6 +30,7 @@ from tests.transform.build import (
 i, j, k = Var("i"), Var("j"), Var("k")
 n = SizeVar("n")
 A, B, C = (decl_buffer((64,), name=x) for x in "ABC")
+D, E = (decl_buffer((64,), "int32", x) for x in "DE")
 ONE = IntImm("int32", 1)
 
 
@@ -276,3 +278,65 @@ def test_without_vectors_the_loop_is_serial() -> None:
     assert loops(done) == [("j", ForKind.SERIAL), ("i", ForKind.SERIAL)]
     assert_same_meaning(f, done, [numbers(64), numbers(64, seed=1)])
     assert serialize_vectorized(done) is done
+
+
+CPU = Target("llvm")
+
+
+def test_a_branch_on_a_bound_check_becomes_a_predicate_on_processors() -> None:
+    body = IfThenElse(likely(i * 4 + j < n), store(C, i * 4 + j, A[i * 4 + j] + B[i * 4 + j]))
+    f = func((A, B, C), loop(i, operators.floordiv(n + 3, 4), loop(j, 4, body, VECTORIZED)), (n,), target=CPU)
+    done = vectorize_loop(f)
+    fast, slow = nodes(done, BufferStore)
+    assert (fast.predicate, slow.predicate is None) == (None, False)
+    assert [x.predicate for x in nodes(slow, BufferLoad)] == [slow.predicate] * 2
+    assert loops(done) == [("i", ForKind.SERIAL)]
+    for size in (1, 4, 63, 64):
+        a, b, c = (numbers(64, seed=s) for s in range(3))
+        want = np.where(np.arange(64) < size, a + b, c)
+        interpret(done, [a, b, c, size])
+        np.testing.assert_array_equal(c, want)
+
+
+def test_memory_of_a_thread_is_masked_without_a_branch() -> None:
+    acc = internal("acc", 16)
+    body = IfThenElse(j < n, store(acc, j, acc[j] + A[i * 16 + j]))
+    start, end = loop(j, 16, store(acc, j, 0.0), VECTORIZED), loop(j, 16, store(C, j, acc[j]), VECTORIZED)
+    f = func((A, C), allocate(acc, seq(start, vector(body, 16, 4), end)), (n,), target=CPU)
+    done = vectorize_loop(f)
+    assert not nodes(done, IfThenElse)
+    assert [x.predicate is not None for x in nodes(done, BufferStore)] == [False, True, False]
+    a, c = numbers(64), np.zeros(64, "float32")
+    interpret(done, [a, c, 5])
+    np.testing.assert_array_equal(c[:16], np.where(np.arange(16) < 5, a.reshape(4, 16).sum(axis=0), 0))
+
+
+def test_a_load_for_all_lanes_is_held_back_where_no_lane_passes() -> None:
+    body = IfThenElse(i * 8 + j < 40, store(C, i * 8 + j, A[i * 15 + 3]))
+    done = checked(vector(body, 8, 8), target=CPU)  # A has no element 5 * 15 + 3
+    assert [x.predicate is None for x in nodes(done, BufferStore)] == [True, False]
+
+
+def test_padding_becomes_a_choice_between_masked_vectors() -> None:
+    body = store(C, i * 8 + j, if_then_else(And(j >= 1, j < 7), A[i * 8 + j - 1], 7.0))
+    done = checked(vector(body, 8, 8), target=CPU)
+    (choice,) = nodes(done, Select)
+    assert isinstance(choice.true_value, BufferLoad)
+    assert choice.true_value.predicate is choice.condition
+
+
+def test_what_a_mask_cannot_hold_back_stays_in_branches() -> None:
+    divided = IfThenElse(j < k, store(D, i * 4 + j, E[i * 4 + j] // E[j]))
+    gathered = IfThenElse(j < k, store(D, i * 4 + j, E[j * 8 + i]))
+    integers = [numbers(64, dtype="int32", seed=s) for s in range(2)]
+    integers[1][integers[1] == 0] = 1
+    for body in (divided, gathered):
+        done = checked(loop(k, 5, vector(body, 4, 8)), D, E, arrays=integers, target=CPU)
+        assert [x.predicate for x in nodes(done, BufferStore)] == [None] * len(nodes(done, BufferStore))
+
+
+def test_other_targets_get_no_predicates() -> None:
+    body = IfThenElse(i * 4 + j < 50, store(C, i * 4 + j, A[i * 4 + j]))
+    for target in (Target("cuda"), Target("opencl")):
+        done = checked(vector(body), target=target)
+        assert all([x.predicate is None for x in nodes(done, BufferStore)])
