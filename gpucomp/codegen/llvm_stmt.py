@@ -286,6 +286,9 @@ class StmtWriter(ExprWriter):
     def _on_stack(self, node: s.Allocate, size: int) -> None:
         kind = MEMORY[node.dtype.element]
         count = max(1, size * node.dtype.lanes)
+        wide = ALIGNMENT // memory_bytes(node.dtype)
+        if count > wide:  # a masked vector at the end may reach beyond it: see is_inside
+            count = -(-count // wide) * wide
         self.text.stack_bytes += count * memory_bytes(node.dtype)
         self.env[node.buffer_var] = self.text.alloca(f"[{count} x {kind}], align {ALIGNMENT}")
         if count * memory_bytes(node.dtype) <= REGISTER_FILE:
