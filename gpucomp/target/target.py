@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.device import device as parse_device
-from gpucomp.support.diagnostics import LowerError, did_you_mean
+from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
 from gpucomp.target.kinds import CUDA_OPT_IN_SHARED, KINDS, TAGS, Kind
 
 _LOCAL = threading.local()
@@ -45,10 +45,8 @@ class Target:
             options = _parse(target)
         kind = str(options.pop("kind", ""))
         if kind not in KINDS:
-            raise LowerError(
-                f"unknown target kind {kind!r}",
-                hint=did_you_mean(kind, KINDS) or f"known: {', '.join(KINDS)}, or a tag",
-            )
+            hint = did_you_mean(kind, (*KINDS, *TAGS)) or f"known: {', '.join(KINDS)}, or a tag"
+            raise _refusal(f"unknown target kind {kind!r}", hint)
         self.kind_info = KINDS[kind]
         self.arch = str(options.pop("arch", "") or options.pop("mcpu", "") or _DEFAULT_ARCH[kind])
         self.model = str(options.pop("model", "unknown"))
@@ -64,10 +62,11 @@ class Target:
             limits["max_dynamic_shared_memory_per_block"] = CUDA_OPT_IN_SHARED.get(self.arch, 49152)
         unknown = [k for k in options if k not in limits]
         if unknown:
-            raise LowerError(
-                f"unknown option {unknown[0]!r} of target {kind}", hint=did_you_mean(unknown[0], limits) or None
+            known = ", ".join([*limits, "arch", "features", "libs", "model", "without"])
+            raise _refusal(
+                f"unknown option {unknown[0]!r} of target {kind}", did_you_mean(unknown[0], limits) or f"known: {known}"
             )
-        self.options = {k: int(v) for k, v in options.items()}
+        self.options = {k: _number(k, v) for k, v in options.items()}
         self.limits = limits | self.options
         self.host = Target(host) if host is not None and not isinstance(host, Target) else host
         self._key = json.dumps(self.export(), sort_keys=True)
@@ -218,14 +217,32 @@ def _arch_features(kind: str, arch: str) -> frozenset[str]:
     return frozenset(out)
 
 
+def _refusal(message: str, hint: str) -> LowerError:
+    return LowerError(message, code="GC301", where=caller_span(), hint=hint)
+
+
+def _number(key: str, value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise _refusal(f"option {key} of a target is {value!r}, which is no whole number", f"-{key}=1024") from None
+
+
+def _from_json(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        raise _refusal(f"cannot read target {text!r}: {error}", '{"kind": "cuda", "arch": "sm_90"}') from None
+
+
 def _parse(text: str) -> dict[str, Any]:
     text = text.strip()
     if text.startswith("{"):
-        return dict(json.loads(text))
+        return _from_json(text)
     text = TAGS.get(text, text)
     words = text.split()
     if not words:
-        raise LowerError("empty target", hint='write "cuda", "opencl" or "llvm"')
+        raise _refusal("empty target", 'write "cuda", "opencl" or "llvm"')
     kind, _, arch = words[0].partition(":")
     kind = TAGS.get(kind, kind)
     options: dict[str, Any] = {"kind": kind}
@@ -234,7 +251,7 @@ def _parse(text: str) -> dict[str, Any]:
     for word in words[1:]:
         key, sign, value = word.lstrip("-").partition("=")
         if not word.startswith("-") or not sign:
-            raise LowerError(f"cannot read {word!r} in target {text!r}", hint='options look like "-arch=sm_90"')
+            raise _refusal(f"cannot read {word!r} in target {text!r}", 'options look like "-arch=sm_90"')
         options[key] = value
     return options
 
