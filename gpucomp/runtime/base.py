@@ -18,7 +18,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray as NumpyArray
 
-from gpucomp.support.diagnostics import DeviceError, did_you_mean
+from gpucomp.support.diagnostics import DeviceError, caller_span, did_you_mean
 from gpucomp.support.launch import KernelImage
 
 Dim3: TypeAlias = tuple[int, int, int]
@@ -271,6 +271,7 @@ def kind_name(name: str) -> str:
     raise DeviceError(
         f"there is no device kind {name!r}; known: {', '.join(KINDS)}",
         code="GC701",
+        where=caller_span(),
         hint=did_you_mean(name, (*KINDS, *_ALIASES)) or None,
     )
 

@@ -17,7 +17,7 @@ from gpucomp.runtime.base import (
 )
 from gpucomp.runtime.probe import probe
 from gpucomp.support.config import config
-from gpucomp.support.diagnostics import DeviceError
+from gpucomp.support.diagnostics import DeviceError, caller_span
 from gpucomp.support.log import logger
 
 _thread = threading.local()
@@ -41,7 +41,12 @@ class Device:
         if found is not None:
             return found
         if index < 0:
-            raise DeviceError(f"there is no device {kind}({index}): indices start at 0", code="GC701")
+            raise DeviceError(
+                f"there is no device {kind}({index}): indices start at 0",
+                code="GC701",
+                where=caller_span(),
+                hint=f"{kind}(0) is the first one",
+            )
         made = super().__new__(cls)
         made.kind = kind
         made.index = index
@@ -86,12 +91,18 @@ class Device:
         api = self.api
         missing = api.why_missing()
         if missing is not None:
-            raise DeviceError(f"device {self} is not there: {missing.reason}", code="GC702", hint=missing.remedy)
+            raise DeviceError(
+                f"device {self} is not there: {missing.reason}",
+                code="GC702",
+                where=caller_span(),
+                hint=missing.remedy,
+            )
         count = api.count()
         present = ", ".join(f"{self.kind}({i}) {api.attributes(i).name}" for i in range(count))
         raise DeviceError(
-            f"device {self} is not there: {count} {self.kind} device{'s' if count > 1 else ''} found",
+            f"device {self} is not there: {count} {self.kind} device{'s' if count != 1 else ''} found",
             code="GC702",
+            where=caller_span(),
             hint=f"use {present}",
         )
 
@@ -209,9 +220,16 @@ def device(dev_type: str | Device, dev_id: int | None = None) -> Device:
         return dev_type
     name, colon, index = dev_type.strip().replace("(", ":").rstrip(")").partition(":")
     if colon and not index.isdigit():
-        raise DeviceError(f"{dev_type!r} names no device", code="GC701", hint="write it as in opencl:1")
+        raise DeviceError(
+            f"{dev_type!r} names no device", code="GC701", where=caller_span(), hint="write it as in opencl:1"
+        )
     if colon and dev_id is not None and dev_id != int(index):
-        raise DeviceError(f"device({dev_type!r}, {dev_id}) gives two different indices", code="GC701")
+        raise DeviceError(
+            f"device({dev_type!r}, {dev_id}) gives two different indices",
+            code="GC701",
+            where=caller_span(),
+            hint=f"device({name!r}, {dev_id})",
+        )
     return Device(name, int(index) if colon else dev_id or 0)
 
 
