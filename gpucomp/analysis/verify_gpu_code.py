@@ -154,26 +154,33 @@ def _vector(use: KernelUse, dtype: DType, name: str, span: Span | None) -> None:
         use.spans["vector"] = span
 
 
+def _left(use: KernelUse, tag: str, most: int) -> int:
+    """Threads that one axis may have when the others keep theirs."""
+    return max(most // max(use.threads // use.extents[tag], 1), 1)
+
+
 def _check(name: str, use: KernelUse, limits: Mapping[str, int], where: str) -> None:
     """Raise for the first limit that is passed."""
 
-    def refuse(message: str, key: str, hint: str) -> LowerError:
-        return LowerError(f"{message} {where}", where=use.spans.get(key), context=f"kernel {name}", hint=hint)
+    def refuse(code: str, message: str, key: str, hint: str) -> LowerError:
+        place = use.spans.get(key)
+        return LowerError(f"{message} {where}", code=code, where=place, context=f"kernel {name}", hint=hint)
 
     most = limits.get("max_num_threads")
     if most is not None and use.threads > most:
         product = " x ".join([f"{t} {x}" for t, x in use.extents.items() if t.startswith("threadIdx")])
         tag = max([t for t in use.extents if t.startswith("threadIdx")], key=lambda t: use.extents[t])
         raise refuse(
-            f"{use.threads:,} threads asked in a block ({product}), {most:,}", tag,
-            "split a bound axis by a smaller factor",
+            "GC310", f"{use.threads:,} threads asked in a block ({product}), {most:,}", tag,
+            f"split the axis bound to {tag} by {_left(use, tag, most)} at most, and bind the inner part",
         )  # fmt: skip
     for tag, extent in use.extents.items():
         key = f"max_{'block' if tag.startswith('threadIdx') else 'grid'}_{tag[-1]}"
         bound = limits.get(key)
         if bound is not None and extent > bound:
             what = "threads" if tag.startswith("threadIdx") else "blocks"
-            raise refuse(f"{extent:,} {what} asked along {tag}, {bound:,}", tag, "bind a shorter axis there")
+            hint = f"split the axis bound to {tag}, and bind a part of extent {bound:,} at most"
+            raise refuse("GC311", f"{extent:,} {what} asked along {tag}, {bound:,}", tag, hint)
     memory = (
         ("shared", use.shared, "max_shared_memory_per_block", "shared memory"),
         ("dynamic", use.dynamic, "max_dynamic_shared_memory_per_block", "dynamic shared memory"),
@@ -183,12 +190,13 @@ def _check(name: str, use: KernelUse, limits: Mapping[str, int], where: str) -> 
         bound = limits.get(key)
         if bound is not None and asked > bound:
             parts = ", ".join(use.names.get(kind, []))
-            raise refuse(f"{asked:,} bytes of {title} asked ({parts}), {bound:,}", kind, "use smaller tiles")
+            hint = "use smaller tiles: split by smaller factors, or attach these stages further in"
+            raise refuse("GC312", f"{asked:,} bytes of {title} asked ({parts}), {bound:,}", kind, hint)
     size, dtype, buffer = use.vector
     bound = limits.get("max_vector_bytes")
     if bound is not None and dtype is not None and size > bound:
         fits = bound // dtype.element.nbytes
         raise refuse(
-            f"a vector of {size:,} bytes ({dtype}) asked of {buffer}, {bound:,}", "vector",
+            "GC313", f"a vector of {size:,} bytes ({dtype}) asked of {buffer}, {bound:,}", "vector",
             f"split by at most {fits} before vectorize",
         )  # fmt: skip

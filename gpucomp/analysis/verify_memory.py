@@ -74,12 +74,20 @@ class _Walk:
         name = buffer.name
         nest = f"loop nest {' > '.join(self.loops)}" if self.loops else None
         if not written:
-            return LowerError(f"buffer {name} is read where no thread of the GPU runs", where=span, context=nest)
+            return LowerError(
+                f"buffer {name} is read where no thread of the GPU runs",
+                code="GC320",
+                where=span,
+                context=nest,
+                hint="a loop extent or a condition outside of the kernel reads it: pass the number as an argument",
+            )
         axis = self.loops[0] if self.loops else None
-        mend = f'bind one of its axes, e.g. s[{name}].bind({axis}, te.thread_axis("blockIdx.x"))' if axis else ""
+        which = f"none of its axes ({', '.join(map(repr, self.loops))}) is bound" if axis else "it has no axis to bind"
+        mend = f's[{name}].bind({axis}, te.thread_axis("blockIdx.x")), or ' if axis else ""
         return LowerError(
-            f"stage {name} runs on no thread of the GPU: bind one of its axes, or compute it at a stage that is bound",
+            f"stage {name} runs on no thread of the GPU: {which}, and it is not computed inside of a bound loop",
+            code="GC320",
             where=span,
             context=nest,
-            hint=mend or f"compute {name} inside of a stage that is bound: s[{name}].compute_at(...)",
+            hint=f"{mend}s[{name}].compute_at(s[consumer], axis) inside of a bound one",
         )
