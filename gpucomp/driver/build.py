@@ -10,13 +10,14 @@ from gpucomp.codegen.host import cpu_program
 from gpucomp.driver.cache import compiled_functions, structure_key
 from gpucomp.driver.default_schedule import with_default_schedule
 from gpucomp.driver.deferred import DeferredModule
+from gpucomp.driver.locate import located
 from gpucomp.driver.pipelines import pipeline
 from gpucomp.driver.verify import verified
 from gpucomp.ir.module import IRModule
 from gpucomp.ir.transform import PassContext
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.module import Module
-from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.diagnostics import LowerError, caller_span
 from gpucomp.support.launch import FunctionData, HostExpr, KernelImage, Variant
 from gpucomp.target import Target
 from gpucomp.te.lower import lower_schedule
@@ -57,7 +58,8 @@ def lower(
     target = Target.current()
     functions = {f.name: f for f in _functions(inp, args, name, binds)}
     if not simple_mode:
-        functions = {k: lower_primfunc(f, None, verify_with=target) for k, f in functions.items()}
+        with located(inp):
+            functions = {k: lower_primfunc(f, None, verify_with=target) for k, f in functions.items()}
     return IRModule(functions)
 
 
@@ -142,14 +144,22 @@ def _build_for(inputs: Inputs, args: Any, device: Device, name: str, binds: Any)
 def _functions(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
     if isinstance(inp, Schedule):
         if args is None:
-            raise LowerError("args are needed to lower a schedule", hint="pass [A, B, C]: inputs, then outputs")
+            raise LowerError(
+                "args are needed to lower a schedule",
+                code="GC302",
+                where=caller_span(),
+                hint="pass [A, B, C]: inputs, then outputs",
+            )
         return [lower_schedule(inp, list(args), name, binds)]
     if isinstance(inp, IRModule):
         return list(inp.functions.values())
-    if isinstance(inp, PrimFunc):
+    if isinstance(inp, PrimFunc):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
         return [inp if "global_symbol" in inp.attrs else inp.with_attr("global_symbol", name)]
     raise LowerError(
-        f"cannot compile a {type(inp).__name__}", hint="pass a te.Schedule (te.create_schedule), a PrimFunc or an IRModule"
+        f"cannot compile a {type(inp).__name__}",
+        code="GC302",
+        where=caller_span(),
+        hint="pass a te.Schedule (te.create_schedule), a PrimFunc or an IRModule",
     )
 
 
@@ -168,6 +178,11 @@ def compile_function(
 def _compile(inp: Inputs, args: Any, target: Target, name: str, binds: Any) -> FunctionData:
     if isinstance(inp, Schedule):
         inp = with_default_schedule(inp, target)
+    with located(inp):
+        return _compile_primfunc(inp, args, target, name, binds)
+
+
+def _compile_primfunc(inp: Inputs, args: Any, target: Target, name: str, binds: Any) -> FunctionData:
     [func, *rest] = _functions(inp, args, name, binds)
     if rest:
         raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")

@@ -38,7 +38,10 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
             continue
         if not isinstance(op, ComputeOp):
             raise ScheduleError(
-                f"operation {op.name!r} has no default schedule", code="GC190", where=op.span, hint="schedule it by hand"
+                f"operation {op.name!r} has no default schedule",
+                code="GC190",
+                where=op.span,
+                hint="schedule it by hand",
             )
         if op not in outputs and not _reduces(op):
             fresh[op].compute_inline()
@@ -70,7 +73,12 @@ def _gpu(sch: Schedule, op: Operation, target: Target) -> None:
     threads = min(_THREADS, target.max_num_threads)
     spatial, reduced = _extent(axes), _extent(reduce_axes)
     rows = min(_ROW_THREADS, target.max_num_threads)
-    if reduce_axes and len(op.body) == 1 and (reduced is None or reduced >= 2 * rows) and (spatial or 1 << 30) <= 1 << 16:
+    if (
+        reduce_axes
+        and len(op.body) == 1
+        and (reduced is None or reduced >= 2 * rows)
+        and (spatial or 1 << 30) <= 1 << 16
+    ):
         _row_per_block(sch, op, rows)
         return
     fused = stage.fuse(*axes)
