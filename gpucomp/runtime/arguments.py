@@ -311,7 +311,8 @@ def check_scalar(argument: Argument, function: str) -> Scalar:
     dtype, value, title = DType(argument.param.dtype), argument.value, argument.title(function)
     number: object = value.item() if isinstance(value, np.generic) else value
     if not isinstance(number, (bool, int, float)):
-        refuse(f"{title} is a {type(value).__name__}, expected a number ({dtype})", "GC602", "pass a number, as in 1")
+        kind = type(value).__name__
+        refuse(f"{title} has type {kind}, expected a number ({dtype})", "GC602", "pass a number, as in 1")
     if dtype.is_float:
         return float(number)
     if isinstance(number, float) and not number.is_integer():

@@ -259,7 +259,7 @@ class Function:
             return Argument(param, position, check_scalar(argument, self.name))
         if not isinstance(value, NDArray):
             refuse(
-                f"{argument.title(self.name)} is a {type(value).__name__}, expected an array of {param.dtype}",
+                f"{argument.title(self.name)} has type {type(value).__name__}, expected an array of {param.dtype}",
                 "GC602",
                 f"make it one: numpy.asarray({param.name}, {param.dtype!r})",
             )
