@@ -208,9 +208,34 @@ class ValueWriter:
             op = "sitofp" if source.code == "int" else "uitofp"
             return self.rounded(target, self.text.op(f"{op} {REGISTER[source]} {value} to {REGISTER[target]}"))
         narrow, wide = REGISTER[source], REGISTER[target]
+        if source.bits == 64 and target.bits == 16 and target.code == "float":
+            return self.rounded(target, self._rounded_to_odd(source, target, value))
         if narrow != wide:
             value = self.text.op(f"{'fpext' if target.bits == 64 else 'fptrunc'} {narrow} {value} to {wide}")
         return value if source.bits == 16 and source.code == target.code else self.rounded(target, value)
+
+    def _rounded_to_odd(self, source: DType, target: DType, value: str) -> str:
+        """A double as a float whose last bit says whether anything was lost, so that rounding again is right.
+
+        S. Boldo, G. Melquiond, When double rounding is odd, 2005.
+        """
+        wide, kind = REGISTER[source], REGISTER[target]
+        ints = DType("int32").with_lanes(target.lanes)
+        near = self.text.op(f"fptrunc {wide} {value} to {kind}")
+        back = self.text.op(f"fpext {kind} {near} to {wide}")
+        size, exact = self._absolute(source, back), self._absolute(source, value)
+        above = self.text.op(f"fcmp ogt {wide} {size}, {exact}")
+        lost = self.text.op(f"fcmp one {wide} {size}, {exact}")
+        flags = [self.text.op(f"zext {vector('i1', target.lanes)} {x} to {REGISTER[ints]}") for x in (above, lost)]
+        bits = self.text.op(f"bitcast {kind} {near} to {REGISTER[ints]}")
+        bits = self.text.op(f"sub {REGISTER[ints]} {bits}, {flags[0]}")
+        bits = self.text.op(f"or {REGISTER[ints]} {bits}, {flags[1]}")
+        return self.text.op(f"bitcast {REGISTER[ints]} {bits} to {kind}")
+
+    def _absolute(self, dtype: DType, value: str) -> str:
+        suffix = "f64" if dtype.lanes == 1 else f"v{dtype.lanes}f64"
+        kind = REGISTER[dtype]
+        return self.text.op(f"call {kind} {self.module.declare(f'llvm.fabs.{suffix}', kind, kind)}({kind} {value})")
 
     def _to_int(self, source: DType, target: DType, value: str) -> str:
         kind = REGISTER[target]
