@@ -26,6 +26,9 @@ from gpucomp.transform.walk import TRUE, int_value
 
 # Sharing shared memory costs a barrier between the two uses; small buffers are not worth one.
 LEAST_SHARED_BYTES = 1024
+# Variables and short arrays of a thread live in registers, which the device's compiler shares by itself; sharing them
+# here would only give one name to two things.
+LEAST_LOCAL_BYTES = 1024
 
 
 def storage_rewrite(func: PrimFunc) -> PrimFunc:
@@ -237,10 +240,10 @@ class _Plan:
 
 
 def _worth_sharing(node: Allocate) -> bool:
-    if not node.buffer_var.storage_scope.startswith("shared"):
-        return True
+    scope = node.buffer_var.storage_scope
+    least = LEAST_LOCAL_BYTES if scope == "local" else LEAST_SHARED_BYTES if scope.startswith("shared") else 0
     size = int_value(node.extents[0])
-    return size is not None and size * node.dtype.nbytes >= LEAST_SHARED_BYTES
+    return least == 0 or (size is not None and size * node.dtype.nbytes >= least)
 
 
 def _in_place(old: _Memory, new: _Memory) -> bool:

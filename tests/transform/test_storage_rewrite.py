@@ -46,7 +46,7 @@ def memory(f: PrimFunc) -> list[str]:
     return [x.buffer_var.name for x in nodes(f, Allocate)]
 
 
-def parts(*names: str, size: int = 8, scope: str = "local") -> list[Buffer]:
+def parts(*names: str, size: int = 256, scope: str = "local") -> list[Buffer]:
     return [internal(x, (size,), scope) for x in names]
 
 
@@ -107,9 +107,9 @@ def test_a_buffer_whose_use_is_over_lends_its_memory() -> None:
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (internal("Z", (9,)), "size"),
-        (internal("Z", (8,), "local", "float64"), "type"),
-        (internal("Z", (8,), "global"), "scope"),
+        (internal("Z", (257,)), "size"),
+        (internal("Z", (256,), "local", "float64"), "type"),
+        (internal("Z", (256,), "global"), "scope"),
     ],
 )
 def test_buffers_that_differ_do_not_share(other: Buffer, why: str) -> None:
@@ -246,3 +246,9 @@ def test_a_tiled_matmul_computes_the_same(shape: tuple[int, int, int]) -> None:
     done = storage_rewrite(f)
     assert_same_meaning(f, done, [numbers(m, depth), numbers(depth, columns, seed=1), numbers(m, columns)])
     assert not [x for loop_ in nodes(done, For) for x in nodes(loop_, Allocate)]
+
+
+def test_short_arrays_of_a_thread_stay_apart_since_they_live_in_registers() -> None:
+    x, y, z = parts("X", "Y", "Z", size=8)
+    f = rewritten(around([z, y, x], chain(x, y, z)))
+    assert sorted(memory(f)) == ["X", "Y", "Z"]
