@@ -15,8 +15,8 @@ from gpucomp.te import Schedule, Tensor
 NAMES = (
     "float", "3rd result", "__global", "kernel", "main", "a.b", "größe", "数据", "if", "restrict", "__restrict__",
     "half", "int8", "float4", "min", "fmaf", "threadIdx", "blockIdx.x", "get_global_id", "barrier", "__shared__",
-    "NULL", "true", "CL_VERSION", "__CUDA_ARCH__", "a-b", "x;}", "*/", "\n#error", "", " ", "new", "class", "main_kernel",
-    "uint", "size_t", "local", "__local", "gpucomp", "%v0", '"', "\\",
+    "NULL", "true", "CL_VERSION", "__CUDA_ARCH__", "a-b", "x;}", "*/", "\n#error", "", " ", "new", "class",
+    "main_kernel", "uint", "size_t", "local", "__local", "gpucomp", "%v0", '"', "\\",
 )  # fmt: skip
 TRIPLES = [(NAMES[i], NAMES[(i + 1) % len(NAMES)], NAMES[(i + 2) % len(NAMES)]) for i in range(0, len(NAMES), 3)]
 CUDA = Target("cuda -arch=sm_90")
