@@ -31,12 +31,12 @@ class GemmTile:
 
     m: int = 128
     n: int = 128
-    k: int = 32
+    k: int = 16
     thread_m: int = 4
     thread_n: int = 4
     vthread_m: int = 2
     vthread_n: int = 2
-    double_buffer: bool = False
+    double_buffer: bool = True
     pad: int = 4
 
     @property
@@ -56,8 +56,8 @@ class GemmTile:
 
 
 LARGE = GemmTile()
-MEDIUM = GemmTile(m=64, n=64, k=16, vthread_m=1, vthread_n=1)
-SMALL = GemmTile(m=32, n=32, k=16, thread_m=2, thread_n=2, vthread_m=1, vthread_n=1)
+MEDIUM = GemmTile(m=64, n=64, vthread_m=1, vthread_n=1)
+SMALL = GemmTile(m=32, n=32, thread_m=2, thread_n=2, vthread_m=1, vthread_n=1)
 
 
 def choose_tile(m: int | None, n: int | None, item_bytes: int, target: Target) -> GemmTile:

@@ -14,14 +14,16 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
     float* __restrict__ C) {
   const int threadIdx_x = (int)threadIdx.x;
   const int threadIdx_y = (int)threadIdx.y;
-  __shared__ __align__(16) unsigned short A_shared[640];
-  __shared__ __align__(16) unsigned short B_shared[512];
-  const int A_shared_at = (threadIdx_x & 3) * 4;
-  const int A_shared_at_1 = threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + A_shared_at;
-  const int A_at = threadIdx_y * 128 + (threadIdx_x >> 2) * 32 + A_shared_at;
-  const int B_shared_at = threadIdx_y * 64 + threadIdx_x * 4;
+  __shared__ __align__(16) unsigned short A_shared[1280];
+  __shared__ __align__(16) unsigned short B_shared[1024];
+  const int A_at = (threadIdx_x & 3) * 4;
+  const int B_at = threadIdx_y * 64 + threadIdx_x * 4;
+  const int A_at_1 = threadIdx_y * 128 + (threadIdx_x >> 2) * 32 + A_at;
+  const int A_shared_at = threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + A_at;
   const int C_at = threadIdx_y * 64 + threadIdx_x * 2;
   float C_local[4];
+  unsigned short A_shared_next[4];
+  unsigned short B_shared_next[4];
   unsigned short A_shared_local[8];
   unsigned short B_shared_local[8];
   #pragma unroll
@@ -31,17 +33,28 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
       C_local[i_c_init * 2 + j_c_init] = 0.0f;
     }
   }
+  if (threadIdx_y < 8) {
+    *(ushort4*)(A_shared + A_shared_at) = *(const ushort4*)(A + A_at_1);
+    *(ushort4*)(B_shared + B_at) = *(const ushort4*)(B + B_at);
+  }
   for (int k_outer = 0; k_outer < 2; ++k_outer) {
-    __syncthreads();
-    if (threadIdx_y < 8) {
-      *(ushort4*)(A_shared + A_shared_at_1) = *(const ushort4*)(A + (A_at + k_outer * 16));
-      *(ushort4*)(B_shared + B_shared_at) = *(const ushort4*)(B + (B_shared_at + k_outer * 512));
+    if (k_outer < 1 && threadIdx_y < 8) {
+      const ushort4 A_v = *(const ushort4*)(A + (A_at_1 + 16));
+      A_shared_next[0] = A_v.x;
+      A_shared_next[1] = A_v.y;
+      A_shared_next[2] = A_v.z;
+      A_shared_next[3] = A_v.w;
+      const ushort4 B_v = *(const ushort4*)(B + (B_at + 512));
+      B_shared_next[0] = B_v.x;
+      B_shared_next[1] = B_v.y;
+      B_shared_next[2] = B_v.z;
+      B_shared_next[3] = B_v.w;
     }
     __syncthreads();
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
       #pragma unroll
       for (int ax0 = 0; ax0 < 2; ++ax0) {
-        const ushort4 A_shared_v = *(const ushort4*)(A_shared + (ax0 * 20 + threadIdx_y * 40 + k_inner_outer * 4));
+        const ushort4 A_shared_v = *(const ushort4*)(A_shared + (ax0 * 20 + threadIdx_y * 40 + k_inner_outer * 4 + k_outer * 640));
         A_shared_local[ax0 * 4] = A_shared_v.x;
         A_shared_local[ax0 * 4 + 1] = A_shared_v.y;
         A_shared_local[ax0 * 4 + 2] = A_shared_v.z;
@@ -49,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
       }
       #pragma unroll
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
-        const ushort2 B_shared_v = *(const ushort2*)(B_shared + (ax0_1 * 32 + k_inner_outer * 128 + threadIdx_x * 2));
+        const ushort2 B_shared_v = *(const ushort2*)(B_shared + (ax0_1 * 32 + k_inner_outer * 128 + threadIdx_x * 2 + k_outer * 512));
         B_shared_local[ax0_1 * 2] = B_shared_v.x;
         B_shared_local[ax0_1 * 2 + 1] = B_shared_v.y;
       }
@@ -64,6 +77,11 @@ extern "C" __global__ void __launch_bounds__(256) matmul_32x32x32_float16_kernel
           }
         }
       }
+    }
+    __syncthreads();
+    if (k_outer < 1 && threadIdx_y < 8) {
+      *(ushort4*)(A_shared + (A_shared_at + 640)) = make_ushort4(A_shared_next[0], A_shared_next[1], A_shared_next[2], A_shared_next[3]);
+      *(ushort4*)(B_shared + (B_at + 512)) = make_ushort4(B_shared_next[0], B_shared_next[1], B_shared_next[2], B_shared_next[3]);
     }
   }
   #pragma unroll

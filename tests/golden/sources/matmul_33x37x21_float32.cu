@@ -7,24 +7,27 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
     const float* __restrict__ B,
     float* __restrict__ C) {
   const int threadIdx_x = (int)threadIdx.x;
-  const int blockIdx_y = (int)blockIdx.y;
-  const int threadIdx_y = (int)threadIdx.y;
   const int blockIdx_x = (int)blockIdx.x;
-  __shared__ __align__(16) float A_shared[640];
-  __shared__ __align__(16) float B_shared[512];
-  const int A_shared_at = (threadIdx_x & 3) * 4;
-  const int C_at = blockIdx_y * 1184 + threadIdx_y * 74;
-  const int A_shared_at_1 = threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + A_shared_at;
-  const int at = threadIdx_y * 4 + (threadIdx_x >> 2) + blockIdx_y * 32;
-  const int A_at = threadIdx_y * 84 + (threadIdx_x >> 2) * 21 + blockIdx_y * 672 + A_shared_at;
+  const int threadIdx_y = (int)threadIdx.y;
+  const int blockIdx_y = (int)blockIdx.y;
+  __shared__ __align__(16) float A_shared[1280];
+  __shared__ __align__(16) float B_shared[1024];
+  const int A_at = (threadIdx_x & 3) * 4;
+  const int at = (threadIdx_x & 7) + blockIdx_x * 8;
   const int B_shared_at = threadIdx_y * 64 + threadIdx_x * 4;
-  const int at_1 = threadIdx_y * 2 + (threadIdx_x >> 3);
-  const int at_2 = (threadIdx_x & 7) + blockIdx_x * 8;
-  const int B_at = threadIdx_y * 74 + (threadIdx_x >> 3) * 37 + (threadIdx_x & 7) * 4 + blockIdx_x * 32;
+  const int C_at = blockIdx_y * 1184 + threadIdx_y * 74;
+  const int at_1 = threadIdx_y * 4 + (threadIdx_x >> 2) + blockIdx_y * 32;
+  const int B_at = threadIdx_y * 74 + (threadIdx_x >> 3) * 37 + (threadIdx_x & 7) * 4;
+  const int A_shared_at = threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + A_at;
+  const int A_at_1 = threadIdx_y * 84 + (threadIdx_x >> 2) * 21 + blockIdx_y * 672 + A_at;
+  const int B_at_1 = B_at + blockIdx_x * 32;
+  const int at_2 = threadIdx_y * 2 + (threadIdx_x >> 3);
   const int at_3 = blockIdx_y * 32 + threadIdx_y * 2;
   const int at_4 = blockIdx_x * 16 + threadIdx_x;
   const int C_at_1 = C_at + blockIdx_x * 32 + threadIdx_x * 2;
   float C_local[4];
+  float A_shared_next[4];
+  float B_shared_next[4];
   float A_shared_local[8];
   float B_shared_local[8];
   #pragma unroll
@@ -34,136 +37,68 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
       C_local[i_c_init * 2 + j_c_init] = 0.0f;
     }
   }
+  if (threadIdx_y < 8) {
+    const bool t = at_1 < 33;
+    const float lane = t ? A[A_at_1] : 0.0f;
+    const float lane_1 = t ? A[A_at_1 + 1] : 0.0f;
+    const float lane_2 = t ? A[A_at_1 + 2] : 0.0f;
+    const float lane_3 = t ? A[A_at_1 + 3] : 0.0f;
+    *(float4*)(A_shared + A_shared_at) = make_float4(lane, lane_1, lane_2, lane_3);
+    const float lane_4 = at < 9 ? B[B_at_1] : (threadIdx_x & 7) < 2 ? B[B_at + 32] : 0.0f;
+    const float lane_5 = at < 9 ? B[B_at_1 + 1] : 0.0f;
+    const float lane_6 = at < 9 ? B[B_at_1 + 2] : 0.0f;
+    const float lane_7 = at < 9 ? B[B_at_1 + 3] : 0.0f;
+    *(float4*)(B_shared + B_shared_at) = make_float4(lane_4, lane_5, lane_6, lane_7);
+  }
   for (int k_outer = 0; k_outer < 2; ++k_outer) {
-    const int A_at_1 = A_at + k_outer * 16;
-    const int at_5 = (threadIdx_x & 3) + k_outer * 4;
-    const int B_at_1 = B_at + k_outer * 592;
-    __syncthreads();
-    if (threadIdx_y < 8) {
-      const bool t = at < 33;
-      float t_4;
-      if (t && at_5 < 5) {
-        const float t_1 = A[A_at_1];
-        t_4 = t_1;
+    if (k_outer < 1 && threadIdx_y < 8) {
+      const bool t_1 = at_1 < 33;
+      const bool t_2 = t_1 && (threadIdx_x & 3) < 1;
+      float t_6;
+      if (t_2) {
+        const float t_3 = A[A_at_1 + 16];
+        t_6 = t_3;
       } else {
-        float t_3;
-        if (t && at_5 < 6) {
-          const float t_2 = A[A_at_1];
-          t_3 = t_2;
+        float t_5;
+        if (t_1 && (threadIdx_x & 3) < 2) {
+          const float t_4 = A[A_at_1 + 16];
+          t_5 = t_4;
         } else {
-          t_3 = 0.0f;
+          t_5 = 0.0f;
         }
-        t_4 = t_3;
+        t_6 = t_5;
       }
-      const bool t_6 = t && at_5 < 5;
-      float t_9;
-      if (t && at_5 < 5) {
-        const float t_5 = A[A_at_1 + 1];
-        t_9 = t_5;
+      const bool t_7 = t_1 && (threadIdx_x & 3) < 1;
+      A_shared_next[0] = t_6;
+      A_shared_next[1] = t_2 ? A[A_at_1 + 16 + 1] : t_7 ? A[A_at_1 + 17] : 0.0f;
+      A_shared_next[2] = t_2 ? A[A_at_1 + 16 + 2] : t_7 ? A[A_at_1 + 18] : 0.0f;
+      A_shared_next[3] = t_2 ? A[A_at_1 + 16 + 3] : t_7 ? A[A_at_1 + 19] : 0.0f;
+      const bool t_8 = at_2 < 5;
+      float t_12;
+      if (t_8 && at < 9) {
+        const float t_9 = B[B_at_1 + 592];
+        t_12 = t_9;
       } else {
-        float t_8;
-        if (t_6) {
-          const float t_7 = A[A_at_1 + 1];
-          t_8 = t_7;
+        float t_11;
+        if (t_8 && at < 10) {
+          const float t_10 = B[B_at_1 + 592];
+          t_11 = t_10;
         } else {
-          t_8 = 0.0f;
+          t_11 = 0.0f;
         }
-        t_9 = t_8;
+        t_12 = t_11;
       }
-      float t_13;
-      if (t && at_5 < 5) {
-        const float t_10 = A[A_at_1 + 2];
-        t_13 = t_10;
-      } else {
-        float t_12;
-        if (t_6) {
-          const float t_11 = A[A_at_1 + 2];
-          t_12 = t_11;
-        } else {
-          t_12 = 0.0f;
-        }
-        t_13 = t_12;
-      }
-      float t_17;
-      if (t && at_5 < 5) {
-        const float t_14 = A[A_at_1 + 3];
-        t_17 = t_14;
-      } else {
-        float t_16;
-        if (t_6) {
-          const float t_15 = A[A_at_1 + 3];
-          t_16 = t_15;
-        } else {
-          t_16 = 0.0f;
-        }
-        t_17 = t_16;
-      }
-      *(float4*)(A_shared + A_shared_at_1) = make_float4(t_4, t_9, t_13, t_17);
-      const bool t_18 = at_1 + k_outer * 16 < 21;
-      float t_22;
-      if (t_18 && at_2 < 9) {
-        const float t_19 = B[B_at_1];
-        t_22 = t_19;
-      } else {
-        float t_21;
-        if (t_18 && at_2 < 10) {
-          const float t_20 = B[B_at_1];
-          t_21 = t_20;
-        } else {
-          t_21 = 0.0f;
-        }
-        t_22 = t_21;
-      }
-      const bool t_24 = t_18 && at_2 < 9;
-      float t_27;
-      if (t_18 && at_2 < 9) {
-        const float t_23 = B[B_at_1 + 1];
-        t_27 = t_23;
-      } else {
-        float t_26;
-        if (t_24) {
-          const float t_25 = B[B_at_1 + 1];
-          t_26 = t_25;
-        } else {
-          t_26 = 0.0f;
-        }
-        t_27 = t_26;
-      }
-      float t_31;
-      if (t_18 && at_2 < 9) {
-        const float t_28 = B[B_at_1 + 2];
-        t_31 = t_28;
-      } else {
-        float t_30;
-        if (t_24) {
-          const float t_29 = B[B_at_1 + 2];
-          t_30 = t_29;
-        } else {
-          t_30 = 0.0f;
-        }
-        t_31 = t_30;
-      }
-      float t_35;
-      if (t_18 && at_2 < 9) {
-        const float t_32 = B[B_at_1 + 3];
-        t_35 = t_32;
-      } else {
-        float t_34;
-        if (t_24) {
-          const float t_33 = B[B_at_1 + 3];
-          t_34 = t_33;
-        } else {
-          t_34 = 0.0f;
-        }
-        t_35 = t_34;
-      }
-      *(float4*)(B_shared + B_shared_at) = make_float4(t_22, t_27, t_31, t_35);
+      const bool t_13 = t_8 && at < 9;
+      B_shared_next[0] = t_12;
+      B_shared_next[1] = t_8 && at < 9 ? B[B_at_1 + 592 + 1] : t_13 ? B[B_at_1 + 593] : 0.0f;
+      B_shared_next[2] = t_8 && at < 9 ? B[B_at_1 + 592 + 2] : t_13 ? B[B_at_1 + 594] : 0.0f;
+      B_shared_next[3] = t_8 && at < 9 ? B[B_at_1 + 592 + 3] : t_13 ? B[B_at_1 + 595] : 0.0f;
     }
     __syncthreads();
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
       #pragma unroll
       for (int ax0 = 0; ax0 < 2; ++ax0) {
-        const float4 A_shared_v = *(const float4*)(A_shared + (ax0 * 20 + threadIdx_y * 40 + k_inner_outer * 4));
+        const float4 A_shared_v = *(const float4*)(A_shared + (ax0 * 20 + threadIdx_y * 40 + k_inner_outer * 4 + k_outer * 640));
         A_shared_local[ax0 * 4] = A_shared_v.x;
         A_shared_local[ax0 * 4 + 1] = A_shared_v.y;
         A_shared_local[ax0 * 4 + 2] = A_shared_v.z;
@@ -171,7 +106,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
       }
       #pragma unroll
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
-        const float2 B_shared_v = *(const float2*)(B_shared + (ax0_1 * 32 + k_inner_outer * 128 + threadIdx_x * 2));
+        const float2 B_shared_v = *(const float2*)(B_shared + (ax0_1 * 32 + k_inner_outer * 128 + threadIdx_x * 2 + k_outer * 512));
         B_shared_local[ax0_1 * 2] = B_shared_v.x;
         B_shared_local[ax0_1 * 2 + 1] = B_shared_v.y;
       }
@@ -186,6 +121,11 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
           }
         }
       }
+    }
+    __syncthreads();
+    if (k_outer < 1 && threadIdx_y < 8) {
+      *(float4*)(A_shared + (A_shared_at + 640)) = make_float4(A_shared_next[0], A_shared_next[1], A_shared_next[2], A_shared_next[3]);
+      *(float4*)(B_shared + (B_shared_at + 512)) = make_float4(B_shared_next[0], B_shared_next[1], B_shared_next[2], B_shared_next[3]);
     }
   }
   #pragma unroll

@@ -9,139 +9,231 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_symbolic_k
     const int m,
     const int k,
     const int n) {
-  __local float A_shared[2560] __attribute__((aligned(16)));
-  __local float B_shared[2048] __attribute__((aligned(16)));
-  const int blockIdx_y = (int)get_group_id(1);
-  const int threadIdx_y = (int)get_local_id(1);
-  const int blockIdx_x = (int)get_group_id(0);
   const int threadIdx_x = (int)get_local_id(0);
+  const int threadIdx_y = (int)get_local_id(1);
+  const int blockIdx_y = (int)get_group_id(1);
+  const int blockIdx_x = (int)get_group_id(0);
+  __local float A_shared[3072] __attribute__((aligned(16)));
+  __local float B_shared[2048] __attribute__((aligned(16)));
+  const int at = (threadIdx_x & 1) * 4;
+  const int at_1 = (threadIdx_y & 1) * 64;
+  const int B_shared_at = threadIdx_y * 64 + threadIdx_x * 4;
+  const int at_2 = (k + 7) >> 3;
+  const int at_3 = threadIdx_y * 8 + (threadIdx_x >> 1) + blockIdx_y * 128;
+  const int at_4 = threadIdx_x * 4 + at_1 + blockIdx_x * 128;
+  const int A_shared_at = threadIdx_y * 96 + (threadIdx_x >> 1) * 12 + at;
+  const int A_at = at_3 * k + at;
+  const int B_at = (threadIdx_y >> 1) * n + threadIdx_x * 4 + at_1 + blockIdx_x * 128;
+  const int at_5 = blockIdx_y * 128 + threadIdx_y * 4;
+  const int at_6 = blockIdx_x * 128 + threadIdx_x * 4;
   float C_local[64];
+  float A_shared_next[4];
+  float B_shared_next[4];
   float A_shared_local[32];
   float B_shared_local[32];
   __attribute__((opencl_unroll_hint))
   for (int i_c_init = 0; i_c_init < 4; ++i_c_init) {
     __attribute__((opencl_unroll_hint))
-    for (int vy = 0; vy < 2; ++vy) {
-      if (i_c_init + blockIdx_y * 128 + vy * 64 + threadIdx_y * 4 < m) {
+    for (int j_c_init = 0; j_c_init < 4; ++j_c_init) {
+      __attribute__((opencl_unroll_hint))
+      for (int vy = 0; vy < 2; ++vy) {
         __attribute__((opencl_unroll_hint))
-        for (int j_c_init = 0; j_c_init < 4; ++j_c_init) {
-          __attribute__((opencl_unroll_hint))
-          for (int vx = 0; vx < 2; ++vx) {
-            if (j_c_init + blockIdx_x * 128 + vx * 64 + threadIdx_x * 4 < n) {
-              C_local[i_c_init * 4 + j_c_init + vx * 16 + vy * 32] = 0.0f;
-            }
-          }
+        for (int vx = 0; vx < 2; ++vx) {
+          C_local[i_c_init * 4 + j_c_init + vx * 16 + vy * 32] = 0.0f;
         }
       }
     }
   }
-  for (int k_outer = 0; k_outer < ((k + 15) >> 4); ++k_outer) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int ax0_ax1_fused_outer_outer_outer = 0; ax0_ax1_fused_outer_outer_outer < 2; ++ax0_ax1_fused_outer_outer_outer) {
-      if (ax0_ax1_fused_outer_outer_outer * 64 + threadIdx_y * 4 + (threadIdx_x >> 2) + blockIdx_y * 128 < m && (threadIdx_x & 3) * 4 + k_outer * 16 + 3 < k) {
-        *(__local float4*)(A_shared + (ax0_ax1_fused_outer_outer_outer * 1280 + threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + (threadIdx_x & 3) * 4)) = vload4(0, A + ((ax0_ax1_fused_outer_outer_outer * 64 + threadIdx_y * 4 + (threadIdx_x >> 2) + blockIdx_y * 128) * k + (threadIdx_x & 3) * 4 + k_outer * 16));
-      } else {
-        if (ax0_ax1_fused_outer_outer_outer * 64 + threadIdx_y * 4 + (threadIdx_x >> 2) + blockIdx_y * 128 < m) {
-          __attribute__((opencl_unroll_hint))
-          for (int ax0_ax1_fused_inner = 0; ax0_ax1_fused_inner < 4; ++ax0_ax1_fused_inner) {
-            if (ax0_ax1_fused_inner + (threadIdx_x & 3) * 4 + k_outer * 16 < k) {
-              A_shared[ax0_ax1_fused_outer_outer_outer * 1280 + threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + ax0_ax1_fused_inner + (threadIdx_x & 3) * 4] = A[(ax0_ax1_fused_outer_outer_outer * 64 + threadIdx_y * 4 + (threadIdx_x >> 2) + blockIdx_y * 128) * k + ax0_ax1_fused_inner + (threadIdx_x & 3) * 4 + k_outer * 16];
-            }
-          }
-        }
-      }
+  if (at_2 >= 1) {
+    const bool t = at_3 < m;
+    const bool t_1 = t && at + 3 < k;
+    float t_2;
+    if (t_1) {
+      const float4 A_v = vload4(0, A + A_at);
+      t_2 = A_v.s0;
+    } else {
+      t_2 = t && at < k ? A[A_at] : 0.0f;
     }
-    for (int ax0_ax1_fused_outer_outer_outer_1 = 0; ax0_ax1_fused_outer_outer_outer_1 < 2; ++ax0_ax1_fused_outer_outer_outer_1) {
-      if (ax0_ax1_fused_outer_outer_outer_1 * 8 + (threadIdx_y >> 1) + k_outer * 16 < k && threadIdx_x * 4 + (threadIdx_y & 1) * 64 + blockIdx_x * 128 + 3 < n) {
-        *(__local float4*)(B_shared + (ax0_ax1_fused_outer_outer_outer_1 * 1024 + threadIdx_y * 64 + threadIdx_x * 4)) = vload4(0, B + ((ax0_ax1_fused_outer_outer_outer_1 * 8 + (threadIdx_y >> 1) + k_outer * 16) * n + threadIdx_x * 4 + (threadIdx_y & 1) * 64 + blockIdx_x * 128));
+    float t_3;
+    if (t_1) {
+      const float4 A_v_1 = vload4(0, A + A_at);
+      t_3 = A_v_1.s1;
+    } else {
+      t_3 = t && at + 1 < k ? A[A_at + 1] : 0.0f;
+    }
+    float t_4;
+    if (t_1) {
+      const float4 A_v_2 = vload4(0, A + A_at);
+      t_4 = A_v_2.s2;
+    } else {
+      t_4 = t && at + 2 < k ? A[A_at + 2] : 0.0f;
+    }
+    float t_5;
+    if (t_1) {
+      const float4 A_v_3 = vload4(0, A + A_at);
+      t_5 = A_v_3.s3;
+    } else {
+      t_5 = t && at + 3 < k ? A[A_at + 3] : 0.0f;
+    }
+    *(__local float4*)(A_shared + A_shared_at) = (float4)(t_2, t_3, t_4, t_5);
+    const bool t_6 = threadIdx_y >> 1 < k;
+    const bool t_7 = t_6 && at_4 + 3 < n;
+    float t_8;
+    if (t_7) {
+      const float4 B_v = vload4(0, B + B_at);
+      t_8 = B_v.s0;
+    } else {
+      t_8 = t_6 && at_4 < n ? B[B_at] : 0.0f;
+    }
+    float t_9;
+    if (t_7) {
+      const float4 B_v_1 = vload4(0, B + B_at);
+      t_9 = B_v_1.s1;
+    } else {
+      t_9 = t_6 && at_4 + 1 < n ? B[B_at + 1] : 0.0f;
+    }
+    float t_10;
+    if (t_7) {
+      const float4 B_v_2 = vload4(0, B + B_at);
+      t_10 = B_v_2.s2;
+    } else {
+      t_10 = t_6 && at_4 + 2 < n ? B[B_at + 2] : 0.0f;
+    }
+    float t_11;
+    if (t_7) {
+      const float4 B_v_3 = vload4(0, B + B_at);
+      t_11 = B_v_3.s3;
+    } else {
+      t_11 = t_6 && at_4 + 3 < n ? B[B_at + 3] : 0.0f;
+    }
+    *(__local float4*)(B_shared + B_shared_at) = (float4)(t_8, t_9, t_10, t_11);
+  }
+  for (int k_outer = 0; k_outer < at_2; ++k_outer) {
+    const int A_at_1 = A_at + k_outer * 8;
+    const int at_7 = at + k_outer * 8;
+    const int B_at_1 = (threadIdx_y >> 1) + k_outer * 8;
+    const int A_shared_at_1 = (k_outer + 1) & 1;
+    const int B_at_2 = at_4 + (B_at_1 + 8) * n;
+    if (k_outer + 1 < at_2) {
+      const bool t_12 = at_3 < m;
+      const bool t_13 = t_12 && at_7 + 11 < k;
+      float t_14;
+      if (t_13) {
+        const float4 A_v_4 = vload4(0, A + (A_at_1 + 8));
+        t_14 = A_v_4.s0;
       } else {
-        if (ax0_ax1_fused_outer_outer_outer_1 * 8 + (threadIdx_y >> 1) + k_outer * 16 < k) {
-          __attribute__((opencl_unroll_hint))
-          for (int ax0_ax1_fused_inner_1 = 0; ax0_ax1_fused_inner_1 < 4; ++ax0_ax1_fused_inner_1) {
-            if (threadIdx_x * 4 + ax0_ax1_fused_inner_1 + (threadIdx_y & 1) * 64 + blockIdx_x * 128 < n) {
-              B_shared[ax0_ax1_fused_outer_outer_outer_1 * 1024 + threadIdx_y * 64 + threadIdx_x * 4 + ax0_ax1_fused_inner_1] = B[(ax0_ax1_fused_outer_outer_outer_1 * 8 + (threadIdx_y >> 1) + k_outer * 16) * n + threadIdx_x * 4 + ax0_ax1_fused_inner_1 + (threadIdx_y & 1) * 64 + blockIdx_x * 128];
-            }
-          }
-        }
+        t_14 = t_12 && at_7 + 8 < k ? A[A_at_1 + 8] : 0.0f;
       }
+      float t_15;
+      if (t_13) {
+        const float4 A_v_5 = vload4(0, A + (A_at_1 + 8));
+        t_15 = A_v_5.s1;
+      } else {
+        t_15 = t_12 && at_7 + 9 < k ? A[A_at_1 + 9] : 0.0f;
+      }
+      float t_16;
+      if (t_13) {
+        const float4 A_v_6 = vload4(0, A + (A_at_1 + 8));
+        t_16 = A_v_6.s2;
+      } else {
+        t_16 = t_12 && at_7 + 10 < k ? A[A_at_1 + 10] : 0.0f;
+      }
+      float t_17;
+      if (t_13) {
+        const float4 A_v_7 = vload4(0, A + (A_at_1 + 8));
+        t_17 = A_v_7.s3;
+      } else {
+        t_17 = t_12 && at_7 + 11 < k ? A[A_at_1 + 11] : 0.0f;
+      }
+      vstore4((float4)(t_14, t_15, t_16, t_17), 0, A_shared_next);
+      const bool t_18 = B_at_1 + 8 < k;
+      const bool t_19 = t_18 && at_4 + 3 < n;
+      float t_20;
+      if (t_19) {
+        const float4 B_v_4 = vload4(0, B + B_at_2);
+        t_20 = B_v_4.s0;
+      } else {
+        t_20 = t_18 && at_4 < n ? B[B_at_2] : 0.0f;
+      }
+      float t_21;
+      if (t_19) {
+        const float4 B_v_5 = vload4(0, B + B_at_2);
+        t_21 = B_v_5.s1;
+      } else {
+        t_21 = t_18 && at_4 + 1 < n ? B[B_at_2 + 1] : 0.0f;
+      }
+      float t_22;
+      if (t_19) {
+        const float4 B_v_6 = vload4(0, B + B_at_2);
+        t_22 = B_v_6.s2;
+      } else {
+        t_22 = t_18 && at_4 + 2 < n ? B[B_at_2 + 2] : 0.0f;
+      }
+      float t_23;
+      if (t_19) {
+        const float4 B_v_7 = vload4(0, B + B_at_2);
+        t_23 = B_v_7.s3;
+      } else {
+        t_23 = t_18 && at_4 + 3 < n ? B[B_at_2 + 3] : 0.0f;
+      }
+      vstore4((float4)(t_20, t_21, t_22, t_23), 0, B_shared_next);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
+    for (int k_inner_outer = 0; k_inner_outer < 2; ++k_inner_outer) {
       __attribute__((opencl_unroll_hint))
       for (int ax0 = 0; ax0 < 4; ++ax0) {
         __attribute__((opencl_unroll_hint))
         for (int vy_1 = 0; vy_1 < 2; ++vy_1) {
-          if (ax0 + blockIdx_y * 128 + vy_1 * 64 + threadIdx_y * 4 < m) {
-            if (k_outer * 16 + k_inner_outer * 4 + 3 < k) {
-              vstore4(*(__local const float4*)(A_shared + (ax0 * 20 + vy_1 * 1280 + threadIdx_y * 80 + k_inner_outer * 4)), 0, A_shared_local + (ax0 * 4 + vy_1 * 16));
-            } else {
-              __attribute__((opencl_unroll_hint))
-              for (int ax1 = 0; ax1 < 4; ++ax1) {
-                if (ax1 + k_outer * 16 + k_inner_outer * 4 < k) {
-                  A_shared_local[ax0 * 4 + ax1 + vy_1 * 16] = A_shared[ax0 * 20 + vy_1 * 1280 + threadIdx_y * 80 + ax1 + k_inner_outer * 4];
-                }
-              }
-            }
-          }
+          vstore4(*(__local const float4*)(A_shared + (ax0 * 12 + vy_1 * 768 + threadIdx_y * 48 + k_inner_outer * 4 + (k_outer & 1) * 1536)), 0, A_shared_local + (ax0 * 4 + vy_1 * 16));
         }
       }
       __attribute__((opencl_unroll_hint))
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
-        if (ax0_1 + k_outer * 16 + k_inner_outer * 4 < k) {
-          __attribute__((opencl_unroll_hint))
-          for (int vx_1 = 0; vx_1 < 2; ++vx_1) {
-            if (blockIdx_x * 128 + vx_1 * 64 + threadIdx_x * 4 + 3 < n) {
-              vstore4(*(__local const float4*)(B_shared + (ax0_1 * 128 + k_inner_outer * 512 + vx_1 * 64 + threadIdx_x * 4)), 0, B_shared_local + (ax0_1 * 4 + vx_1 * 16));
-            } else {
-              __attribute__((opencl_unroll_hint))
-              for (int ax1_1 = 0; ax1_1 < 4; ++ax1_1) {
-                if (ax1_1 + blockIdx_x * 128 + vx_1 * 64 + threadIdx_x * 4 < n) {
-                  B_shared_local[ax0_1 * 4 + ax1_1 + vx_1 * 16] = B_shared[ax0_1 * 128 + k_inner_outer * 512 + ax1_1 + vx_1 * 64 + threadIdx_x * 4];
-                }
-              }
-            }
-          }
+        __attribute__((opencl_unroll_hint))
+        for (int vx_1 = 0; vx_1 < 2; ++vx_1) {
+          vstore4(*(__local const float4*)(B_shared + (ax0_1 * 128 + k_inner_outer * 512 + vx_1 * 64 + threadIdx_x * 4 + (k_outer & 1) * 1024)), 0, B_shared_local + (ax0_1 * 4 + vx_1 * 16));
         }
       }
       __attribute__((opencl_unroll_hint))
       for (int k_inner_inner = 0; k_inner_inner < 4; ++k_inner_inner) {
-        if (k_outer * 16 + k_inner_outer * 4 + k_inner_inner < k) {
+        __attribute__((opencl_unroll_hint))
+        for (int i_c = 0; i_c < 4; ++i_c) {
           __attribute__((opencl_unroll_hint))
-          for (int i_c = 0; i_c < 4; ++i_c) {
+          for (int j_c = 0; j_c < 4; ++j_c) {
             __attribute__((opencl_unroll_hint))
             for (int vy_2 = 0; vy_2 < 2; ++vy_2) {
-              if (i_c + blockIdx_y * 128 + vy_2 * 64 + threadIdx_y * 4 < m) {
-                __attribute__((opencl_unroll_hint))
-                for (int j_c = 0; j_c < 4; ++j_c) {
-                  __attribute__((opencl_unroll_hint))
-                  for (int vx_2 = 0; vx_2 < 2; ++vx_2) {
-                    if (j_c + blockIdx_x * 128 + vx_2 * 64 + threadIdx_x * 4 < n) {
-                      const int t = i_c * 4 + j_c + vx_2 * 16 + vy_2 * 32;
-                      C_local[t] = C_local[t] + A_shared_local[i_c * 4 + k_inner_inner + vy_2 * 16] * B_shared_local[k_inner_inner * 4 + j_c + vx_2 * 16];
-                    }
-                  }
-                }
+              __attribute__((opencl_unroll_hint))
+              for (int vx_2 = 0; vx_2 < 2; ++vx_2) {
+                const int C_local_at = i_c * 4 + j_c + vx_2 * 16 + vy_2 * 32;
+                C_local[C_local_at] = C_local[C_local_at] + A_shared_local[i_c * 4 + k_inner_inner + vy_2 * 16] * B_shared_local[k_inner_inner * 4 + j_c + vx_2 * 16];
               }
             }
           }
         }
       }
+    }
+    if (k_outer + 1 < at_2) {
+      *(__local float4*)(A_shared + (A_shared_at + A_shared_at_1 * 1536)) = vload4(0, A_shared_next);
+      *(__local float4*)(B_shared + (B_shared_at + A_shared_at_1 * 1024)) = vload4(0, B_shared_next);
     }
   }
   __attribute__((opencl_unroll_hint))
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 4; ++i_inner_inner_inner) {
     __attribute__((opencl_unroll_hint))
     for (int vy_3 = 0; vy_3 < 2; ++vy_3) {
-      if (blockIdx_y * 128 + vy_3 * 64 + threadIdx_y * 4 + i_inner_inner_inner < m) {
+      const int at_8 = at_5 + vy_3 * 64 + i_inner_inner_inner;
+      if (at_8 < m) {
         __attribute__((opencl_unroll_hint))
         for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
-          if (blockIdx_x * 128 + vx_3 * 64 + threadIdx_x * 4 + 3 < n) {
-            vstore4(vload4(0, C_local + (i_inner_inner_inner * 4 + vx_3 * 16 + vy_3 * 32)), 0, C + ((blockIdx_y * 128 + vy_3 * 64 + threadIdx_y * 4 + i_inner_inner_inner) * n + blockIdx_x * 128 + vx_3 * 64 + threadIdx_x * 4));
+          const int at_9 = at_6 + vx_3 * 64;
+          const int C_at = at_6 + at_8 * n + vx_3 * 64;
+          if (at_9 + 3 < n) {
+            vstore4(vload4(0, C_local + (i_inner_inner_inner * 4 + vx_3 * 16 + vy_3 * 32)), 0, C + C_at);
           } else {
             __attribute__((opencl_unroll_hint))
             for (int j_inner_inner_inner = 0; j_inner_inner_inner < 4; ++j_inner_inner_inner) {
-              if (blockIdx_x * 128 + vx_3 * 64 + threadIdx_x * 4 + j_inner_inner_inner < n) {
-                C[(blockIdx_y * 128 + vy_3 * 64 + threadIdx_y * 4 + i_inner_inner_inner) * n + blockIdx_x * 128 + vx_3 * 64 + threadIdx_x * 4 + j_inner_inner_inner] = C_local[i_inner_inner_inner * 4 + j_inner_inner_inner + vx_3 * 16 + vy_3 * 32];
+              if (at_9 + j_inner_inner_inner < n) {
+                C[C_at + j_inner_inner_inner] = C_local[i_inner_inner_inner * 4 + j_inner_inner_inner + vx_3 * 16 + vy_3 * 32];
               }
             }
           }

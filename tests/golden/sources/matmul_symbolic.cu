@@ -11,21 +11,21 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
     const int n) {
   const int threadIdx_x = (int)threadIdx.x;
   const int threadIdx_y = (int)threadIdx.y;
-  const int blockIdx_x = (int)blockIdx.x;
   const int blockIdx_y = (int)blockIdx.y;
-  __shared__ __align__(16) float A_shared[4608];
+  const int blockIdx_x = (int)blockIdx.x;
+  __shared__ __align__(16) float A_shared[5120];
   __shared__ __align__(16) float B_shared[4096];
-  const int A_shared_at = (threadIdx_x & 7) * 4;
-  const int at = threadIdx_x * 4 + (threadIdx_y & 1) * 64 + blockIdx_x * 128;
-  const int A_shared_at_1 = threadIdx_y * 72 + (threadIdx_x >> 3) * 36 + A_shared_at;
-  const int at_1 = threadIdx_y * 2 + (threadIdx_x >> 3) + blockIdx_y * 128;
+  const int A_shared_at = (threadIdx_x & 3) * 4;
+  const int at = (k + 15) >> 4;
+  const int A_shared_at_1 = threadIdx_y * 80 + (threadIdx_x >> 2) * 20 + A_shared_at;
+  const int at_1 = threadIdx_y * 4 + (threadIdx_x >> 2) + blockIdx_y * 128;
   const int B_shared_at = threadIdx_y * 64 + threadIdx_x * 4;
-  const int at_2 = at + 3;
-  const int at_3 = at + 1;
-  const int at_4 = at + 2;
-  const int at_5 = blockIdx_y * 128 + threadIdx_y * 4;
-  const int at_6 = blockIdx_x * 128 + threadIdx_x * 4;
+  const int at_2 = threadIdx_x * 4 + (threadIdx_y & 1) * 64 + blockIdx_x * 128;
+  const int at_3 = blockIdx_y * 128 + threadIdx_y * 4;
+  const int at_4 = blockIdx_x * 128 + threadIdx_x * 4;
   float C_local[64];
+  float A_shared_next[8];
+  float B_shared_next[8];
   float A_shared_local[32];
   float B_shared_local[32];
   #pragma unroll
@@ -41,21 +41,19 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
       }
     }
   }
-  for (int k_outer = 0; k_outer < ((k + 31) >> 5); ++k_outer) {
-    const int at_7 = A_shared_at + k_outer * 32;
-    __syncthreads();
-    for (int ax0_ax1_fused_outer_outer_outer = 0; ax0_ax1_fused_outer_outer_outer < 4; ++ax0_ax1_fused_outer_outer_outer) {
-      const int A_at = at_1 + ax0_ax1_fused_outer_outer_outer * 32;
-      const int A_at_1 = A_shared_at + A_at * k + k_outer * 32;
+  if (at >= 1) {
+    for (int ax0_ax1_fused_outer_outer_outer = 0; ax0_ax1_fused_outer_outer_outer < 2; ++ax0_ax1_fused_outer_outer_outer) {
+      const int A_at = at_1 + ax0_ax1_fused_outer_outer_outer * 64;
+      const int A_at_1 = A_shared_at + A_at * k;
       const bool t = A_at < m;
-      const bool t_1 = t && at_7 + 3 < k;
+      const bool t_1 = t && A_shared_at + 3 < k;
       float t_5;
       if (t_1) {
         const float t_2 = A[A_at_1];
         t_5 = t_2;
       } else {
         float t_4;
-        if (t && at_7 < k) {
+        if (t && A_shared_at < k) {
           const float t_3 = A[A_at_1];
           t_4 = t_3;
         } else {
@@ -69,7 +67,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
         t_9 = t_6;
       } else {
         float t_8;
-        if (t && at_7 + 1 < k) {
+        if (t && A_shared_at + 1 < k) {
           const float t_7 = A[A_at_1 + 1];
           t_8 = t_7;
         } else {
@@ -83,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
         t_13 = t_10;
       } else {
         float t_12;
-        if (t && at_7 + 2 < k) {
+        if (t && A_shared_at + 2 < k) {
           const float t_11 = A[A_at_1 + 2];
           t_12 = t_11;
         } else {
@@ -97,7 +95,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
         t_17 = t_14;
       } else {
         float t_16;
-        if (t && at_7 + 3 < k) {
+        if (t && A_shared_at + 3 < k) {
           const float t_15 = A[A_at_1 + 3];
           t_16 = t_15;
         } else {
@@ -105,94 +103,193 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
         }
         t_17 = t_16;
       }
-      *(float4*)(A_shared + (A_shared_at_1 + ax0_ax1_fused_outer_outer_outer * 1152)) = make_float4(t_5, t_9, t_13, t_17);
+      *(float4*)(A_shared + (A_shared_at_1 + ax0_ax1_fused_outer_outer_outer * 1280)) = make_float4(t_5, t_9, t_13, t_17);
     }
-    for (int ax0_ax1_fused_outer_outer_outer_1 = 0; ax0_ax1_fused_outer_outer_outer_1 < 4; ++ax0_ax1_fused_outer_outer_outer_1) {
-      const int B_at = ax0_ax1_fused_outer_outer_outer_1 * 8 + (threadIdx_y >> 1) + k_outer * 32;
-      const int B_at_1 = at + B_at * n;
+    for (int ax0_ax1_fused_outer_outer_outer_1 = 0; ax0_ax1_fused_outer_outer_outer_1 < 2; ++ax0_ax1_fused_outer_outer_outer_1) {
+      const int B_at = ax0_ax1_fused_outer_outer_outer_1 * 8 + (threadIdx_y >> 1);
+      const int B_at_1 = at_2 + B_at * n;
       const bool t_18 = B_at < k;
-      float t_22;
-      if (t_18 && at_2 < n) {
-        const float t_19 = B[B_at_1];
-        t_22 = t_19;
+      const bool t_19 = t_18 && at_2 + 3 < n;
+      float t_23;
+      if (t_19) {
+        const float t_20 = B[B_at_1];
+        t_23 = t_20;
       } else {
-        float t_21;
-        if (t_18 && at < n) {
-          const float t_20 = B[B_at_1];
-          t_21 = t_20;
-        } else {
-          t_21 = 0.0f;
-        }
-        t_22 = t_21;
-      }
-      float t_26;
-      if (t_18 && at_2 < n) {
-        const float t_23 = B[B_at_1 + 1];
-        t_26 = t_23;
-      } else {
-        float t_25;
-        if (t_18 && at_3 < n) {
-          const float t_24 = B[B_at_1 + 1];
-          t_25 = t_24;
-        } else {
-          t_25 = 0.0f;
-        }
-        t_26 = t_25;
-      }
-      float t_30;
-      if (t_18 && at_2 < n) {
-        const float t_27 = B[B_at_1 + 2];
-        t_30 = t_27;
-      } else {
-        float t_29;
-        if (t_18 && at_4 < n) {
-          const float t_28 = B[B_at_1 + 2];
-          t_29 = t_28;
-        } else {
-          t_29 = 0.0f;
-        }
-        t_30 = t_29;
-      }
-      float t_34;
-      if (t_18 && at_2 < n) {
-        const float t_31 = B[B_at_1 + 3];
-        t_34 = t_31;
-      } else {
-        float t_33;
+        float t_22;
         if (t_18 && at_2 < n) {
-          const float t_32 = B[B_at_1 + 3];
-          t_33 = t_32;
+          const float t_21 = B[B_at_1];
+          t_22 = t_21;
         } else {
-          t_33 = 0.0f;
+          t_22 = 0.0f;
         }
-        t_34 = t_33;
+        t_23 = t_22;
       }
-      *(float4*)(B_shared + (B_shared_at + ax0_ax1_fused_outer_outer_outer_1 * 1024)) = make_float4(t_22, t_26, t_30, t_34);
+      float t_27;
+      if (t_19) {
+        const float t_24 = B[B_at_1 + 1];
+        t_27 = t_24;
+      } else {
+        float t_26;
+        if (t_18 && at_2 + 1 < n) {
+          const float t_25 = B[B_at_1 + 1];
+          t_26 = t_25;
+        } else {
+          t_26 = 0.0f;
+        }
+        t_27 = t_26;
+      }
+      float t_31;
+      if (t_19) {
+        const float t_28 = B[B_at_1 + 2];
+        t_31 = t_28;
+      } else {
+        float t_30;
+        if (t_18 && at_2 + 2 < n) {
+          const float t_29 = B[B_at_1 + 2];
+          t_30 = t_29;
+        } else {
+          t_30 = 0.0f;
+        }
+        t_31 = t_30;
+      }
+      float t_35;
+      if (t_19) {
+        const float t_32 = B[B_at_1 + 3];
+        t_35 = t_32;
+      } else {
+        float t_34;
+        if (t_18 && at_2 + 3 < n) {
+          const float t_33 = B[B_at_1 + 3];
+          t_34 = t_33;
+        } else {
+          t_34 = 0.0f;
+        }
+        t_35 = t_34;
+      }
+      *(float4*)(B_shared + (B_shared_at + ax0_ax1_fused_outer_outer_outer_1 * 1024)) = make_float4(t_23, t_27, t_31, t_35);
+    }
+  }
+  for (int k_outer = 0; k_outer < at; ++k_outer) {
+    const int at_5 = A_shared_at + k_outer * 16;
+    const int A_shared_at_2 = (k_outer + 1) & 1;
+    if (k_outer + 1 < at) {
+      #pragma unroll
+      for (int ax0_ax1_fused_outer_outer_outer_2 = 0; ax0_ax1_fused_outer_outer_outer_2 < 2; ++ax0_ax1_fused_outer_outer_outer_2) {
+        const int A_at_2 = at_1 + ax0_ax1_fused_outer_outer_outer_2 * 64;
+        const int A_at_3 = A_shared_at + A_at_2 * k + k_outer * 16;
+        const bool t_36 = A_at_2 < m;
+        const bool t_37 = t_36 && at_5 + 19 < k;
+        float t_41;
+        if (t_37) {
+          const float t_38 = A[A_at_3 + 16];
+          t_41 = t_38;
+        } else {
+          float t_40;
+          if (t_36 && at_5 + 16 < k) {
+            const float t_39 = A[A_at_3 + 16];
+            t_40 = t_39;
+          } else {
+            t_40 = 0.0f;
+          }
+          t_41 = t_40;
+        }
+        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4] = t_41;
+        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 1] = t_37 ? A[A_at_3 + 16 + 1] : t_36 && at_5 + 17 < k ? A[A_at_3 + 17] : 0.0f;
+        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 2] = t_37 ? A[A_at_3 + 16 + 2] : t_36 && at_5 + 18 < k ? A[A_at_3 + 18] : 0.0f;
+        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 3] = t_37 ? A[A_at_3 + 16 + 3] : t_36 && at_5 + 19 < k ? A[A_at_3 + 19] : 0.0f;
+      }
+      #pragma unroll
+      for (int ax0_ax1_fused_outer_outer_outer_3 = 0; ax0_ax1_fused_outer_outer_outer_3 < 2; ++ax0_ax1_fused_outer_outer_outer_3) {
+        const int B_at_2 = ax0_ax1_fused_outer_outer_outer_3 * 8 + (threadIdx_y >> 1) + k_outer * 16;
+        const int B_at_3 = at_2 + (B_at_2 + 16) * n;
+        const bool t_42 = B_at_2 + 16 < k;
+        const bool t_43 = t_42 && at_2 + 3 < n;
+        float t_47;
+        if (t_43) {
+          const float t_44 = B[B_at_3];
+          t_47 = t_44;
+        } else {
+          float t_46;
+          if (t_42 && at_2 < n) {
+            const float t_45 = B[B_at_3];
+            t_46 = t_45;
+          } else {
+            t_46 = 0.0f;
+          }
+          t_47 = t_46;
+        }
+        float t_51;
+        if (t_43) {
+          const float t_48 = B[B_at_3 + 1];
+          t_51 = t_48;
+        } else {
+          float t_50;
+          if (t_42 && at_2 + 1 < n) {
+            const float t_49 = B[B_at_3 + 1];
+            t_50 = t_49;
+          } else {
+            t_50 = 0.0f;
+          }
+          t_51 = t_50;
+        }
+        float t_55;
+        if (t_43) {
+          const float t_52 = B[B_at_3 + 2];
+          t_55 = t_52;
+        } else {
+          float t_54;
+          if (t_42 && at_2 + 2 < n) {
+            const float t_53 = B[B_at_3 + 2];
+            t_54 = t_53;
+          } else {
+            t_54 = 0.0f;
+          }
+          t_55 = t_54;
+        }
+        float t_59;
+        if (t_43) {
+          const float t_56 = B[B_at_3 + 3];
+          t_59 = t_56;
+        } else {
+          float t_58;
+          if (t_42 && at_2 + 3 < n) {
+            const float t_57 = B[B_at_3 + 3];
+            t_58 = t_57;
+          } else {
+            t_58 = 0.0f;
+          }
+          t_59 = t_58;
+        }
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4] = t_47;
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 1] = t_51;
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 2] = t_55;
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 3] = t_59;
+      }
     }
     __syncthreads();
-    for (int k_inner_outer = 0; k_inner_outer < 8; ++k_inner_outer) {
+    for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
       #pragma unroll
       for (int ax0 = 0; ax0 < 4; ++ax0) {
         #pragma unroll
         for (int vy_1 = 0; vy_1 < 2; ++vy_1) {
-          const float4 A_shared_v = *(const float4*)(A_shared + (ax0 * 36 + vy_1 * 2304 + threadIdx_y * 144 + k_inner_outer * 4));
-          const int t_35 = ax0 * 4 + vy_1 * 16;
-          A_shared_local[t_35] = A_shared_v.x;
-          A_shared_local[t_35 + 1] = A_shared_v.y;
-          A_shared_local[t_35 + 2] = A_shared_v.z;
-          A_shared_local[t_35 + 3] = A_shared_v.w;
+          const float4 A_shared_v = *(const float4*)(A_shared + (ax0 * 20 + vy_1 * 1280 + threadIdx_y * 80 + k_inner_outer * 4 + (k_outer & 1) * 2560));
+          const int t_60 = ax0 * 4 + vy_1 * 16;
+          A_shared_local[t_60] = A_shared_v.x;
+          A_shared_local[t_60 + 1] = A_shared_v.y;
+          A_shared_local[t_60 + 2] = A_shared_v.z;
+          A_shared_local[t_60 + 3] = A_shared_v.w;
         }
       }
       #pragma unroll
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
         #pragma unroll
         for (int vx_1 = 0; vx_1 < 2; ++vx_1) {
-          const float4 B_shared_v = *(const float4*)(B_shared + (ax0_1 * 128 + k_inner_outer * 512 + vx_1 * 64 + threadIdx_x * 4));
-          const int t_36 = ax0_1 * 4 + vx_1 * 16;
-          B_shared_local[t_36] = B_shared_v.x;
-          B_shared_local[t_36 + 1] = B_shared_v.y;
-          B_shared_local[t_36 + 2] = B_shared_v.z;
-          B_shared_local[t_36 + 3] = B_shared_v.w;
+          const float4 B_shared_v = *(const float4*)(B_shared + (ax0_1 * 128 + k_inner_outer * 512 + vx_1 * 64 + threadIdx_x * 4 + (k_outer & 1) * 2048));
+          const int t_61 = ax0_1 * 4 + vx_1 * 16;
+          B_shared_local[t_61] = B_shared_v.x;
+          B_shared_local[t_61 + 1] = B_shared_v.y;
+          B_shared_local[t_61 + 2] = B_shared_v.z;
+          B_shared_local[t_61 + 3] = B_shared_v.w;
         }
       }
       #pragma unroll
@@ -213,27 +310,45 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
         }
       }
     }
+    if (k_outer + 1 < at) {
+      #pragma unroll
+      for (int ax0_ax1_fused_outer_outer_outer_4 = 0; ax0_ax1_fused_outer_outer_outer_4 < 2; ++ax0_ax1_fused_outer_outer_outer_4) {
+        const float lane = A_shared_next[ax0_ax1_fused_outer_outer_outer_4 * 4];
+        const float lane_1 = A_shared_next[ax0_ax1_fused_outer_outer_outer_4 * 4 + 1];
+        const float lane_2 = A_shared_next[ax0_ax1_fused_outer_outer_outer_4 * 4 + 2];
+        const float lane_3 = A_shared_next[ax0_ax1_fused_outer_outer_outer_4 * 4 + 3];
+        *(float4*)(A_shared + (A_shared_at_1 + ax0_ax1_fused_outer_outer_outer_4 * 1280 + A_shared_at_2 * 2560)) = make_float4(lane, lane_1, lane_2, lane_3);
+      }
+      #pragma unroll
+      for (int ax0_ax1_fused_outer_outer_outer_5 = 0; ax0_ax1_fused_outer_outer_outer_5 < 2; ++ax0_ax1_fused_outer_outer_outer_5) {
+        const float lane_4 = B_shared_next[ax0_ax1_fused_outer_outer_outer_5 * 4];
+        const float lane_5 = B_shared_next[ax0_ax1_fused_outer_outer_outer_5 * 4 + 1];
+        const float lane_6 = B_shared_next[ax0_ax1_fused_outer_outer_outer_5 * 4 + 2];
+        const float lane_7 = B_shared_next[ax0_ax1_fused_outer_outer_outer_5 * 4 + 3];
+        *(float4*)(B_shared + (B_shared_at + ax0_ax1_fused_outer_outer_outer_5 * 1024 + A_shared_at_2 * 2048)) = make_float4(lane_4, lane_5, lane_6, lane_7);
+      }
+    }
   }
   #pragma unroll
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 4; ++i_inner_inner_inner) {
     #pragma unroll
     for (int vy_3 = 0; vy_3 < 2; ++vy_3) {
-      const int at_8 = at_5 + vy_3 * 64 + i_inner_inner_inner;
-      if (at_8 < m) {
+      const int at_6 = at_3 + vy_3 * 64 + i_inner_inner_inner;
+      if (at_6 < m) {
         #pragma unroll
         for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
-          const int at_9 = at_6 + vx_3 * 64;
-          const int C_at = at_6 + at_8 * n + vx_3 * 64;
-          if (at_9 + 3 < n) {
-            const int t_37 = i_inner_inner_inner * 4 + vx_3 * 16 + vy_3 * 32;
-            C[C_at] = C_local[t_37];
-            C[C_at + 1] = C_local[t_37 + 1];
-            C[C_at + 2] = C_local[t_37 + 2];
-            C[C_at + 3] = C_local[t_37 + 3];
+          const int at_7 = at_4 + vx_3 * 64;
+          const int C_at = at_4 + at_6 * n + vx_3 * 64;
+          if (at_7 + 3 < n) {
+            const int t_62 = i_inner_inner_inner * 4 + vx_3 * 16 + vy_3 * 32;
+            C[C_at] = C_local[t_62];
+            C[C_at + 1] = C_local[t_62 + 1];
+            C[C_at + 2] = C_local[t_62 + 2];
+            C[C_at + 3] = C_local[t_62 + 3];
           } else {
             #pragma unroll
             for (int j_inner_inner_inner = 0; j_inner_inner_inner < 4; ++j_inner_inner_inner) {
-              if (at_9 + j_inner_inner_inner < n) {
+              if (at_7 + j_inner_inner_inner < n) {
                 C[C_at + j_inner_inner_inner] = C_local[i_inner_inner_inner * 4 + j_inner_inner_inner + vx_3 * 16 + vy_3 * 32];
               }
             }
