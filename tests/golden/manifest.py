@@ -224,7 +224,9 @@ def _merge(path: Path) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.golden.manifest", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.golden.manifest", description="Which generated CUDA sources a GPU has verified."
+    )
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--check", action="store_true", help="list changed and unverified sources")
     action.add_argument("--update", action="store_true", help="write the present hashes")
