@@ -62,6 +62,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What no single test says: golden sources that no GPU has verified yet, and the steps of ``ci/test``."""
+    _golden_summary(terminalreporter)
+    _steps_summary(terminalreporter)
+
+
+def _golden_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [r for group in terminalreporter.stats.values() for r in group]
+    if not any(str(getattr(r, "nodeid", "")).startswith("tests/golden/test_manifest") for r in reports):
+        return
+    from tests.golden import manifest
+
+    terminalreporter.section("golden CUDA sources")
+    for line in manifest.report(manifest.read()):
+        terminalreporter.write_line(line)
+
+
+def _steps_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The steps that ``ci/test`` took before pytest, so that pytest's closing line can be the last one."""
     steps = os.environ.get("GPUCOMP_CI_STEPS", "")
     if not steps or not Path(steps).exists():
