@@ -139,8 +139,9 @@ class AccessWriter(ValueWriter):
         mask = self.lane_mask(lanes, predicate)
         shape = as_ramp(index)
         stride = None if shape is None else _constant(shape[1])
-        if shape is not None and stride in (2, 3, 4) and lanes >= 4 and not mask:
-            return self.widen(dtype, self._load_strided(self.address(buffer, shape[0]), kind, dtype, stride, align))
+        if shape is not None and stride in (2, 3, 4) and lanes >= 4:
+            pointer = self.address(buffer, shape[0], inbounds=not mask)
+            return self.widen(dtype, self._load_strided(pointer, kind, dtype, stride, mask))
         if shape is None or stride not in (0, 1, -1):
             return self.widen(dtype, self._gather(buffer, index, kind, mask or splat_true(lanes)))
         if stride == 0:
@@ -155,9 +156,7 @@ class AccessWriter(ValueWriter):
             raw = self.text.op(f"load {kind}, ptr {pointer}, align {align}")
         else:
             mask = mask if stride == 1 else self.reverse(vector("i1", lanes), mask, lanes)
-            bits = vector("i1", lanes)
-            name = self.module.declare(f"llvm.masked.load.{mangled(kind)}.p0", kind, f"ptr, i32 immarg, {bits}, {kind}")
-            raw = self.text.op(f"call {kind} {name}(ptr {pointer}, i32 {align}, {bits} {mask}, {kind} zeroinitializer)")
+            raw = self._load_masked(pointer, kind, lanes, align, mask)
         if stride == -1:
             raw = self.reverse(kind, raw, lanes)
         return self.widen(dtype, raw)
@@ -178,14 +177,26 @@ class AccessWriter(ValueWriter):
         self.text.start(join)
         return self.text.op(f"phi {kind} [ {one}, %{after} ], [ {self.zero(dtype)}, %{before} ]")
 
-    def _load_strided(self, pointer: str, kind: str, dtype: DType, stride: int, align: int) -> str:
+    def _load_masked(self, pointer: str, kind: str, lanes: int, align: int, mask: str) -> str:
+        """Neighbouring elements, zero where the mask does not hold."""
+        bits = vector("i1", lanes)
+        name = self.module.declare(f"llvm.masked.load.{mangled(kind)}.p0", kind, f"ptr, i32 immarg, {bits}, {kind}")
+        return self.text.op(f"call {kind} {name}(ptr {pointer}, i32 {align}, {bits} {mask}, {kind} zeroinitializer)")
+
+    def _load_strided(self, pointer: str, kind: str, dtype: DType, stride: int, mask: str) -> str:
         """Every ``stride``-th element, out of ``stride`` contiguous loads that end at the last one: no gather."""
-        lanes, element = dtype.lanes, MEMORY[dtype.element]
+        lanes, element, align = dtype.lanes, MEMORY[dtype.element], memory_bytes(dtype.element)
         starts = [piece * lanes for piece in range(stride - 1)] + [(lanes - 1) * stride + 1 - lanes]
-        result, many = "", f"<{lanes} x i32>"
+        result, many, bits = "", f"<{lanes} x i32>", vector("i1", lanes)
         for piece, start in enumerate(starts):
-            place = self.text.op(f"getelementptr inbounds {element}, ptr {pointer}, i64 {start}") if start else pointer
-            loaded = self.text.op(f"load {kind}, ptr {place}, align {align}")
+            place = self.text.op(f"getelementptr {element}, ptr {pointer}, i64 {start}") if start else pointer
+            if mask:  # each element of the piece by the lane that wants it; those between lanes stay untouched
+                wants = [(start + i) // stride if (start + i) % stride == 0 else lanes for i in range(lanes)]
+                order = ", ".join([f"i32 {lane}" for lane in wants])
+                own = self.text.op(f"shufflevector {bits} {mask}, {bits} zeroinitializer, {many} <{order}>")
+                loaded = self._load_masked(place, kind, lanes, align, own)
+            else:
+                loaded = self.text.op(f"load {kind}, ptr {place}, align {align}")
             picks = [lane * stride - start for lane in range(lanes)]
             if not piece:
                 order = ", ".join([f"i32 {pick if pick < lanes else 0}" for pick in picks])

@@ -53,6 +53,8 @@ _CHOICES: Final = frozenset({"tir.if_then_else", "tir.likely"})
 _DIVISIONS: Final = frozenset({Div, Mod, FloorDiv, FloorMod})
 # A gather is one scalar load for each lane; more than this and a loop is the better code.
 MOST_GATHERED: Final = 16
+# A processor loads every second to fourth element as so many vectors, out of which it picks.
+MOST_STRIDE: Final = 4
 
 
 class NotVectorizable(Exception):
@@ -291,13 +293,13 @@ class Lanes(Mutator):
         if node.predicate is not None or node.buffer.dtype.lanes > 1:
             raise NotVectorizable
         indices = [self.visit(i) for i in node.indices]
-        place = self.place(node.buffer, indices)
+        place = self.place(node.buffer, indices, MOST_STRIDE if self.predicated else 1)
         if place is None:
             return self.one_by_one(node)
         return BufferLoad(*place, self.mask if place[1][-1].dtype.lanes > 1 else None)
 
-    def place(self, buffer: Buffer, indices: list[Expr]) -> tuple[Buffer, tuple[Expr, ...]] | None:
-        """Where an access goes: one element, or consecutive ones along the last dimension; None for anything else."""
+    def place(self, buffer: Buffer, indices: list[Expr], stride: int = 1) -> tuple[Buffer, tuple[Expr, ...]] | None:
+        """Where an access goes: one element, or some along the last dimension, at most ``stride`` apart; else None."""
         if buffer.data in self.expanded:
             if indices[-1].dtype.lanes > 1:
                 raise NotVectorizable
@@ -308,7 +310,8 @@ class Lanes(Mutator):
         last = indices[-1] if indices else None
         if last is not None and last.dtype.lanes > 1:
             ramp = base_and_step(last)
-            if ramp is None or int_value(ramp[1]) != 1:
+            step = None if ramp is None else int_value(ramp[1])
+            if ramp is None or step is None or not 1 <= step <= stride:
                 return None
             indices = [*indices[:-1], Ramp(ramp[0], ramp[1], self.lanes)]
         return buffer, tuple(indices)

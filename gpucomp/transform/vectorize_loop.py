@@ -8,7 +8,7 @@ from typing import Any, Final
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
-from gpucomp.tir.expr import BufferLoad, Call, Expr, Var
+from gpucomp.tir.expr import LT, BufferLoad, Call, Expr, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, post_order, substitute
 from gpucomp.tir.intrin import Op
@@ -38,12 +38,14 @@ _SHORT: Final = 16
 def vectorize_loop(func: PrimFunc) -> PrimFunc:
     """Replace VECTORIZED loops of constant extent by vector operations.
 
-    Afterwards every vector access is ``Ramp(base, 1, lanes)``: strided and indirect loads are gathered one by one,
-    and statements without a vector form (strided stores, branches on the lane, calls with effects) run in a loop
-    over the lanes. A branch ``if (bound check on the lane)`` becomes a vector statement where all lanes pass and a
-    loop otherwise; on processors with masked accesses (feature "vector_predication") a vector statement with a
-    predicate. A loop longer than the widest vector of the target is cut into pieces. The iterations of a vectorised
-    loop are independent, as the user promises; a body that carries a value from one lane to the next stays a loop.
+    Afterwards every vector access is ``Ramp(base, 1, lanes)``; loads on processors may have small strides too.
+    Other strided and indirect loads are gathered one by one, and statements without a vector form (strided stores,
+    branches on the lane, calls with effects) run in a loop over the lanes. A branch ``if (bound check on the
+    lane)`` becomes a vector statement where all lanes pass and a loop otherwise; on processors with masked accesses
+    (feature "vector_predication") a vector statement with a predicate. A loop longer than the widest vector of the
+    target is cut into pieces; with masks an odd length fills its last vector in part. The iterations of a
+    vectorised loop are independent, as the user promises; a body that carries a value from one lane to the next
+    stays a loop.
 
     Raises:
         LowerError: the extent of a vectorised loop is no constant.
@@ -102,6 +104,9 @@ class _Vectorize(Mutator):
     def _cut(self, node: For, extent: int) -> Stmt:
         """A loop over vectors as wide as the target has them."""
         lanes = self._width(node.body, extent)
+        padded = self._padded(node, extent, lanes) if self.predicated else None
+        if padded is not None:
+            return padded
         if lanes == extent:
             return self._vectors(node, node.min, lanes)
         if lanes == 1:
@@ -109,6 +114,20 @@ class _Vectorize(Mutator):
         piece = Var(f"{node.loop_var.name}_v", node.loop_var.dtype)
         base = operators.add(node.min, operators.multiply(piece, lanes))
         return _loop(piece, operators.const(0, piece.dtype), extent // lanes, self._vectors(node, base, lanes), node)
+
+    def _padded(self, node: For, extent: int, lanes: int) -> Stmt | None:
+        """The loop in wider vectors, of which the last is masked, if those that fit are less than half as wide."""
+        wide = 1 << (extent - 1).bit_length()
+        if self.vector_bytes:
+            wide = min(wide, self.vector_bytes // _widest(node.body))
+        if wide <= 2 * lanes or wide & (wide - 1):
+            return None
+        count = operators.const(extent, node.loop_var.dtype)
+        inside = operators.compare(LT, operators.subtract(node.loop_var, node.min), count)
+        whole = -(-extent // wide) * wide
+        return self._cut(
+            node.replace(extent=operators.const(whole, count.dtype), body=IfThenElse(inside, node.body)), whole
+        )
 
     def _width(self, body: Stmt, extent: int) -> int:
         """Most lanes that divide the extent and that the target has for the widest element in the body."""

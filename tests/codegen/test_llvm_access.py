@@ -86,6 +86,19 @@ def test_strided_loads_stop_at_their_last_element(stride: int) -> None:
     del values, memory
 
 
+@pytest.mark.parametrize("stride", [2, 3, 4])
+@pytest.mark.parametrize("count", [1, 3, LANES])
+def test_masked_strided_loads_touch_only_what_their_lanes_want(stride: int, count: int) -> None:
+    x, y, n = *buffers("x", "y"), Var("n", I32)
+    func = function(s.BufferStore(y, load(x, ramp(0, stride), e.LT(ramp(0), vec(n))), (ramp(0),)), x, y, n)
+    assert "gather" not in emit_cpu(func).source
+    values, memory = at_the_end_of_a_page(np.arange(1, (count - 1) * stride + 2, dtype=np.float32))
+    out = np.full(LANES, np.nan, np.float32)
+    run(func, values, out, count)
+    assert out.tolist() == values[::stride].tolist() + [0.0] * (LANES - count)
+    del values, memory
+
+
 def test_gather_scatter_and_strides_known_at_run_time() -> None:
     x, y = buffers("x", "y")
     index = buffers("index", dtype="int64")[0]
@@ -105,7 +118,7 @@ def test_gather_scatter_and_strides_known_at_run_time() -> None:
     assert np.isnan(out).sum() == 100 - 3 * LANES
 
 
-@pytest.mark.parametrize("stride", [1, -1, 3])
+@pytest.mark.parametrize("stride", [1, -1, 2, 3, 5])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
 def test_masked_lanes_are_neither_read_nor_written(dtype: str, stride: int) -> None:
     import ml_dtypes
@@ -116,10 +129,10 @@ def test_masked_lanes_are_neither_read_nor_written(dtype: str, stride: int) -> N
     index = ramp(0 if stride > 0 else LANES - 1, stride)
     body = s.BufferStore(y, load(x, index, load(mask, ramp(0))), (index,), load(mask, ramp(0)))
     chosen = np.array([1, 0, 0, 1, 1, 0, 1, 0], bool)
-    values, out = np.arange(1, 33).astype(kind), np.full(32, 77).astype(kind)
+    values, out = np.arange(1, 41).astype(kind), np.full(40, 77).astype(kind)
     places = (0 if stride > 0 else LANES - 1) + stride * np.arange(LANES)
     run(function(body, x, y, mask), values, out, chosen)
-    expected = np.full(32, 77).astype(kind)
+    expected = np.full(40, 77).astype(kind)
     expected[places[chosen]] = values[places[chosen]]
     assert np.array_equal(out, expected)
 

@@ -340,3 +340,17 @@ def test_other_targets_get_no_predicates() -> None:
     for target in (Target("cuda"), Target("opencl")):
         done = checked(vector(body), target=target)
         assert all([x.predicate is None for x in nodes(done, BufferStore)])
+
+
+@pytest.mark.parametrize("extent", [3, 7, 20])
+def test_an_odd_number_of_lanes_fills_wide_vectors_on_processors(extent: int) -> None:
+    done = checked(loop(j, extent, store(C, j, A[j] * 2.0), VECTORIZED), target=CPU)
+    wide = {3: 4, 7: 8, 20: 16}[extent]
+    assert {x.value.dtype.lanes for x in nodes(done, BufferStore)} == {wide}
+
+
+def test_small_strides_stay_vectors_on_processors() -> None:
+    done = checked(vector(store(C, i * 4 + j, A[j * 4 + i] + B[j * 3 + i])), target=CPU)
+    assert [x.indices[0] for x in nodes(done, BufferLoad)] == [Ramp(i, IntImm("int32", x), 4) for x in (4, 3)]
+    far = checked(vector(store(C, i * 4 + j, A[j * 5 + i])), target=CPU)
+    assert all([x.dtype.lanes == 1 for x in nodes(far, BufferLoad)])
