@@ -12,8 +12,9 @@ import functools
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypedDict, cast
+
+from gpucomp.support.resources import template_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -216,21 +217,13 @@ def collect_helpers() -> Generator[list[str]]:
         _collector.helpers = saved
 
 
-def read_template(path: str) -> str:
-    """The text of a file below ``templates/``."""
-    place = files("gpucomp.templates")
-    for part in path.split("/"):
-        place = place / part
-    return place.read_text(encoding="utf-8")
-
-
 @functools.cache
 def environment() -> Environment:
     """The one environment; templates are compiled at most once per process."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     return Environment(
-        loader=FunctionLoader(read_template),
+        loader=FunctionLoader(template_text),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

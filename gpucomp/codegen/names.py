@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 from typing import Final
 
-from gpucomp.codegen.dialect import FILES, read_template
+from gpucomp.codegen.dialect import FILES
+from gpucomp.support.resources import template_text
 
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LEGAL: Final = _LETTERS | frozenset("0123456789_")
@@ -21,7 +22,7 @@ _HELPER_PREFIX: Final = "gc_"
 def reserved_words() -> frozenset[str]:
     """Words that no generated identifier may be, from ``templates/*/reserved.txt``."""
     lines = [
-        line for folder in ("base", *FILES) for line in read_template(f"{folder}/reserved.txt").splitlines()
+        line for folder in ("base", *FILES) for line in template_text(f"{folder}/reserved.txt").splitlines()
     ]
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 

@@ -197,8 +197,10 @@ class _Lower(Mutator):
         return out
 
     def visit_evaluate(self, node: s.Evaluate) -> Stmt:
-        if is_call(node.value, "barrier"):
-            self.clean = True
+        value = node.value
+        if isinstance(value, e.Call) and is_call(value, "barrier"):
+            scope = value.args[0]
+            self.clean = self.clean or not (isinstance(scope, e.StringImm) and scope.value == "warp")
         return super().visit_stmt(node)
 
     def _depends(self, node: Expr) -> frozenset[str]:

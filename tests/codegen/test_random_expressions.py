@@ -14,7 +14,7 @@ from gpucomp.tir import intrin
 from gpucomp.tir import operators as op
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.expr import Expr
 from gpucomp.tir.interp import interpret
 from gpucomp.transform.lower_intrin import lower_intrin
 from tests.codegen.build import axis, bind, device, flat, images
@@ -25,10 +25,14 @@ FLOATS = ("float32", "float16", "bfloat16")
 THREADS = 64
 
 
-class Maker:
-    """Draws expressions; shares sub-expressions now and then, so that graphs arise."""
+def cast(dtype: str, value: Expr) -> Expr:
+    return op.cast(DType(dtype).with_lanes(value.dtype.lanes), value)
 
-    def __init__(self, seed: int, inputs: dict[str, Buffer], tx: Var) -> None:
+
+class Maker:
+    """Draws expressions over ``tx`` (a thread, or a vector of element numbers); shares some, so that graphs arise."""
+
+    def __init__(self, seed: int, inputs: dict[str, Buffer], tx: Expr) -> None:
         self.random = random.Random(seed)
         self.inputs = inputs
         self.tx = tx
@@ -39,6 +43,8 @@ class Maker:
         if pool and self.random.random() < 0.2:
             return self.random.choice(pool)
         value = self.leaf(dtype) if depth == 0 else self.inner(dtype, depth - 1)
+        lanes = self.tx.dtype.lanes
+        value = e.Broadcast(value, lanes) if lanes > value.dtype.lanes else value
         pool.append(value)
         return value
 
@@ -56,7 +62,8 @@ class Maker:
 
     def inner(self, dtype: str, depth: int) -> Expr:
         if self.random.random() < 0.2:
-            pick = e.Select if self.random.random() < 0.5 else intrin.if_then_else
+            both = self.tx.dtype.lanes > 1 or self.random.random() < 0.5  # one lane guards nothing in another
+            pick = e.Select if both else intrin.if_then_else
             return pick(self.draw("bool", depth), self.draw(dtype, depth), self.draw(dtype, depth))
         if dtype == "bool":
             return self.condition(depth)
@@ -67,7 +74,8 @@ class Maker:
         if kind is e.Not:
             return op.logical_not(self.draw("bool", depth))
         if kind in (e.And, e.Or):
-            return op.logical(kind, self.draw("bool", depth), self.draw("bool", depth))
+            a, b = self.draw("bool", depth), self.draw("bool", depth)
+            return op.logical(kind, a, b) if self.tx.dtype.lanes == 1 else e.Select(a, b, a)
         dtype = self.random.choice(INTEGERS + FLOATS)
         return op.compare(kind, self.draw(dtype, depth), self.draw(dtype, depth))
 
@@ -75,7 +83,7 @@ class Maker:
         a = self.draw(dtype, depth)
         kind = self.random.randrange(10)
         if kind == 0:
-            return op.cast(dtype, self.draw(self.random.choice(INTEGERS), depth))
+            return cast(dtype, self.draw(self.random.choice(INTEGERS), depth))
         if kind == 1:
             divisor = op.const(self.random.choice([1, 2, 3, 4, 7, 8, 10]), dtype)
             return self.random.choice([op.floordiv, op.floormod, op.truncdiv, op.truncmod])(a, divisor)
@@ -88,15 +96,15 @@ class Maker:
         if kind == 4:
             return op.bitwise_not(a)
         if kind == 5:
-            return op.cast(dtype, self.draw("bool", depth))
+            return cast(dtype, self.draw("bool", depth))
         return self.random.choice([op.add, op.subtract, op.multiply, op.minimum, op.maximum])(a, b)
 
     def number(self, dtype: str, depth: int) -> Expr:
         kind = self.random.randrange(6)
         if kind == 0:
-            return op.cast(dtype, self.draw(self.random.choice(("int8", "uint8", "bool")), depth))
+            return cast(dtype, self.draw(self.random.choice(("int8", "uint8", "bool")), depth))
         if kind == 1:
-            return op.cast(dtype, self.draw(self.random.choice(FLOATS), depth))
+            return cast(dtype, self.draw(self.random.choice(FLOATS), depth))
         a, b = self.draw(dtype, depth), self.draw(dtype, depth)
         if kind == 2 and dtype != "float32":  # products of float32 may be fused with a sum
             return op.multiply(a, b)
@@ -116,22 +124,26 @@ def draw_inputs(seed: int) -> dict[str, np.ndarray[Any, Any]]:
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("seed", range(8))
-def test_random_expressions_agree(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "lanes"), [(k, 1) for k in range(5)] + [(k, 4) for k in range(3)])
+def test_random_expressions_agree(seed: int, lanes: int) -> None:
     inputs = {dtype: flat(f"in_{dtype}", dtype, THREADS) for dtype in INTEGERS + FLOATS}
     types = [t for t in (*INTEGERS, *FLOATS, "bool") for _ in range(3)]
-    outs = [flat(f"out{k}_{dtype}", dtype, THREADS) for k, dtype in enumerate(types)]
+    outs = [flat(f"out{k}_{dtype}", dtype, THREADS * lanes) for k, dtype in enumerate(types)]
     tx = axis("threadIdx.x", THREADS)
-    maker = Maker(seed, inputs, tx.var)
-    stores = [s.BufferStore(o, maker.draw(t, 4), (tx.var,)) for o, t in zip(outs, types, strict=True)]
+    at: Expr = tx.var if lanes == 1 else e.Ramp(tx * lanes, op.const(1), lanes)
+    maker = Maker(seed, inputs, at)
+    stores = [
+        s.BufferStore(o, maker.draw(t, 4 if lanes == 1 else 3), (at,))
+        for o, t in zip(outs, types, strict=True)
+    ]
     params = [*outs, *inputs.values()]
     func = lower_intrin(device(params, bind(s.seq(stores), tx), {"threadIdx.x": THREADS}, outs))
     arrays = draw_inputs(seed)
-    mine = [np.zeros(THREADS, o.dtype.numpy) for o in outs]
+    mine = [np.zeros(THREADS * lanes, o.dtype.numpy) for o in outs]
     interpret(func, [*mine, *arrays.values()])
     forms = images(func)
     compile_cuda(forms["cuda"], warnings=True)  # comparisons that are always true
-    empty = [np.zeros(THREADS, o.dtype.numpy) for o in outs]
+    empty = [np.zeros(THREADS * lanes, o.dtype.numpy) for o in outs]
     got = run_opencl(forms["opencl"], "f_kernel", (1,), (THREADS,), [*empty, *arrays.values()])
     for store, one, other in zip(stores, mine, got, strict=False):
         np.testing.assert_array_equal(other, one, err_msg=str(store.value))
