@@ -26,6 +26,7 @@ from gpucomp.runtime.base import (
 )
 from gpucomp.support.diagnostics import DeviceError
 from gpucomp.support.launch import KernelImage, KernelSpec
+from gpucomp.support.resources import template_text
 
 if TYPE_CHECKING:
     from gpucomp.runtime.cpu_jit import Library
@@ -37,25 +38,6 @@ _SCALARS: Final[dict[str, Any]] = {  # Any: ctypes has no common public base of 
     "float16": ctypes.c_float, "bfloat16": ctypes.c_float, "float32": ctypes.c_float, "float64": ctypes.c_double,
 }  # fmt: skip
 _OUT_OF_MEMORY: Final = 1
-_PROBE: Final = """\
-define i32 @gpucomp_probe(ptr %x, i32 %n) {
-entry:
-  %any = icmp sgt i32 %n, 0
-  br i1 %any, label %loop, label %done
-loop:
-  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
-  %at = getelementptr float, ptr %x, i32 %i
-  %old = load float, ptr %at
-  %twice = fmul float %old, 2.0
-  %new = fadd float %twice, 1.0
-  store float %new, ptr %at
-  %next = add i32 %i, 1
-  %more = icmp slt i32 %next, %n
-  br i1 %more, label %loop, label %done
-done:
-  ret i32 0
-}
-"""
 
 
 class CpuAPI(DeviceAPI):
@@ -102,7 +84,9 @@ class CpuAPI(DeviceAPI):
         """Nothing is ever pending."""
 
     def probe_image(self, index: int) -> KernelImage | None:
-        return KernelImage("llvm", _PROBE, (KernelSpec("gpucomp_probe", ("float32*", "int32")),))
+        return KernelImage(
+            "llvm", template_text("llvm/probe.ll"), (KernelSpec("gpucomp_probe", ("float32*", "int32")),)
+        )
 
     def load(self, index: int, image: KernelImage) -> LoadedImage:
         from gpucomp.runtime import cpu_jit

@@ -32,6 +32,7 @@ from gpucomp.runtime.cuda_compile import cached_cuda, cuda_compiler, ptx_text, s
 from gpucomp.runtime.cuda_kernel import Kernel, keep_forever
 from gpucomp.support.diagnostics import BuildError, DeviceError
 from gpucomp.support.launch import KernelImage, KernelSpec
+from gpucomp.support.resources import template_text
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -58,24 +59,6 @@ _STICKY: Final = (
     "launch timed out",
     "ecc error",
 )
-
-_PROBE: Final = """\
-extern "C" __global__ void gpucomp_probe(float* x, int n) {
-  int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < n) x[i] = 2.0f * x[i] + 1.0f;
-}
-"""
-_EVICT: Final = """\
-extern "C" __global__ void gpucomp_evict(const int4* data, int* result, long long count) {
-  int sum = 0;
-  long long step = (long long)gridDim.x * blockDim.x;
-  for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
-    int4 v = data[i];
-    sum += v.x ^ v.y ^ v.z ^ v.w;
-  }
-  if (sum == 0x7fffffff) result[0] = sum;
-}
-"""
 
 
 class _Current:
@@ -328,7 +311,7 @@ class CudaAPI(DeviceAPI):
         # Reading leaves no dirty lines that the work which follows would have to write back.
         if index not in self._evictors:
             spec = KernelSpec("gpucomp_evict", ("int32*", "int32*", "int64"))
-            self._evictors[index] = self.load(index, KernelImage("cuda", _EVICT, (spec,)))
+            self._evictors[index] = self.load(index, KernelImage("cuda", template_text("cuda/evict.cu"), (spec,)))
         data, result = self.alloc(index, nbytes), self.alloc(index, 4)
         self.memset(index, data.handle, 0, nbytes)
         args = (data.handle, result.handle, nbytes // 16)
@@ -340,7 +323,9 @@ class CudaAPI(DeviceAPI):
     # -- code
 
     def probe_image(self, index: int) -> KernelImage | None:
-        return KernelImage("cuda", _PROBE, (KernelSpec("gpucomp_probe", ("float32*", "int32")),))
+        return KernelImage(
+            "cuda", template_text("cuda/probe.cu"), (KernelSpec("gpucomp_probe", ("float32*", "int32")),)
+        )
 
     def load(self, index: int, image: KernelImage) -> LoadedImage:
         arch = image.arch or self.attributes(index).arch
@@ -372,7 +357,9 @@ class CudaAPI(DeviceAPI):
             if error.code == "GC709":
                 raise
             message = f"the CUDA source defines no kernel {spec.name}"
-            raise BuildError(message, code="GC502", hint='declare it extern "C" __global__') from error
+            raise BuildError(
+                message, code="GC502", hint="it has to be a kernel with C linkage: C++ mangles other names"
+            ) from error
         self._kernels.setdefault(index, weakref.WeakSet()).add(made)
         return made
 

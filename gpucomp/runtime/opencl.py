@@ -27,6 +27,7 @@ from gpucomp.runtime.buildlog import build_error
 from gpucomp.runtime.packing import packer
 from gpucomp.support.diagnostics import BuildError, DeviceError
 from gpucomp.support.launch import KernelImage, KernelSpec
+from gpucomp.support.resources import template_text
 
 if TYPE_CHECKING:
     import pyopencl as cl
@@ -36,20 +37,6 @@ _LARGEST_GRID: Final = (2**31 - 1, 2**31 - 1, 2**31 - 1)
 _WARP_GUESS: Final = 32
 _INSTALL: Final = "pip install pyopencl"
 _DRIVER: Final = "install a driver, e.g. apt-get install pocl-opencl-icd (CPU), or that of your GPU"
-
-_PROBE: Final = """\
-__kernel void gpucomp_probe(__global float* x, int n) {
-  int i = get_global_id(0);
-  if (i < n) x[i] = 2.0f * x[i] + 1.0f;
-}
-"""
-_EVICT: Final = """\
-__kernel void gpucomp_evict(__global const int* data, __global int* result, int count) {
-  int sum = 0;
-  for (int i = get_global_id(0); i < count; i += get_global_size(0)) sum += data[i];
-  if (sum == 0x7fffffff) result[0] = sum;
-}
-"""
 
 
 class OpenCLAPI(DeviceAPI):
@@ -234,7 +221,9 @@ class OpenCLAPI(DeviceAPI):
     # -- code
 
     def probe_image(self, index: int) -> KernelImage | None:
-        return KernelImage("opencl", _PROBE, (KernelSpec("gpucomp_probe", ("float32*", "int32")),))
+        return KernelImage(
+            "opencl", template_text("opencl/probe.cl"), (KernelSpec("gpucomp_probe", ("float32*", "int32")),)
+        )
 
     def load(self, index: int, image: KernelImage) -> LoadedImage:
         import pyopencl as cl
@@ -266,7 +255,7 @@ class OpenCLAPI(DeviceAPI):
         # Reading leaves no dirty lines that the work which follows would have to write back.
         if index not in self._evictors:
             spec = KernelSpec("gpucomp_evict", ("int32*", "int32*", "int32"))
-            self._evictors[index] = self.load(index, KernelImage("opencl", _EVICT, (spec,)))
+            self._evictors[index] = self.load(index, KernelImage("opencl", template_text("opencl/evict.cl"), (spec,)))
         data, result = self.alloc(index, nbytes), self.alloc(index, 4)
         self.memset(index, data.handle, 0, nbytes)
         args = (data.handle, result.handle, nbytes // 4)

@@ -283,12 +283,13 @@ def test_the_probe_runs(pocl: Device) -> None:
 
 
 def test_the_probe_reports_a_device_that_refuses_to_build(pocl: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_PROBE", "__kernel void gpucomp_probe(__global float* x, int n) { oops; }")
+    head = "__kernel void gpucomp_probe(__global float* x, int n)"
+    monkeypatch.setattr(backend, "template_text", lambda _: head + "{ oops; }")
     result = probe(get_api("opencl"), pocl.index, again=True)
     assert result.problem is not None
     assert result.problem.startswith("build failed: ")
     assert "oops" in result.detail
-    monkeypatch.setattr(backend, "_PROBE", "__kernel void gpucomp_probe(__global float* x, int n) {}")
+    monkeypatch.setattr(backend, "template_text", lambda _: head + "{}")
     assert probe(get_api("opencl"), pocl.index, again=True).problem == "the probe kernel computed a wrong result"
     monkeypatch.undo()
     assert probe(get_api("opencl"), pocl.index, again=True).problem is None
