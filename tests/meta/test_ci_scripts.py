@@ -70,8 +70,7 @@ def test_a_stamped_environment_is_not_installed_again(tmp_path: Path) -> None:
     python.chmod(0o755)
     code = 'source ci/setup.sh; wanted="$ROOT $(sha256sum <pyproject.toml | cut -d" " -f1)"; '
     stamped = bash(
-        code
-        + 'printf %s "$wanted" >"$VENV/.gpucomp-installed-dev-nvrtc"; ensure_venv dev,nvrtc; ensure_venv ""',
+        code + 'printf %s "$wanted" >"$VENV/.gpucomp-installed-dev-nvrtc"; ensure_venv dev,nvrtc; ensure_venv ""',
         GPUCOMP_VENV=str(tmp_path),
     )
     assert stamped.returncode == 0, stamped.stderr

@@ -52,9 +52,7 @@ def loose_names(path: Path) -> list[tuple[int, str]]:
     """Line and name of each use of typing's ``Any`` and ``cast`` in one file."""
     _, names = typing_import(path)
     return [
-        (node.lineno, node.id)
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Name) and node.id in names
+        (node.lineno, node.id) for node in ast.walk(parsed(path)) if isinstance(node, ast.Name) and node.id in names
     ]
 
 
@@ -91,9 +89,7 @@ def test_a_file_that_uses_any_or_cast_says_why() -> None:
         places = loose_names(path)
         commented = {line for line, _ in comments(path)} | {line + 1 for line in own_line_comments(path)}
         if places and not commented & {typing_import(path)[0], *(line for line, _ in places)}:
-            silent.append(
-                f"{place(path, places[0][0])}: {len(places)} uses of Any or cast and no reason given"
-            )
+            silent.append(f"{place(path, places[0][0])}: {len(places)} uses of Any or cast and no reason given")
     assert not silent, "\n".join(silent)
 
 

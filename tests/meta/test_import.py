@@ -39,9 +39,7 @@ def probe() -> tuple[float, list[str]]:
     # As an installed package is: with its byte code written on the first import.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["OPENBLAS_NUM_THREADS"] = "1"
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, env=environment)
     answer = json.loads(done.stdout)
     return float(answer["seconds"]), list(answer["modules"])
 

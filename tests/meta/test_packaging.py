@@ -119,9 +119,7 @@ def test_an_empty_environment_with_only_the_wheel_finds_a_device_and_runs(
     # With the CPU alone; what the machine has besides is the business of other tests.
     for extras in ("", "[nvrtc,sanitize]"):
         run([*pip, f"{wheel}{extras}"], cwd=tmp_path)
-        assert run([python, "-c", "import gpucomp; print(gpucomp.__file__)"], cwd=Path("/")).startswith(
-            str(tmp_path)
-        )
+        assert run([python, "-c", "import gpucomp; print(gpucomp.__file__)"], cwd=Path("/")).startswith(str(tmp_path))
         report = json.loads(run([tmp_path / "env" / "bin" / "gpucomp", "doctor", "--json"], cwd=Path("/")))
         assert "cpu" in json.dumps(report)
         run([python, "-m", "gpucomp", "demo", "--out", tmp_path / f"demo{len(extras)}"], cwd=Path("/"))
