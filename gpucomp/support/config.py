@@ -128,7 +128,7 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 @dataclass(frozen=True, slots=True)
 class KnobValue:
-    """One row of ``gpucomp env``."""
+    """A setting as it stands, for listings."""
 
     name: str
     env: str
@@ -147,7 +147,6 @@ class Config:
     cache_dir = Knob("", "folder for compiled kernels and saved sources; empty: the user's cache folder")
     verify = Knob(0, "1: check the final IR, 2: after each pass, 3: also run the interpreter after each pass",
                   check=_between(0, 3))  # fmt: skip
-    trace = Knob("", "write an HTML page with the IR after each pass to this file")
     num_threads = Knob(0, "threads for parallel loops on the CPU; 0: one for each core", check=_between(0, 4096))
     cuda_compiler = Knob("auto", "what compiles CUDA C: nvrtc, nvcc, or auto (nvrtc when importable)",
                          check=_one_of("auto", "nvrtc", "nvcc"))  # fmt: skip

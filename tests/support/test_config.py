@@ -16,9 +16,9 @@ def test_a_setting_comes_from_override_then_environment_then_default(monkeypatch
     assert (config.verify, Config.verify.resolve()[1]) == (1, "environment")
     with config.override(verify=2):
         assert (config.verify, Config.verify.resolve()[1]) == (2, "override")
-        with config.override(verify=3, trace="out.html"):
-            assert (config.verify, config.trace) == (3, "out.html")
-        assert (config.verify, config.trace) == (2, "")
+        with config.override(verify=3, cuda_compiler="nvcc"):
+            assert (config.verify, config.cuda_compiler) == (3, "nvcc")
+        assert (config.verify, config.cuda_compiler) == (2, "auto")
     assert config.verify == 1
 
 
