@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import io
+import os
+import subprocess
 import tokenize
 from collections.abc import Iterator
 from functools import cache
@@ -21,6 +23,20 @@ def python_files(*folders: str) -> tuple[Path, ...]:
             if not any(parent.is_symlink() for parent in (path, *path.parents) if parent != ROOT):
                 found.append(path)
     return tuple(found)
+
+
+def run_in_checkout(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that imports this checkout's package, installed or not."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
 
 
 def place(path: Path, line: int) -> str:

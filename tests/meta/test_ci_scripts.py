@@ -9,20 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.source import ROOT
+from tests.meta.source import ROOT, run_in_checkout
 
 SCRIPTS = ("ci/demo", "ci/fuzz", "ci/gpu", "ci/setup.sh", "ci/test", ".ci/run")
 
 
 def bash(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    return run_in_checkout(["bash", "-c", code], **environment)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
