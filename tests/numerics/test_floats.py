@@ -51,10 +51,10 @@ def test_comparisons_with_nan_are_false_but_for_unequal(backend: str, dtype: str
 
     def expressions(x: Any, y: Any) -> list[Any]:
         compared = [x < y, x <= y, x > y, x >= y, x == y, x != y]
-        return [*compared, op.logical_not(x < y), op.logical_not(x >= y), x == x, Select(x < y, x, y)]  # noqa: PLR0124
+        return [*compared, op.logical_not(x < y), op.logical_not(x >= y), x == x, Select(x < y, x, y)]
 
     got = apply(backend, expressions, a, b, form=form)
-    want = [a < b, a <= b, a > b, a >= b, a == b, a != b, ~(a < b), ~(a >= b), a == a, np.where(a < b, a, b)]  # noqa: PLR0124
+    want = [a < b, a <= b, a > b, a >= b, a == b, a != b, ~(a < b), ~(a >= b), a == a, np.where(a < b, a, b)]
     for number, (mine, exact) in enumerate(zip(got, want, strict=True)):
         np.testing.assert_array_equal(mine, exact, f"result {number}")
 
@@ -123,7 +123,10 @@ def test_functions_that_round_to_whole_numbers_are_exact(backend: str, form: str
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_families_of_division_of_floats(backend: str) -> None:
     rng = np.random.default_rng(3)
-    a, b = (rng.integers(-60, 60, 256) / 4).astype("float32"), (rng.choice([-3, -2, 0.5, 4, 2.5], 256)).astype("float32")
+    a, b = (
+        (rng.integers(-60, 60, 256) / 4).astype("float32"),
+        (rng.choice([-3, -2, 0.5, 4, 2.5], 256)).astype("float32"),
+    )
     got = apply(backend, lambda x, y: [op.floordiv(x, y), op.floormod(x, y), op.truncmod(x, y)], a, b)
     floor = np.floor(a.astype("f8") / b)
     for mine, exact in zip(got, [floor, a - floor * b, np.fmod(a, b)], strict=True):
@@ -166,7 +169,9 @@ def test_conversions_to_float_round_to_nearest_even(backend: str, source: str) -
         a = np.concatenate([np.array(halfway, kind), np.frombuffer(rng.bytes(200 * kind.itemsize), kind)])
     with np.errstate(all="ignore"):
         want = [a.astype("float32"), a.astype("float64")]
-    for mine, exact in zip(apply(backend, lambda x: [op.cast("float32", x), op.cast("float64", x)], a), want, strict=True):
+    for mine, exact in zip(
+        apply(backend, lambda x: [op.cast("float32", x), op.cast("float64", x)], a), want, strict=True
+    ):
         same(mine, exact)
 
 

@@ -80,7 +80,11 @@ def test_arithmetic_on_data_wraps(backend: str, dtype: str, form: str) -> None:
     with np.errstate(all="ignore"):
         want = [a + b, a - b, a * b, (a + b) * a - b, a * a * a, np.negative(a), np.abs(a)]
     got = apply(
-        backend, lambda x, y: [x + y, x - y, x * y, (x + y) * x - y, op.power(x, 3), -x, op.absolute(x)], a, b, form=form
+        backend,
+        lambda x, y: [x + y, x - y, x * y, (x + y) * x - y, op.power(x, 3), -x, op.absolute(x)],
+        a,
+        b,
+        form=form,
     )
     same(got, want)
 

@@ -80,7 +80,9 @@ def test_functions_are_those_of_float32_rounded_once(backend: str, dtype: str, f
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_conversions_round_to_nearest_even_once(backend: str, dtype: str, form: str) -> None:
     ordered = np.sort(numbers(dtype, 300).astype(np.float32))
-    middle = ((ordered.astype(np.float64) + np.nextafter(rounded(ordered, dtype), rounded(np.inf, dtype))) / 2).astype("f4")
+    middle = ((ordered.astype(np.float64) + np.nextafter(rounded(ordered, dtype), rounded(np.inf, dtype))) / 2).astype(
+        "f4"
+    )
     ends = [np.nan, np.inf, -np.inf, 65519.99, 65520.0, 3.4e38, -3.4e38, 2.0**-25, 2.0**-24, 1e-45]
     a = np.concatenate([ordered, middle, np.array(ends, "f4"), np.nextafter(middle, np.float32(0))])
     got, back = apply(backend, lambda x: [op.cast(dtype, x), op.cast("float32", op.cast(dtype, x))], a, form=form)
@@ -103,9 +105,7 @@ def test_float64_to_float16_is_rounded_once_and_to_bfloat16_by_way_of_float32(ba
 def test_a_sum_in_float32_of_narrow_products_is_exact_before_its_one_rounding(backend: str, dtype: str) -> None:
     k = te.reduce_axis((0, 64), "k")
     a, b = (te.placeholder((8, 64), dtype, name) for name in "AB")
-    c = te.compute(
-        (8,), lambda i: te.sum(a[i, k].astype("float32") * b[i, k].astype("float32"), axis=k), "C"
-    )
+    c = te.compute((8,), lambda i: te.sum(a[i, k].astype("float32") * b[i, k].astype("float32"), axis=k), "C")
     rng = np.random.default_rng(5)
     x, y = (rounded(rng.integers(-64, 64, (8, 64)) / 8, dtype) for _ in range(2))
     got = np.zeros(8, "f4")
