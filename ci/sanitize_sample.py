@@ -75,8 +75,8 @@ def random(*shape: int) -> FloatArray:
     return np.random.default_rng(sum(shape)).integers(-4, 5, shape).astype(np.float32)
 
 
-def error(got: FloatArray, wanted: FloatArray) -> float:
-    return float(np.abs(got - wanted).max())
+def error(got: object, wanted: FloatArray) -> float:
+    return float(np.abs(np.asarray(got) - wanted).max())
 
 
 def main() -> int:

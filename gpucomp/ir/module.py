@@ -29,7 +29,7 @@ class IRModule(Node):
         return (IRModule, (dict(self.functions), dict(self.attrs or {})))
 
     def __getitem__(self, name: object) -> Any:
-        return self.functions[getattr(name, "name_hint", name)]  # type: ignore[index]
+        return self.functions[str(getattr(name, "name_hint", name))]
 
     def __contains__(self, name: object) -> bool:
         return getattr(name, "name_hint", name) in self.functions

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any  # Any: nodes of the layers above, known here by the fields they have
 
 from gpucomp.ir.node import Node
 from gpucomp.support.recursion import ensure_recursion
@@ -22,7 +22,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.entries: list[tuple[Any, ...]] = []
-        self.free: list[object] = []
+        self.free: list[Any] = []
         self._memo: dict[object, int] = {}
         self._vars: dict[object, int] = {}
         self._count = 0
@@ -119,7 +119,7 @@ def structural_hash(node: Any, map_free_vars: bool = False) -> int:
     """
     encoder = Encoder()
     encoder.encode(node)
-    names = "" if map_free_vars else repr([v.name for v in encoder.free])  # type: ignore[attr-defined]
+    names = "" if map_free_vars else repr([v.name for v in encoder.free])
     data = repr(encoder.entries) + names
     return int.from_bytes(hashlib.blake2b(data.encode(), digest_size=8).digest(), "big", signed=True)
 

@@ -146,10 +146,10 @@ class TensorSlice(ExprOp):
     def as_expr(self) -> Expr:
         return self.tensor(*self.indices)
 
-    def __eq__(self, other: object) -> Expr:  # type: ignore[override]  # an element compares as an expression
+    def __eq__(self, other: object) -> Expr:  # pyright: ignore[reportIncompatibleMethodOverride]  # comparing builds an expression
         return operators.equality(e.EQ, self.as_expr(), operators.convert(other))
 
-    def __ne__(self, other: object) -> Expr:  # type: ignore[override]
+    def __ne__(self, other: object) -> Expr:  # pyright: ignore[reportIncompatibleMethodOverride]  # comparing builds an expression
         return operators.equality(e.NE, self.as_expr(), operators.convert(other))
 
     __hash__ = object.__hash__

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
 from gpucomp.ir.node import Node, intern_lookup, intern_store
 from gpucomp.ir.types import PointerType, PrimType, Type
@@ -154,7 +154,7 @@ class _Derived:
 
     dtype: DType
     depth: int
-    _free: frozenset[Var] | bool | None  # None: not known yet; False: too many to keep
+    _free: frozenset[Var] | Literal[False] | None  # None: not known yet; False: too many to keep
 
 
 class Expr(Node, ExprOp, _Derived, interned=True):
@@ -167,10 +167,10 @@ class Expr(Node, ExprOp, _Derived, interned=True):
 
     __hash__ = object.__hash__  # identity is equality here
 
-    def __eq__(self, other: object) -> Expr:  # type: ignore[override]
+    def __eq__(self, other: object) -> Expr:  # pyright: ignore[reportIncompatibleMethodOverride]  # comparing builds an expression
         return operators.equality(EQ, self, other)
 
-    def __ne__(self, other: object) -> Expr:  # type: ignore[override]
+    def __ne__(self, other: object) -> Expr:  # pyright: ignore[reportIncompatibleMethodOverride]  # comparing builds an expression
         return operators.equality(NE, self, other)
 
     # Called with the fields of a node that is not interned yet.  Answers its dtype, or, where a field must be

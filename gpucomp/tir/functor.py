@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
@@ -347,24 +347,24 @@ def free_vars(node: Expr) -> frozenset[Var]:
 
 def _small_free(node: Expr) -> frozenset[Var] | None:
     """The cached set, or None for a node with many free variables."""
-    cached: Any = node._free
+    cached = node._free
     if cached is None:
         for item in expr_post_order(node) if node.depth > 50 else (node,):
             cached = _fill_free(item)
     return None if cached is False else cached
 
 
-def _fill_free(node: Expr) -> frozenset[Var] | bool:
+def _fill_free(node: Expr) -> frozenset[Var] | Literal[False]:
     if node._free is not None:
         return node._free
-    result: frozenset[Var] | bool = frozenset((node,)) if isinstance(node, Var) else frozenset()
+    result: frozenset[Var] | Literal[False] = frozenset((node,)) if isinstance(node, Var) else frozenset()
     for child in expr_children(node):
         more = _fill_free(child)
-        if isinstance(more, bool) or isinstance(result, bool):
+        if more is False or result is False:
             result = False
             break
         result = more if not result else result if more <= result else result | more
-    if isinstance(result, frozenset):
+    if result is not False:
         result = _without_bound(node, result)
         result = result if len(result) <= _KEEP else False
     object.__setattr__(node, "_free", result)
@@ -403,7 +403,7 @@ class _Substitute(Mutator):
         free = node._free
         if free is None:
             free = _fill_free(node)
-        if free is not False and free.isdisjoint(self.keys):  # type: ignore[union-attr]
+        if free is not False and free.isdisjoint(self.keys):
             return node
         done = self.memo[node] = self._table[type(node)](self, node)
         return done

@@ -456,7 +456,7 @@ def equality(cls: type[Any], a: Expr, b: object) -> Expr:
     if b is None or isinstance(b, (tuple, list, dict)):
         return e.IntImm(BOOL, int(cls.__name__ == "NE"))
     if isinstance(b, str) or a.dtype.is_handle or (isinstance(b, e.Expr) and b.dtype.is_handle):
-        same = a is b or (isinstance(a, e.StringImm) and getattr(b, "value", b) == a.value)
+        same = a is b or (isinstance(a, e.StringImm) and bool(getattr(b, "value", b) == a.value))
         return e.IntImm(BOOL, int(same == (cls.__name__ == "EQ")))
     if a is b and a.dtype.is_int:
         return const(int(cls.__name__ == "EQ"), BOOL.with_lanes(a.dtype.lanes))

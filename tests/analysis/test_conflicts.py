@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Mapping
+from typing import Any  # Any: fields of Access, whatever they are
 
 import pytest
 
@@ -21,9 +22,9 @@ X, Y, F, G, K = Var("x"), Var("y"), Var("f"), Var("g"), Var("k")
 EXTENTS = {X: 4, Y: 2, F: 3, G: 2, K: 5}
 
 
-def access(index: Expr, kind: str = "write", inner: tuple[Var, ...] = (), **more: object) -> Access:
+def access(index: Expr, kind: str = "write", inner: tuple[Var, ...] = (), **more: Any) -> Access:
     used = frozenset(inner)
-    return Access(DATA, kind, index, 4, used, **more)  # type: ignore[arg-type]
+    return Access(DATA, kind, index, 4, used, **more)
 
 
 def conflicts() -> Conflicts:

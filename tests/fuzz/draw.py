@@ -189,7 +189,8 @@ class _GpuPlan:
             self.points.append((stage, axis))
 
     def _across_threads(self, stage: Stage, a: int, b: int) -> None:
-        row = stage.fuse(*stage.op.axis) if len(stage.op.axis) > 1 else stage.op.axis[0]
+        first, *others = stage.op.axis
+        row = stage.fuse(first, *others) if others else first
         stage.bind(row, te.thread_axis("blockIdx.x"))
         threads = pick((2, 3, 4, 8, 16, 32), a)
         outer, inner = stage.split(stage.op.reduce_axis[0], factor=threads)
@@ -301,7 +302,8 @@ class _GpuPlan:
         """All threads of the block share the work of a stage."""
         if not stage.op.axis:
             return
-        fused = stage.fuse(*stage.op.axis) if len(stage.op.axis) > 1 else stage.op.axis[0]
+        first, *others = stage.op.axis
+        fused = stage.fuse(first, *others) if others else first
         for axis in (self.tx, self.ty):
             if self.extents.get(axis, 0) > 0:
                 fused, inner = stage.split(fused, factor=self.extents[axis])

@@ -156,7 +156,7 @@ def _transpose(target: Target) -> Made:
     b = te.compute((36, 20), lambda i, j: a[j, i], name="B")
     s = te.create_schedule(b.op)
     tile = s.cache_read(a, "shared", [b])
-    bi, bj, i, j = s[b].tile(*b.op.axis, 8, 8)
+    bi, bj, i, j = s[b].tile(b.op.axis[0], b.op.axis[1], 8, 8)
     s[b].bind(bi, block("y"))
     s[b].bind(bj, block("x"))
     s[b].bind(i, thread("y"))

@@ -126,7 +126,8 @@ def test_a_sweep_drops_dead_nodes_and_keeps_live_ones() -> None:
         _ = live + (k + 100_000)
     assert node.sweep() >= 1000
     assert node.intern_size() <= size + 10
-    assert live is live.a * 12345  # type: ignore[attr-defined]
+    assert isinstance(live, Mul)
+    assert live is live.a * 12345
 
 
 def test_conditions_must_be_bool_and_branches_of_one_type() -> None:

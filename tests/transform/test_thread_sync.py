@@ -105,7 +105,7 @@ def test_a_loop_whose_write_comes_last_is_separated_from_its_next_iteration_too(
 
 def test_a_double_buffer_needs_one_barrier_an_iteration() -> None:
     s = shared(128)
-    fill = lambda k: store(s, k % 2 * 64 + T, A[T + k * 64])  # noqa: E731
+    fill = lambda k: store(s, k % 2 * 64 + T, A[T + k * 64])  # noqa: E731  # one line beside its use
     use = store(B, T, B[T] + s[K % 2 * 64 + 63 - T])
     body = seq(IfThenElse(K + 1 < 4, fill(K + 1)), use)
     done = synced(kernel([s], store(B, T, 0.0), fill(IntImm("int32", 0)), loop(K, 4, body)), 1)
@@ -160,7 +160,7 @@ def test_two_dimensional_blocks_are_told_apart_by_both_indices() -> None:
 def test_vector_accesses_are_compared_lane_by_lane() -> None:
     s = shared(256)
     fill = BufferStore(s, A.vload([T * 4], "float32x4"), (Ramp(T * 4, 1, 4),))
-    out = lambda at: BufferStore(B, s.vload([at], "float32x4"), (Ramp(T * 4, 1, 4),))  # noqa: E731
+    out = lambda at: BufferStore(B, s.vload([at], "float32x4"), (Ramp(T * 4, 1, 4),))  # noqa: E731  # one line beside its use
     synced(kernel([s], fill, out(T * 4)), 0)
     synced(kernel([s], fill, out(252 - T * 4)), 1)
 
