@@ -32,9 +32,7 @@ class CallText(ExpressionText):
 
     def visit_call(self, node: e.Call) -> Text:
         if not isinstance(node.op, Op):
-            raise LowerError(
-                f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module"
-            )
+            raise LowerError(f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module")
         name = node.op.name[4:]
         handler = _CALLS.get(name)
         if handler is not None:
@@ -51,9 +49,7 @@ class CallText(ExpressionText):
     def call_bitwise(self, node: e.Call) -> Text:
         assert isinstance(node.op, Op)
         sign, strength = _BITWISE[node.op.name[4:]]
-        return self.fit(
-            node.dtype, (self.text(node.args[0], UNARY) + sign + self.text(node.args[1], UNARY), strength)
-        )
+        return self.fit(node.dtype, (self.text(node.args[0], UNARY) + sign + self.text(node.args[1], UNARY), strength))
 
     def call_bitwise_not(self, node: e.Call) -> Text:
         return self.fit(node.dtype, (f"~{self.text(node.args[0], UNARY)}", UNARY))
@@ -85,9 +81,7 @@ class CallText(ExpressionText):
         name = node.args[0]
         assert isinstance(name, e.StringImm)
         if not name.value.replace("_", "a").isalnum() or name.value[0].isdigit():
-            raise LowerError(
-                f"{name.value!r} is no function name", hint="an external function needs a C identifier"
-            )
+            raise LowerError(f"{name.value!r} is no function name", hint="an external function needs a C identifier")
         return f"{name.value}({', '.join([self.text(arg) for arg in node.args[1:]])})", ATOM
 
     def call_address_of(self, node: e.Call) -> Text:

@@ -113,9 +113,7 @@ class Dialect(Protocol):
         """Load a vector from consecutive elements; ``aligned`` to its own width."""
         ...
 
-    def store_vector(
-        self, space: str, element: str, lanes: int, pointer: str, value: str, aligned: bool, /
-    ) -> str:
+    def store_vector(self, space: str, element: str, lanes: int, pointer: str, value: str, aligned: bool, /) -> str:
         """Store a vector, without the semicolon."""
         ...
 
@@ -249,9 +247,7 @@ def load(folder: str, features: frozenset[str], arch: str) -> Dialect:
     return cast("Dialect", module)  # a contract test compares the macros with the protocol
 
 
-def extension(
-    dialect: Dialect, name: str, features: frozenset[str]
-) -> Any:  # Any: the protocol goes by the name
+def extension(dialect: Dialect, name: str, features: frozenset[str]) -> Any:  # Any: the protocol goes by the name
     """The macros of an extension protocol.
 
     Raises:

@@ -165,9 +165,7 @@ class CEmitter(VectorText):
         if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
             self._thread(node.node)
         elif node.attr_key == "virtual_thread":
-            raise LowerError(
-                f"virtual thread {node.node.name!r} is left: inject_virtual_thread has to run first"
-            )
+            raise LowerError(f"virtual thread {node.node.name!r} is left: inject_virtual_thread has to run first")
         self.stmt(node.body)
 
     def _thread(self, axis: IterVar) -> None:
@@ -191,9 +189,7 @@ class CEmitter(VectorText):
             self.stmt(node.body)
             return
         if node.kind is ForKind.VECTORIZED:
-            raise LowerError(
-                f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first"
-            )
+            raise LowerError(f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first")
         var = node.loop_var
         is_zero = isinstance(node.min, IntImm) and node.min.value == 0
         end = node.extent if is_zero else e.Add(node.min, node.extent)
@@ -258,9 +254,7 @@ class CEmitter(VectorText):
         size = 1
         for extent in node.extents:
             if not isinstance(extent, IntImm):
-                raise self.unsupported(
-                    f"{var.name}: {space} memory of {extent} elements", "a size that is constant"
-                )
+                raise self.unsupported(f"{var.name}: {space} memory of {extent} elements", "a size that is constant")
             size *= extent.value
         size *= node.dtype.lanes
         if var in self.memory and space in ("shared", "shared.dyn"):  # another copy of an unrolled loop
@@ -280,9 +274,7 @@ class CEmitter(VectorText):
             self.line(f"{kind} {name};" if single else self.dialect.array(space, element, name, size, 0))
         self.stmt(node.body)
 
-    def _allocate_shared(
-        self, var: Var, name: str, element: DType, space: str, size: int, nbytes: int
-    ) -> None:
+    def _allocate_shared(self, var: Var, name: str, element: DType, space: str, size: int, nbytes: int) -> None:
         """Declared at the kernel's top: some targets allow it nowhere else."""
         width = max(1, element.bits // 8)
         alignment = SHARED_ALIGNMENT if nbytes % SHARED_ALIGNMENT == 0 else width
@@ -330,13 +322,9 @@ class CEmitter(VectorText):
             if whole:
                 text = self.vector(value)[0]
             else:
-                text = self.dialect.make_vector(
-                    dtype.element, dtype.lanes, self._lane_texts(items, dtype.element)
-                )
+                text = self.dialect.make_vector(dtype.element, dtype.lanes, self._lane_texts(items, dtype.element))
             space = self.storage(buffer).space
-            self.line(
-                self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, text, aligned) + ";"
-            )
+            self.line(self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, text, aligned) + ";")
             return
         width = self.width_below(dtype, dtype.lanes - 1)
         if self.native(dtype) or buffer.dtype.lanes > 1 or width == 1:
@@ -375,9 +363,7 @@ class CEmitter(VectorText):
             self.line(f"if ({conditions[i]}) {line}" if masks else line)
 
     def visit_stmt(self, node: Stmt) -> None:
-        raise LowerError(
-            f"{type(node).__name__} has no form in a kernel: a lowering pass is missing before codegen"
-        )
+        raise LowerError(f"{type(node).__name__} has no form in a kernel: a lowering pass is missing before codegen")
 
 
 def _constants(launch: Mapping[str, Expr], tags: tuple[str, ...]) -> tuple[int, int, int] | None:

@@ -44,9 +44,7 @@ CONDITION: Final = 3
 ANY: Final = 0
 
 NARROW_FLOATS: Final = frozenset({"float16", "bfloat16"})
-_EXACT_FUNCTIONS: Final = frozenset(
-    {"fabs", "floor", "ceil", "trunc", "round", "nearbyint", "min", "max", "copysign"}
-)
+_EXACT_FUNCTIONS: Final = frozenset({"fabs", "floor", "ceil", "trunc", "round", "nearbyint", "min", "max", "copysign"})
 _NEEDS_LITERAL_MACRO: Final = frozenset({"int8", "uint8", "int16", "uint16", "uint32", "int64", "uint64"})
 
 
@@ -468,9 +466,7 @@ class ExpressionText(Functor):
     def element(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
         """The place of one element."""
         if len(indices) != 1:
-            raise LowerError(
-                f"buffer {buffer.name} has {len(indices)} dimensions where flat memory is expected"
-            )
+            raise LowerError(f"buffer {buffer.name} has {len(indices)} dimensions where flat memory is expected")
         memory = self.storage(buffer)
         if memory.single and memory.element is buffer.dtype:
             return memory.name

@@ -50,9 +50,7 @@ class Parts:
         if isinstance(node, e.Var) or (count == 1 and self.keep(node)):
             return e.Shuffle((node,), tuple(range(begin, begin + count)))
         if isinstance(node, e.BinaryOp):
-            return rebuild_binary(
-                type(node), self.part(node.a, begin, count), self.part(node.b, begin, count)
-            )
+            return rebuild_binary(type(node), self.part(node.a, begin, count), self.part(node.b, begin, count))
         if isinstance(node, e.BufferLoad):
             return self._load(node, begin, count)
         if isinstance(node, e.Shuffle):

@@ -21,9 +21,7 @@ _HELPER_PREFIX: Final = "gc_"
 @functools.cache
 def reserved_words() -> frozenset[str]:
     """Words that no generated identifier may be, from ``templates/*/reserved.txt``."""
-    lines = [
-        line for folder in ("base", *FILES) for line in template_text(f"{folder}/reserved.txt").splitlines()
-    ]
+    lines = [line for folder in ("base", *FILES) for line in template_text(f"{folder}/reserved.txt").splitlines()]
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 

@@ -48,9 +48,7 @@ class VectorText(CallText):
         super().__init__(dialect, features)
         self.parts = Parts(self.stays_whole)
         self.analyzer = Analyzer()
-        self.pieces: dict[
-            Var, list[tuple[Var, int]]
-        ] = {}  # of vectors wider than the dialect's: where each lane is
+        self.pieces: dict[Var, list[tuple[Var, int]]] = {}  # of vectors wider than the dialect's: where each lane is
         self._native: dict[DType, bool] = {}
         self._arithmetic = dialect.facts["vector_arithmetic"]
         self._unaligned = dialect.facts["unaligned_vectors"]
@@ -87,18 +85,11 @@ class VectorText(CallText):
     def stays_whole(self, node: Expr) -> bool:
         """True for vectors that come from memory in one piece."""
         if isinstance(node, e.BufferLoad):
-            return (
-                node.predicate is None and self.contiguous(node.buffer, node.indices, node.dtype) is not None
-            )
+            return node.predicate is None and self.contiguous(node.buffer, node.indices, node.dtype) is not None
         if _is_choice(node):
             loads = any([not isinstance(side, e.Broadcast) for side in _sides(node)])
             return loads and self.is_whole(node)
-        return (
-            self._arithmetic
-            and self.native(node.dtype)
-            and isinstance(node, e.BinaryOp)
-            and self.is_whole(node)
-        )
+        return self._arithmetic and self.native(node.dtype) and isinstance(node, e.BinaryOp) and self.is_whole(node)
 
     def is_whole(self, node: Expr) -> bool:
         """True when :meth:`vector` writes the node without taking it apart."""
@@ -154,9 +145,7 @@ class VectorText(CallText):
             return self.dialect.convert_vector(target, source, node.dtype.lanes, value), ATOM
         if isinstance(node, (e.Min, e.Max)):
             name = "min" if isinstance(node, e.Min) else "max"
-            return self.dialect.math(
-                name, node.dtype.element, [self.vector(node.a)[0], self.vector(node.b)[0]]
-            ), ATOM
+            return self.dialect.math(name, node.dtype.element, [self.vector(node.a)[0], self.vector(node.b)[0]]), ATOM
         if isinstance(node, e.BinaryOp):
             sign, strength = _VECTOR_SIGNS[type(node)]
             left, right = self.vector(node.a), self.vector(node.b)
@@ -165,9 +154,7 @@ class VectorText(CallText):
             return a + sign + b, strength
         assert isinstance(node, e.Call)
         assert isinstance(node.op, Op)
-        return self.dialect.math(
-            node.op.name[4:], node.dtype.element, [self.vector(arg)[0] for arg in node.args]
-        ), ATOM
+        return self.dialect.math(node.op.name[4:], node.dtype.element, [self.vector(arg)[0] for arg in node.args]), ATOM
 
     def _vector_load(self, node: e.BufferLoad) -> Text:
         place = self.contiguous(node.buffer, node.indices, node.dtype)
@@ -228,9 +215,7 @@ class VectorText(CallText):
                 return self.element(node.buffer, node.indices)
             if isinstance(node, e.Shuffle) and len(node.vectors) == 1 and self.is_whole(node.vectors[0]):
                 vector = node.vectors[0]
-                return self.dialect.lane(
-                    kind, vector.dtype.lanes, self.vector_variable(vector)[0], node.indices[0]
-                )
+                return self.dialect.lane(kind, vector.dtype.lanes, self.vector_variable(vector)[0], node.indices[0])
         return self.dialect.demote(kind, self.text(node))
 
     def visit_shuffle(self, node: e.Shuffle) -> Text:

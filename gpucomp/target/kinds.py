@@ -99,7 +99,17 @@ KINDS: Final = {
         True,
         CUDA_LIMITS,
         frozenset(
-            {"shuffle", "fp16", "bf16", "fp64", "int64", "fp16_atomics", "unroll_pragma", "vector_predication", "dynamic_shared"}
+            {
+                "shuffle",
+                "fp16",
+                "bf16",
+                "fp64",
+                "int64",
+                "fp16_atomics",
+                "unroll_pragma",
+                "vector_predication",
+                "dynamic_shared",
+            }
         ),
         ("cuda", "gpu"),
     ),

@@ -76,11 +76,7 @@ def _block_axes(kernel: Stmt) -> list[Axis]:
     stack = [kernel]
     while stack:
         node = stack.pop()
-        if (
-            isinstance(node, s.AttrStmt)
-            and node.attr_key == "thread_extent"
-            and isinstance(node.node, IterVar)
-        ):
+        if isinstance(node, s.AttrStmt) and node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
             tag = node.node.thread_tag
             if tag.startswith("threadIdx") and tag not in found:
                 if not isinstance(node.value, IntImm):
@@ -142,9 +138,7 @@ class _Lower(Mutator):
             self.staging = _Staging()
             self.clean = True
         self.tags[axis.var] = axis.thread_tag
-        self.varying[axis.var] = frozenset(
-            {axis.thread_tag} if axis.thread_tag.startswith("threadIdx") else ()
-        )
+        self.varying[axis.var] = frozenset({axis.thread_tag} if axis.thread_tag.startswith("threadIdx") else ())
         entered = axis.thread_tag not in self.in_scope
         self.in_scope[axis.thread_tag] = None
         out = super().visit_attr_stmt(node)
@@ -163,9 +157,7 @@ class _Lower(Mutator):
         self.varying[node.loop_var] = depends
         self.conditions.append((node.extent, depends))
         before = self.clean
-        self.clean = before and not (
-            repeats and _has_reduction(node.body)
-        )  # the last round may have left something
+        self.clean = before and not (repeats and _has_reduction(node.body))  # the last round may have left something
         self.loops += repeats
         out = super().visit_for(node)
         self.loops -= repeats
@@ -313,9 +305,7 @@ class _Reduction:
     among ``groups``.
     """
 
-    def __init__(
-        self, node: s.AllReduce, warp: int, rank: Expr, count: int, group: Expr, groups: int
-    ) -> None:
+    def __init__(self, node: s.AllReduce, warp: int, rank: Expr, count: int, group: Expr, groups: int) -> None:
         self.node = node
         self.warp = warp
         self.rank = rank
@@ -399,9 +389,7 @@ class _Reduction:
             return s.seq(*steps)
         steps.append(self.set_results(_loads(buffers, row)))
         for j in range(1, warps):
-            steps.append(
-                self.set_results(self.combine(self.results(), _loads(buffers, operators.add(row, j))))
-            )
+            steps.append(self.set_results(self.combine(self.results(), _loads(buffers, operators.add(row, j)))))
         return s.seq(*steps)
 
     # -- shared memory ----------------------------------------------------------------------------------------
@@ -433,9 +421,7 @@ class _Reduction:
         while distance < count:
             first = operators.compare(e.EQ, operators.floormod(rank, 2 * distance), 0)
             inside = operators.compare(e.LT, rank, count - distance)
-            levels.append(
-                (distance, operators.logical(e.And, first, inside) if count % (2 * distance) else first)
-            )
+            levels.append((distance, operators.logical(e.And, first, inside) if count % (2 * distance) else first))
             distance *= 2
         return levels
 

@@ -67,9 +67,7 @@ def dynamic_shared_bytes(extents: tuple[Expr, ...], dtype: DType) -> Expr:
     size: Expr = operators.const(vector_bytes(dtype))
     for extent in extents:
         size = operators.multiply(size, extent)
-    return operators.multiply(
-        operators.floordiv(operators.add(size, ALIGNED_BYTES - 1), ALIGNED_BYTES), ALIGNED_BYTES
-    )
+    return operators.multiply(operators.floordiv(operators.add(size, ALIGNED_BYTES - 1), ALIGNED_BYTES), ALIGNED_BYTES)
 
 
 class Usage(Functor):
@@ -129,9 +127,7 @@ class Usage(Functor):
     def visit_allocate(self, node: s.Allocate) -> None:
         self.bound[node.buffer_var] = None
         if node.buffer_var.storage_scope == "shared.dyn":
-            self.shared_bytes = operators.add(
-                self.shared_bytes, dynamic_shared_bytes(node.extents, node.dtype)
-            )
+            self.shared_bytes = operators.add(self.shared_bytes, dynamic_shared_bytes(node.extents, node.dtype))
         self.visit_stmt(node)
 
     def visit_buffer_store(self, node: s.BufferStore) -> None:

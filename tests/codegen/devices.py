@@ -106,9 +106,7 @@ def run_opencl(
     buffers: list[Any] = []
     for arg in args:
         is_array = isinstance(arg, np.ndarray)
-        buffers.append(
-            cl.Buffer(queue.context, flags, hostbuf=np.ascontiguousarray(arg)) if is_array else arg
-        )
+        buffers.append(cl.Buffer(queue.context, flags, hostbuf=np.ascontiguousarray(arg)) if is_array else arg)
     size = [g * b for g, b in zip(grid, block, strict=True)]
     getattr(program, kernel)(queue, tuple(size), tuple(block), *buffers)
     out: list[np.ndarray[Any, Any]] = []

@@ -120,9 +120,7 @@ def test_names_that_become_equal_are_numbered() -> None:
     assert [names.fresh(n) for n in ("a.b", "a_b", "a b", "a_b_1")] == ["a_b", "a_b_1", "a_b_2", "a_b_1_1"]
 
 
-@pytest.mark.parametrize(
-    "word", ["float", "__global__", "half", "vload4", "threadIdx", "atomicAdd", "template"]
-)
+@pytest.mark.parametrize("word", ["float", "__global__", "half", "vload4", "threadIdx", "atomicAdd", "template"])
 def test_words_of_both_languages_are_reserved_in_both(word: str) -> None:
     assert identifier(word) != word
     assert word in reserved_words() or word.startswith("_")

@@ -32,15 +32,11 @@ def ramp(base: Any, lanes: int, stride: int = 1) -> Expr:
     return e.Ramp(op.convert(base), op.const(stride), lanes)
 
 
-def per_thread(
-    body: Any, *buffers: Buffer, count: int = 64, writes: int = 1, alignment: int = 16
-) -> PrimFunc:
+def per_thread(body: Any, *buffers: Buffer, count: int = 64, writes: int = 1, alignment: int = 16) -> PrimFunc:
     """A kernel of one block; ``body(tx)`` builds the statement, the first ``writes`` buffers are written."""
     tx = axis("threadIdx.x", count)
     stmt: Stmt = body(tx.var)
-    return device(
-        list(buffers), bind(stmt, tx), {"threadIdx.x": count}, buffers[:writes], alignment=alignment
-    )
+    return device(list(buffers), bind(stmt, tx), {"threadIdx.x": count}, buffers[:writes], alignment=alignment)
 
 
 def run(func: PrimFunc, *arrays: Any, count: int = 64) -> list[Array]:
@@ -55,9 +51,7 @@ def several(builds: Any, inputs: list[str], outputs: list[str], *arrays: Array) 
     ins = [flat(f"in{k}", dtype) for k, dtype in enumerate(inputs)]
 
     def body(tx: Var) -> Stmt:
-        stores = [
-            s.BufferStore(o, f(*[b[tx] for b in ins]), (tx,)) for o, f in zip(outs, builds, strict=True)
-        ]
+        stores = [s.BufferStore(o, f(*[b[tx] for b in ins]), (tx,)) for o, f in zip(outs, builds, strict=True)]
         return s.seq(stores)
 
     forms = images(per_thread(body, *outs, *ins, writes=len(outs)))
@@ -219,9 +213,7 @@ def test_parentheses_are_minimal(build: Any, text: str) -> None:
     out = flat("out", "int32")
     x, y, z = Var("x"), Var("y"), Var("z")
     tx = axis("threadIdx.x", 1)
-    func = device(
-        [out, x, y, z], bind(s.BufferStore(out, build(x, y, z), (0,)), tx), {"threadIdx.x": 1}, [out]
-    )
+    func = device([out, x, y, z], bind(s.BufferStore(out, build(x, y, z), (0,)), tx), {"threadIdx.x": 1}, [out])
     forms = images(func)
     assert f"out[0] = {text};" in body_of(forms["cuda"])
     compile_cuda(forms["cuda"])
@@ -497,9 +489,7 @@ def transpose(scope: str) -> PrimFunc:
     )
     tx, ty = axis("threadIdx.x", 16), axis("threadIdx.y", 4)
     k = Var("k")
-    fill = s.For(
-        k, 0, 4, ForKind.UNROLLED, s.BufferStore(tile, a[(ty * 4 + k) * 16 + tx], ((ty * 4 + k) * 17 + tx,))
-    )
+    fill = s.For(k, 0, 4, ForKind.UNROLLED, s.BufferStore(tile, a[(ty * 4 + k) * 16 + tx], ((ty * 4 + k) * 17 + tx,)))
     j = Var("j")
     load = s.BufferStore(row, tile[tx * 17 + ty * 4 + (j - 1)], (j - 1,))
     gather = s.For(j, 1, 4, ForKind.SERIAL, load)
@@ -520,9 +510,7 @@ def test_shared_memory_is_declared_at_the_top_and_barriers_hold() -> None:
     assert re.search(r"^  __local float tile\[272\]", forms["opencl"].source, re.M)
     assert forms["cuda"].kernels[0].static_shared_bytes == 1088
     data = np.random.default_rng(0).standard_normal((16, 16)).astype(np.float32)
-    got = run_opencl(forms["opencl"], "f_kernel", (1, 1), (16, 4), [np.zeros_like(data), data, np.int32(1)])[
-        0
-    ]
+    got = run_opencl(forms["opencl"], "f_kernel", (1, 1), (16, 4), [np.zeros_like(data), data, np.int32(1)])[0]
     np.testing.assert_array_equal(got, data.T)
 
 
@@ -710,9 +698,7 @@ def test_the_users_integers_wrap() -> None:
         lambda x, y, z: z * z,
         lambda x, y, z: op.absolute(x) + y,
     ]
-    got = several(
-        builds, ["int32", "int32", "uint16"], ["int32", "int64", "int32", "uint16", "int32"], a, b, c
-    )
+    got = several(builds, ["int32", "int32", "uint16"], ["int32", "int64", "int32", "uint16", "int32"], a, b, c)
     with np.errstate(over="ignore"):
         total = a + b
         wants = [a != 2**31 - 1, (a * b + b * 3).astype(np.int64)]
@@ -726,9 +712,7 @@ def test_indices_that_come_from_memory_stay_plain() -> None:
     func = per_thread(lambda tx: s.BufferStore(out, a[index[tx] * 4 + 1], (tx,)), out, a, index)
     assert "out[threadIdx_x] = a[index_[threadIdx_x] * 4 + 1];" in body_of(images(func)["cuda"])
     value = per_thread(lambda tx: s.BufferStore(index, index[tx] * 4 - 1, (tx,)), index)
-    assert "index_[threadIdx_x] = (unsigned int)index_[threadIdx_x] * 4 - 1;" in body_of(
-        images(value)["cuda"]
-    )
+    assert "index_[threadIdx_x] = (unsigned int)index_[threadIdx_x] * 4 - 1;" in body_of(images(value)["cuda"])
 
 
 @pytest.mark.opencl

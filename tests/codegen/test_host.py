@@ -58,9 +58,7 @@ def test_what_the_host_cannot_know_is_refused() -> None:
 def test_a_whole_function_is_one_launch_of_buffers_scalars_and_shape_variables() -> None:
     a, b = decl_buffer([N, 4], name="A"), decl_buffer([N], name="B")
     i = Var("i")
-    first = s.BufferStore(
-        b.get_flattened_buffer(), a.get_flattened_buffer()[i * 4] * op.cast("float32", M), (i,)
-    )
+    first = s.BufferStore(b.get_flattened_buffer(), a.get_flattened_buffer()[i * 4] * op.cast("float32", M), (i,))
     body = s.For(i, 0, N, ForKind.SERIAL, first)
     params = {Var(p.name, p.data.type_annotation): p for p in (a, b)}
     func = PrimFunc([*params, M], body, params, {"global_symbol": "f", "tir.writes_all": True})

@@ -80,9 +80,7 @@ def test_types_and_widths_are_numpys(dtype: str, lanes: int, start: int) -> None
 @pytest.mark.cuda
 @pytest.mark.parametrize("kind", ["sum", "max", "argmax"])
 @pytest.mark.parametrize(("block", "reduced"), CASES)
-def test_reductions_over_threads_are_numpys(
-    block: tuple[int, ...], reduced: tuple[int, ...], kind: str
-) -> None:
+def test_reductions_over_threads_are_numpys(block: tuple[int, ...], reduced: tuple[int, ...], kind: str) -> None:
     func = kernel(block, reduced, kind, target="cuda", rounds=2, limit=20)
     data = np.random.default_rng(1).integers(-9, 9, 6 * int(np.prod(block))).astype(np.int32)
     got = [np.zeros_like(data) for _ in outputs(func)]
@@ -103,9 +101,7 @@ def test_part_of_a_warp_under_a_condition() -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize(
-    "name", ["exp", "log", "tanh", "erf", "sigmoid", "rsqrt", "sin", "exp2", "floor", "round"]
-)
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "erf", "sigmoid", "rsqrt", "sin", "exp2", "floor", "round"])
 def test_functions_are_numpys(name: str) -> None:
     import math
 

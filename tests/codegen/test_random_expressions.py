@@ -132,10 +132,7 @@ def test_random_expressions_agree(seed: int, lanes: int) -> None:
     tx = axis("threadIdx.x", THREADS)
     at: Expr = tx.var if lanes == 1 else e.Ramp(tx * lanes, op.const(1), lanes)
     maker = Maker(seed, inputs, at)
-    stores = [
-        s.BufferStore(o, maker.draw(t, 4 if lanes == 1 else 3), (at,))
-        for o, t in zip(outs, types, strict=True)
-    ]
+    stores = [s.BufferStore(o, maker.draw(t, 4 if lanes == 1 else 3), (at,)) for o, t in zip(outs, types, strict=True)]
     params = [*outs, *inputs.values()]
     func = lower_intrin(device(params, bind(s.seq(stores), tx), {"threadIdx.x": THREADS}, outs))
     arrays = draw_inputs(seed)

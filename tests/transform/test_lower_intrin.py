@@ -26,9 +26,7 @@ def lowered(build: Any) -> list[type]:
     tx = IterVar((0, 64), "tx", IterVar.ThreadIndex, "threadIdx.x")
     out = decl_buffer([N], "int32", "out")
     store = s.BufferStore(out, build(i, tx.var, x), (i,))
-    body = s.AttrStmt(
-        tx, "thread_extent", 64, s.For(i, 0, N, ForKind.SERIAL, s.LetStmt(x, i * 3 + tx, store))
-    )
+    body = s.AttrStmt(tx, "thread_extent", 64, s.For(i, 0, N, ForKind.SERIAL, s.LetStmt(x, i * 3 + tx, store)))
     func = PrimFunc((Var("out", out.data.type_annotation), FREE), body, {}, {})
     func = func.replace(buffer_map={func.params[0]: out})
     kinds = (e.Div, e.Mod, e.FloorDiv, e.FloorMod)
@@ -65,9 +63,7 @@ def test_copies_of_a_let_are_judged_by_their_own_value() -> None:
     store = s.BufferStore(out, x // 12, (i,))
     copies = s.seq(*[s.LetStmt(x, i + k, store) for k in (0, -1, 1)])
     func = PrimFunc((), s.For(i, 0, N, ForKind.SERIAL, copies), {}, {})
-    found = [
-        type(node) for node in post_order(lower_intrin(func).body) if isinstance(node, (e.Div, e.FloorDiv))
-    ]
+    found = [type(node) for node in post_order(lower_intrin(func).body) if isinstance(node, (e.Div, e.FloorDiv))]
     assert found == [e.Div, e.FloorDiv, e.Div]
 
 

@@ -86,9 +86,7 @@ def kernel(
         assert ax.dom is not None
         body = s.AttrStmt(ax, "thread_extent", ax.dom.extent, body)
     params = {Var(b.name, b.data.type_annotation): b for b in (a, *outs)}
-    return PrimFunc(
-        list(params), body, params, {"global_symbol": "f", "target": Target(target), "tir.noalias": True}
-    )
+    return PrimFunc(list(params), body, params, {"global_symbol": "f", "target": Target(target), "tir.noalias": True})
 
 
 def expected(
@@ -156,12 +154,8 @@ def test_every_thread_gets_numpys_result_in_the_interpreter(
 
 @pytest.mark.opencl
 @pytest.mark.parametrize("kind", ["sum", "argmax"])
-@pytest.mark.parametrize(
-    ("block", "reduced"), [((64,), (0,)), ((7, 3), (0,)), ((8, 6), (1,)), ((100,), (0,))]
-)
-def test_the_shared_memory_form_runs_on_pocl(
-    block: tuple[int, ...], reduced: tuple[int, ...], kind: str
-) -> None:
+@pytest.mark.parametrize(("block", "reduced"), [((64,), (0,)), ((7, 3), (0,)), ((8, 6), (1,)), ((100,), (0,))])
+def test_the_shared_memory_form_runs_on_pocl(block: tuple[int, ...], reduced: tuple[int, ...], kind: str) -> None:
     func = lower_thread_allreduce(kernel(block, reduced, kind, rounds=2, limit=20))
     kernels, _ = split_host_device(func)
     data = draw("int32", 6 * int(np.prod(block)))
@@ -187,18 +181,14 @@ def test_all_forms_compile_for_cuda(block: tuple[int, ...], reduced: tuple[int, 
 
 
 def count(func: PrimFunc, name: str) -> int:
-    return sum(
-        isinstance(n, e.Call) and getattr(n.op, "name", "") == f"tir.{name}" for n in post_order(func.body)
-    )
+    return sum(isinstance(n, e.Call) and getattr(n.op, "name", "") == f"tir.{name}" for n in post_order(func.body))
 
 
 def test_a_warp_needs_neither_memory_nor_barriers() -> None:
     func = lower_thread_allreduce(kernel((32, 4), (0,), target="cuda"))
     assert count(func, "shuffle_xor") == 5
     assert count(func, "barrier") == 0
-    assert not any(
-        isinstance(n, s.Allocate) and n.buffer_var.storage_scope == "shared" for n in post_order(func.body)
-    )
+    assert not any(isinstance(n, s.Allocate) and n.buffer_var.storage_scope == "shared" for n in post_order(func.body))
 
 
 def test_several_warps_take_one_barrier_and_one_more_in_a_loop() -> None:
