@@ -12,37 +12,56 @@ from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
-ROWS, COLUMNS, LANES = 6, 64, 16
+ROWS, VECTORS, LANES = 6, 4, 16
+VECTOR_BYTES = 64
+FEW_ROWS = 48  # so few rows read a panel too seldom for a copy of it to pay
+TASK_TILES, MANY_TASKS = 32, 32
+
+
+def _rows(m: int | None) -> int:
+    """Rows of a tile: six, or fewer where that leaves none over of few."""
+    if m is None or m > FEW_ROWS:
+        return ROWS
+    return max([d for d in range(1, ROWS + 1) if m % d == 0 and 2 * d >= min(m, ROWS)], default=ROWS)
 
 
 def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     """Schedule ``C = A @ B`` for the cores and vectors of a processor: a 6x64 tile in 24 registers of 16 floats."""
     (_, b), c = defn.inputs, defn.outputs[0]
-    m = extent(c.shape[0])
-    rows = ROWS if m is None or m >= ROWS else m
+    m, n = extent(c.shape[0]), extent(c.shape[1])
+    rows = _rows(m)
+    lanes = VECTOR_BYTES // c.dtype.nbytes
+    columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)
     s = te.create_schedule(c.op)
     acc = s.cache_write(c, "local")
-    panel = s.cache_read(b, "global", [acc])
 
     stage = s[c]
     i, j = c.op.axis
-    jo, ji = stage.split(j, factor=COLUMNS)
+    jo, ji = stage.split(j, factor=columns)
     io, ii = stage.split(i, factor=rows)
-    jv, jl = stage.split(ji, factor=LANES)
-    stage.reorder(jo, io, ii, jv, jl)
-    stage.parallel(jo)
+    # Where there are few panels of columns, parts of one are tasks of their own.
+    split = n is None or n < MANY_TASKS * columns
+    part, io = stage.split(io, factor=TASK_TILES) if split else (None, io)
+    jv, jl = stage.split(ji, factor=lanes)
+    stage.reorder(jo, *([] if part is None else [part]), io, ii, jv, jl)
+    task = jo if part is None else stage.fuse(jo, part)
+    stage.parallel(task)
     stage.unroll(ii)
     stage.unroll(jv)
     stage.vectorize(jl)
 
-    s[panel].compute_at(stage, jo)
-    _, lanes = s[panel].split(panel.op.axis[1], factor=LANES)
-    s[panel].vectorize(lanes)
+    whole = m is not None and n is not None and m % rows == 0 and n % lanes == 0
+    if m is None or m > FEW_ROWS or not (whole or m == 1):  # a copy is whole: the inner kernel needs no checks
+        panel = s.cache_read(b, "global", [acc])
+        s[panel].compute_at(stage, task)
+        _, lane = s[panel].split(panel.op.axis[1], factor=lanes)
+        s[panel].vectorize(lane)
 
     inner = s[acc]
     inner.compute_at(stage, io)
     ai, aj = acc.op.axis
-    av, al = inner.split(aj, factor=LANES)
+    inner.storage_align(ai, lanes, 0)
+    av, al = inner.split(aj, factor=lanes)
     inner.reorder(acc.op.reduce_axis[0], ai, av, al)
     inner.unroll(ai)
     inner.unroll(av)
