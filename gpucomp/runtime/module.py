@@ -63,6 +63,15 @@ class Module:
             raise ArgumentError("this module has no function", code="GC630")
         return self._functions.get("main") or next(iter(self._functions.values()))
 
+    @property
+    def entry_name(self) -> str:
+        """The name of :attr:`entry_func`.
+
+        Raises:
+            ArgumentError: the module has no function.
+        """
+        return self.entry_func.name
+
     def get_function(self, name: str, query_imports: bool = False) -> Function:
         """The function called ``name``.
 

@@ -17,6 +17,17 @@ _LOCAL = threading.local()
 _DEFAULT_ARCH: Final = {"cuda": "sm_90", "opencl": "", "llvm": "host"}
 
 
+class KindName(str):
+    """The name of a kind of target; programs that ask for ``target.kind.name`` get it too."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The plain text."""
+        return str(self)
+
+
 class Target:
     """What to compile for.
 
@@ -72,9 +83,9 @@ class Target:
         self._key = json.dumps(self.export(), sort_keys=True)
 
     @property
-    def kind(self) -> str:
-        """ "cuda", "opencl" or "llvm"."""
-        return self.kind_info.name
+    def kind(self) -> KindName:
+        """ "cuda", "opencl" or "llvm": text, with itself as ``kind.name``."""
+        return KindName(self.kind_info.name)
 
     @property
     def is_gpu(self) -> bool:
@@ -117,7 +128,7 @@ class Target:
         """The same target with a host."""
         return Target(self, host)
 
-    def with_options(self, **changes: Any) -> Target:  # Any: limits are numbers, features lists
+    def with_options(self, **changes: object) -> Target:
         """The same target with some options changed."""
         return Target({**self.export(), **changes})
 
