@@ -23,7 +23,7 @@ CUDA = Target("cuda -arch=sm_90")
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Generator[None]:  # pyright: ignore[reportUnusedFunction]  # a fixture for all
+def _fresh() -> Generator[None]:
     compiled_functions.clear()
     yield
     compiled_functions.clear()

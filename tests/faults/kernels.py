@@ -78,10 +78,11 @@ def wide_sum(threads: int = 128) -> Made:
 
 def two_tiles() -> Made:
     """Two intermediate results of one thread that are needed at the same time."""
-    a = te.placeholder((8, 4), name="A")
-    p = te.compute((8, 4), lambda i, j: a[i, j] * 2.0, name="P")
-    q = te.compute((8, 4), lambda i, j: a[i, 3 - j] + 5.0, name="Q")
-    b = te.compute((8, 4), lambda i, j: p[i, 3 - j] - q[i, j] * p[i, j], name="B")
+    n = 256  # short arrays never share memory
+    a = te.placeholder((3, n), name="A")
+    p = te.compute((3, n), lambda i, j: a[i, j] * 2.0, name="P")
+    q = te.compute((3, n), lambda i, j: a[i, n - 1 - j] + 5.0, name="Q")
+    b = te.compute((3, n), lambda i, j: p[i, n - 1 - j] - q[i, j] * p[i, j], name="B")
     s = te.create_schedule(b.op)
     s[b].bind(b.op.axis[0], thread())
     for t in (p, q):
