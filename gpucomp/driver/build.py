@@ -136,7 +136,7 @@ def build(
     return Module(data, None, chosen.kind)
 
 
-def _build_for(inputs: Inputs, args: Any, device: Device, name: str, binds: Any) -> Module:
+def _build_for(inputs: Inputs, args: object, device: Device, name: str, binds: object) -> Module:
     target = Target.from_device(device)
     return Module({name: compile_function(inputs, args, target, name, binds)}, device, target.kind)
 
@@ -175,14 +175,14 @@ def compile_function(
     return known
 
 
-def _compile(inp: Inputs, args: Any, target: Target, name: str, binds: Any) -> FunctionData:
+def _compile(inp: Inputs, args: object, target: Target, name: str, binds: object) -> FunctionData:
     if isinstance(inp, Schedule):
         inp = with_default_schedule(inp, target)
     with located(inp):
         return _compile_primfunc(inp, args, target, name, binds)
 
 
-def _compile_primfunc(inp: Inputs, args: Any, target: Target, name: str, binds: Any) -> FunctionData:
+def _compile_primfunc(inp: Inputs, args: object, target: Target, name: str, binds: object) -> FunctionData:
     [func, *rest] = _functions(inp, args, name, binds)
     if rest:
         raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")
@@ -230,7 +230,7 @@ class _Recorder:
         self.pages: list[tuple[str, str]] = []
         self._before: object = None
 
-    def run_before_pass(self, unit: object, info: Any) -> None:
+    def run_before_pass(self, unit: object, info: object) -> None:
         self._before = unit
 
     def run_after_pass(self, unit: object, info: Any) -> None:

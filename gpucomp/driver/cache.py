@@ -76,7 +76,7 @@ class _KeyEncoder(Encoder):
         self.entries.append(("name", var.name))
         return super().bind(var)
 
-    def encode(self, value: Any) -> Any:
+    def encode(self, value: object) -> Any:
         if isinstance(value, Tensor):
             return ("tensor", self.operation(value.op), value.value_index)
         if isinstance(value, Operation):
@@ -107,7 +107,7 @@ class _KeyEncoder(Encoder):
         return self._refs[axis]
 
 
-def structure_key(inp: object, args: Sequence[Any] | None, target: Target, name: str, binds: Any) -> Hashable | None:
+def structure_key(inp: object, args: Sequence[Any] | None, target: Target, name: str, binds: object) -> Hashable | None:
     """The exact key of a compilation, or None when it must not be cached."""
     context = PassContext.current()
     if binds or context.instruments or "tir.add_lower_pass" in context.config or config.verify:

@@ -133,7 +133,7 @@ class Node(metaclass=NodeMeta):
 
     if TYPE_CHECKING:
         # Constructors are generated and convert literals, so their static signature says nothing.
-        def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+        def __new__(cls, *args: object, **kwargs: object) -> Self: ...
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one with .replace({name}=...)")

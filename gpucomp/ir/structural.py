@@ -27,7 +27,7 @@ class Encoder:
         self._vars: dict[object, int] = {}
         self._count = 0
 
-    def bind(self, var: Any) -> int:
+    def bind(self, var: object) -> int:
         """Number a variable at its definition; what was encoded with an earlier meaning of it is forgotten."""
         if var in self._vars:
             self._memo = {k: v for k, v in self._memo.items() if not _mentions(k, var)}
@@ -41,7 +41,7 @@ class Encoder:
             self.bind(var)
         return ("var", self._vars[var], str(var.dtype), str(var.type_annotation), type(var).__name__)
 
-    def encode(self, value: Any) -> Any:
+    def encode(self, value: object) -> Any:
         """Encode a field value: an index for nodes, a hashable literal for the rest."""
         if isinstance(value, Node):
             return self._node(value)
@@ -110,7 +110,7 @@ def _mentions(node: Any, var: object) -> bool:
     return False
 
 
-def structural_hash(node: Any, map_free_vars: bool = False) -> int:
+def structural_hash(node: object, map_free_vars: bool = False) -> int:
     """A hash that equal structures share, in every process.
 
     Args:
@@ -124,12 +124,12 @@ def structural_hash(node: Any, map_free_vars: bool = False) -> int:
     return int.from_bytes(hashlib.blake2b(data.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def structural_equal(lhs: Any, rhs: Any, map_free_vars: bool = False) -> bool:
+def structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> bool:
     """Whether two nodes are equal up to bound variable names (and free ones with ``map_free_vars``)."""
     return get_first_structural_mismatch(lhs, rhs, map_free_vars) is None
 
 
-def get_first_structural_mismatch(lhs: Any, rhs: Any, map_free_vars: bool = False) -> tuple[str, str] | None:
+def get_first_structural_mismatch(lhs: object, rhs: object, map_free_vars: bool = False) -> tuple[str, str] | None:
     """The first pair of encodings that differ, as text, or None when the nodes are structurally equal."""
     a, b = Encoder(), Encoder()
     a.encode(lhs)
@@ -146,7 +146,7 @@ def get_first_structural_mismatch(lhs: Any, rhs: Any, map_free_vars: bool = Fals
     return None
 
 
-def assert_structural_equal(lhs: Any, rhs: Any, map_free_vars: bool = False) -> None:
+def assert_structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> None:
     """Raise AssertionError with the first mismatch unless the two are structurally equal."""
     mismatch = get_first_structural_mismatch(lhs, rhs, map_free_vars)
     if mismatch is not None:

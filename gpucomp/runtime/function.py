@@ -166,7 +166,7 @@ class Function:
             return self._call_returning(bound, args, stream)
         return self._run(bound, args, stream)
 
-    def prepare(self, *args: Any) -> None:
+    def prepare(self, *args: object) -> None:
         """Do everything that the first call with such arguments does, but launch nothing."""
         arrays = self._foreign(args)[0]
         key = tuple([a._sig for a in arrays]) if self._only_arrays else self._key(arrays)

@@ -12,7 +12,7 @@ from gpucomp.runtime.dlpack import SupportsDLPack
 from gpucomp.runtime.ndarray import NDArray, from_cuda_array_interface, from_dlpack, from_numpy
 
 
-def adopt(value: Any) -> Any:
+def adopt(value: object) -> Any:
     """An NDArray that shares the memory of a foreign array; other values are returned as they are.
 
     Raises:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias  # Any: narrowed by isinstance, where object leaves unknown items
+from typing import Final, TypeAlias
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -108,7 +108,7 @@ def freeze(value: object) -> HostExpr:
     return (op, *(freeze(item) for item in items[1:]))
 
 
-def _items(value: Any) -> Sequence[object]:
+def _items(value: object) -> Sequence[object]:
     return value if isinstance(value, (list, tuple)) else ()
 
 

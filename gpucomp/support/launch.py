@@ -67,7 +67,7 @@ def _field_names(record: Record) -> tuple[str, ...]:
     return tuple(item.name for item in dataclasses.fields(type(record)))  # pyright: ignore[reportArgumentType]  # every record is a dataclass
 
 
-def _encode(value: Any) -> object:
+def _encode(value: object) -> object:
     if isinstance(value, Record):
         return value.to_json()
     if isinstance(value, tuple):
@@ -75,7 +75,7 @@ def _encode(value: Any) -> object:
     return str(value) if isinstance(value, str) else value
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: object) -> Any:
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
     if not isinstance(value, dict):

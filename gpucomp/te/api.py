@@ -38,7 +38,7 @@ def const(value: float | int | bool, dtype: str = "int32", span: Span | None = N
     return operators.const(value, dtype)
 
 
-def _shape(shape: Any, what: str) -> tuple[Expr, ...]:  # Any: users write ints, variables, lists of both
+def _shape(shape: object, what: str) -> tuple[Expr, ...]:
     items = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     extents = [operators.convert(s) for s in items]
     for position, extent in enumerate(extents):
@@ -52,7 +52,7 @@ def _shape(shape: Any, what: str) -> tuple[Expr, ...]:  # Any: users write ints,
     return tuple(extents)
 
 
-def placeholder(shape: Any, dtype: str | None = None, name: str = "placeholder") -> Tensor:
+def placeholder(shape: object, dtype: str | None = None, name: str = "placeholder") -> Tensor:
     """An input tensor.
 
     Args:
@@ -125,7 +125,7 @@ def _innermost_user_line(error: GpucompError) -> Span | None:
 
 
 def compute(
-    shape: Any,
+    shape: object,
     fcompute: Callable[..., Any],
     name: str = "compute",
     tag: str = "",
@@ -167,7 +167,7 @@ def compute(
     return op.outputs if several else op.output(0)
 
 
-def _body(value: Any, name: str, span: Span | None) -> Expr:
+def _body(value: object, name: str, span: Span | None) -> Expr:
     if value is None:
         raise TensorError(
             f"the function of compute {name!r} returns None", code="GC208", where=span, hint="does it lack a return?"
@@ -220,7 +220,7 @@ def _domain(dom: Any) -> Range | None:
     return Range(0, dom)
 
 
-def thread_axis(dom: Any = None, tag: str = "", name: str = "", span: Span | None = None) -> IterVar:
+def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | None = None) -> IterVar:
     """An axis of the launch grid, to which loops are bound.
 
     Args:
@@ -243,7 +243,7 @@ def thread_axis(dom: Any = None, tag: str = "", name: str = "", span: Span | Non
     return IterVar(_domain(dom), Var(name or tag, INT32), IterVar.ThreadIndex, tag)
 
 
-def reduce_axis(dom: Any, name: str = "rv", thread_tag: str = "", span: Span | None = None) -> IterVar:
+def reduce_axis(dom: object, name: str = "rv", thread_tag: str = "", span: Span | None = None) -> IterVar:
     """An axis to reduce over.
 
     Args:

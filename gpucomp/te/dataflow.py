@@ -232,7 +232,7 @@ def _check_rfactor(stage: Stage, op: ComputeOp, axis: IterVar, factor_axis: int)
         )
 
 
-def _place(items: list[Any], item: Any, factor_axis: int) -> list[Any]:
+def _place(items: list[Any], item: object, factor_axis: int) -> list[Any]:
     position = factor_axis if factor_axis >= 0 else len(items) + 1 + factor_axis
     return [*items[:position], item, *items[position:]]
 

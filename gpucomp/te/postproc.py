@@ -119,7 +119,7 @@ def _buffer_of(tensor: Tensor, binds: Mapping[Tensor, Buffer] | None) -> Buffer:
     return decl_buffer(tensor.shape, tensor.dtype, tensor.name) if found is None else found
 
 
-def _check_arg(arg: Any, args: Sequence[Any]) -> None:
+def _check_arg(arg: object, args: Sequence[Any]) -> None:
     if not isinstance(arg, (Tensor, Buffer, Var)):
         raise schedule_error(
             "GC132",
@@ -131,7 +131,7 @@ def _check_arg(arg: Any, args: Sequence[Any]) -> None:
         raise schedule_error("GC132", f"argument {arg.name!r} appears twice", where=caller_span())
 
 
-def _position(arg: Any, args: Sequence[Any]) -> int:
+def _position(arg: object, args: Sequence[Any]) -> int:
     return next(i for i, a in enumerate(args) if a is arg)
 
 

@@ -19,7 +19,7 @@ class Reducer:
         self.fcombine, self.fidentity, self.__name__ = fcombine, fidentity, name
         self._combiners: dict[tuple[DType, ...], CommReducer] = {}
 
-    def __call__(self, expr: Any, axis: Any, where: ExprLike | None = None, init: Any = None) -> Any:
+    def __call__(self, expr: object, axis: object, where: ExprLike | None = None, init: Any = None) -> Any:
         """Reduce ``expr`` over ``axis``, or combine two values when ``axis`` is no axis.
 
         Args:

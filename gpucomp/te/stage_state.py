@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
 from gpucomp.te.errors import schedule_error
@@ -152,7 +152,7 @@ class StageState:
                 hint=f"to stage it through memory: s.cache_read({self.name}, 'shared', [consumer])",
             )
 
-    def leaf_index(self, axis: Any, primitive: str) -> int:
+    def leaf_index(self, axis: object, primitive: str) -> int:
         """Position of a leaf axis; explains why an axis is none."""
         if not isinstance(axis, IterVar):
             raise schedule_error(

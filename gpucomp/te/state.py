@@ -168,7 +168,7 @@ class Schedule:
 
         return cache_read(self, tensor, scope, readers)
 
-    def cache_write(self, tensor: Any, scope: str) -> Any:  # Any: a tensor gives a tensor, a list gives a list
+    def cache_write(self, tensor: object, scope: str) -> Any:  # Any: a tensor gives a tensor, a list gives a list
         """Compute ``tensor`` into a copy in ``scope`` first; the stage of ``tensor`` then copies it out.
 
         >>> show(s)

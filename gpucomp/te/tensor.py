@@ -52,7 +52,7 @@ class Tensor(ExprOp):
         """
         return self._load(indices)
 
-    def __getitem__(self, indices: Any) -> TensorSlice:  # Any: anything may be written here; _load refuses
+    def __getitem__(self, indices: object) -> TensorSlice:  # anything may be written here; _load refuses
         items = tuple(indices) if isinstance(indices, (tuple, list)) else (indices,)
         if len(items) > len(self.shape):
             self._wrong_count(len(items))
@@ -76,7 +76,7 @@ class Tensor(ExprOp):
             items.append(self._index(position, index))
         return ProducerLoad(self, tuple(items))
 
-    def _index(self, position: int, index: Any) -> Expr:
+    def _index(self, position: int, index: object) -> Expr:
         if isinstance(index, slice) or index is None or index is Ellipsis:
             raise TensorError(
                 f"tensor {self.name!r} is indexed with a slice; an element needs one index for each dimension",
@@ -132,7 +132,7 @@ class TensorSlice(ExprOp):
         self.tensor = tensor
         self.indices = indices
 
-    def __getitem__(self, indices: Any) -> TensorSlice:
+    def __getitem__(self, indices: object) -> TensorSlice:
         items = tuple(indices) if isinstance(indices, (tuple, list)) else (indices,)
         return self.tensor[self.indices + items]
 

@@ -124,7 +124,7 @@ def _map_op(mapping: dict[Any, Any], old: Operation, new: Operation) -> None:
             mapping.setdefault(mine, theirs)
 
 
-def _map(mapping: dict[Any, Any], value: Any) -> Any:
+def _map(mapping: dict[Any, Any], value: object) -> Any:
     if isinstance(value, (list, tuple)):
         return [_map(mapping, v) for v in value]
     if isinstance(value, Expr):
@@ -157,7 +157,7 @@ class _PythonWriter:
             self._step(step)
         return "\n".join(self.lines) + "\n"
 
-    def _name(self, key: Any, wish: str) -> str:
+    def _name(self, key: object, wish: str) -> str:
         base = re.sub(r"\W", "_", wish) or "x"
         if base[0].isdigit() or keyword.iskeyword(base):
             base = f"_{base}"
@@ -230,7 +230,7 @@ class _PythonWriter:
         made = [r.op for step in self.trace.steps for r in step.results if isinstance(r, Tensor)]
         return [*self.trace.ops, *made]
 
-    def _value(self, value: Any) -> str:
+    def _value(self, value: object) -> str:
         if isinstance(value, Operation):
             return f"s[{self._tensor(value.output(0))}]"
         if isinstance(value, Tensor):

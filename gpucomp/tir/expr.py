@@ -321,7 +321,7 @@ class StringImm(ConstExpr):
     value: str
 
     @classmethod
-    def _infer(cls, value: Any) -> Any:
+    def _infer(cls, value: object) -> Any:
         return HANDLE if type(value) is str else (str(value),)
 
 
@@ -348,7 +348,7 @@ class BinaryOp(Expr):
     b: Expr
 
     @classmethod
-    def _infer(cls, a: Any, b: Any) -> Any:
+    def _infer(cls, a: object, b: object) -> Any:
         if not (isinstance(a, Expr) and isinstance(b, Expr)):
             return operators.convert_pair(a, b)
         if a.dtype is not b.dtype:
@@ -396,7 +396,7 @@ class CmpOp(BinaryOp):
     """Base of comparisons; the result is bool with the operands' lanes."""
 
     @classmethod
-    def _infer(cls, a: Any, b: Any) -> Any:
+    def _infer(cls, a: object, b: object) -> Any:
         kind = BinaryOp._infer.__func__(cls, a, b)
         return kind if type(kind) is tuple else BOOL.with_lanes(kind.lanes)
 
@@ -439,7 +439,7 @@ class And(BinaryOp):
     """Logical and of bool operands; the second operand is evaluated only where the first holds."""
 
     @classmethod
-    def _infer(cls, a: Any, b: Any) -> Any:
+    def _infer(cls, a: object, b: object) -> Any:
         return _infer_logical(cls, a, b)
 
 
@@ -447,11 +447,11 @@ class Or(BinaryOp):
     """Logical or of bool operands; the second operand is evaluated only where the first does not hold."""
 
     @classmethod
-    def _infer(cls, a: Any, b: Any) -> Any:
+    def _infer(cls, a: object, b: object) -> Any:
         return _infer_logical(cls, a, b)
 
 
-def _infer_logical(cls: type[BinaryOp], a: Any, b: Any) -> Any:
+def _infer_logical(cls: type[BinaryOp], a: object, b: object) -> Any:
     x, y = operators.convert(a), operators.convert(b)
     if x is not a or y is not b:
         return (x, y)
@@ -466,7 +466,7 @@ class Not(Expr):
     a: Expr
 
     @classmethod
-    def _infer(cls, a: Any) -> Any:
+    def _infer(cls, a: object) -> Any:
         operand = operators.convert(a)
         if operand is not a:
             return (operand,)
@@ -486,7 +486,7 @@ class Select(Expr):
     false_value: Expr
 
     @classmethod
-    def _infer(cls, condition: Any, true_value: Any, false_value: Any) -> Any:
+    def _infer(cls, condition: object, true_value: object, false_value: object) -> Any:
         cond = operators.convert(condition)
         x, y = operators.match_types(true_value, false_value)
         if cond is not condition or x is not true_value or y is not false_value:
@@ -506,7 +506,7 @@ class Ramp(Expr):
     lanes: int
 
     @classmethod
-    def _infer(cls, base: Any, stride: Any, lanes: Any) -> Any:
+    def _infer(cls, base: object, stride: object, lanes: Any) -> Any:
         x, y = operators.match_types(base, stride)
         if x is not base or y is not stride or type(lanes) is not int:
             return (x, y, int(lanes))
@@ -522,7 +522,7 @@ class Broadcast(Expr):
     lanes: int
 
     @classmethod
-    def _infer(cls, value: Any, lanes: Any) -> Any:
+    def _infer(cls, value: object, lanes: Any) -> Any:
         x = operators.convert(value)
         if x is not value or type(lanes) is not int:
             return (x, int(lanes))

@@ -220,7 +220,7 @@ class Mutator(Functor):
             values.append(new)
         return type(node)(*values) if changed else node
 
-    def _field(self, old: Any) -> Any:
+    def _field(self, old: object) -> Any:
         if isinstance(old, Expr):
             return old if isinstance(old, Var) and old.dtype.is_handle else self.expr(old)
         if isinstance(old, Stmt):
@@ -360,7 +360,7 @@ def _fill_free(node: Expr) -> frozenset[Var] | Literal[False]:
     result: frozenset[Var] | Literal[False] = frozenset((node,)) if isinstance(node, Var) else frozenset()
     for child in expr_children(node):
         more = _fill_free(child)
-        if more is False or result is False:
+        if more is False:
             result = False
             break
         result = more if not result else result if more <= result else result | more
@@ -412,7 +412,7 @@ class _Substitute(Mutator):
         return self.mapping.get(node, node)
 
 
-def substitute(node: Any, mapping: Mapping[Any, Any]) -> Any:  # Any: Expr gives Expr, Stmt gives Stmt
+def substitute(node: object, mapping: Mapping[Any, Any]) -> Any:  # Any: Expr gives Expr, Stmt gives Stmt
     """Replace variables.
 
     Args:

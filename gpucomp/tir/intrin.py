@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import TypeMismatchError, did_you_mean
@@ -130,7 +130,7 @@ register("tir.activemask", CallEffectKind.Opaque, 0)
 register("tir.atomic_add", CallEffectKind.Opaque, 2)
 
 
-def call_intrin(dtype: str, name: str, *args: Any, span: object = None) -> Call:
+def call_intrin(dtype: str, name: str, *args: object, span: object = None) -> Call:
     """Call the intrinsic ``name`` ("tir." may be left out) with a result of type ``dtype``."""
     full = name if name.startswith("tir.") else f"tir.{name}"
     op = Op.get(full)
@@ -139,12 +139,12 @@ def call_intrin(dtype: str, name: str, *args: Any, span: object = None) -> Call:
     return Call(operators.DType(dtype), op, tuple([operators.convert(a) for a in args]))
 
 
-def call_extern(dtype: str, func_name: str, *args: Any, span: object = None) -> Call:
+def call_extern(dtype: str, func_name: str, *args: object, span: object = None) -> Call:
     """Call an external function, which may do anything."""
     return call_intrin(dtype, "tir.call_extern", StringImm(func_name), *args)
 
 
-def call_pure_extern(dtype: str, func_name: str, *args: Any, span: object = None) -> Call:
+def call_pure_extern(dtype: str, func_name: str, *args: object, span: object = None) -> Call:
     """Call an external function whose value depends on its arguments only."""
     return call_intrin(dtype, "tir.call_pure_extern", StringImm(func_name), *args)
 

@@ -50,7 +50,7 @@ def not_tracing() -> Generator[None]:
         _state.depth = saved
 
 
-def convert(value: Any, dtype: str | None = None) -> Expr:
+def convert(value: object, dtype: str | None = None) -> Expr:
     """Turn a Python or numpy scalar, an axis or a tensor element into an expression.
 
     Integers become int32 (int64 when they do not fit), floats float32, bools bool; numpy scalars keep their type.
@@ -114,7 +114,7 @@ def _is_literal(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, (bool, np.generic))
 
 
-def match_types(a: Any, b: Any) -> tuple[Expr, Expr]:
+def match_types(a: object, b: object) -> tuple[Expr, Expr]:
     """Convert two operands to expressions of one type: Python literals follow the other operand.
 
     int with float gives the float; float16 with bfloat16 gives float32; signed with unsigned gives the wider
@@ -168,12 +168,12 @@ def _to(value: Expr, kind: DType, lanes: int) -> Expr:
     return value if value.dtype.lanes == lanes else e.Broadcast(value, lanes)
 
 
-def convert_pair(a: Any, b: Any) -> tuple[Expr, Expr]:
+def convert_pair(a: object, b: object) -> tuple[Expr, Expr]:
     """Operands of a binary node built directly: literals become expressions of the other operand's type."""
     return match_types(a, b)
 
 
-def cast(dtype: str, value: Any) -> Expr:
+def cast(dtype: str, value: object) -> Expr:
     """Convert to ``dtype``; literals are converted at once, casts to the same type vanish."""
     kind, x = DType(dtype), convert(value)
     if x.dtype is kind:
@@ -248,7 +248,7 @@ def _int_value(x: Expr) -> int | None:
     return x.value if type(x) is e.IntImm else None
 
 
-def add(a: Any, b: Any) -> Expr:
+def add(a: object, b: object) -> Expr:
     """a + b"""
     x, y = match_types(a, b)
     if isinstance(x, e.ConstExpr) or isinstance(y, e.ConstExpr):
@@ -262,7 +262,7 @@ def add(a: Any, b: Any) -> Expr:
     return e.Add(x, y)
 
 
-def subtract(a: Any, b: Any) -> Expr:
+def subtract(a: object, b: object) -> Expr:
     """a - b"""
     x, y = match_types(a, b)
     if isinstance(y, e.ConstExpr):
@@ -274,7 +274,7 @@ def subtract(a: Any, b: Any) -> Expr:
     return e.Sub(x, y)
 
 
-def multiply(a: Any, b: Any) -> Expr:
+def multiply(a: object, b: object) -> Expr:
     """a * b"""
     x, y = match_types(a, b)
     if isinstance(x, e.ConstExpr) or isinstance(y, e.ConstExpr):
@@ -288,7 +288,7 @@ def multiply(a: Any, b: Any) -> Expr:
     return e.Mul(x, y)
 
 
-def divide(a: Any, b: Any) -> Expr:
+def divide(a: object, b: object) -> Expr:
     """a / b for floats.
 
     Raises:
@@ -303,27 +303,27 @@ def divide(a: Any, b: Any) -> Expr:
     return truncdiv(x, y)
 
 
-def truncdiv(a: Any, b: Any) -> Expr:
+def truncdiv(a: object, b: object) -> Expr:
     """a / b, rounded toward zero for integers (C's rule)."""
     return _division(e.Div, a, b)
 
 
-def truncmod(a: Any, b: Any) -> Expr:
+def truncmod(a: object, b: object) -> Expr:
     """Remainder of :func:`truncdiv`."""
     return _division(e.Mod, a, b)
 
 
-def floordiv(a: Any, b: Any) -> Expr:
+def floordiv(a: object, b: object) -> Expr:
     """Quotient rounded toward minus infinity."""
     return _division(e.FloorDiv, a, b)
 
 
-def floormod(a: Any, b: Any) -> Expr:
+def floormod(a: object, b: object) -> Expr:
     """Remainder of :func:`floordiv`; the sign follows the divisor."""
     return _division(e.FloorMod, a, b)
 
 
-def _division(cls: type[Any], a: Any, b: Any) -> Expr:
+def _division(cls: type[Any], a: object, b: object) -> Expr:
     x, y = match_types(a, b)
     if _int_value(y) == 0:
         raise TypeMismatchError(f"division of {x} by zero")
@@ -344,17 +344,17 @@ def division(cls: type[Any], x: Expr, y: Expr) -> Expr:
     return cls(x, y)
 
 
-def minimum(a: Any, b: Any) -> Expr:
+def minimum(a: object, b: object) -> Expr:
     """The smaller of a and b."""
     return _min_max(e.Min, a, b)
 
 
-def maximum(a: Any, b: Any) -> Expr:
+def maximum(a: object, b: object) -> Expr:
     """The larger of a and b."""
     return _min_max(e.Max, a, b)
 
 
-def _min_max(cls: type[Any], a: Any, b: Any) -> Expr:
+def _min_max(cls: type[Any], a: object, b: object) -> Expr:
     x, y = match_types(a, b)
     if x is y:
         return x
@@ -362,7 +362,7 @@ def _min_max(cls: type[Any], a: Any, b: Any) -> Expr:
     return done if done is not None else cls(x, y)
 
 
-def negate(a: Any) -> Expr:
+def negate(a: object) -> Expr:
     """-a; keeps the sign of zero for floats."""
     x = convert(a)
     if isinstance(x, e.FloatImm):
@@ -372,7 +372,7 @@ def negate(a: Any) -> Expr:
     return subtract(const(0, x.dtype), x)
 
 
-def absolute(a: Any) -> Expr:
+def absolute(a: object) -> Expr:
     """Absolute value; of the smallest signed integer it wraps to itself."""
     x = convert(a)
     if x.dtype.is_float:
@@ -382,7 +382,7 @@ def absolute(a: Any) -> Expr:
     return e.Select(e.LT(x, const(0, x.dtype)), subtract(const(0, x.dtype), x), x)
 
 
-def power(a: Any, b: Any) -> Expr:
+def power(a: object, b: object) -> Expr:
     """a ** b; small integer literals of ``b`` become products.
 
     Raises:
@@ -401,13 +401,13 @@ def power(a: Any, b: Any) -> Expr:
     return e.Call(x.dtype, "tir.pow", (x, y))
 
 
-def unary(name: str, a: Any) -> Expr:
+def unary(name: str, a: object) -> Expr:
     """The math intrinsic ``tir.<name>`` of one operand."""
     x = convert(a)
     return e.Call(x.dtype, f"tir.{name}", (x,))
 
 
-def bitwise(name: str, a: Any, b: Any) -> Expr:
+def bitwise(name: str, a: object, b: object) -> Expr:
     """Shift or bitwise operation of integers; of bools, logical and / or / xor.
 
     Raises:
@@ -434,7 +434,7 @@ _BIT_FOLD: Final[dict[str, Callable[[int, int], int]]] = {
 }
 
 
-def bitwise_not(a: Any) -> Expr:
+def bitwise_not(a: object) -> Expr:
     """Complement of an integer's bits; logical negation of a bool."""
     x = convert(a)
     if x.dtype.is_bool:
@@ -444,7 +444,7 @@ def bitwise_not(a: Any) -> Expr:
     return e.Call(x.dtype, "tir.bitwise_not", (x,))
 
 
-def compare(cls: type[Any], a: Any, b: Any) -> Expr:
+def compare(cls: type[Any], a: object, b: object) -> Expr:
     """A comparison node, folded for literals."""
     x, y = match_types(a, b)
     done = fold(cls, x, y)
@@ -463,7 +463,7 @@ def equality(cls: type[Any], a: Expr, b: object) -> Expr:
     return compare(cls, a, b)
 
 
-def logical(cls: type[Any], a: Any, b: Any) -> Expr:
+def logical(cls: type[Any], a: object, b: object) -> Expr:
     """And / Or with literal operands folded."""
     x, y = convert(a), convert(b)
     absorbing = int(cls.__name__ == "Or")
@@ -474,7 +474,7 @@ def logical(cls: type[Any], a: Any, b: Any) -> Expr:
     return x if x is y else cls(x, y)
 
 
-def logical_not(a: Any) -> Expr:
+def logical_not(a: object) -> Expr:
     """Negation; comparisons of integers flip instead."""
     x = convert(a)
     value = _int_value(x)

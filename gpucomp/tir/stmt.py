@@ -52,7 +52,7 @@ class AttrStmt(Stmt):
     span: Span | None = None
 
     @staticmethod
-    def _prepare(node: Any, attr_key: str, value: Any, body: Stmt, span: Span | None) -> Any:
+    def _prepare(node: object, attr_key: str, value: object, body: Stmt, span: Span | None) -> Any:
         return node, attr_key, operators.convert(value), body, span
 
 
@@ -97,7 +97,7 @@ class Evaluate(Stmt):
     span: Span | None = None
 
     @staticmethod
-    def _prepare(value: Any, span: Span | None) -> Any:
+    def _prepare(value: object, span: Span | None) -> Any:
         return operators.convert(value), span
 
 
@@ -127,13 +127,13 @@ class For(Stmt):
     @staticmethod
     def _prepare(
         loop_var: Var,
-        low: Any,
-        extent: Any,
+        low: object,
+        extent: object,
         kind: int,
         body: Stmt,
-        thread_binding: Any,
-        annotations: Any,
-        span: Any,
+        thread_binding: object,
+        annotations: object,
+        span: object,
     ) -> Any:
         lo, ext = operators.convert(low), operators.convert(extent)
         return loop_var, lo, ext, ForKind(kind), body, thread_binding, annotations or None, span
@@ -173,7 +173,7 @@ class BufferStore(Stmt):
     span: Span | None = None
 
     @staticmethod
-    def _prepare(buffer: Buffer, value: Any, indices: Any, predicate: Any, span: Any) -> Any:
+    def _prepare(buffer: Buffer, value: object, indices: Any, predicate: object, span: object) -> Any:
         items = tuple([operators.convert(i) for i in indices])
         check_indices(buffer.name, len(buffer.shape), items)
         kind = vector_of(buffer.dtype, items)

@@ -178,7 +178,7 @@ def _loaded(node: Expr) -> e.BufferLoad | None:
     return None
 
 
-def as_rows(value: Any, lanes: int) -> Any:  # Any: arrays and scalars of any element type
+def as_rows(value: object, lanes: int) -> Any:  # Any: arrays and scalars of any element type
     """A vector value as an array (lanes of the machine or 1, vector lanes)."""
     data = np.asarray(value)
     if data.ndim == 1:

@@ -157,7 +157,7 @@ class Batch:
         head = where[0]
         return int(head[0]) if bad.shape[0] > 1 or self.L == 1 else 0, int(head[-1]) if bad.ndim > 1 else 0
 
-    def check_index(self, index: Any, extent: Any, mask: Mask | None, site: int, what: str) -> None:
+    def check_index(self, index: object, extent: Any, mask: Mask | None, site: int, what: str) -> None:
         """Raise if an active lane is outside [0, extent)."""
         rel = np.asarray(index)
         bad = (rel < 0) | (rel >= extent)
@@ -183,7 +183,7 @@ class Batch:
             raise self.fault(DIVISION, "division by zero", site, self.first(bad)[0])
         return np.where(zero, 1, divisor) if zero.ndim else 1
 
-    def check_true(self, condition: Any, mask: Mask | None, site: int, code: str, message: str) -> None:
+    def check_true(self, condition: object, mask: Mask | None, site: int, code: str, message: str) -> None:
         """Raise if the condition is false in an active lane."""
         bad = np.broadcast_to(~np.asarray(condition, bool), (self.L,))
         if mask is not None:
@@ -241,7 +241,7 @@ class Batch:
                 memory.end_block_phase(self, blocks)
 
     def shuffle(
-        self, how: str, active: Any, value: Any, operand: Any, width: Any, mask: Mask | None, site: int
+        self, how: str, active: object, value: Any, operand: object, width: object, mask: Mask | None, site: int
     ) -> Values:
         """Exchange a value within each warp: by lane number, up, down or xor, inside segments of ``width``."""
         data = np.broadcast_to(value, (self.L,))

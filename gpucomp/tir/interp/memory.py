@@ -99,7 +99,7 @@ class Memory:
 
     # -- access by lanes --------------------------------------------------------------------------------------
 
-    def load(self, batch: Batch, flat: Any, mask: Mask | None, dtype: np.dtype[Any], site: int) -> Values:
+    def load(self, batch: Batch, flat: object, mask: Mask | None, dtype: np.dtype[Any], site: int) -> Values:
         """Elements at ``flat`` (per lane, or per lane and vector lane); zero where ``mask`` is false."""
         view = self.view(dtype)
         index, on = _spread(batch, flat, mask)
@@ -108,7 +108,9 @@ class Memory:
             self._note_read(batch, idx, lanes, dtype, site)
         return view.take(index if on is None else np.where(on, index, 0))
 
-    def store(self, batch: Batch, flat: Any, value: Any, mask: Mask | None, dtype: np.dtype[Any], site: int) -> None:
+    def store(
+        self, batch: Batch, flat: object, value: object, mask: Mask | None, dtype: np.dtype[Any], site: int
+    ) -> None:
         """Write elements at ``flat`` where ``mask`` holds (per lane, or per lane and vector lane)."""
         view = self.view(dtype)
         index, on = _spread(batch, flat, mask, value)
@@ -134,7 +136,7 @@ class Memory:
             self.init[units] = True
 
     def atomic_add(
-        self, batch: Batch, flat: Any, value: Any, mask: Mask | None, dtype: np.dtype[Any], site: int
+        self, batch: Batch, flat: object, value: object, mask: Mask | None, dtype: np.dtype[Any], site: int
     ) -> Values:
         """Add in lane order; gives the values before."""
         view = self.view(dtype)
@@ -296,7 +298,7 @@ class LocalMemory:
             hint="a reduction needs its initial value, a cache its copy, before the first use",
         )  # fmt: skip
 
-    def put_row(self, row: int, value: Any, mask: Mask) -> None:
+    def put_row(self, row: int, value: object, mask: Mask) -> None:
         """Write one element in the active lanes."""
         np.copyto(self.data[row], np.asarray(value).astype(self.data.dtype, copy=False), where=mask)
         if not self.full[row]:
@@ -305,7 +307,7 @@ class LocalMemory:
             if init[row].all():
                 self.full[row] = 1
 
-    def load(self, batch: Batch, index: Any, mask: Mask | None, dtype: np.dtype[Any], site: int) -> Values:
+    def load(self, batch: Batch, index: object, mask: Mask | None, dtype: np.dtype[Any], site: int) -> Values:
         """Elements at an index per lane, or vector lanes."""
         flat, on = self._where(batch, index, mask)
         if self.checked:
@@ -319,7 +321,9 @@ class LocalMemory:
                 raise self._unwritten(batch, int(rows[tuple(at)]), int(at[0]), site)
         return self.flat.take(flat)
 
-    def store(self, batch: Batch, index: Any, value: Any, mask: Mask | None, dtype: np.dtype[Any], site: int) -> None:
+    def store(
+        self, batch: Batch, index: object, value: object, mask: Mask | None, dtype: np.dtype[Any], site: int
+    ) -> None:
         """Write elements at an index per lane, or vector lanes."""
         flat, on = self._where(batch, index, mask, value)
         data = np.broadcast_to(np.asarray(value).astype(self.data.dtype, copy=False), flat.shape)
@@ -329,7 +333,7 @@ class LocalMemory:
         if self.checked:
             self._partial().reshape(-1)[flat] = True
 
-    def _where(self, batch: Batch, index: Any, mask: Mask | None, value: Any = 0) -> tuple[Index, Mask | None]:
+    def _where(self, batch: Batch, index: object, mask: Mask | None, value: object = 0) -> tuple[Index, Mask | None]:
         rows, on = _spread(batch, index, mask, value)
         lane = batch.lane if rows.ndim == 1 else batch.lane[:, None]
         if on is not None:
@@ -358,7 +362,7 @@ def _units(idx: Index, dtype: np.dtype[Any], unit: int) -> Index:
     return idx if parts == 1 else (idx[:, None] * parts + np.arange(parts)).reshape(-1)
 
 
-def _spread(batch: Batch, flat: Any, mask: Any, value: Any = 0) -> tuple[Index, Mask | None]:
+def _spread(batch: Batch, flat: object, mask: object, value: object = 0) -> tuple[Index, Mask | None]:
     """Index per lane (and vector lane), and the mask in the same shape."""
     index = np.asarray(flat)
     pattern = np.asarray(mask if mask is not None else False)

@@ -232,7 +232,7 @@ class ScriptPrinter(Functor):
             return
         self.block(f'with T.attr({self._attr_node(node.node)}, "{node.attr_key}", {value}):', node.body)
 
-    def _attr_node(self, thing: Any) -> str:
+    def _attr_node(self, thing: object) -> str:
         if isinstance(thing, (Buffer, Var)):
             return self.names(thing)
         if isinstance(thing, e.IterVar):
