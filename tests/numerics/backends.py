@@ -101,7 +101,7 @@ def spread(output: Any, backend: str, form: str = "scalar") -> te.Schedule:
     if form == "vector":
         axis, lanes = stage.split(axis, factor=LANES)
         stage.vectorize(lanes)
-    if backend != "cpu":
+    if not backend.startswith("cpu"):
         outer, inner = stage.split(axis, factor=_THREADS)
         stage.bind(outer, te.thread_axis("blockIdx.x"))
         stage.bind(inner, te.thread_axis("threadIdx.x"))
