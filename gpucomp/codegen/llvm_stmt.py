@@ -21,7 +21,7 @@ from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, Var
-from gpucomp.tir.functor import stmt_children
+from gpucomp.tir.functor import expr_post_order, stmt_children
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import ForKind, Stmt
 
@@ -29,6 +29,25 @@ ALIGNMENT: Final = 64
 REASSOCIATE: Final = "reassociate"  # annotation of a loop over lanes that carries a sum
 STACK_LIMIT: Final = 64 * 1024  # bytes of one buffer on the stack; threads have megabytes
 STACK_TOTAL: Final = 256 * 1024
+# Schedules say what runs in vectors.  LLVM's own loop vectorizer gets plain loops only: on others its cost models
+# can disagree, and builds of LLVM with assertions (llvmlite 0.50 is one) then end the process.
+SCALAR_LOOP: Final = '!"llvm.loop.vectorize.enable", i1 false'
+_PLAIN: Final = (e.Add, e.Sub, e.Mul, e.Min, e.Max, e.Var, e.IntImm, e.FloatImm, e.BufferLoad, e.Cast)
+
+
+def is_plain(body: Stmt) -> bool:
+    """A loop body that only stores scalars made of loads, sums, products, minima and maxima."""
+    stores = body.seq if isinstance(body, s.SeqStmt) else (body,)
+    if len(stores) > 4:
+        return False
+    for store in stores:
+        if not isinstance(store, s.BufferStore) or store.predicate is not None or store.value.dtype.lanes != 1:
+            return False
+        for node in expr_post_order(store.value, *store.indices):
+            division = isinstance(node, e.Div) and node.dtype.is_float
+            if not (division or isinstance(node, _PLAIN)) or node.dtype.lanes != 1:
+                return False
+    return True
 
 
 class StmtWriter(ExprWriter):
@@ -180,11 +199,9 @@ class StmtWriter(ExprWriter):
             return
         low, size = self.index(node.min), self.index(node.extent)
         self.forget_memory()
-        hints = ()
+        hints = [] if is_plain(node.body) else [SCALAR_LOOP]
         if node.kind is ForKind.UNROLLED:
-            hints = ('!"llvm.loop.unroll.full"',)
-        elif "reassoc" in self.fast:
-            hints = ('!"llvm.loop.vectorize.enable", i1 true',)
+            hints.append('!"llvm.loop.unroll.full"')
         self.loop(node.loop_var, low, size, lambda: self.stmt(node.body), *hints)
 
     def _unrolled(self, node: s.For) -> None:
@@ -365,7 +382,8 @@ class StmtWriter(ExprWriter):
             begin = task.text.op(f"trunc i64 %begin to {kind}")
             size = task.text.op(f"trunc i64 %count to {kind}")
         first = task.text.op(f"add nsw {kind} {base}, {begin}")
-        task.loop(var, first, size, lambda: task.stmt(node.body))
+        hints = () if is_plain(node.body) else (SCALAR_LOOP,)
+        task.loop(var, first, size, lambda: task.stmt(node.body), *hints)
         task.text.do("ret i32 0")
         mark = " noalias" if self.noalias else ""
         fields = [(v, task.env[v]) for v in task.captured]

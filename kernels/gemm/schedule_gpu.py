@@ -8,6 +8,7 @@ V. Volkov and J. Demmel, "Benchmarking GPUs to tune dense linear algebra", SC 20
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from gpucomp import te
@@ -40,19 +41,21 @@ class GemmTile:
     pad: int = 4
 
     @property
-    def threads_m(self) -> int:
-        """Threads along the rows."""
-        return self.m // (self.thread_m * self.vthread_m)
-
-    @property
     def shared_elements(self) -> int:
         """Elements of both slabs, padding and second buffers included."""
         return (self.m * (self.k + self.pad) + self.k * self.n) * (2 if self.double_buffer else 1)
 
-    @property
-    def threads_n(self) -> int:
-        """Threads along the columns."""
-        return self.n // (self.thread_n * self.vthread_n)
+    def threads(self, m: int | None, n: int | None) -> tuple[int, int]:
+        """Threads along rows and columns; a matrix smaller than the tile (None: symbolic) takes fewer."""
+        return (
+            _threads(m, self.m, self.vthread_m, self.thread_m),
+            _threads(n, self.n, self.vthread_n, self.thread_n),
+        )
+
+
+def _threads(size: int | None, tile: int, pieces: int, each: int) -> int:
+    part = -(-min(tile, size or tile) // pieces)
+    return -(-part // each)
 
 
 LARGE = GemmTile()
@@ -115,9 +118,10 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     for axis in (kr, *acc.op.axis):
         inner.unroll(axis)
 
-    for shared in (a_shared, b_shared):
+    depth = extent(a.shape[1])
+    for shared, row in ((a_shared, min(tile.k, depth or tile.k)), (b_shared, min(tile.n, n or tile.n))):
         s[shared].compute_at(inner, ko)
-        _fetch(s[shared], shared, (ty, tx), (tile.threads_m, tile.threads_n))
+        _fetch(s[shared], shared, (ty, tx), tile.threads(m, n), row)
         if tile.double_buffer:
             s[shared].double_buffer()
     if tile.pad:
@@ -129,13 +133,14 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     return s
 
 
-def _fetch(stage: Stage, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int]) -> None:
-    """All threads of a block fetch a slab together, 16 bytes each at a time, neighbours next to each other."""
-    lanes = 16 // tensor.dtype.nbytes if tensor.dtype.nbytes < 8 else 2
+def _fetch(stage: Stage, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int], row: int) -> None:
+    """All threads of a block fetch a slab together, up to 16 bytes each at a time, neighbours next to each other."""
+    lanes = math.gcd(row, 4 if tensor.dtype.nbytes < 8 else 2)  # no vector crosses the end of a row
     fused = stage.fuse(*tensor.op.axis)
-    fused, vector = stage.split(fused, factor=min(lanes, 4))
+    fused, vector = stage.split(fused, factor=lanes)
     fused, tx = stage.split(fused, factor=counts[1])
     _, ty = stage.split(fused, factor=counts[0])
     stage.bind(ty, threads[0])
     stage.bind(tx, threads[1])
-    stage.vectorize(vector)
+    if lanes > 1:
+        stage.vectorize(vector)

@@ -1,0 +1,64 @@
+"""The operators at sizes that nobody chose: ones, primes, tails, symbolic extents; every backend of this machine."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+import gpucomp
+from gpucomp import te
+from gpucomp.kernels import registry
+from gpucomp.kernels.registry import Operator
+from gpucomp.target import Target
+
+CASES = 12
+BACKENDS = {
+    "llvm": ("cpu", Target("llvm"), Target("llvm")),
+    # Schedules made for a GPU have to run on the processor too.
+    "gpu-schedule-on-cpu": ("cpu", Target("cuda"), Target("llvm")),
+    "opencl": ("opencl", Target("opencl"), Target("opencl")),
+    "opencl-cpu": ("opencl", Target("opencl").with_options(features=["cpu"]), None),
+}
+
+
+def _shape(name: str, rng: random.Random) -> tuple[int, ...]:
+    if name == "matmul":
+        return tuple([rng.choice([1, 2, 3, 5, 7, 16, 17, 31, 33, 64, 65, 100, 129]) for _ in range(3)])
+    if name == "softmax":
+        return (rng.randint(1, 9), rng.choice([1, 2, 31, 33, 100, 255, 256, 1025]))
+    if name == "add":
+        return (rng.choice([1, 3, 4, 31, 1000, 8192, 20001]),)
+    channels, filters = rng.choice([1, 2, 3, 8]), rng.choice([1, 2, 4, 7, 33])
+    return (rng.randint(1, 2), channels, rng.randint(3, 20), filters, rng.choice([1, 3, 5]), rng.choice([1, 2]))
+
+
+def _check(operator: Operator, shape: tuple[int, ...], dtype: str, backend: str, symbolic: bool) -> None:
+    where, scheduled, target = BACKENDS[backend]
+    rng = np.random.default_rng(7)
+    definition = operator.define(tuple([te.var(f"n{i}") for i in range(len(shape))]) if symbolic else shape, dtype)
+    module = gpucomp.build(operator.schedule(definition, scheduled), definition.args, target or scheduled)
+    inputs = operator.make_inputs(shape, dtype, rng)
+    device = gpucomp.device(where, 0)
+    arrays = [gpucomp.nd.array(a, device) for a in [*inputs, *operator.make_outputs(shape, dtype)]]
+    module(*arrays)
+    got = arrays[-1].numpy().astype(np.float64)
+    want = np.asarray(operator.reference(inputs, shape)[0], np.float64)
+    scale = max(1e-30, float(np.sqrt(np.square(want).mean())))
+    assert np.abs(got - want).max() <= 3 * operator.tolerance(dtype) * scale
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("index", range(CASES))
+def test_an_operator_is_right_at_any_size(index: int, backend: str) -> None:
+    rng = random.Random(index)
+    name = ("matmul", "softmax", "conv2d", "add")[index % 4]
+    shape, dtype = _shape(name, rng), rng.choice(["float32", "float16", "bfloat16"])
+    _check(registry.get(name), shape, dtype, backend, symbolic=name != "conv2d" and index >= 8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 7), (1, 200, 5)])
+def test_a_product_smaller_than_a_tile_takes_fewer_threads(shape: tuple[int, int, int]) -> None:
+    _check(registry.get("matmul"), shape, "float32", "gpu-schedule-on-cpu", symbolic=False)
