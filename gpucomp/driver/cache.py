@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from typing import Any, Final
+from typing import Any, Final  # Any: nodes are known here by the fields that they have
 
 from gpucomp.ir.structural import Encoder
 from gpucomp.ir.transform import PassContext

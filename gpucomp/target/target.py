@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self  # Any: options are strings, numbers and lists by kind
 
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.device import device as parse_device

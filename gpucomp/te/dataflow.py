@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: a tensor gives a tensor, a list gives a list
 
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any  # Any: arguments are tensors, variables and buffers
 
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.te.bound import Bounds, infer_bound

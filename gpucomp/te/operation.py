@@ -11,7 +11,7 @@ Each kind of operation honours one contract, on which schedules, bound inference
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any  # Any: attributes are the user's
 
 from gpucomp.support.diagnostics import Span
 from gpucomp.support.dtype import DType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any  # Any: the user's functions; one value or a tuple of them
 
 from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.support.dtype import BOOL, DType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: the trace records arguments of all primitives
 
 from gpucomp.support.diagnostics import Span, caller_span
 from gpucomp.te.errors import schedule_error

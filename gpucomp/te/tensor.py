@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: an index is whatever converts to an expression
 
 from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.support.dtype import DType

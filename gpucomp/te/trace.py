@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: the trace records arguments and results of all primitives
 
 from gpucomp.support.diagnostics import Span
 from gpucomp.te.operation import Operation

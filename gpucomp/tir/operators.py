@@ -10,7 +10,7 @@ import operator
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final  # Any: Python numbers; classes whose fields go by the operator
 
 import numpy as np
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final  # Any: nodes of several classes with the fields at hand
 
 from gpucomp.analysis.affine import INFINITE, Interval
 from gpucomp.analysis.conflicts import Access, Carried, Conflicts

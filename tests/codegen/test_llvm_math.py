@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any  # Any: arrays of several element types
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any  # Any: arrays of several element types
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def two_outputs_of_one_input() -> list[Tensor]:
 @graph
 def padded() -> list[Tensor]:
     a = te.placeholder((6, 6), name="A")
-    inside = lambda i, j: tir.all(i >= 1, i < 7, j >= 1, j < 7)  # noqa: E731
+    inside = lambda i, j: tir.all(i >= 1, i < 7, j >= 1, j < 7)  # noqa: E731  # used like a function of te
     p = te.compute((8, 8), lambda i, j: tir.if_then_else(inside(i, j), a[i - 1, j - 1], 0.0), name="P")
     y, x = te.reduce_axis((0, 3), "y"), te.reduce_axis((0, 3), "x")
     return [a, te.compute((6, 6), lambda i, j: te.sum(p[i + y, j + x], axis=[y, x]), name="B")]

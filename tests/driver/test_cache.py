@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any  # Any: functions of expressions, as users write them
 
 import numpy as np
 import pytest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any  # Any: arrays of several element types
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any  # Any: arguments are tensors, variables and buffers
 
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.support.diagnostics import VerifyError

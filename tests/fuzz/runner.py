@@ -6,7 +6,7 @@ import random
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any  # Any: arguments are tensors, variables and buffers
 
 import gpucomp
 from gpucomp.driver.build import compile_function, lower_primfunc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any  # Any: indices are whatever converts to an expression
 
 from gpucomp import te, tir
 from gpucomp.te import Tensor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # Any: names of several kinds for the examples
 
 from gpucomp import te
 

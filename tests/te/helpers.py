@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any  # Any: arrays of several element types; arguments of several kinds
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # Any: names for the code under test; ints or variables
 
 import pytest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any  # Any: arrays of several element types; ints or expressions
 
 import ml_dtypes
 import numpy as np

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any  # Any: an int, then an expression
 
 import numpy as np
 import pytest

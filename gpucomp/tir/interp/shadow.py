@@ -7,7 +7,7 @@ enough to decide whether another lane took part.  Reads are only logged; the log
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final  # Any: an array of booleans or one of numpy's scalars
 
 import numpy as np
 from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Final
+from typing import Any, Final  # Any: attributes of any type
 
 from gpucomp.support.dtype import BOOL, FLOAT32, INT32, DType
 from gpucomp.support.recursion import ensure_recursion
