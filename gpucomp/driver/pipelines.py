@@ -13,6 +13,7 @@ from gpucomp.analysis import verify_gpu_code, verify_memory
 from gpucomp.ir.transform import Pass, PassContext, Sequential
 from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
+from gpucomp.transform.bound_checkers import instrument_bound_checkers
 from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
 from gpucomp.transform.flatten_storage import flatten_storage
 from gpucomp.transform.hoist_if_then_else import hoist_if_then_else
@@ -59,6 +60,7 @@ def _user_passes(phase: int) -> Callable[[PrimFunc], PrimFunc]:
 
 FLATTEN: Final = [
     Step("user_passes_0", _user_passes(0)),
+    Step("instrument_bound_checkers", instrument_bound_checkers, needs=_F({"buffers"})),
     Step("flatten_storage", flatten_storage, needs=_F({"buffers"}), gives=_F({"flat"}), drops=_F({"buffers"})),
     Step("simplify", simplify, needs=_F({"flat"}), optional=True),
     Step("user_passes_1", _user_passes(1)),
