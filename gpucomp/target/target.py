@@ -199,7 +199,7 @@ class Target:
         return hash(self._key)
 
     def __str__(self) -> str:
-        parts = [self.kind]
+        parts = [self.kind.name]
         if self.arch and self.arch != "host":
             parts.append(f"-arch={self.arch}")
         parts += [f"-{k}={v}" for k, v in self.options.items()]
