@@ -70,10 +70,7 @@ def tables(lines: Sequence[str]) -> dict[str, str]:
         accuracy.append([name, function.domain, f"{function.limit:g}", *found])
     behaviour = [["case", *heads]]
     for key, (question, _) in QUESTIONS.items():
-        said = [
-            str(rows[f"behaviour {key}"]["answer"]) if f"behaviour {key}" in rows else "" for rows in columns.values()
-        ]
-        behaviour.append([question, *said])
+        behaviour.append([question, *[_said(found.get(f"behaviour {key}")) for found in columns.values()]])
     return {"accuracy": _markdown(accuracy), "behaviour": _markdown(behaviour)}
 
 
@@ -88,6 +85,10 @@ def _head(key: tuple[str, str], found: dict[str, Row]) -> str:
 
 def _ulp(row: Row | None) -> str:
     return "" if row is None else f"{row['ulp']:.2f}"
+
+
+def _said(row: Row | None) -> str:
+    return "" if row is None else str(row["answer"])
 
 
 def _markdown(cells: list[list[str]]) -> str:

@@ -80,9 +80,8 @@ def test_functions_are_those_of_float32_rounded_once(backend: str, dtype: str, f
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_conversions_round_to_nearest_even_once(backend: str, dtype: str, form: str) -> None:
     ordered = np.sort(numbers(dtype, 300).astype(np.float32))
-    middle = ((ordered.astype(np.float64) + np.nextafter(rounded(ordered, dtype), rounded(np.inf, dtype))) / 2).astype(
-        "f4"
-    )
+    above = np.nextafter(rounded(ordered, dtype), rounded(np.array([np.inf]), dtype))
+    middle = ((ordered.astype(np.float64) + above) / 2).astype("f4")
     ends = [np.nan, np.inf, -np.inf, 65519.99, 65520.0, 3.4e38, -3.4e38, 2.0**-25, 2.0**-24, 1e-45]
     a = np.concatenate([ordered, middle, np.array(ends, "f4"), np.nextafter(middle, np.float32(0))])
     got, back = apply(backend, lambda x: [op.cast(dtype, x), op.cast("float32", op.cast(dtype, x))], a, form=form)
