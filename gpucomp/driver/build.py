@@ -18,7 +18,7 @@ from gpucomp.ir.transform import PassContext
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.module import Module
 from gpucomp.support.diagnostics import LowerError, caller_span
-from gpucomp.support.launch import FunctionData, HostExpr, KernelImage, Variant
+from gpucomp.support.launch import MAY_ALIAS, FunctionData, HostExpr, KernelImage, Variant
 from gpucomp.target import Target
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.state import Schedule
@@ -142,6 +142,13 @@ def _build_for(inputs: Inputs, args: object, device: Device, name: str, binds: o
 
 
 def _functions(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
+    found = _given(inp, args, name, binds)
+    if PassContext.current().config.get("tir.noalias", True):
+        return found
+    return [f.with_attr("tir.noalias", False) for f in found]
+
+
+def _given(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
     if isinstance(inp, Schedule):
         if args is None:
             raise LowerError(
@@ -186,13 +193,14 @@ def _compile_primfunc(inp: Inputs, args: object, target: Target, name: str, bind
     [func, *rest] = _functions(inp, args, name, binds)
     if rest:
         raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")
+    attrs = () if func.attrs.get("tir.noalias", False) else (MAY_ALIAS,)
     wide = needs_int64(func)
     if isinstance(wide, bool):
         note = "64-bit indices" if wide else "32-bit indices"
-        return FunctionData(name, (_variant(widen_indices(func) if wide else func, target, True, note),))
+        return FunctionData(name, (_variant(widen_indices(func) if wide else func, target, True, note),), attrs)
     # Symbolic extents: a guard over the call's shapes picks the variant.
     narrow = _variant(func, target, _guard(func, wide), "32-bit indices")
-    return FunctionData(name, (narrow, _variant(widen_indices(func), target, True, "64-bit indices")))
+    return FunctionData(name, (narrow, _variant(widen_indices(func), target, True, "64-bit indices")), attrs)
 
 
 def _guard(func: PrimFunc, fits: Expr) -> HostExpr:

@@ -73,7 +73,7 @@ class PassContext:
 
     KEYS: Mapping[str, str] = {
         "tir.disable_vectorize": "lower vectorized loops as serial ones",
-        "tir.noalias": "assume that buffer arguments do not overlap (default True)",
+        "tir.noalias": "assume that buffer arguments do not overlap, and refuse calls where outputs do (default True)",
         "tir.instrument_bound_checkers": "check every access at run time (CPU)",
         "tir.add_lower_pass": "list of (phase, function) run on the PrimFunc at the end of phase 0 to 3",
         "tir.UnrollLoop": "mapping with auto_max_step, auto_max_depth, auto_max_extent, explicit_unroll",

@@ -37,7 +37,7 @@ from gpucomp.runtime.ndarray import NDArray, empty
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import Scalar
-from gpucomp.support.launch import BufferParam, FunctionData, KernelImage, Param, ScalarParam, Variant
+from gpucomp.support.launch import MAY_ALIAS, BufferParam, FunctionData, KernelImage, Param, ScalarParam, Variant
 from gpucomp.support.launcher import Launcher, bind_program
 
 _MOST_BOUND: Final = 4096
@@ -292,7 +292,7 @@ class Function:
                 *(binding.env[name] for name in program.shape_vars),
                 *(binding.facts[fact] for fact in program.facts),
             ),
-            overlaps=() if outputs else _overlap_checks(arguments),
+            overlaps=() if outputs or MAY_ALIAS in self.data.attrs else _overlap_checks(arguments),
             outputs=tuple(outputs),
         )
         if len(self._bound) >= _MOST_BOUND:

@@ -15,7 +15,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self, TypeAlias  # Any: JSON values
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias  # Any: JSON values
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -434,6 +434,10 @@ class Variant(Record):
 
     def __post_init__(self) -> None:
         _freeze_fields(self, "guard")
+
+
+# An attribute of functions whose arguments may overlap, outputs included.
+MAY_ALIAS: Final = ("may_alias", "1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gpucomp import te
 from gpucomp.driver import pipelines, stages
 from gpucomp.driver.pipelines import CPU, GPU, LOWER, pipeline
 from gpucomp.ir.transform import Pass, PassContext, PassTimingInstrument, Sequential
-from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator
@@ -155,6 +155,22 @@ def test_every_level_computes_the_same(level: int) -> None:
     x = numbers(32)
     with PassContext(opt_level=level):
         np.testing.assert_array_equal(gpucomp.build(s, args, "llvm")(x), x * 2)
+
+
+def test_without_noalias_an_output_may_be_an_input() -> None:
+    s, args = vector_add()
+    x, y = numbers(20), numbers(20, seed=1)
+    with pytest.raises(ArgumentError, match="is written and overlaps"):
+        gpucomp.build(s, args, "llvm")(x, y, x)
+    assert "__restrict__" in gpucomp.source(s, args, CUDA)
+    with PassContext(config={"tir.noalias": False}):
+        module = gpucomp.build(s, args, "llvm")
+        assert "__restrict__" not in gpucomp.source(s, args, CUDA)
+        assert "restrict" not in gpucomp.source(s, args, "opencl")
+        assert " noalias " not in gpucomp.source(s, args, "llvm").split("define")[1]
+    want = x + y
+    module(x, y, x)
+    np.testing.assert_array_equal(x, want)
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
