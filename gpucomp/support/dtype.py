@@ -8,7 +8,9 @@ the same object.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from gpucomp.support.diagnostics import TensorError, caller_span, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +29,10 @@ class DType(str):
         bits: width of one lane in bits (1 for bool, 64 for handle).
         lanes: number of vector lanes, 1 for a scalar.
 
+    A numpy dtype, or a scalar type of numpy or ml_dtypes, stands for its name.
+
     Raises:
-        ValueError: the name is no known element type.
+        TensorError: the name is no known element type.
     """
 
     __slots__ = ("bits", "code", "element", "is_float", "is_int", "is_integral", "lanes", "nbytes")
@@ -42,11 +46,12 @@ class DType(str):
     is_integral: bool
     nbytes: int
 
-    def __new__(cls, name: str) -> DType:
-        found = _INTERNED.get(name)
+    def __new__(cls, name: str | np.dtype[Any] | type) -> DType:  # Any: of any element type
+        found = _INTERNED.get(name)  # pyright: ignore[reportArgumentType]  # other keys are simply not there
         if found is not None:
             return found
-        return _INTERNED.setdefault(name, _make(name))
+        text = name if isinstance(name, str) else name.__name__ if isinstance(name, type) else str(name)
+        return _INTERNED.setdefault(text, _make(text))
 
     def with_lanes(self, lanes: int) -> DType:
         """Return the same element type with ``lanes`` lanes (1 gives the scalar)."""
@@ -91,6 +96,17 @@ _DLPACK: Final = {"int": 0, "uint": 1, "float": 2, "handle": 3, "bfloat": 4, "bo
 _INTERNED: dict[str, DType] = {}
 
 
+def _unknown(name: str) -> TensorError:
+    names = [*[f"{c}{b}" for c in ("int", "uint") for b in sorted(_INT_BITS)], "bool", "bfloat16"]
+    names += [f"float{b}" for b in sorted(_FLOAT_BITS)]
+    return TensorError(
+        f"unknown dtype {name!r}",
+        code="GC214",
+        where=caller_span(),
+        hint=did_you_mean(name, names) or f"one of {', '.join(names)}; vectors are written as int8x4",
+    )
+
+
 def _parse(name: str) -> tuple[str, int, int]:
     if name == "handle":
         return "handle", 64, 1
@@ -98,7 +114,7 @@ def _parse(name: str) -> tuple[str, int, int]:
         return "bool", 1, int(name[5:] or 1)
     match = _PATTERN.match(name)
     if match is None:
-        raise ValueError(f"unknown dtype {name!r}; expected a name such as 'float32', 'int8x4' or 'bool'")
+        raise _unknown(name)
     code, bits, fp8, lanes = match[1], int(match[2]), match[3], int(match[4] or 1)
     legal = (
         (code == "float" and bits == 8 and fp8 in _FP8)
@@ -107,7 +123,7 @@ def _parse(name: str) -> tuple[str, int, int]:
         or (fp8 is None and code == "bfloat" and bits == 16)
     )
     if not legal or lanes < 1:
-        raise ValueError(f"unknown dtype {name!r}; expected a name such as 'float32', 'int8x4' or 'bool'")
+        raise _unknown(name)
     return ("float8" if fp8 else code), bits, lanes
 
 
