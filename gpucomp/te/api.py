@@ -14,7 +14,7 @@ from gpucomp.te.operation import ComputeOp, PlaceholderOp
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, IterVar, Range, Reduce, SizeVar, Var
+from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Reduce, SizeVar, Var
 from gpucomp.tir.functor import expr_post_order
 
 THREAD_TAGS = frozenset([f"{p}.{d}" for p in ("blockIdx", "threadIdx") for d in "xyz"])
@@ -254,5 +254,12 @@ def reduce_axis(dom: object, name: str = "rv", thread_tag: str = "", span: Span 
     if domain is None:
         raise TensorError(
             "a reduce axis needs a domain", code="GC211", where=caller_span(), hint="te.reduce_axis((0, n))"
+        )
+    if isinstance(domain.extent, IntImm) and domain.extent.value < 0:
+        raise TensorError(
+            f"reduce axis {name!r} has extent {domain.extent}; extents are >= 0",
+            code="GC211",
+            where=caller_span(),
+            hint="te.reduce_axis((begin, end)) with begin <= end",
         )
     return IterVar(domain, Var(name, domain.extent.dtype), IterVar.CommReduce, thread_tag)

@@ -34,6 +34,7 @@ class Reducer:
         if not isinstance(axis, (IterVar, list, tuple)):
             return operators.convert(self.fcombine(operators.convert(expr), operators.convert(axis)))
         axes = (axis,) if isinstance(axis, IterVar) else tuple(axis)
+        self._check_axes(axes)
         several = isinstance(expr, (tuple, list))
         source = tuple([operators.convert(x) for x in (expr if several else (expr,))])
         starts = () if init is None else tuple(init) if several else (init,)
@@ -46,6 +47,23 @@ class Reducer:
         combiner = self._combiner(kinds, several)
         outputs = tuple([Reduce(combiner, source, axes, condition, i, begin) for i in range(len(source))])
         return outputs if several else outputs[0]
+
+    def _check_axes(self, axes: tuple[IterVar, ...]) -> None:
+        for position, axis in enumerate(axes):
+            if axis.iter_type != IterVar.CommReduce:
+                raise TensorError(
+                    f"{self.__name__} runs over {axis.name!r}, which is no reduction axis",
+                    code="GC215",
+                    where=caller_span(),
+                    hint=f"{axis.name} = te.reduce_axis((0, n), {axis.name!r})",
+                )
+            if axis in axes[:position]:
+                raise TensorError(
+                    f"{self.__name__} runs over {axis.name!r} twice",
+                    code="GC215",
+                    where=caller_span(),
+                    hint="name each axis once, or make a second one of the same extent",
+                )
 
     def _combiner(self, kinds: tuple[DType, ...], several: bool) -> CommReducer:
         found = self._combiners.get(kinds)
