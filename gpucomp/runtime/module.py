@@ -12,7 +12,7 @@ from gpucomp.runtime.cache import write_atomically
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.function import Function
 from gpucomp.runtime.timing import BenchmarkResult, TimeSettings, measure
-from gpucomp.support.diagnostics import ArgumentError, did_you_mean
+from gpucomp.support.diagnostics import ArgumentError, caller_span, did_you_mean
 from gpucomp.support.launch import FunctionData, KernelImage
 from gpucomp.support.launcher import render_program
 
@@ -91,7 +91,7 @@ class Module:
                     return module.get_function(name, True)
         names = self.function_names(query_imports)
         hint = did_you_mean(name, names) or f"it has {', '.join(names) or 'no functions'}"
-        raise ArgumentError(f"this module has no function {name!r}", code="GC630", hint=hint)
+        raise ArgumentError(f"this module has no function {name!r}", code="GC630", where=caller_span(), hint=hint)
 
     def function_names(self, query_imports: bool = False) -> list[str]:
         """Names in the order of definition."""
@@ -263,7 +263,8 @@ def image_text(image: KernelImage, fmt: str = "") -> str:
     text = get_api(image.kind).inspect(image, fmt)
     if text is None:
         known = ", ".join((*own[1:], *get_api(image.kind).inspect_formats, "host"))
-        raise ArgumentError(f"{image.kind} code has no form {fmt!r}", code="GC631", hint=f"known: {known}")
+        hint = f"known: {known}"
+        raise ArgumentError(f"{image.kind} code has no form {fmt!r}", code="GC631", where=caller_span(), hint=hint)
     return text
 
 
@@ -274,13 +275,22 @@ def load_module(path: str | Path, fmt: str = "") -> Module:
         ArgumentError: the file is no such module.
     """
     if fmt not in ("", "json"):
-        raise ArgumentError(f"modules cannot be loaded from format {fmt!r}", code="GC631", hint="save as json")
+        raise ArgumentError(
+            f"modules cannot be loaded from format {fmt!r}", code="GC631", where=caller_span(), hint="save as json"
+        )
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         version = document["gpucomp"]
         functions = {name: FunctionData.from_json(data) for name, data in document["functions"].items()}
+    except OSError as error:
+        raise _unreadable(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ArgumentError(f"{path} is no saved module: {error}", code="GC632") from error
+        raise _unreadable(f"{path} is no saved module: {error}") from error
     if version != _FILE_VERSION:
-        raise ArgumentError(f"{path} has format version {version}, this is {_FILE_VERSION}", code="GC632")
+        raise _unreadable(f"{path} has format version {version}, this is {_FILE_VERSION}")
     return Module(functions, None, str(document["type_key"]))
+
+
+def _unreadable(message: str) -> ArgumentError:
+    hint = "write it with Module.save('name.json') of this version"
+    return ArgumentError(message, code="GC632", where=caller_span(), hint=hint)

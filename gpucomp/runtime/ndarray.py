@@ -13,9 +13,10 @@ import numpy.typing as npt
 from gpucomp.runtime import dlpack
 from gpucomp.runtime.base import DLPACK_DEVICE_TYPES, HostArray, Memory
 from gpucomp.runtime.device import Device, cpu
+from gpucomp.runtime.device import device as device_named
 from gpucomp.runtime.dlpack import SupportsDLPack, compact_strides
 from gpucomp.runtime.memory import Allocation, get_pool
-from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.support.diagnostics import ArgumentError, caller_span
 from gpucomp.support.dtype import DType
 
 Shape: TypeAlias = "int | Iterable[SupportsIndex]"
@@ -307,11 +308,19 @@ def dtype_name(dtype: np.dtype[np.generic]) -> DType | None:
 def _shape(shape: Shape) -> tuple[int, ...]:
     extents = (shape,) if isinstance(shape, int) else tuple(int(extent) for extent in shape)
     if any(extent < 0 for extent in extents):
-        raise ArgumentError(f"shape {extents} has a negative extent", code="GC605")
+        raise ArgumentError(
+            f"shape {extents} has a negative extent", code="GC605", where=caller_span(), hint="extents are 0 or more"
+        )
     return extents
 
 
-def empty(shape: Shape, dtype: str = "float32", device: Device | None = None, mem_scope: str | None = None) -> NDArray:
+def _place(asked: Device | str | None) -> Device:
+    return cpu() if asked is None else device_named(asked)
+
+
+def empty(
+    shape: Shape, dtype: str = "float32", device: Device | str | None = None, mem_scope: str | None = None
+) -> NDArray:
     """A new array with undefined contents.
 
     Args:
@@ -325,15 +334,20 @@ def empty(shape: Shape, dtype: str = "float32", device: Device | None = None, me
         ArgumentError: a negative extent or another memory scope.
     """
     if mem_scope not in (None, "global"):
-        raise ArgumentError(f"memory scope {mem_scope!r} is not supported for arrays", code="GC621")
-    extents, kind = _shape(shape), DType(str(dtype))
-    place = (device or cpu()).require()
+        raise ArgumentError(
+            f"memory scope {mem_scope!r} is not supported for arrays",
+            code="GC621",
+            where=caller_span(),
+            hint="leave it out",
+        )
+    extents, kind = _shape(shape), DType(dtype)
+    place = _place(device).require()
     pool = get_pool(place.kind, place.index)
     memory = pool.alloc(math.prod(extents) * kind.nbytes)
     return NDArray(memory, extents, kind, place, allocation=Allocation(pool, memory))
 
 
-def array(arr: NDArray | npt.ArrayLike, device: Device | None = None, mem_scope: str | None = None) -> NDArray:
+def array(arr: NDArray | npt.ArrayLike, device: Device | str | None = None, mem_scope: str | None = None) -> NDArray:
     """A new array with a copy of ``arr``'s values.
 
     Args:
@@ -346,11 +360,19 @@ def array(arr: NDArray | npt.ArrayLike, device: Device | None = None, mem_scope:
         ArgumentError: a dtype that no device has.
     """
     if isinstance(arr, NDArray):
-        return arr.copyto(device or cpu(), mem_scope)
-    values = np.asarray(arr)
+        return arr.copyto(_place(device), mem_scope)
+    try:
+        values = np.asarray(arr)
+    except ValueError as error:
+        raise ArgumentError(f"numpy cannot make an array of this: {error}", code="GC602", where=caller_span()) from None
     kind = dtype_name(values.dtype)
     if kind is None:
-        raise ArgumentError(f"numpy dtype {values.dtype} has no counterpart on a device", code="GC603")
+        raise ArgumentError(
+            f"numpy dtype {values.dtype} has no counterpart on a device",
+            code="GC603",
+            where=caller_span(),
+            hint="convert it: x.astype('float32')",
+        )
     made = empty(values.shape, kind, device, mem_scope)
     return made.copyfrom(values)
 
@@ -366,6 +388,7 @@ def from_numpy(values: npt.NDArray[np.generic]) -> NDArray:
         raise ArgumentError(
             f"numpy dtype {values.dtype.str!r} has no counterpart on a device",
             code="GC603",
+            where=caller_span(),
             hint="convert it: x.astype('float32')",
         )
     itemsize = values.dtype.itemsize
