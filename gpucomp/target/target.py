@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from types import TracebackType
@@ -14,6 +15,7 @@ from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
 from gpucomp.target.kinds import CUDA_OPT_IN_SHARED, KINDS, TAGS, Kind
 
 _LOCAL = threading.local()
+_CUDA_ARCH: Final = re.compile(r"sm_[1-9][0-9]{1,2}[af]?")
 _DEFAULT_ARCH: Final = {"cuda": "sm_90", "opencl": "", "llvm": "host"}
 
 
@@ -52,14 +54,18 @@ class Target:
             options: dict[str, Any] = dict(target.export())
         elif isinstance(target, Mapping):
             options = dict(target)
-        else:
+        elif isinstance(target, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
             options = _parse(target)
+        else:
+            raise _refusal(f"a target is text, got {type(target).__name__}", 'write "cuda", "opencl" or "llvm"')
         kind = str(options.pop("kind", ""))
         if kind not in KINDS:
             hint = did_you_mean(kind, (*KINDS, *TAGS)) or f"known: {', '.join(KINDS)}, or a tag"
             raise _refusal(f"unknown target kind {kind!r}", hint)
         self.kind_info = KINDS[kind]
         self.arch = str(options.pop("arch", "") or options.pop("mcpu", "") or _DEFAULT_ARCH[kind])
+        if kind == "cuda" and not _CUDA_ARCH.fullmatch(self.arch):
+            raise _refusal(f"{self.arch!r} is no architecture of CUDA", '"cuda -arch=sm_90"')
         self.model = str(options.pop("model", "unknown"))
         libs = options.pop("libs", ())
         self.libs = tuple(str(libs).split(",")) if isinstance(libs, str) else tuple(libs)
