@@ -125,6 +125,7 @@ def build(
         LowerError: it cannot be lowered for the target.
         BuildError: the device compiler refuses the generated source.
     """
+    _check_request(inputs, args, name)
     chosen = Target(target) if target is not None else Target.current()
     functions = _functions(inputs, args, name, binds) if not isinstance(inputs, Schedule) else ()
     if chosen is None:
@@ -141,6 +142,22 @@ def _build_for(inputs: Inputs, args: object, device: Device, name: str, binds: o
     return Module({name: compile_function(inputs, args, target, name, binds)}, device, target.kind)
 
 
+def _check_request(inputs: object, args: object, name: object) -> None:
+    """Refuse at once what a deferred module would only find at its first call."""
+    if not isinstance(name, str):
+        raise _misuse(f"the name of a function is text, got {type(name).__name__}", "name='main'")
+    if isinstance(inputs, Schedule) and args is None:
+        raise _misuse("args are needed to lower a schedule", "pass [A, B, C]: inputs, then outputs")
+    if isinstance(inputs, Schedule) and not isinstance(args, (list, tuple)):
+        raise _misuse(
+            f"args is a list of tensors, got one {type(args).__name__}", "pass [A, B, C]: inputs, then outputs"
+        )
+
+
+def _misuse(message: str, hint: str) -> LowerError:
+    return LowerError(message, code="GC302", where=caller_span(), hint=hint)
+
+
 def _functions(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
     found = _given(inp, args, name, binds)
     if PassContext.current().config.get("tir.noalias", True):
@@ -150,30 +167,21 @@ def _functions(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
 
 def _given(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
     if isinstance(inp, Schedule):
-        if args is None:
-            raise LowerError(
-                "args are needed to lower a schedule",
-                code="GC302",
-                where=caller_span(),
-                hint="pass [A, B, C]: inputs, then outputs",
-            )
+        _check_request(inp, args, name)
         return [lower_schedule(inp, list(args), name, binds)]
     if isinstance(inp, IRModule):
         return list(inp.functions.values())
     if isinstance(inp, PrimFunc):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
         return [inp if "global_symbol" in inp.attrs else inp.with_attr("global_symbol", name)]
-    raise LowerError(
-        f"cannot compile a {type(inp).__name__}",
-        code="GC302",
-        where=caller_span(),
-        hint="pass a te.Schedule (te.create_schedule), a PrimFunc or an IRModule",
-    )
+    hint = "pass a te.Schedule (te.create_schedule), a PrimFunc or an IRModule"
+    raise _misuse(f"cannot compile a {type(inp).__name__}", hint)
 
 
 def compile_function(
     inp: Inputs, args: Any, target: Target, name: str = "main", binds: Any = None
 ) -> FunctionData:  # Any: as in lower
     """Compile to the plain data that the runtime executes; equal structures come from the cache."""
+    _check_request(inp, args, name)
     key = structure_key(inp, args, target, name, binds)
     known = compiled_functions.get(key)
     if known is None:
