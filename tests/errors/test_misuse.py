@@ -1,0 +1,126 @@
+"""Things that people pass by mistake: each gives one gpucomp error at the line of the call, never a crash inside.
+
+Types are wrong on purpose, so the type checker's rules about them are off.
+"""
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gpucomp
+from gpucomp import te
+from gpucomp.support.diagnostics import GpucompError
+
+A, V = te.placeholder((8, 4), name="A"), te.placeholder((8,), name="V")
+X = np.ones((8, 4), np.float32)
+
+
+class Plain:
+    """C = A + 1 with a fresh schedule."""
+
+    def __init__(self) -> None:
+        self.c = te.compute((8, 4), lambda i, j: A[i, j] + 1.0, name="C")
+        self.s = te.create_schedule(self.c.op)
+        self.stage = self.s[self.c]
+        self.i, self.j = self.c.op.axis
+
+    def build(self) -> gpucomp.Module:
+        return gpucomp.build(self.s, [A, self.c], "llvm", name="f")
+
+
+def q() -> Any:  # Any: an axis
+    return te.reduce_axis((0, 4), "q")
+
+
+def sum_twice(axis: Any) -> object:
+    return te.compute((8,), lambda i: te.sum(A[i, axis], axis=[axis, axis]))
+
+
+def sum_plus_one(axis: Any) -> object:
+    return te.compute((8,), lambda i: te.sum(A[i, axis], axis=axis) + 1.0)
+
+
+CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
+    "negative extent": (lambda p: te.placeholder((-3,)), "extents are >= 0"),
+    "fractional extent": (lambda p: te.placeholder((2.5,)), "extents are integers"),
+    "unknown dtype": (lambda p: te.placeholder((3,), "float33"), "did you mean 'float32'?"),
+    "unknown dtype of a variable": (lambda p: te.var("n", "intt"), "unknown dtype 'intt'"),
+    "too few indices": (lambda p: te.compute((8,), lambda i: A[i]), "2 dimensions, but is indexed with 1"),
+    "too many indices": (lambda p: te.compute((8,), lambda i: V[i, 0]), "1 dimensions, but is indexed with 2"),
+    "index outside": (lambda p: te.compute((8,), lambda i: A[i, 4]), "index 4 is outside of dimension 1"),
+    "fractional index": (lambda p: te.compute((8,), lambda i: V[i * 0.5]), "has type float32"),
+    "function of another arity": (lambda p: te.compute((8, 4), lambda i: V[i]), "its function takes 1"),
+    "function without result": (lambda p: te.compute((8,), lambda i: None), "returns None"),
+    "if in a function": (lambda p: te.compute((8,), lambda i: V[i] if i == 0 else 0.0), "is not known while"),
+    "and in a function": (lambda p: te.compute((8,), lambda i: i > 0 and i < 4), "is not known while"),
+    "sum plus one": (lambda p: sum_plus_one(q()), "a reduction inside of another expression"),
+    "negative reduce axis": (lambda p: te.reduce_axis((0, -1), "k"), "'k' has extent -1"),
+    "one axis twice": (lambda p: sum_twice(q()), "sum runs over 'q' twice"),
+    "sum over a loop": (lambda p: te.compute((8,), lambda i: te.sum(V[i], axis=p.i)), "'i', which is no reduction"),
+    "unknown thread": (lambda p: te.thread_axis("threadidx.x"), "did you mean 'threadIdx.x'?"),
+    "schedule of nothing": (lambda p: te.create_schedule(None), "create_schedule needs operations"),
+    "stage of a number": (lambda p: p.s[3], "is not part of this schedule"),
+    "split by a fraction": (lambda p: p.stage.split(p.i, factor=2.5), "factor is 2.5"),
+    "split by a negative number": (lambda p: p.stage.split(p.i, factor=-2), "factor is -2"),
+    "split of nothing": (lambda p: p.stage.split(None, factor=2), "needs an axis, got NoneType"),
+    "fuse of nothing": (lambda p: p.stage.fuse(None), "needs an axis, got NoneType"),
+    "reorder of a name": (lambda p: p.stage.reorder("i"), "needs an axis, got str"),
+    "vectorize of a name": (lambda p: p.stage.vectorize("i"), "needs an axis, got str"),
+    "bind to a name": (lambda p: p.stage.bind(p.i, "threadIdx.x"), "is no thread axis: 'threadIdx.x'"),
+    "compute_at nothing": (lambda p: p.stage.compute_at(None, p.i), "compute_at needs a stage, got NoneType"),
+    "no such scope": (lambda p: p.stage.set_scope("Shared"), "did you mean 'shared'?"),
+    "reader by name": (lambda p: p.s.cache_read(A, "shared", "C"), "is not part of this schedule"),
+    "no reader": (lambda p: p.s.cache_read(A, "shared", []), "names no reader"),
+    "cache_write of an input": (lambda p: p.s.cache_write(A, "shared"), "'A' is an input"),
+    "no arguments": (lambda p: gpucomp.build(p.s), "args are needed"),
+    "one tensor as arguments": (lambda p: gpucomp.build(p.s, A, "llvm"), "args is a list of tensors, got one Tensor"),
+    "source of one tensor": (lambda p: gpucomp.source(p.s, A), "args is a list of tensors, got one Tensor"),
+    "arrays as arguments": (lambda p: gpucomp.build(p.s, [X, X], "llvm"), "argument 0 is a ndarray"),
+    "one argument twice": (lambda p: gpucomp.build(p.s, [A, A, p.c], "llvm"), "'A' appears twice"),
+    "tensor of another graph": (lambda p: gpucomp.build(p.s, [A, Plain().c], "llvm"), "'C' is written by the kernel"),
+    "number as a target": (lambda p: gpucomp.build(p.s, [A, p.c], 5), "a target is text, got int"),
+    "unknown architecture": (lambda p: gpucomp.source(p.s, [A, p.c], "cuda -arch=banana"), "'banana' is no arch"),
+    "number as a name": (lambda p: gpucomp.build(p.s, [A, p.c], "llvm", name=5), "is text, got int"),
+    "text as source": (lambda p: gpucomp.source("x"), "cannot compile a str"),
+    "None at launch": (lambda p: p.build()(None, X), "has type NoneType, expected an array of float32"),
+    "list at launch": (lambda p: p.build()([[1.0]], X), "has type list, expected an array of float32"),
+    "columns first": (lambda p: p.build()(np.asfortranarray(X), X.copy()), "is not contiguous"),
+    "input as output": (lambda p: p.build()(X, X), "is written and overlaps argument 1 (A)"),
+    "no such function": (lambda p: p.build()["g"], "no function 'g'"),
+    "no such form": (lambda p: p.build().get_source("ptx"), "no form 'ptx'"),
+    "array of text": (lambda p: gpucomp.nd.array(["a"]), "has no counterpart on a device"),
+    "ragged array": (lambda p: gpucomp.nd.array([[1], [1, 2]]), "numpy cannot make an array of this"),
+    "negative device": (lambda p: gpucomp.cpu(-1), "indices start at 0"),
+    "device that is no number": (lambda p: gpucomp.device("opencl:x"), "names no device"),
+    "missing file": (lambda p: gpucomp.runtime.load_module("no-such-file.json"), "cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mistake_gives_one_error_at_the_line_of_the_call(name: str) -> None:
+    act, part = CASES[name]
+    plain = Plain()
+    with pytest.raises(GpucompError) as caught:
+        act(plain)
+    assert part in str(caught.value)
+    assert caught.value.where is not None
+    assert caught.value.where.file == __file__
+    assert not caught.value.code.endswith("00"), "a code of its own"
+
+
+def test_dtypes_of_numpy_are_dtypes_here() -> None:
+    assert te.placeholder((3,), np.float16).dtype == "float16"
+    assert te.placeholder((3,), np.dtype("int8")).dtype == "int8"
+    assert gpucomp.nd.empty((3,), np.int32).dtype == "int32"
+
+
+def test_a_device_may_be_given_by_name() -> None:
+    assert gpucomp.nd.array(X, "cpu").device is gpucomp.cpu(0)
+    assert gpucomp.nd.empty((3,), "float32", "cpu:0").device is gpucomp.cpu(0)
