@@ -1,11 +1,13 @@
-"""What the documents say can be done: README's code runs, its commands exist, examples in docstrings hold."""
+"""What the documents say can be done: their code runs and prints what they show, their commands exist."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import json
+import os
 import re
-import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,22 +15,24 @@ import click
 import pytest
 
 from gpucomp.cli.main import cli
+from tests.meta.documents import DOCUMENTS, blocks, commands, run, sessions, write_files
 from tests.meta.source import ROOT, python_files, run_in_checkout
 
-DOCUMENTS = ("README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))))
+VARYING = ("bench", "devices", "doctor", "demo")  # verbs whose output depends on the machine
 
 
-def blocks(document: str, language: str) -> list[str]:
-    """The fenced blocks of one language."""
-    text = (ROOT / document).read_text(encoding="utf-8")
-    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return found
-
-
-def commands(document: str) -> list[list[str]]:
-    """The words of every line of the shell blocks, comments left out."""
-    lines = [line for block in blocks(document, "sh") for line in block.splitlines()]
-    return [words for line in lines if (words := shlex.split(line, comments=True))]
+def in_folder(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the checkout's package in another folder."""
+    path = os.pathsep.join([str(ROOT), str(folder), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
 
 
 def check_gpucomp_command(words: list[str]) -> None:
@@ -59,13 +63,44 @@ def test_the_readme_begins_with_its_two_commands() -> None:
     assert lines.index("bash ci/demo") < lines.index("bash ci/test")
 
 
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if any(b.language == "python" for b in blocks(name))])
+def test_python_code_in_a_document_runs_and_prints_what_is_shown(document: str, tmp_path: Path) -> None:
+    done = in_folder(tmp_path, "-m", "tests.meta.documents", document)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_shows_the_same_kernel_in_both_languages() -> None:
+    languages = [block.language for block in blocks("README.md")]
+    assert [name for name in languages if name in ("cuda", "opencl")] == ["cuda", "opencl"]
+
+
+def test_output_that_differs_from_a_document_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.meta.documents.ROOT", tmp_path)
+    text = "```python\ncuda = 'x'\nprint(1 + 1)\n```\n\n```text\n3\n```\n\n```cuda\ny\n```\n"
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    assert len(run("page.md")) == 2
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_python_code_in_a_document_runs(document: str, tmp_path: Path) -> None:
-    for number, code in enumerate(blocks(document, "python")):
-        script = tmp_path / f"block{number}.py"
-        script.write_text(code, encoding="utf-8")
-        done = run_in_checkout([sys.executable, str(script)])
-        assert done.returncode == 0, f"{document}, block {number}:\n{code}\n{done.stderr}"
+def test_console_sessions_show_what_is_printed(document: str) -> None:
+    for command, shown in sessions(document):
+        program, verb, *rest = command.split()
+        assert program == "gpucomp"
+        done = run_in_checkout([sys.executable, "-m", "gpucomp", verb, *rest])
+        assert done.returncode == 0, done.stderr
+        if verb not in VARYING:
+            assert done.stdout.rstrip() == shown.rstrip(), command
+        else:
+            assert done.stdout.split("\n")[0].split() == shown.split("\n")[0].split(), command
+
+
+def test_the_matrix_product_of_getting_started_is_right_under_bench(tmp_path: Path) -> None:
+    write_files("docs/getting-started.md", tmp_path)
+    shape = ("--shape", "96,80,64", "--device", "cpu", "--repeat", "1", "--json")
+    done = in_folder(tmp_path, "-m", "gpucomp", "bench", "matmul.py:tiled", *shape)
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert row["max_rel_err"] < 1e-5
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -76,7 +111,6 @@ def test_links_to_files_of_the_checkout_lead_somewhere(document: str) -> None:
     assert not broken
 
 
-# Those of te share one set of tensors and schedules, and are run by tests/te/test_docstrings.py.
 WITH_EXAMPLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in python_files("gpucomp")
