@@ -101,6 +101,7 @@ def infer_bound(schedule: Schedule) -> Bounds:
         ScheduleError: GC120, GC121, GC125, GC126, GC128; see ``gpucomp.te.errors``.
     """
     analyzer = arith.Analyzer()
+    _check_places(schedule)
     bounds = Bounds(Forms(analyzer), create_attach_path(schedule))
     _collect_threads(schedule, bounds)
     feed = create_feed_graph(schedule)
@@ -112,6 +113,24 @@ def infer_bound(schedule: Schedule) -> Bounds:
         bounds.doms.update(pass_down_domain(stage, roots, bounds.forms))
         _declare(stage, bounds)
     return bounds
+
+
+def _check_places(schedule: Schedule) -> None:
+    """A stage is computed inside of something that runs after it: stages are in the order of the dataflow."""
+    order = {stage: i for i, stage in enumerate(schedule.stages)}
+    for stage, at in order.items():
+        parent = stage.attach_stage
+        if stage.attach_type != AttachType.SCOPE or parent is None or order.get(parent, at + 1) > at:
+            continue
+        ivar = stage.attach_ivar
+        raise schedule_error(
+            "GC121",
+            f"stage {stage.name} is computed at {ivar.name if ivar is not None else '?'!r} of stage {parent.name}, which does not read "
+            f"it: {parent.name} comes before {stage.name}",
+            stage=stage,
+            where=stage.attach_span,
+            hint=f"s[{parent.name}].compute_at(s[{stage.name}], axis), or s[{stage.name}].compute_root()",
+        )
 
 
 def _collect_threads(schedule: Schedule, bounds: Bounds) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
 from gpucomp.ir.node import Node, intern_lookup, intern_store
 from gpucomp.ir.types import PointerType, PrimType, Type
-from gpucomp.support.diagnostics import Span, TypeMismatchError, UndecidedComparison
+from gpucomp.support.diagnostics import Span, TypeMismatchError, UndecidedComparison, caller_span
 from gpucomp.support.dtype import BOOL, HANDLE, INT32, DType
 from gpucomp.tir import operators
 
@@ -143,7 +143,9 @@ class ExprOp:
     def __bool__(self) -> bool:
         raise UndecidedComparison(
             f"the value of {self} is not known while the kernel is being built",
-            hint="use tir.all(...), tir.any(...) or tir.Select(condition, a, b) instead of and, or, if",
+            where=caller_span(),
+            hint="instead of if write te.if_then_else(condition, a, b), which reads one side only; instead of and, or, "
+            "not: te.all(...), te.any(...), tir.Not(...); instead of max, min: tir.max(a, b), tir.min(a, b)",
         )
 
 

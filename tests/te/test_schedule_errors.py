@@ -323,3 +323,13 @@ def test_a_variable_that_no_argument_gives_is_named() -> None:
         te.lower_schedule(s, [a, alpha, c])
     assert caught.value.code == "GC131"
     assert len(te.lower_schedule(s, [a, alpha, n, c]).params) == 4
+
+
+def test_a_stage_cannot_be_computed_inside_of_what_it_reads() -> None:
+    a = te.placeholder((8, 8), name="A")
+    b = te.compute((8, 8), lambda i, j: a[i, j] + 1.0, name="B")
+    c = te.compute((8, 8), lambda i, j: b[i, j] * 2.0, name="C")
+    s = te.create_schedule(c.op)
+    s[c].compute_at(s[b], b.op.axis[0])
+    with pytest.raises(ScheduleError, match=r"GC121.*B comes before C"):
+        te.lower_schedule(s, [a, c])
