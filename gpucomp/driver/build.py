@@ -165,13 +165,13 @@ def _functions(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
     return [f.with_attr("tir.noalias", False) for f in found]
 
 
-def _given(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
+def _given(inp: object, args: Any, name: str, binds: Any) -> list[PrimFunc]:
     if isinstance(inp, Schedule):
         _check_request(inp, args, name)
         return [lower_schedule(inp, list(args), name, binds)]
     if isinstance(inp, IRModule):
         return list(inp.functions.values())
-    if isinstance(inp, PrimFunc):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
+    if isinstance(inp, PrimFunc):
         return [inp if "global_symbol" in inp.attrs else inp.with_attr("global_symbol", name)]
     hint = "pass a te.Schedule (te.create_schedule), a PrimFunc or an IRModule"
     raise _misuse(f"cannot compile a {type(inp).__name__}", hint)
@@ -205,10 +205,15 @@ def _compile_primfunc(inp: Inputs, args: object, target: Target, name: str, bind
     wide = needs_int64(func)
     if isinstance(wide, bool):
         note = "64-bit indices" if wide else "32-bit indices"
-        return FunctionData(name, (_variant(widen_indices(func) if wide else func, target, True, note),), attrs)
+        return FunctionData(name, (_variant(_widened(func) if wide else func, target, True, note),), attrs)
     # Symbolic extents: a guard over the call's shapes picks the variant.
     narrow = _variant(func, target, _guard(func, wide), "32-bit indices")
-    return FunctionData(name, (narrow, _variant(widen_indices(func), target, True, "64-bit indices")), attrs)
+    return FunctionData(name, (narrow, _variant(_widened(func), target, True, "64-bit indices")), attrs)
+
+
+def _widened(func: PrimFunc) -> PrimFunc:
+    """The form with 64-bit indices, under a name of its own: the texts of both forms may stand in one file."""
+    return widen_indices(func).with_attr("global_symbol", f"{func.name}_int64")
 
 
 def _guard(func: PrimFunc, fits: Expr) -> HostExpr:

@@ -47,7 +47,7 @@ class DType(str):
     nbytes: int
 
     def __new__(cls, name: str | np.dtype[Any] | type) -> DType:  # Any: of any element type
-        found = _INTERNED.get(name)  # pyright: ignore[reportArgumentType]  # other keys are simply not there
+        found = _INTERNED.get(name)
         if found is not None:
             return found
         text = name if isinstance(name, str) else name.__name__ if isinstance(name, type) else str(name)
@@ -93,7 +93,7 @@ class DType(str):
 
 
 _DLPACK: Final = {"int": 0, "uint": 1, "float": 2, "handle": 3, "bfloat": 4, "bool": 6}
-_INTERNED: dict[str, DType] = {}
+_INTERNED: dict[object, DType] = {}  # the keys are names; others are asked for and not found
 
 
 def _unknown(name: str) -> TensorError:

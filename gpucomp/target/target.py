@@ -54,10 +54,8 @@ class Target:
             options: dict[str, Any] = dict(target.export())
         elif isinstance(target, Mapping):
             options = dict(target)
-        elif isinstance(target, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
-            options = _parse(target)
         else:
-            raise _refusal(f"a target is text, got {type(target).__name__}", 'write "cuda", "opencl" or "llvm"')
+            options = _parse(target)
         kind = str(options.pop("kind", ""))
         if kind not in KINDS:
             hint = did_you_mean(kind, (*KINDS, *TAGS)) or f"known: {', '.join(KINDS)}, or a tag"
@@ -252,8 +250,10 @@ def _from_json(text: str) -> dict[str, Any]:
         raise _refusal(f"cannot read target {text!r}: {error}", '{"kind": "cuda", "arch": "sm_90"}') from None
 
 
-def _parse(text: str) -> dict[str, Any]:
-    text = text.strip()
+def _parse(given: object) -> dict[str, Any]:
+    if not isinstance(given, str):
+        raise _refusal(f"a target is text, got {type(given).__name__}", 'write "cuda", "opencl" or "llvm"')
+    text = given.strip()
     if text.startswith("{"):
         return _from_json(text)
     text = TAGS.get(text, text)

@@ -354,7 +354,14 @@ class Stage(StageState):
         self.require_compute("compute_at")
         if isinstance(parent, (Tensor, Operation)):
             parent = self.schedule[parent]
-        if not isinstance(parent, Stage):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
+        self._require_stage(parent)
+        parent.leaf_index(scope, "compute_at")
+        self._check_attach(parent)
+        self.attach_type, self.attach_stage, self.attach_ivar = AttachType.SCOPE, parent, scope
+        self.attach_span = self._record("compute_at", (parent.origin_op, scope), {}, ())
+
+    def _require_stage(self, parent: object) -> None:
+        if not isinstance(parent, Stage):
             raise schedule_error(
                 "GC104",
                 f"compute_at needs a stage, got {type(parent).__name__}",
@@ -362,10 +369,6 @@ class Stage(StageState):
                 where=caller_span(),
                 hint=f"s[{self.name}].compute_at(s[consumer], axis)",
             )
-        parent.leaf_index(scope, "compute_at")
-        self._check_attach(parent)
-        self.attach_type, self.attach_stage, self.attach_ivar = AttachType.SCOPE, parent, scope
-        self.attach_span = self._record("compute_at", (parent.origin_op, scope), {}, ())
 
     def _check_attach(self, parent: Stage) -> None:
         above: Stage | None = parent
