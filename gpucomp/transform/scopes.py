@@ -51,9 +51,12 @@ class ScopeWalk(Mutator):
         floor = self.floor
         if isinstance(node, AttrStmt) or (isinstance(node, For) and node.kind is ForKind.PARALLEL):
             self.floor = self.depth  # a kernel, or an iteration that may run in another thread
+            self.memo.clear()  # names from outside are not for here, nor those from here for what follows
         self.enter(number, node)
         done = self.leave(number, self.stmt(body))
-        self.floor = floor
+        if self.floor != floor:
+            self.floor = floor
+            self.memo.clear()
         self.depth -= 1
         for var, old in zip(bound, saved, strict=True):
             if old is None:

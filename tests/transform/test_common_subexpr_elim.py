@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from gpucomp.analysis import verify_well_formed
 from gpucomp.ir.transform import PassContext
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import Expr, Ramp, SizeVar, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.stmt import AttrStmt, For, IfThenElse, LetStmt, Stmt, seq
+from gpucomp.tir.stmt import AttrStmt, For, ForKind, IfThenElse, LetStmt, Stmt, seq
 from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
 from gpucomp.transform.flatten_storage import flatten_storage
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
@@ -176,3 +177,18 @@ def test_a_tiled_matmul_computes_the_same(vector: int) -> None:
     done = common_subexpr_elim(f)
     assert bindings(done)
     assert_same_meaning(f, done, [numbers(20, 9), numbers(9, 17, seed=1), numbers(20, 17)])
+
+
+def test_loops_that_run_apart_share_no_names() -> None:
+    size = SizeVar("size")
+    half = operators.floordiv(size + 1, 2)
+    a = decl_buffer((1024,), name="A")
+
+    def filled() -> Stmt:
+        var = Var("p")
+        body = seq(store(a, half * 3 + var, 1.0), store(a, half * 3 * 5 + 2 * var, 2.0))
+        return loop(var, 4, body, ForKind.PARALLEL)
+
+    done = common_subexpr_elim(func([a], seq(filled(), filled()), [size]))
+    assert len(nodes(done, LetStmt)) == 2
+    verify_well_formed(done)
