@@ -1,0 +1,93 @@
+"""The library's schedules for processors: right for shapes that no tile divides, and made of vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gpucomp
+from gpucomp import te
+from gpucomp.driver.build import lower_primfunc
+from gpucomp.kernels import registry
+from gpucomp.kernels.arrays import Array, in_float64
+from gpucomp.target import Target
+from gpucomp.te import lower_schedule
+from gpucomp.tir.expr import Call
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import post_order
+from gpucomp.tir.intrin import Op
+from gpucomp.tir.stmt import BufferStore
+
+CPU = Target("llvm")
+MATMUL = [(1, 40, 9), (1, 33, 5), (5, 64, 7), (24, 128, 6), (24, 100, 6), (50, 70, 11), (203, 65, 3), (60, 7, 20)]
+# Widths of 1 to 70 take tiles of one, two and three vectors; the last two compute rows first.
+CONV = [
+    (1, 2, 1, 3, 1, 1), (1, 3, 7, 8, 3, 1), (2, 3, 14, 5, 3, 1), (1, 2, 20, 9, 3, 1), (1, 2, 31, 4, 3, 2),
+    (1, 2, 32, 6, 5, 1), (1, 1, 40, 16, 3, 1), (1, 2, 70, 32, 1, 1),
+]  # fmt: skip
+SOFTMAX = [(1, 1), (3, 7), (2, 16), (5, 64), (4, 65), (2, 200)]
+
+
+def compare(name: str, shape: tuple[int, ...], dtype: str = "float32", *, symbolic: tuple[str, ...] = ()) -> None:
+    operator = registry.get(name)
+    extents = [te.var(x) if x else n for x, n in zip(symbolic, shape, strict=True)] if symbolic else shape
+    definition = operator.define(extents, dtype)
+    module = gpucomp.build(operator.schedule(definition, CPU), definition.args, CPU, name=name)
+    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(sum(shape)))
+    outputs = operator.make_outputs(shape, dtype)
+    module(*inputs, *outputs)
+    for got, want in zip(outputs, operator.reference(inputs, shape), strict=True):
+        assert worst(got, want) < operator.tolerance(dtype)
+
+
+def worst(got: Array, want: Array) -> float:
+    scale = np.maximum(np.abs(want), np.sqrt(np.mean(np.square(want))))
+    return float(np.max(np.abs(np.subtract(in_float64(got), want)) / scale))
+
+
+@pytest.mark.parametrize("shape", MATMUL)
+def test_matrix_products_of_odd_shapes(shape: tuple[int, ...]) -> None:
+    compare("matmul", shape)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_matrix_products_of_other_types(dtype: str) -> None:
+    compare("matmul", (50, 70, 11), dtype)
+
+
+@pytest.mark.parametrize("shape", CONV)
+def test_convolutions_of_odd_shapes(shape: tuple[int, ...]) -> None:
+    compare("conv2d", shape)
+
+
+@pytest.mark.parametrize("shape", SOFTMAX)
+def test_softmax_of_rows_of_any_length(shape: tuple[int, ...]) -> None:
+    compare("softmax", shape)
+
+
+def test_symbolic_sizes() -> None:
+    compare("matmul", (50, 70, 11), symbolic=("m", "n", "k"))
+    compare("conv2d", (1, 2, 31, 4, 3, 2), symbolic=("n", "c", "h", "", "", ""))
+    compare("softmax", (4, 65), symbolic=("m", "n"))
+
+
+def lowered(name: str, shape: tuple[int, ...]) -> PrimFunc:
+    operator = registry.get(name)
+    definition = operator.define(shape, "float32")
+    return lower_primfunc(lower_schedule(operator.schedule(definition, CPU), definition.args, name), CPU)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("matmul", (203, 65, 30)), ("conv2d", (1, 8, 29, 9, 3, 1)), ("conv2d", (1, 8, 29, 9, 3, 2))]
+)
+def test_tails_are_masked_vectors_and_not_loops_over_lanes(name: str, shape: tuple[int, ...]) -> None:
+    func = lowered(name, shape)
+    stores = [x for x in post_order(func.body) if isinstance(x, BufferStore)]
+    assert all([x.value.dtype.lanes > 1 for x in stores])
+    assert any([x.predicate is not None for x in stores])
+
+
+def test_softmax_takes_each_exponential_once() -> None:
+    func = lowered("softmax", (4, 128))
+    powers = [x for x in post_order(func.body) if isinstance(x, Call) and x.op is Op.get("tir.exp")]
+    assert [x.dtype.lanes for x in powers] == [16]
