@@ -152,7 +152,7 @@ def computing_at_a_stage_that_is_no_consumer() -> object:
     return gpucomp.lower(s, [a, c])
 
 
-@mistake("stage D", "'i'", "stage C", "E")
+@mistake("stage D", "'i'", "stage C")
 def computing_at_a_stage_that_never_reads_it() -> object:
     a = te.placeholder((32,), name="A")
     c = te.compute((32,), lambda i: a[i] + 1.0, name="C")
