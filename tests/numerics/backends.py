@@ -28,7 +28,7 @@ BACKENDS: Final = (
     pytest.param("opencl", marks=pytest.mark.opencl),
     pytest.param("cuda", marks=pytest.mark.cuda),
 )
-FORMS: Final = ("scalar", "vector")
+FORMS: Final = ("scalar", pytest.param("vector", marks=pytest.mark.slow))
 LANES: Final = 4
 _THREADS: Final = 32
 
