@@ -11,8 +11,6 @@ from gpucomp.target import Target
 from gpucomp.te import Schedule, lower_schedule
 from tests.golden.support import Array, assert_same, make_arrays, reference, run_interpreted
 
-CUDA = Target("cuda -arch=sm_90")
-
 
 @dataclass(frozen=True)
 class Case:
@@ -30,9 +28,9 @@ class Case:
         arrays = make_arrays(schedule, args, {}, seed=5)
         return Case(schedule, args, arrays, reference(schedule, args, arrays))
 
-    def compile_and_run(self) -> str:
-        """Lower for CUDA and interpret: "" when all is well, the code of the interpreter's error, or "differs"."""
-        lowered = lower_primfunc(lower_schedule(self.schedule, self.args, "main"), CUDA)
+    def compile_and_run(self, target: str = "cuda -arch=sm_90") -> str:
+        """Lower and interpret: "" when all is well, the code of the interpreter's error, or "differs"."""
+        lowered = lower_primfunc(lower_schedule(self.schedule, self.args, "main"), Target(target))
         try:
             got = run_interpreted(lowered, self.arrays)
         except VerifyError as error:

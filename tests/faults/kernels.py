@@ -174,3 +174,12 @@ def unrolled_sum() -> Made:
     s[b].pragma(b.op.axis[0], "unroll_explicit", True)
     s[b].unroll(b.op.reduce_axis[0])
     return s, [a, b]
+
+
+def negative_quotients() -> Made:
+    """Quotients and remainders of numbers on both sides of zero."""
+    a = te.placeholder((16,), "int32", "A")
+    b = te.compute((16,), lambda i: (a[i] - 5) // 3 * 100 + (i - 7) % 3, name="B")
+    s = te.create_schedule(b.op)
+    s[b].bind(b.op.axis[0], thread())
+    return s, [a, b]

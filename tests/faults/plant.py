@@ -37,6 +37,7 @@ class Fault:
         plant: puts it into the compiler.
         found: code of the interpreter's error, or "differs" for results that are not those of the operators.
         named: the pass that ``GPUCOMP_VERIFY=3`` names; None for faults in the lowering of schedules.
+        target: what the kernel is compiled for.
     """
 
     name: str
@@ -44,18 +45,19 @@ class Fault:
     plant: Callable[[Patch], None]
     found: str
     named: str | None = None
+    target: str = "cuda -arch=sm_90"
 
 
 FAULTS: list[Fault] = []
 
 
 def fault(
-    kernel: Callable[[], Made], found: str, named: str | None = None
+    kernel: Callable[[], Made], found: str, named: str | None = None, target: str = "cuda -arch=sm_90"
 ) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
     """Register a fault under the name of the function that plants it."""
 
     def add(plant: Callable[[Patch], None]) -> Callable[[Patch], None]:
-        FAULTS.append(Fault(plant.__name__, kernel, plant, found, named))
+        FAULTS.append(Fault(plant.__name__, kernel, plant, found, named, target))
         return plant
 
     return add
@@ -355,3 +357,19 @@ def unrolled_without_the_last_step(patch: Patch) -> None:
 
     real = unroll_loop._written_out
     patch.setattr(unroll_loop, "_written_out", lambda loop, body, extent: real(loop, body, extent - 1))
+
+
+@fault(kernels.negative_quotients, "differs", "lower_intrin")
+def floor_division_taken_for_that_of_c(patch: Patch) -> None:
+    """Operands count as proven not to be negative."""
+    from gpucomp.transform.lower_intrin import _LowerIntrin
+
+    patch.setattr(_LowerIntrin, "_is_plain", lambda _self, _node: True)
+
+
+@fault(lambda: kernels.golden("shared_stencil"), "GC404", "serialize_threads", target="llvm")
+def threads_that_do_not_wait_on_the_processor(patch: Patch) -> None:
+    """Each thread runs past the barrier before the next one starts."""
+    from gpucomp.transform.serialize_threads import _Block
+
+    patch.setattr(_Block, "meets", lambda _self, _node: False)
