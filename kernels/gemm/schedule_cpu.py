@@ -15,7 +15,7 @@ from gpucomp.te import Schedule
 ROWS, VECTORS, LANES = 6, 4, 16
 VECTOR_BYTES = 64
 FEW_ROWS = 48  # so few rows read a panel too seldom for a copy of it to pay
-TASK_TILES, MANY_TASKS = 32, 32
+TASK_TILES, MOST_TILES, MANY_TASKS = 24, 72, 32
 
 
 def _rows(m: int | None) -> int:
@@ -23,6 +23,12 @@ def _rows(m: int | None) -> int:
     if m is None or m > FEW_ROWS:
         return ROWS
     return max([d for d in range(1, ROWS + 1) if m % d == 0 and 2 * d >= min(m, ROWS)], default=ROWS)
+
+
+def _tiles(m: int | None, rows: int) -> int:
+    """How many tiles of rows a task takes: so many that tasks are alike, if that is not too few."""
+    count = MOST_TILES if m is None else -(-m // rows)
+    return max([d for d in range(TASK_TILES, MOST_TILES + 1) if count % d == 0], default=MOST_TILES)
 
 
 def schedule_matmul(defn: Definition, target: Target) -> Schedule:
@@ -41,7 +47,7 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     io, ii = stage.split(i, factor=rows)
     # Where there are few panels of columns, parts of one are tasks of their own.
     split = n is None or n < MANY_TASKS * columns
-    part, io = stage.split(io, factor=TASK_TILES) if split else (None, io)
+    part, io = stage.split(io, factor=_tiles(m, rows)) if split else (None, io)
     jv, jl = stage.split(ji, factor=lanes)
     stage.reorder(jo, *([] if part is None else [part]), io, ii, jv, jl)
     task = jo if part is None else stage.fuse(jo, part)
