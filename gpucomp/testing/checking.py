@@ -20,7 +20,7 @@ from gpucomp.runtime.device import device as parse_device
 from gpucomp.runtime.function import Function
 from gpucomp.runtime.module import Module
 from gpucomp.runtime.ndarray import NDArray
-from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.support.diagnostics import ArgumentError, did_you_mean
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import HostExpr, evaluate, walk
 from gpucomp.support.launch import BufferParam, ScalarParam
@@ -106,10 +106,11 @@ def check(
 
     Raises:
         AssertionError: a result is wrong; names the worst element, both values and the tolerance.
-        ArgumentError: ``args`` do not fit the kernel.
+        ArgumentError: ``args`` do not fit the kernel, or it has no extent of a name in ``sizes``.
     """
     __tracebackhide__ = True
     function, place = _function_on(kernel, args, device)
+    _check_sizes(function, sizes or {})
     used = secrets.randbits(32) if seed is None else seed
     rng = np.random.default_rng(used)
     tolerance = _Tolerance(rtol, atol, whole)
@@ -135,6 +136,21 @@ def _function_on(kernel: Kernel, args: Sequence[object] | None, device: Device |
     if isinstance(kernel, DeferredModule):
         return kernel.on(place).entry_func, place
     return kernel if isinstance(kernel, Function) else kernel.entry_func, place
+
+
+def _check_sizes(function: Function, sizes: Mapping[str, int]) -> None:
+    buffers = [param for param in function.params if isinstance(param, BufferParam)]
+    extents = [extent for param in buffers for extent in (*param.shape, *(param.strides or ()))]
+    known = list(dict.fromkeys(name for extent in extents for name in walk(extent) if isinstance(name, str)))
+    unknown = next((name for name in sizes if name not in known), None)
+    if unknown is None:
+        return
+    have = f"it has {', '.join(known)}" if known else "its extents are all numbers"
+    raise ArgumentError(
+        f"check: {function.name} has no symbolic extent {unknown!r}: {have}",
+        code="GC650",
+        hint=did_you_mean(unknown, known) or None,
+    )
 
 
 def _specs(kernel: Kernel, args: Sequence[object] | None, function: Function) -> list[object]:

@@ -255,3 +255,13 @@ def test_a_schedule_is_built_for_the_device_and_checked_there(device: str) -> No
     check(gpucomp.build(schedule, args), [(5, 8), (5,)], right, device=device)
     with pytest.raises(AssertionError, match="37 of 37 values are wrong"):
         check(schedule, args, wrong, device=device, sizes={"n": 37}, whole=False, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("extent", "words"),
+    [("m1", "f has no symbolic extent 'm': it has m1\n.*did you mean 'm1'"), (5, "'m': its extents are all numbers")],
+)
+def test_a_size_that_the_kernel_does_not_have_is_one_clear_error(extent: int | str, words: str) -> None:
+    function = kernel(lambda a, b, c: np.add(a, b, out=c), extent=extent)
+    with pytest.raises(ArgumentError, match=words):
+        check(function, None, lambda a, b: a + b, sizes={"m1": 5, "m": 77} if extent == "m1" else {"m": 77})
