@@ -84,4 +84,5 @@ def _devices(config: pytest.Config) -> Sequence[Device]:
     try:
         return named_devices(names) if names else all_devices()
     except GpucompError as error:
+        error.where = None  # pytest called this, no line of the user's
         raise pytest.UsageError(f"{OPTION}: {error}") from error

@@ -74,6 +74,7 @@ def test_a_device_that_is_not_there_is_a_usage_error(tmp_path: Path, name: str, 
     done = run_pytest(tmp_path, FIXTURE_TEST, "--gpucomp-device", name)
     assert done.returncode != 0
     assert words in done.stdout + done.stderr
+    assert "-->" not in done.stdout + done.stderr
     assert seen(tmp_path) == set()
 
 
