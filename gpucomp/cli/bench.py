@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gpucomp.cli.console import announce_defaults, json_line, log, rate_text, seconds_text, table
 from gpucomp.cli.measure import Measurement, measure_workload
 from gpucomp.cli.numpy_side import NumpySide, removed_variables
@@ -32,9 +34,9 @@ def run(
         json_line(result.record())
     else:
         table(COLUMNS, [row(result)], numbers=range(3, len(COLUMNS) - 1))
-    if not result.correct:
+    if result.correct is False:
         log(f"WRONG RESULT: error {result.max_rel_err:.3g}, accepted {workload.tolerance:.3g} (--seed {seed})")
-    return 0 if result.correct else 1
+    return 1 if result.correct is False else 0
 
 
 def numpy_note() -> str:
@@ -45,6 +47,9 @@ def numpy_note() -> str:
 
 
 COLUMNS = ("op", "shape", "dtype", "time", "rate", "GB/s", "numpy", "vs numpy", "max rel err", "result")
+
+
+_VERDICTS: Final = {True: "ok", False: "WRONG", None: "not checked"}
 
 
 def row(result: Measurement) -> list[str]:
@@ -59,6 +64,6 @@ def row(result: Measurement) -> list[str]:
         f"{result.gbps:.1f}",
         seconds_text(result.numpy_seconds) if result.numpy_seconds is not None else "",
         f"{result.vs_numpy:.2f}x" if result.vs_numpy is not None else "",
-        f"{result.max_rel_err:.1e}" if result.max_rel_err is not None else "not checked",
-        "ok" if result.correct else "WRONG",
+        f"{result.max_rel_err:.1e}" if result.max_rel_err is not None else "",
+        _VERDICTS[result.correct],
     ]

@@ -13,6 +13,7 @@ from typing import Final
 from gpucomp.cli.bench import COLUMNS, numpy_note, row
 from gpucomp.cli.console import json_line, log, say, table
 from gpucomp.cli.doctor import device_title
+from gpucomp.cli.failures import without_library_lines
 from gpucomp.cli.measure import Measurement, measure_workload
 from gpucomp.cli.numpy_side import NumpySide
 from gpucomp.cli.survey import DeviceReport, default_title, survey
@@ -52,7 +53,7 @@ def run(out: str | None, seed: int, as_json: bool) -> int:
     say_to("next:")
     for command in next_commands(default):
         say_to(f"  {command}")
-    right = [isinstance(result, Measurement) and result.correct for kept in results.values() for result in kept]
+    right = [isinstance(result, Measurement) and result.correct is True for kept in results.values() for result in kept]
     return 0 if right and all(right) and all(results.values()) else 1
 
 
@@ -120,7 +121,7 @@ def _demonstrate(
     rows: list[list[str]] = []
     for operator, result in zip(all_operators(), results, strict=True):
         if isinstance(result, GpucompError):
-            log(f"{operator.name} on {found.title}:\n{result.render()}")
+            log(f"{operator.name} on {found.title}:\n{without_library_lines(result).render()}")
             rows.append([operator.name, *[""] * (len(COLUMNS) - 2), "FAILED"])
         elif as_json:
             json_line(result.record())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp.cli.console import announce_defaults, code, json_line
-from gpucomp.cli.workload import make_workload, parse_shape
+from gpucomp.cli.workload import make_definition, parse_shape
 from gpucomp.driver import source, stages
 from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.target.target import Target
@@ -16,28 +16,28 @@ _LANGUAGES: Final = {"cuda": "cuda", "opencl": "c", "llvm": "llvm"}
 def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, as_json: bool) -> None:
     """The command."""
     chosen = _target(target)
-    workload = make_workload(op, parse_shape(shape) if shape else None, dtype, chosen)
+    definition = make_definition(op, parse_shape(shape) if shape else None, dtype, chosen)
     missing: dict[str, object] = {}
     if chosen.arch not in ("", "host") and chosen.arch not in target:
         missing["target"] = f"{chosen.kind}:{chosen.arch}"
-    if shape is None:
-        missing["shape"] = ",".join(str(extent) for extent in workload.shape)
-    if dtype is None:
-        missing["dtype"] = workload.dtype
+    if shape is None and definition.is_library:
+        missing["shape"] = ",".join(str(extent) for extent in definition.shape)
+    if dtype is None and definition.is_library:
+        missing["dtype"] = definition.dtype
     announce_defaults(**missing)
-    name = workload.label.rpartition(":")[2]
+    name = definition.label.rpartition(":")[2]
     if form == "tir":
-        text, language = stages(workload.schedule, workload.args, chosen, name)[-1][1], "python"
+        text, language = stages(definition.schedule, definition.args, chosen, name)[-1][1], "python"
     else:
-        text, language = source(workload.schedule, workload.args, chosen, name), _LANGUAGES[chosen.kind]
+        text, language = source(definition.schedule, definition.args, chosen, name), _LANGUAGES[chosen.kind]
     if not as_json:
         code(text, language)
         return
     json_line(
         {
-            "op": workload.label,
-            "shape": list(workload.shape),
-            "dtype": workload.dtype,
+            "op": definition.label,
+            "shape": list(definition.shape),
+            "dtype": definition.dtype,
             "target": str(chosen),
             "form": form,
             "text": text,

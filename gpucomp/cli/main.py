@@ -23,12 +23,13 @@ class _Group(click.Group):
     """Prints our errors as they are meant to be read, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
+        from gpucomp.cli.failures import without_library_lines
         from gpucomp.support.diagnostics import GpucompError
 
         try:
             return super().invoke(ctx)
         except GpucompError as error:
-            click.echo(error.render(), err=True, color=False)
+            click.echo(without_library_lines(error).render(), err=True, color=False)
             ctx.exit(2 if error.code in _USAGE_CODES else 1)
 
 
@@ -108,14 +109,17 @@ def bench(
 @click.option("--target", default="cuda", show_default=True, metavar="NAME", help="cuda, opencl or llvm; cuda:sm_80.")
 @click.option("--shape", metavar="N,M,...", help="Extents, as `gpucomp list` names them.")
 @click.option("--dtype", metavar="NAME", help="Element type of the inputs, as numpy names it [default: float32].")
-@click.option("--source", "form", flag_value="source", default="source", help="The generated source (default).")
-@click.option("--tir", "form", flag_value="tir", help="The intermediate form from which the source is made.")
+@click.option("--source", is_flag=True, help="The generated source (default).")
+@click.option("--tir", is_flag=True, help="The intermediate form from which the source is made.")
 @_as_json
-def inspect(op: str, target: str, shape: str | None, dtype: str | None, form: str, as_json: bool) -> None:
+def inspect(op: str, target: str, shape: str | None, dtype: str | None, source: bool, tir: bool, as_json: bool) -> None:
     """What is generated for OP; needs neither a device nor a compiler.
 
-    OP is as for `bench`. The CUDA target is sm_90 unless it says otherwise.
+    OP is as for `bench`, and its function may have symbolic extents. The CUDA target is sm_90 unless it says
+    otherwise. The default shape depends on the target, and is named on stderr.
     """
     from gpucomp.cli import inspecting
 
-    inspecting.run(op, target, shape, dtype, form, as_json)
+    if source and tir:
+        raise click.UsageError("--source and --tir exclude each other: the output is one text")
+    inspecting.run(op, target, shape, dtype, "tir" if tir else "source", as_json)

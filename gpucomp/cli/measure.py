@@ -47,7 +47,8 @@ class Measurement:
         numpy_seconds: median of numpy's turns; None where there is no reference to time.
         max_rel_err: largest error against float64, relative to the element or to the root mean square of the
             output, whichever is larger; None where there is no reference.
-        correct: the error is within the tolerance, and no element was left unwritten.
+        correct: the error is within the tolerance, and no element was left unwritten; None where there is no
+            reference.
         build_seconds: from the schedule to loaded code.
         seed: of the inputs.
         numpy_facts: what the numpy process says about itself.
@@ -62,7 +63,7 @@ class Measurement:
     repeats: int
     numpy_seconds: float | None
     max_rel_err: float | None
-    correct: bool
+    correct: bool | None
     build_seconds: float
     seed: int
     numpy_facts: dict[str, object]
@@ -177,9 +178,9 @@ def _c_name(label: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in label.rpartition(":")[2]) or "kernel"
 
 
-def _check(workload: Workload, inputs: Sequence[Array], outputs: Sequence[Array]) -> tuple[float | None, bool]:
+def _check(workload: Workload, inputs: Sequence[Array], outputs: Sequence[Array]) -> tuple[float | None, bool | None]:
     if not workload.has_reference:
-        return None, True
+        return None, None
     worst = 0.0
     for got, want in zip(outputs, workload.reference(inputs), strict=True):
         worst = max(worst, relative_error(got, want))

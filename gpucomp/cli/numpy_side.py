@@ -19,7 +19,8 @@ from typing import Any, Final, Self, TextIO
 from typing import cast as type_cast
 
 from gpucomp.cli import child
-from gpucomp.support.diagnostics import GpucompError
+from gpucomp.cli.failures import UserCodeError, user_code, without_library_lines
+from gpucomp.support.diagnostics import GpucompError, Span
 
 # Shorter turns would measure the clock and the call.
 _SHORTEST_TURN: Final = 0.005
@@ -76,14 +77,17 @@ class NumpySide:
         with contextlib.suppress(BrokenPipeError):  # reading the answer then tells that it died
             self._child.stdin.write(json.dumps(question) + "\n")
             self._child.stdin.flush()
-        answer = self._child.stdout.readline()
-        if not answer:
+        line = self._child.stdout.readline()
+        if not line:
             raise GpucompError(
                 f"the process that times numpy ended with status {self._child.wait()}",
                 code="GC647",
                 hint="its message is above; is there enough memory?",
             )
-        return type_cast("dict[str, object]", json.loads(answer))
+        answer: dict[str, Any] = json.loads(line)  # Any: JSON
+        if "failed" in answer:
+            raise _error_from(answer["failed"])
+        return answer
 
 
 def removed_variables() -> dict[str, str]:
@@ -97,14 +101,34 @@ def main(questions: TextIO, answers: TextIO) -> None:
     number = 1
     for line in questions:
         question: dict[str, Any] = json.loads(line)  # Any: JSON
-        if "load" in question:
-            peer = _peer(question["load"])
-            number = _warm_up(peer)
-            answer: dict[str, object] = _facts()
-        else:
-            answer = {"seconds": _measure(peer, number)}
+        try:
+            if "load" in question:
+                peer = _peer(question["load"])
+                number = _warm_up(peer)
+                answer: dict[str, object] = _facts()
+            else:
+                answer = {"seconds": _measure(peer, number)}
+        except GpucompError as error:
+            answer = {"failed": _fields(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _fields(error: GpucompError) -> dict[str, object]:
+    place = without_library_lines(error).where
+    return {
+        "message": error.message,
+        "code": error.code,
+        "where": [place.file, place.line] if place is not None else None,
+        "context": error.context,
+        "hint": error.hint,
+    }
+
+
+def _error_from(fields: Mapping[str, Any]) -> GpucompError:
+    where = Span(*fields["where"]) if fields["where"] else None
+    kind = UserCodeError if fields["code"] == UserCodeError.default_code else GpucompError
+    return kind(fields["message"], code=fields["code"], where=where, context=fields["context"], hint=fields["hint"])
 
 
 def _nothing() -> None:
@@ -121,7 +145,12 @@ def _peer(workload: Mapping[str, Any]) -> Callable[[], object]:
     if workload["file"]:
         reference = call_function(workload["file"], shape)[2]
         assert reference is not None
-        return lambda: reference(*inputs)
+
+        def peer() -> object:
+            with user_code(f"the reference of {workload['file']}"):
+                return reference(*inputs)
+
+        return peer
     assert shape is not None
     return registry.get(workload["op"]).numpy_peer(inputs, shape)
 

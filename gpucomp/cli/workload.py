@@ -17,6 +17,7 @@ from typing import cast as type_cast
 import numpy as np
 
 from gpucomp import te
+from gpucomp.cli.failures import user_code
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array, Shape, poisoned, random_array
 from gpucomp.support.diagnostics import ArgumentError, did_you_mean
@@ -26,6 +27,27 @@ if TYPE_CHECKING:
     from gpucomp.te import Schedule
 
 Reference = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What is generated code for: nothing is allocated, so extents may be symbolic.
+
+    Attributes:
+        label: the name without its folder.
+        shape: as on the command line; the output's where a function was called without numbers. Symbolic extents
+            are text.
+        dtype: of the first argument.
+        schedule, args: what ``gpucomp.build`` takes.
+        is_library: an operator of the library, which ``--shape`` and ``--dtype`` describe.
+    """
+
+    label: str
+    shape: tuple[int | str, ...]
+    dtype: str
+    schedule: Schedule
+    args: Sequence[te.Tensor]
+    is_library: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +111,9 @@ class Workload:
         if self.operator is not None:
             return self.operator.reference(inputs, self.shape)
         assert self.user_reference is not None
-        return as_list(self.user_reference(*[x.astype(np.float64) if x.dtype.kind in "fV" else x for x in inputs]))
+        wide = [x.astype(np.float64) if x.dtype.kind in "fV" else x for x in inputs]
+        with user_code(f"the reference of {self.name}"):
+            return as_list(self.user_reference(*wide))
 
 
 def random_inputs(specs: Sequence[tuple[Shape, str]], seed: int) -> list[Array]:
@@ -133,13 +157,8 @@ def make_workload(name: str, shape: Shape | None, dtype: str | None, target: Tar
     Raises:
         ArgumentError: there is no such operator, file or function, or it does not fit.
     """
-    file, colon, function = name.rpartition(":")
-    if colon and file.endswith(".py"):
-        if dtype is not None:
-            raise ArgumentError(
-                f"--dtype does not apply to {name}: the function chooses its element types", code="GC644"
-            )
-        return _from_file(file, function, shape, target)
+    if _is_in_file(name, dtype):
+        return _from_file(name, shape, target)
     operator = registry.get(name)
     extents = shape or operator.default_shape(target.keys)
     kind = dtype or "float32"
@@ -157,6 +176,36 @@ def make_workload(name: str, shape: Shape | None, dtype: str | None, target: Tar
         tolerance=operator.tolerance(kind),
         operator=operator,
     )
+
+
+def make_definition(name: str, shape: Shape | None, dtype: str | None, target: Target) -> Definition:
+    """As :func:`make_workload`, for what is not run.
+
+    Raises:
+        ArgumentError: there is no such operator, file or function, or it does not fit.
+    """
+    if not _is_in_file(name, dtype):
+        made = make_workload(name, shape, dtype, target)
+        return Definition(made.label, made.shape, made.dtype, made.schedule, made.args, is_library=True)
+    schedule, args, _ = _called(name, shape, target)
+    shown = next((tensor for tensor in args if not isinstance(tensor.op, te.PlaceholderOp)), args[0])
+    extents = [registry.extent(extent) for extent in shown.shape]
+    texts = tuple(str(size) if number is None else number for size, number in zip(shown.shape, extents, strict=True))
+    return Definition(name.rpartition("/")[2], shape or texts, str(args[0].dtype), schedule, args, is_library=False)
+
+
+def _is_in_file(name: str, dtype: str | None) -> bool:
+    file, colon, _ = name.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        return False
+    if dtype is not None:
+        raise ArgumentError(f"--dtype does not apply to {name}: the function chooses its element types", code="GC644")
+    return True
+
+
+def _called(name: str, shape: Shape | None, target: Target) -> tuple[Schedule, list[te.Tensor], Reference | None]:
+    with target, contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+        return call_function(name, shape)
 
 
 def load_function(file: str, function: str) -> Callable[..., object]:
@@ -187,7 +236,12 @@ def _load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(path.resolve().parent))  # its neighbours, as for a script
-    spec.loader.exec_module(module)
+    try:
+        with user_code(path.name):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # half of a module is none
+        raise
     return module
 
 
@@ -202,7 +256,8 @@ def call_function(name: str, shape: Shape | None) -> tuple[Schedule, list[te.Ten
     file, _, function = name.rpartition(":")
     call = load_function(file, function)
     _check_call(name, call, shape or ())
-    result = call(*(shape or ()))
+    with user_code(name):
+        result = call(*(shape or ()))
     parts = list(type_cast("tuple[object, ...]", result)) if isinstance(result, tuple) else [result]
     if len(parts) not in (2, 3) or not isinstance(parts[0], Schedule) or not isinstance(parts[1], (list, tuple)):
         raise ArgumentError(
@@ -226,10 +281,8 @@ def _check_call(name: str, call: Callable[..., object], shape: Shape) -> None:
         ) from error
 
 
-def _from_file(file: str, function: str, shape: Shape | None, target: Target) -> Workload:
-    name = f"{file}:{function}"
-    with target, contextlib.redirect_stdout(sys.stderr):  # stdout is for results
-        schedule, args, reference = call_function(name, shape)
+def _from_file(name: str, shape: Shape | None, target: Target) -> Workload:
+    schedule, args, reference = _called(name, shape, target)
     specs = [(_numbers(name, tensor), str(tensor.dtype)) for tensor in args]
     is_input = [isinstance(tensor.op, te.PlaceholderOp) for tensor in args]
     inputs = tuple(spec for spec, yes in zip(specs, is_input, strict=True) if yes)

@@ -144,6 +144,113 @@ def test_bench_runs_a_function_of_a_file(tmp_path: Path) -> None:
     assert "WRONG RESULT" in wrong.stderr
 
 
+USER_FILE = """
+from gpucomp import te
+
+def boom(n=4):
+    return inner()
+
+def inner():
+    raise ValueError("no luck")
+
+def vector(n):
+    A = te.placeholder((n,), name="A")
+    B = te.compute((n,), lambda i: A[i] + 1.0, name="B")
+    return te.create_schedule(B.op), [A, B]
+
+def unchecked(n=100):
+    return vector(n)
+
+def symbolic():
+    return vector(te.var("n"))
+
+def bad_reference(n=100):
+    return *vector(n), lambda a: a + {}
+
+def short_reference(n=100):
+    return *vector(n), lambda: 1
+
+def own_fault(n=4):
+    s, (A, B) = vector(n)
+    s[B].split(B.op.axis[0], factor=-1)
+"""
+
+
+@pytest.fixture
+def user_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(USER_FILE, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("verb", ["bench", "inspect"])
+def test_what_a_users_function_raises_is_shown_with_the_users_lines_only(verb: str, user_file: Path) -> None:
+    done = start(verb, f"{user_file}:boom")
+    assert done.returncode == 1
+    assert "boom raised ValueError: no luck" in done.stderr
+    assert '--> mine.py:8   raise ValueError("no luck")\n      called from mine.py:5   return inner()' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "workload.py" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_file_that_cannot_be_loaded_says_where(tmp_path: Path) -> None:
+    broken, missing = tmp_path / "broken.py", tmp_path / "missing.py"
+    broken.write_text("x = 1\ndef f(:\n", encoding="utf-8")
+    missing.write_text("\nimport no_such_module_at_all\n", encoding="utf-8")
+    for path, words in ((broken, "broken.py:2   def f(:"), (missing, "missing.py:2   import no_such")):
+        for _ in range(2):  # the second time no half of it is left
+            result = invoke("inspect", f"{path}:f")
+            assert result.exit_code == 1
+            assert f"--> {words}" in result.stderr
+            assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("function", "words"), [("bad_reference", "--> mine.py:22"), ("short_reference", "TypeError")])
+def test_what_a_reference_raises_is_one_clear_error(function: str, words: str, user_file: Path) -> None:
+    done = start("bench", f"{user_file}:{function}", "--device", "cpu")
+    assert done.returncode == 1
+    assert f"the reference of {user_file}:{function} raised TypeError" in done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_name_no_lines_of_the_command_line_library_but_those_of_the_user(user_file: Path) -> None:
+    assert "-->" not in start("bench", "add", "--device", "cpu:7").stderr
+    own = invoke("inspect", f"{user_file}:own_fault")
+    assert own.exit_code == 1
+    assert "--> mine.py:29   s[B].split" in own.stderr
+
+
+def test_bench_without_a_reference_says_that_nothing_was_checked(user_file: Path) -> None:
+    arguments = ("bench", f"{user_file}:unchecked", "--device", "cpu", "--repeat", "1")
+    text = invoke(*arguments)
+    assert text.exit_code == 0, text.stderr
+    assert text.stdout.rstrip().endswith("  not checked")
+    assert text.stdout.count("not checked") == 1
+    record = json.loads(invoke(*arguments, "--json").stdout)
+    assert record["ok"] is None
+    assert record["max_rel_err"] is None
+
+
+@pytest.mark.parametrize("target", ["cuda", "opencl", "llvm"])
+def test_inspect_shows_functions_with_symbolic_extents(target: str, user_file: Path) -> None:
+    result = invoke("inspect", f"{user_file}:symbolic", "--target", target, "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert record["shape"] == ["n"]
+    assert WORDS[target] in record["text"]
+    assert "--shape" not in result.stderr
+    assert invoke("bench", f"{user_file}:symbolic", "--device", "cpu").exit_code == 2
+
+
+def test_inspect_shows_one_form_at_a_time() -> None:
+    result = invoke("inspect", "add", "--source", "--tir")
+    assert result.exit_code == 2
+    assert "--source and --tir exclude each other" in result.stderr
+    assert result.stdout == ""
+
+
 WORDS = {"cuda": "blockIdx", "opencl": "get_group_id", "llvm": "define "}
 
 
@@ -159,6 +266,7 @@ def test_inspect_shows_source_for_every_target_without_a_device(target: str, ope
 def test_inspect_says_what_it_assumed() -> None:
     result = invoke("inspect", "add")
     assert "defaults: --target cuda:sm_90, --shape 67108864, --dtype float32" in result.stderr
+    assert "defaults: --shape 4194304, --dtype float32" in invoke("inspect", "add", "--target", "llvm").stderr
     quiet = invoke("inspect", "add", "--target", "cuda:sm_80", "--shape", "64", "--dtype", "float16")
     assert quiet.stderr == ""
 
