@@ -11,9 +11,11 @@ from gpucomp.support.dtype import DType
 from gpucomp.tir import operators as op
 from tests.codegen.build import OPENCL_FP64, elementwise, images
 from tests.codegen.devices import check_everywhere, run_opencl
+from tests.tiers import slow, tiered
 
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+QUICK = ("float32", "bfloat16", "int8", "uint32", "int64")
 
 
 def draw(dtype: str, count: int, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -36,8 +38,8 @@ def run(func: Any, dtype: str, count: int, lanes: int, *inputs: np.ndarray[Any, 
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("lanes", [1, 4])
-@pytest.mark.parametrize("dtype", FLOATS + INTEGERS)
+@pytest.mark.parametrize("lanes", [*slow(1), 4])
+@pytest.mark.parametrize("dtype", tiered(FLOATS + INTEGERS, QUICK))
 def test_multiply_add_is_bitwise_numpys(dtype: str, lanes: int) -> None:
     a, b = draw(dtype, 100 * lanes), draw(dtype, 100 * lanes, 1)
     func = elementwise(lambda x, y: x * y + op.maximum(x, y), [dtype, dtype], dtype, lanes)

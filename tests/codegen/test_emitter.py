@@ -23,6 +23,7 @@ from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.stmt import ForKind, Stmt
 from tests.codegen.build import CUDA, OPENCL, axis, bind, device, elementwise, flat, images
 from tests.codegen.devices import check_everywhere, compile_cuda, run_opencl
+from tests.tiers import slow
 
 Array = np.ndarray[Any, Any]
 TRUE = op.const(1, "bool")
@@ -395,7 +396,7 @@ WIDTHS = (2, 3, 4, 6, 8, 16, 32)
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "bool"])
+@pytest.mark.parametrize("dtype", ["float32", *slow("float16", "int8"), "bool"])
 def test_any_width_of_any_alignment_is_right(dtype: str) -> None:
     outs, a, b = [flat(f"out{n}", dtype) for n in WIDTHS], flat("a", dtype), flat("b", dtype)
     kind = a.dtype.numpy

@@ -262,6 +262,7 @@ def test_a_masked_access_that_may_leave_a_small_buffer_stays_masked() -> None:
     assert out.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_sum_of_ten_thousand_terms_is_no_problem() -> None:
     x, y, n = array("x"), array("y", 1), 10_000
     total: Expr = x[0]

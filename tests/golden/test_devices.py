@@ -6,17 +6,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import gpucomp
+from gpucomp.kernels import registry
 from gpucomp.target import Target
 from tests.golden.cases import CASES
 from tests.golden.support import assert_same, make_arrays, reference
 from tests.golden.test_sources import INEXACT
 
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
+
 ROOT = Path(__file__).parents[2]
 PARTS = 4
+LIBRARY = {operator.name for operator in registry.all_operators()}
 # Kernels of the library have schedules of their own for OpenCL on a processor; both forms must be right there.
 POCL_TARGETS = {"gpu-form": Target("opencl"), "cpu-form": Target("opencl").with_options(features=["cpu"])}
 
@@ -37,9 +43,14 @@ def test_the_processor_computes_what_the_operators_mean(name: str) -> None:
     _run(name, Target("llvm"), gpucomp.cpu(0))
 
 
+def _tier(name: str, form: str) -> ParameterSet:
+    """One form of each kernel will do for a first look: of the library's the one made for such devices."""
+    quick = "cpu-form" if name.split("_")[0] in LIBRARY else "gpu-form"
+    return pytest.param(name, form, marks=[] if form == quick else [pytest.mark.slow])
+
+
 @pytest.mark.opencl
-@pytest.mark.parametrize("form", POCL_TARGETS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "form"), [_tier(name, form) for name in CASES for form in POCL_TARGETS])
 def test_pocl_computes_what_the_operators_mean(name: str, form: str) -> None:
     _run(name, POCL_TARGETS[form], gpucomp.opencl(0))
 

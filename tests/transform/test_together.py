@@ -21,6 +21,7 @@ from gpucomp.transform.storage_rewrite import storage_rewrite
 from gpucomp.transform.thread_sync import thread_sync
 from gpucomp.transform.unroll_loop import unroll_loop
 from gpucomp.transform.vectorize_loop import vectorize_loop
+from tests.tiers import slow
 from tests.transform.build import Pass, numbers, outputs, tiled_matmul
 
 BEFORE: list[Pass] = [
@@ -51,7 +52,7 @@ def stages(f: PrimFunc) -> list[tuple[str, PrimFunc]]:
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("symbolic", [False, True])
 @pytest.mark.parametrize("target", ["cuda", "llvm"])
-@pytest.mark.parametrize("shape", [(32, 16, 24), (19, 33, 13)])
+@pytest.mark.parametrize("shape", [*slow((32, 16, 24)), (19, 33, 13)])
 def test_every_pass_keeps_the_meaning_and_the_last_ones_have_no_races(
     shape: tuple[int, int, int], target: str, symbolic: bool, wide: bool
 ) -> None:
