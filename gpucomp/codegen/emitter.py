@@ -199,7 +199,7 @@ class CEmitter(VectorText):
             last = self.constant(end.dtype, last, "end")
         name = self.names.fresh(var.name)
         self.vars[var] = name
-        if node.kind is ForKind.UNROLLED:
+        if node.kind is ForKind.UNROLLED or any([key in (node.annotations or {}) for key in UNROLL_FACTOR_KEYS]):
             self._unroll_hint(node)
         self.line(f"for ({self.value_type(var.dtype)} {name} = {first}; {name} < {last}; ++{name}) {{")
         self.inner(node.body)

@@ -122,11 +122,11 @@ def _check_places(schedule: Schedule) -> None:
         parent = stage.attach_stage
         if stage.attach_type != AttachType.SCOPE or parent is None or order.get(parent, at + 1) > at:
             continue
-        ivar = stage.attach_ivar
+        name = stage.attach_ivar.name if stage.attach_ivar is not None else "?"
         raise schedule_error(
             "GC121",
-            f"stage {stage.name} is computed at {ivar.name if ivar is not None else '?'!r} of stage {parent.name}, which does not read "
-            f"it: {parent.name} comes before {stage.name}",
+            f"stage {stage.name} is computed at {name!r} of stage {parent.name}, which does not read it: "
+            f"{parent.name} comes before {stage.name}",
             stage=stage,
             where=stage.attach_span,
             hint=f"s[{parent.name}].compute_at(s[{stage.name}], axis), or s[{stage.name}].compute_root()",

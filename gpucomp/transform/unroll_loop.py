@@ -35,7 +35,8 @@ def unroll_loop(func: PrimFunc) -> PrimFunc:
     A serial loop under the pragma is unrolled when it and the loops inside take at most that many steps. Unrolled loops
     stay loops of kind UNROLLED, for the device compiler to unroll, except where ``pragma_unroll_explicit``, the
     annotation ``unroll_explicit`` or the target's feature ``explicit_unroll`` asks for the statements themselves. A
-    marked loop without a constant extent becomes a serial one. The pragmas are consumed.
+    marked loop without a constant extent becomes a serial one. The pragmas are consumed;
+    ``pragma_unroll_factor`` becomes a note for the device compiler.
 
     The option ``tir.UnrollLoop`` of the pass context gives defaults where no pragma stands: ``auto_max_step`` (0),
     ``auto_max_depth`` (loops in a nest, 8), ``auto_max_extent`` (loops this short are unrolled whatever they hold,
@@ -74,6 +75,8 @@ class _Unroll(Mutator):
             body = self.stmt(node.body)
             self.explicit = saved_explicit
             return body
+        if node.attr_key == "pragma_unroll_factor":
+            return _with_factor(self.stmt(node.body), int_value(node.value) or 1)
         return super().visit_attr_stmt(node)
 
     def _leaf(self, node: Stmt) -> Stmt:
@@ -120,6 +123,13 @@ class _Unroll(Mutator):
         if body is node.body and node.kind is ForKind.UNROLLED:
             return node
         return node.replace(kind=ForKind.UNROLLED, body=body)
+
+
+def _with_factor(loop: Stmt, factor: int) -> Stmt:
+    """Tell the device's compiler how often to unroll a loop (1: not at all)."""
+    if not isinstance(loop, For):
+        return loop
+    return loop.replace(annotations={**(loop.annotations or {}), "unroll_factor": factor})
 
 
 def _written_out(loop: For, body: Stmt, extent: int) -> Stmt:

@@ -100,7 +100,9 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
     counts = (tile.channels // tile.thread_channels, tile.rows * tile.columns // tile.thread_columns)
     for shared in (data_shared, weight_shared):
         s[shared].compute_at(inner, chunk)
-        _fetch(s, shared, (ty, tx), counts)
+        rounds = _fetch(s, shared, (ty, tx), counts)
+        if target.thread_warp_size == 1:  # an unknown machine: some compilers unroll these loops, and then spill
+            s[shared].pragma(rounds, "unroll_factor", 1)
     for local in (data_local, weight_local):
         s[local].compute_at(inner, ry)
         for axis in local.op.axis:
@@ -108,11 +110,12 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
     return s
 
 
-def _fetch(s: Schedule, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int]) -> None:
-    """All threads of a block fetch a slab together, element by element, neighbours next to each other."""
+def _fetch(s: Schedule, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int]) -> IterVar:
+    """All threads of a block fetch a slab together, element by element, neighbours next to each other, in rounds."""
     stage = s[tensor]
     fused = stage.fuse(*tensor.op.axis)
     fused, tx = stage.split(fused, factor=counts[1])
-    _, ty = stage.split(fused, factor=counts[0])
+    rounds, ty = stage.split(fused, factor=counts[0])
     stage.bind(ty, threads[0])
     stage.bind(tx, threads[1])
+    return rounds

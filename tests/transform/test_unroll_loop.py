@@ -140,3 +140,13 @@ def test_options_give_the_limits_where_no_pragma_stands(options: dict[str, int],
 def test_an_option_asks_for_statements() -> None:
     with PassContext(config={"tir.UnrollLoop": {"explicit_unroll": True}}):
         assert not nodes(unrolled(loop(i, 4, copy(i), UNROLLED)), For)
+
+
+def test_an_unroll_factor_becomes_a_note_on_the_loop() -> None:
+    i, out = Var("i"), decl_buffer((8,), name="O")
+    loop = For(i, 0, 8, ForKind.SERIAL, BufferStore(out, 1.0, (i,)))
+    body = AttrStmt(IterVar(None, i, IterVar.DataPar), "pragma_unroll_factor", 1, loop)
+    done = unroll_loop(PrimFunc((out.data,), body, {out.data: out}, {})).body
+    assert isinstance(done, For)
+    assert done.kind is ForKind.SERIAL
+    assert dict(done.annotations or {}) == {"unroll_factor": 1}

@@ -27,6 +27,7 @@ __kernel __attribute__((reqd_work_group_size(6, 1, 1))) void conv2d_1x3x11x4x3x2
   }
   for (int rc_outer = 0; rc_outer < 2; ++rc_outer) {
     barrier(CLK_LOCAL_MEM_FENCE);
+    __attribute__((opencl_unroll_hint(1)))
     for (int b_ch_y_x_fused_outer_outer = 0; b_ch_y_x_fused_outer_outer < 39; ++b_ch_y_x_fused_outer_outer) {
       const int pad_at = b_ch_y_x_fused_outer_outer * 6 + threadIdx_x;
       const int X_at = pad_at % 9;
@@ -35,6 +36,7 @@ __kernel __attribute__((reqd_work_group_size(6, 1, 1))) void conv2d_1x3x11x4x3x2
       const int at_1 = X_at + blockIdx_x * 8;
       pad[pad_at] = X_at_1 + rc_outer * 2 < 3 && at_1 < 13 ? (X_at_2 >= 1 && X_at_2 < 12 && at_1 >= 1 && at_1 < 12 ? X[X_at_1 * 121 + rc_outer * 242 + X_at_2 * 11 + X_at + blockIdx_x * 8 - 12] : 0.0f) : 0.0f;
     }
+    __attribute__((opencl_unroll_hint(1)))
     for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 12; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
       W_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 6 + threadIdx_x] = (((at + ax0_ax1_ax2_ax3_fused_outer_outer * 2) / 3) & 1) + rc_outer * 2 < 3 ? W[ax0_ax1_ax2_ax3_fused_outer_outer / 3 * 27 + rc_outer * 18 + ax0_ax1_ax2_ax3_fused_outer_outer % 3 * 6 + threadIdx_x] : 0.0f;
     }

@@ -34,6 +34,7 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1
   }
   for (int rc_outer = 0; rc_outer < 3; ++rc_outer) {
     barrier(CLK_LOCAL_MEM_FENCE);
+    __attribute__((opencl_unroll_hint(1)))
     for (int b_ch_y_x_fused_outer_outer = 0; b_ch_y_x_fused_outer_outer < 13; ++b_ch_y_x_fused_outer_outer) {
       const int at_3 = b_ch_y_x_fused_outer_outer * 16 + threadIdx_x;
       const int X_at_2 = b_ch_y_x_fused_outer_outer * 6 + threadIdx_x;
@@ -47,6 +48,7 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1
         pad[at_3] = X_at_6 + rc_outer * 2 < 5 && at_5 < 11 && at_4 < 11 ? (at_5 >= 1 && at_5 < 10 && at_4 >= 1 && at_4 < 10 ? X[X_at_1 + X_at_6 * 81 + rc_outer * 162 + X_at_5 * 9 + X_at_3 - 10] : 0.0f) : 0.0f;
       }
     }
+    __attribute__((opencl_unroll_hint(1)))
     for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 5; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
       const int at_6 = ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x;
       const int W_at = ax0_ax1_ax2_ax3_fused_outer_outer + (ax0_ax1_ax2_ax3_fused_outer_outer * 2 + (ax0_ax1_ax2_ax3_fused_outer_outer + threadIdx_x) / 3) / 3;

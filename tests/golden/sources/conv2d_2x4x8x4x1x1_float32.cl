@@ -25,6 +25,7 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_2x4x8x4x1x1
       }
     }
   }
+  __attribute__((opencl_unroll_hint(1)))
   for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 16; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
     X_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x] = X[X_at + ax0_ax1_ax2_ax3_fused_outer_outer * 16];
   }
