@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,17 +80,27 @@ def _golden_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _steps_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The steps that ``ci/test`` took before pytest, so that pytest's closing line can be the last one."""
+    """The other steps of ``ci/test``, so that pytest's closing line can be the last one."""
     steps = os.environ.get("GPUCOMP_CI_STEPS", "")
     if not steps or not Path(steps).exists():
         return
-    rows = [line.split() for line in Path(steps).read_text(encoding="utf-8").splitlines()]
-    terminalreporter.section("steps before the tests")
+    rows = _steps(Path(steps), wait_for_types=bool(os.environ.get("GPUCOMP_CI_TYPES")))
+    terminalreporter.section("other steps")
     for name, seconds, result in rows:
         terminalreporter.write_line(f"{name:10} {float(seconds):7.1f} s  {result}")
     failed = [name for name, _, result in rows if result != "ok"]
     if failed:
-        terminalreporter.write_line(f"FAILED before the tests: {', '.join(failed)}", red=True)
+        terminalreporter.write_line(f"FAILED beside the tests: {', '.join(failed)}", red=True)
+
+
+def _steps(file: Path, *, wait_for_types: bool, patience: float = 300.0) -> list[list[str]]:
+    """Name, seconds and result of each step; the type checker may still be at work when the tests are done."""
+    deadline = time.monotonic() + patience
+    while True:
+        rows = [line.split() for line in file.read_text(encoding="utf-8").splitlines()]
+        if not wait_for_types or any(row[0] == "types" for row in rows) or time.monotonic() > deadline:
+            return rows
+        time.sleep(0.2)
 
 
 @pytest.fixture(name="require_tool")
