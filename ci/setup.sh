@@ -8,6 +8,8 @@ PY=$VENV/bin/python
 
 # Some machines set these to slow kernels for other processors; they must be gone before numpy is imported anywhere.
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+# Without byte code on disk every process that a test starts would compile the whole package anew.
+unset PYTHONDONTWRITEBYTECODE
 
 say() { printf '%s\n' "$*"; }
 # The comment at the head of a script is its help.
