@@ -19,20 +19,30 @@ class Reducer:
         self.fcombine, self.fidentity, self.__name__ = fcombine, fidentity, name
         self._combiners: dict[tuple[DType, ...], CommReducer] = {}
 
-    def __call__(self, expr: object, axis: object, where: ExprLike | None = None, init: Any = None) -> Any:
-        """Reduce ``expr`` over ``axis``, or combine two values when ``axis`` is no axis.
+    def __call__(
+        self, expr: object, *other: object, axis: object = None, where: ExprLike | None = None, init: Any = None
+    ) -> Any:
+        """Reduce ``expr`` over ``axis``; given a second value instead of an axis, combine the two.
 
         Args:
             expr: value to reduce, or a tuple of values for a reducer of tuples.
+            other: the axis, by position, or the second value.
             axis: a reduce axis or several.
             where: elements for which it does not hold are left out.
             init: start value (or tuple of them) in place of the identity.
 
         Returns:
             An expression, or a tuple of them.
+
+        Raises:
+            TensorError: GC215 there is no axis, or what is given as one is none.
         """
-        if not isinstance(axis, (IterVar, list, tuple)):
-            return operators.convert(self.fcombine(operators.convert(expr), operators.convert(axis)))
+        if len(other) == 1 and axis is None:
+            if not isinstance(other[0], (IterVar, list, tuple)):
+                return operators.convert(self.fcombine(operators.convert(expr), operators.convert(other[0])))
+            axis = other[0]
+        elif other or not isinstance(axis, (IterVar, list, tuple)):
+            raise self._no_axis(axis)
         axes = (axis,) if isinstance(axis, IterVar) else tuple(axis)
         self._check_axes(axes)
         several = isinstance(expr, (tuple, list))
@@ -47,6 +57,15 @@ class Reducer:
         combiner = self._combiner(kinds, several)
         outputs = tuple([Reduce(combiner, source, axes, condition, i, begin) for i in range(len(source))])
         return outputs if several else outputs[0]
+
+    def _no_axis(self, given: object) -> TensorError:
+        what = "needs one axis or several" if given is None else f"runs over {given}, which is no reduction axis"
+        return TensorError(
+            f"{self.__name__} {what}",
+            code="GC215",
+            where=caller_span(),
+            hint=f"k = te.reduce_axis((0, n), 'k'), then te.{self.__name__}(A[i, k], axis=k)",
+        )
 
     def _check_axes(self, axes: tuple[IterVar, ...]) -> None:
         for position, axis in enumerate(axes):

@@ -191,3 +191,12 @@ def test_a_long_chain_of_stages_and_a_deep_body_need_no_deep_stack() -> None:
 
 def test_errors_of_the_language_are_of_one_family() -> None:
     assert issubclass(TensorError, GpucompError)
+
+
+def test_a_reduction_over_what_is_no_axis_is_refused_not_taken_for_a_value() -> None:
+    a = te.placeholder((8, 8), name="A")
+    with pytest.raises(TensorError, match=r"GC215.*no reduction axis"):
+        te.compute((8,), lambda i: te.sum(a[i, i], axis=i), name="B")
+    with pytest.raises(TensorError, match=r"GC215.*needs one axis"):
+        te.compute((8,), lambda i: te.max(a[i, i]), name="B")
+    assert te.max(te.var("x", "float32"), te.var("y", "float32")).dtype == "float32"
