@@ -15,6 +15,7 @@ from gpucomp.cli.workload import make_workload
 from gpucomp.kernels.arrays import Array, Shape
 from gpucomp.runtime.device import Device, cpu, opencl
 from gpucomp.target.target import Target
+from tests.tiers import tiered
 
 
 def test_errors_are_relative_to_the_element_or_to_the_root_mean_square() -> None:
@@ -63,7 +64,7 @@ def test_every_operator_is_right_on_the_cpu(name: str, numpy_side: NumpySide) ->
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("name", list(SHAPES))
+@pytest.mark.parametrize("name", tiered(SHAPES, ("softmax",)))
 def test_every_operator_is_right_on_opencl(name: str, numpy_side: NumpySide) -> None:
     result = measured(name, opencl(), numpy_side)
     assert result.correct, result.max_rel_err

@@ -23,7 +23,7 @@ from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.stmt import ForKind, Stmt
 from tests.codegen.build import CUDA, OPENCL, axis, bind, device, elementwise, flat, images
 from tests.codegen.devices import check_everywhere, compile_cuda, run_opencl
-from tests.tiers import slow
+from tests.tiers import slow, tiered
 
 Array = np.ndarray[Any, Any]
 TRUE = op.const(1, "bool")
@@ -87,6 +87,7 @@ def test_thirty_squares_are_thirty_lines() -> None:
 
 
 @pytest.mark.opencl
+@pytest.mark.slow
 def test_a_sum_of_ten_thousand_terms_is_cut_into_lines_that_compilers_take() -> None:
     out, a = flat("out", "int32"), flat("a", "int32")
 
@@ -221,7 +222,7 @@ def test_parentheses_are_minimal(build: Any, text: str) -> None:
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64", "uint64"])
+@pytest.mark.parametrize("dtype", ["int8", *slow("uint8", "int16"), "int32", *slow("uint32", "int64"), "uint64"])
 def test_divisions_follow_their_families(dtype: str) -> None:
     a = np.array([-7, -6, -1, 0, 1, 6, 7, 100] * 8).astype(dtype)
     b = np.repeat(np.array([-3, -2, 1, 2, 3, 5, -1, 4]), 8).astype(dtype)
@@ -293,7 +294,7 @@ TYPES = [
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("source", TYPES)
+@pytest.mark.parametrize("source", tiered(TYPES, ("float32", "bfloat16", "int8", "uint64")))
 def test_casts_agree_with_numpy(source: str) -> None:
     kind = flat("a", source).dtype.numpy
     values = np.array([0, 1, 2, 3, 100, 7.5, 63.25, 5] * 8)
@@ -327,7 +328,7 @@ UNARY = [
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", *slow("float16")])
 def test_functions_agree_with_numpy(dtype: str) -> None:
     data = np.linspace(0.25, 4, 64).astype(dtype)
     special: dict[str, Any] = {
@@ -717,7 +718,7 @@ def test_indices_that_come_from_memory_stay_plain() -> None:
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("lanes", [3, 4, 6, 8, 32])
+@pytest.mark.parametrize("lanes", [3, *slow(4, 6, 8), 32])
 def test_a_vector_variable_of_any_width_is_right(lanes: int) -> None:
     out, a = flat("out"), flat("a")
     v = Var("v", f"float32x{lanes}")
@@ -732,7 +733,7 @@ def test_a_vector_variable_of_any_width_is_right(lanes: int) -> None:
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "int8", "int64", "bool"])
+@pytest.mark.parametrize("dtype", ["float16", *slow("bfloat16", "float32"), "int8", *slow("int64", "bool")])
 def test_scalar_arguments_arrive_in_their_own_type(dtype: str) -> None:
     out, x = flat("out", "float32"), Var("x", dtype)
     tx = axis("threadIdx.x", 64)

@@ -19,6 +19,7 @@ from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.function import PrimFunc
 from tests.codegen.cpu_run import function, run
+from tests.tiers import tiered
 
 Array = NDArray[Any]  # Any: tests compute with arrays of every type
 LANES = 8
@@ -86,9 +87,12 @@ def test_bool_is_a_byte_in_memory_and_a_bit_in_logic(vectors: bool) -> None:
     assert set(got.view(np.uint8).tolist()) == {0, 1}
 
 
+QUICK = ("bool", "int8", "uint32", "int64", "float16", "float32")
+
+
 @both
 @pytest.mark.parametrize("source", ["bool", *INTS, *FLOATS])
-@pytest.mark.parametrize("target", ["bool", *INTS, *FLOATS])
+@pytest.mark.parametrize("target", tiered(["bool", *INTS, *FLOATS], QUICK))
 def test_every_conversion_equals_numpys(source: str, target: str, vectors: bool) -> None:
     if source == "bool":
         x: Array = np.random.default_rng(4).integers(0, 2, 64).astype(bool)

@@ -17,6 +17,7 @@ from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from tests.driver.graphs import GRAPHS, SHAPES, run, vector_add
 from tests.golden.support import assert_same, make_arrays, reference, run_interpreted
+from tests.tiers import tiered
 
 CUDA = Target("cuda -arch=sm_90")
 
@@ -27,7 +28,7 @@ def test_the_processor_runs_an_unscheduled_graph(name: str) -> None:
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", tiered(GRAPHS, ("softmax", "sums", "padded")))
 def test_opencl_runs_an_unscheduled_graph(name: str) -> None:
     run(name, Target("opencl"), gpucomp.opencl(0))
 

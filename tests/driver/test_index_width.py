@@ -23,9 +23,11 @@ from tests.driver.graphs import SHAPES, Graph, numbers, vector_add
 from tests.golden.cases import CASES
 from tests.golden.support import assert_same, make_arrays, reference
 from tests.golden.test_sources import INEXACT
+from tests.tiers import tiered
 
 CUDA = Target("cuda -arch=sm_90")
 SYMBOLIC = [name for name, case in CASES.items() if case.shapes]
+TIERED = tiered(SYMBOLIC, [name for name in SYMBOLIC if "matmul" not in name])
 LIMIT = 2**31 - 2**20
 
 
@@ -65,13 +67,13 @@ def both_variants(name: str, target: Target, device: gpucomp.Device) -> None:
         assert_same([a.numpy() for a in there], want, args, INEXACT.get(name, 0.0))
 
 
-@pytest.mark.parametrize("name", SYMBOLIC)
+@pytest.mark.parametrize("name", TIERED)
 def test_both_variants_compute_right_on_the_processor(name: str) -> None:
     both_variants(name, Target("llvm"), gpucomp.cpu(0))
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if "matmul" in n else n for n in SYMBOLIC])
+@pytest.mark.parametrize("name", TIERED)
 def test_both_variants_compute_right_on_opencl(name: str) -> None:
     both_variants(name, Target("opencl"), gpucomp.opencl(0))
 

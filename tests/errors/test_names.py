@@ -11,6 +11,7 @@ from gpucomp.driver.build import compile_function
 from gpucomp.runtime.cuda_compile import compile_cuda
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
+from tests.tiers import tiered
 
 NAMES = (
     "float", "3rd result", "__global", "kernel", "main", "a.b", "größe", "数据", "if", "restrict", "__restrict__",
@@ -61,7 +62,7 @@ def test_cuda_takes_awkward_names(names: tuple[str, str, str], require_nvrtc: ob
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("names", TRIPLES, ids=lambda n: ascii(n))
+@pytest.mark.parametrize("names", tiered(TRIPLES, TRIPLES[::4]), ids=lambda n: ascii(n))
 def test_opencl_takes_awkward_names(names: tuple[str, str, str]) -> None:
     check(Target("opencl"), gpucomp.opencl(0), names)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PARTS = 4
+QUICK = ("bfloat16_vectors", "shared_stencil", "row_sum_48_threads", "argmax_threads", "virtual_threads")
 LIBRARY = {operator.name for operator in registry.all_operators()}
 # Kernels of the library have schedules of their own for OpenCL on a processor; both forms must be right there.
 POCL_TARGETS = {"gpu-form": Target("opencl"), "cpu-form": Target("opencl").with_options(features=["cpu"])}
@@ -44,9 +45,9 @@ def test_the_processor_computes_what_the_operators_mean(name: str) -> None:
 
 
 def _tier(name: str, form: str) -> ParameterSet:
-    """One form of each kernel will do for a first look: of the library's the one made for such devices."""
-    quick = "cpu-form" if name.split("_")[0] in LIBRARY else "gpu-form"
-    return pytest.param(name, form, marks=[] if form == quick else [pytest.mark.slow])
+    """For a first look the library's kernels in the form made for such devices, and some others, will do."""
+    quick = form == "cpu-form" if name.split("_")[0] in LIBRARY else form == "gpu-form" and name in QUICK
+    return pytest.param(name, form, marks=[] if quick else [pytest.mark.slow])
 
 
 @pytest.mark.opencl

@@ -17,6 +17,7 @@ from gpucomp.te import lower_schedule
 from gpucomp.tir.function import PrimFunc
 from tests.golden.cases import CASES, Case
 from tests.golden.support import assert_same, make_arrays, reference, run_interpreted
+from tests.tiers import slow
 
 SOURCES = Path(__file__).parent / "sources"
 # Math functions may differ in the last bits between backends; everything else is exact on small whole numbers.
@@ -63,7 +64,7 @@ def test_the_lowered_kernel_means_what_the_operators_mean(name: str, suffix: str
     assert_same(run_interpreted(lowered, arrays), want, args, INEXACT.get(name, 0.0))
 
 
-@pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
+@pytest.mark.parametrize("arch", [*slow("sm_80"), "sm_90a"])
 @pytest.mark.parametrize("name", CASES)
 def test_cuda_source_compiles_without_spills(name: str, arch: str, require_nvrtc: object) -> None:
     target = Target(f"cuda -arch={arch}")

@@ -93,8 +93,11 @@ def test_a_file_that_uses_any_or_cast_says_why() -> None:
     for path in python_files(*FOLDERS):
         if not (places := loose_names(path)):
             continue
+        imported, _ = typing_import(path)
+        if "#" in text_of(path).splitlines()[imported - 1]:  # an import holds no strings: it is a comment
+            continue
         commented = {line for line, _ in comments(path)} | {line + 1 for line in own_line_comments(path)}
-        if not commented & {typing_import(path)[0], *(line for line, _ in places)}:
+        if not commented & {imported, *(line for line, _ in places)}:
             silent.append(f"{place(path, places[0][0])}: {len(places)} uses of Any or cast and no reason given")
     assert not silent, "\n".join(silent)
 
