@@ -191,7 +191,7 @@ def test_floor_division_of_floats_rounds_down(dtype: str, vectors: bool) -> None
 
 
 @both
-@pytest.mark.parametrize("dtype", [*INTS, *FLOATS])
+@pytest.mark.parametrize("dtype", tiered([*INTS, *FLOATS], QUICK))
 def test_comparisons_minimum_and_maximum_know_signed_from_unsigned(dtype: str, vectors: bool) -> None:
     x, y = whole_range(dtype, seed=8), whole_range(dtype, seed=9)
     y[::5] = x[::5]

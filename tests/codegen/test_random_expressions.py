@@ -128,7 +128,7 @@ CASES = [*((seed, 1) for seed in range(5)), *((seed, 4) for seed in range(3))]  
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("case", tiered(CASES, [(0, 4)]), ids=str)
+@pytest.mark.parametrize("case", tiered(CASES, [(0, 1)]), ids=str)
 def test_random_expressions_agree(case: tuple[int, int]) -> None:
     seed, lanes = case
     inputs = {dtype: flat(f"in_{dtype}", dtype, THREADS) for dtype in INTEGERS + FLOATS}

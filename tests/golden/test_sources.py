@@ -17,7 +17,7 @@ from gpucomp.te import lower_schedule
 from gpucomp.tir.function import PrimFunc
 from tests.golden.cases import CASES, Case
 from tests.golden.support import assert_same, make_arrays, reference, run_interpreted
-from tests.tiers import slow
+from tests.tiers import slow, tiered
 
 SOURCES = Path(__file__).parent / "sources"
 # Math functions may differ in the last bits between backends; everything else is exact on small whole numbers.
@@ -53,7 +53,7 @@ def test_generated_source_is_as_recorded(name: str, suffix: str, update_golden: 
     _check_text(SOURCES / f"{name}.{suffix}", text, update_golden)
 
 
-@pytest.mark.parametrize("suffix", list(TARGETS))
+@pytest.mark.parametrize("suffix", tiered(TARGETS, ("cu", "llvm")))
 @pytest.mark.parametrize("name", CASES)
 def test_the_lowered_kernel_means_what_the_operators_mean(name: str, suffix: str) -> None:
     case = CASES[name]
