@@ -53,7 +53,7 @@ def test_generated_source_is_as_recorded(name: str, suffix: str, update_golden: 
     _check_text(SOURCES / f"{name}.{suffix}", text, update_golden)
 
 
-@pytest.mark.parametrize("suffix", tiered(TARGETS, ("cu", "llvm")))
+@pytest.mark.parametrize("suffix", tiered(TARGETS, ("cu", "ll")))
 @pytest.mark.parametrize("name", CASES)
 def test_the_lowered_kernel_means_what_the_operators_mean(name: str, suffix: str) -> None:
     case = CASES[name]
