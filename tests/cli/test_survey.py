@@ -75,6 +75,7 @@ def test_a_kind_that_cannot_even_be_listed_says_why_and_what_to_do(fake_child: l
     assert report.remedy == "pip install --force-reinstall pyopencl"
 
 
+@pytest.mark.slow
 def test_the_real_children_find_what_this_process_finds() -> None:
     reports = survey.survey()
     assert [report.kind for report in reports] == ["cuda", "opencl", "cpu"]
