@@ -12,8 +12,8 @@ from tests.te.docs_graphs import names
 METHODS = [
     (owner, name)
     for owner in (te.Stage, te.Schedule)
-    for name, method in sorted(vars(owner).items())
-    if callable(method) and ">>>" in (method.__doc__ or "")
+    for name in dir(owner)
+    if callable(method := getattr(owner, name)) and ">>>" in (method.__doc__ or "")
 ]
 
 

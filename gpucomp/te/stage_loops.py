@@ -1,0 +1,207 @@
+"""Primitives that change the loops of a stage: split, fuse, reorder, tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any  # Any: the trace records arguments of all primitives
+
+from gpucomp.support.diagnostics import caller_span
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.relation import Fuse, Singleton, Split
+from gpucomp.te.stage_base import StageBase
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
+
+
+class LoopPrimitives(StageBase):
+    """Loop structure."""
+
+    def split(
+        self,
+        parent: IterVar,
+        factor: ExprLike | None = None,
+        nparts: ExprLike | None = None,
+        disable_predication: bool = False,
+    ) -> tuple[IterVar, IterVar]:
+        """Make two loops of one: ``parent = outer * extent(inner) + inner``.
+
+        Args:
+            parent: a leaf axis.
+            factor: extent of the inner loop; may be symbolic.
+            nparts: extent of the outer loop; exactly one of the two is given.
+            disable_predication: leave out the check that the last part is full.  Only for extents that divide.
+
+        Returns:
+            (outer, inner).
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> io, ii = s[C].split(i, factor=4)
+        >>> show(s)
+        for i_outer in T.serial(2):
+            for i_inner in T.serial(4):
+                if T.likely(i_outer * 4 + i_inner < 6):
+                    for j in T.serial(8):
+                        C[i_outer * 4 + i_inner, j] = A[i_outer * 4 + i_inner, j] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC104 factor.
+        """
+        self.require_compute("split")
+        position = self.leaf_index(parent, "split")
+        self._require_unbound(parent, "split")
+        size = self._positive(factor, "factor"), self._positive(nparts, "nparts")
+        if (size[0] is None) == (size[1] is None):
+            raise schedule_error(
+                "GC104",
+                "split takes either factor or nparts",
+                stage=self,
+                where=caller_span(),
+                hint="s[C].split(i, factor=32)",
+            )
+        outer = self._derived(f"{parent.name}.outer", parent)
+        inner = self._derived(f"{parent.name}.inner", parent)
+        rel = Split(parent, outer, inner, size[0], size[1], disable_predication)
+        self._add(rel, outer, inner)
+        self.leaf_iter_vars[position : position + 1] = [outer, inner]
+        kwargs: dict[str, Any] = {"factor": size[0]} if size[0] is not None else {"nparts": size[1]}
+        if disable_predication:
+            kwargs["disable_predication"] = True
+        self._record("split", (parent,), kwargs, (outer, inner))
+        return outer, inner
+
+    def fuse(self, *args: IterVar | Sequence[IterVar]) -> IterVar:
+        """Make one loop of adjacent ones, outermost first; of none, a loop of extent 1.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> f = s[C].fuse(i, j)
+        >>> show(s)
+        for i_j_fused in T.serial(48):
+            C[i_j_fused // 8, i_j_fused % 8] = A[i_j_fused // 8, i_j_fused % 8] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not leaves; GC108 not adjacent, or data-parallel with reduction axes.
+        """
+        self.require_compute("fuse")
+        axes = _flatten(args)
+        if not axes:
+            single = IterVar(Range(0, 1), Var("singleton"), IterVar.DataPar)
+            self._add(Singleton(single), single)
+            self.leaf_iter_vars.insert(0, single)
+            self._record("fuse", (), {}, (single,))
+            return single
+        self._check_fusable(axes)
+        fused = axes[0]
+        for other in axes[1:]:
+            position = self.leaf_index(fused, "fuse")
+            new = self._derived(f"{fused.name}.{other.name}.fused".replace(".fused.", "."), fused)
+            self._add(Fuse(fused, other, new), new)
+            self.leaf_iter_vars[position : position + 2] = [new]
+            fused = new
+        self._record("fuse", tuple(axes), {}, (fused,))
+        return fused
+
+    def _check_fusable(self, axes: list[IterVar]) -> None:
+        positions = [self.leaf_index(a, "fuse") for a in axes]
+        for a in axes if len(axes) > 1 else ():
+            self._require_unbound(a, "fuse")
+        for (a, p), (b, q) in zip(
+            zip(axes, positions, strict=True), list(zip(axes, positions, strict=True))[1:], strict=False
+        ):
+            if q != p + 1:
+                raise schedule_error(
+                    "GC108",
+                    f"fuse: {b.name!r} does not follow {a.name!r} directly in the loop nest of {self.name}",
+                    stage=self,
+                    where=caller_span(),
+                    hint=f"s[{self.name}].reorder({', '.join([x.name for x in axes])}) first",
+                )
+        if len({a.iter_type == IterVar.CommReduce for a in axes}) > 1:
+            kinds = [
+                f"{a.name!r} ({'reduction' if a.iter_type == IterVar.CommReduce else 'data-parallel'})" for a in axes
+            ]
+            raise schedule_error(
+                "GC108",
+                f"fuse: {' and '.join(kinds)} cannot become one loop: the result would be initialised in its middle",
+                stage=self,
+                where=caller_span(),
+                hint="fuse axes of one kind",
+            )
+
+    def reorder(self, *args: IterVar | Sequence[IterVar]) -> None:
+        """Put the given leaf axes into the given order, in the places that they hold now.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].reorder(j, i)
+        >>> show(s)
+        for j in T.serial(8):
+            for i in T.serial(6):
+                C[i, j] = A[i, j] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not leaves; GC107 named twice.
+        """
+        self.require_compute("reorder")
+        axes = _flatten(args)
+        positions = [self.leaf_index(a, "reorder") for a in axes]
+        if len(set(positions)) != len(positions):
+            twice = next(a for i, a in enumerate(axes) if any(a is b for b in axes[:i]))
+            raise schedule_error("GC107", f"reorder names axis {twice.name!r} twice", stage=self, where=caller_span())
+        for position, axis in zip(sorted(positions), axes, strict=True):
+            self.leaf_iter_vars[position] = axis
+        self._record("reorder", tuple(axes), {}, ())
+
+    def tile(
+        self, x_parent: IterVar, y_parent: IterVar, x_factor: ExprLike, y_factor: ExprLike
+    ) -> tuple[IterVar, IterVar, IterVar, IterVar]:
+        """Split two loops and put the inner ones inside: returns (x_outer, y_outer, x_inner, y_inner).
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> io, jo, ii, ji = s[C].tile(i, j, 2, 8)
+        >>> show(s)
+        for i_outer in T.serial(3):
+            for i_inner in T.serial(2):
+                for j_inner in T.serial(8):
+                    C[i_outer * 2 + i_inner, j_inner] = A[i_outer * 2 + i_inner, j_inner] + 1.0
+
+        Raises:
+            ScheduleError: as :meth:`split`.
+        """
+        self.leaf_index(y_parent, "tile")
+        with self.schedule.recording_as("tile", self.origin_op, (x_parent, y_parent, x_factor, y_factor)) as step:
+            xo, xi = self.split(x_parent, factor=x_factor)
+            yo, yi = self.split(y_parent, factor=y_factor)
+            self.reorder(xo, yo, xi, yi)
+            step.results = (xo, yo, xi, yi)
+        return xo, yo, xi, yi
+
+    def _positive(self, value: ExprLike | None, what: str) -> Expr | None:
+        if value is None:
+            return None
+        size = operators.convert(value)
+        if not size.dtype.is_int or (isinstance(size, IntImm) and size.value < 1):
+            raise schedule_error(
+                "GC104", f"split: {what} is {size}; it must be an integer >= 1", stage=self, where=caller_span()
+            )
+        return size
+
+
+def _flatten(args: Sequence[IterVar | Sequence[IterVar]]) -> list[IterVar]:
+    axes: list[IterVar] = []
+    for a in args:
+        if isinstance(a, (list, tuple)):
+            axes.extend(a)
+        else:
+            axes.append(a)  # pyright: ignore[reportArgumentType]  # an axis; leaf_index explains anything else
+    return axes

@@ -1,0 +1,145 @@
+"""Primitives that say how a loop runs: bind, vectorize, unroll, parallel, pragma."""
+
+from __future__ import annotations
+
+from gpucomp.support.diagnostics import caller_span
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.stage_base import StageBase
+from gpucomp.tir import operators
+from gpucomp.tir.expr import ExprLike, IterVar
+
+
+class MarkPrimitives(StageBase):
+    """Annotations of loops."""
+
+    def bind(self, ivar: IterVar, thread_ivar: IterVar) -> None:
+        """Run the iterations of a loop on the threads of ``thread_ivar``.  The last bind of an axis wins.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].bind(i, te.thread_axis("threadIdx.x"))
+        >>> show(s)
+        with T.launch_thread("threadIdx.x", 6) as threadIdx_x:
+            for j in T.serial(8):
+                C[threadIdx_x, j] = A[threadIdx_x, j] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC104 no thread axis; GC106 annotated otherwise.
+        """
+        self.require_compute("bind")
+        self.leaf_index(ivar, "bind")
+        if getattr(thread_ivar, "iter_type", None) != IterVar.ThreadIndex:
+            raise schedule_error(
+                "GC104",
+                f"bind: the second argument is no thread axis: {getattr(thread_ivar, 'name', thread_ivar)!r}",
+                stage=self,
+                where=caller_span(),
+                hint="te.thread_axis('threadIdx.x')",
+            )
+        attr = self.attr(ivar)
+        if attr.kind:
+            raise schedule_error(
+                "GC106",
+                f"bind: axis {ivar.name!r} of stage {self.name} is marked {attr.kind} already",
+                stage=self,
+                where=caller_span(),
+                hint="split it, and bind one part",
+            )
+        attr.bind_thread = thread_ivar
+        attr.bind_span = self._record("bind", (ivar, thread_ivar), {}, ())
+
+    def _mark(self, axis: IterVar, kind: str) -> None:
+        self.require_compute(kind)
+        self.leaf_index(axis, kind)
+        attr = self.attr(axis)
+        if attr.bind_thread is not None:
+            raise schedule_error(
+                "GC106",
+                f"{kind}: axis {axis.name!r} of stage {self.name} is bound to {attr.bind_thread.thread_tag} already",
+                stage=self,
+                where=caller_span(),
+                hint="split it, and annotate the other part",
+            )
+        attr.kind = kind
+        attr.kind_span = self._record(kind, (axis,), {}, ())
+
+    def vectorize(self, var: IterVar) -> None:
+        """Compute all iterations of a loop at once, as lanes of a vector.  Its extent must be a constant.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].vectorize(j)
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.vectorized(8):
+                C[i, j] = A[i, j] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
+        """
+        self._mark(var, "vectorize")
+
+    def unroll(self, var: IterVar) -> None:
+        """Write a loop out.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].unroll(i)
+        >>> show(s)
+        for i in T.unroll(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
+        """
+        self._mark(var, "unroll")
+
+    def parallel(self, var: IterVar) -> None:
+        """Share the iterations of a loop among CPU threads.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].parallel(i)
+        >>> show(s)
+        for i in T.parallel(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC106 bound already.
+        """
+        self._mark(var, "parallel")
+
+    def pragma(self, var: IterVar, pragma_type: str, pragma_value: ExprLike | str | None = None) -> None:
+        """Attach ``pragma_<type>`` with a value (1 when not given) to a loop, for passes and code generators.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].pragma(i, "auto_unroll_max_step", 16)
+        >>> show(s)
+        with T.attr(i, "pragma_auto_unroll_max_step", 16):
+            for i in T.serial(6):
+                for j in T.serial(8):
+                    C[i, j] = A[i, j] + 1.0
+
+        Keys that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll``.
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf.
+        """
+        self.require_compute("pragma")
+        self.leaf_index(var, "pragma")
+        value = operators.convert(1 if pragma_value is None else pragma_value)
+        self.attr(var).pragmas += ((pragma_type, value),)
+        self._record("pragma", (var, pragma_type, value), {}, ())

@@ -1,0 +1,64 @@
+"""Primitives about the memory of a stage: set_scope, storage_align, double_buffer, set_store_predicate."""
+
+from __future__ import annotations
+
+from gpucomp.support.diagnostics import caller_span
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.operation import ComputeOp
+from gpucomp.te.stage_base import StageBase
+from gpucomp.te.stage_state import check_scope
+from gpucomp.tir import operators
+from gpucomp.tir.expr import ExprLike, IterVar
+
+
+class StorePrimitives(StageBase):
+    """Storage."""
+
+    def set_scope(self, scope: str) -> None:
+        """Say where the tensor lives: "global", "shared", "shared.dyn", "warp" or "local".
+
+        Raises:
+            ScheduleError: GC114 unknown scope.
+        """
+        check_scope(scope, "set_scope")
+        self.scope = scope
+        self.scope_span = self._record("set_scope", (scope,), {}, ())
+
+    def storage_align(self, axis: IterVar, factor: int, offset: int) -> None:
+        """Pad the storage so that the stride of dimension ``axis`` is ``offset`` modulo ``factor`` elements.
+
+        Raises:
+            ScheduleError: GC115 the axis is no dimension of the tensor.
+        """
+        axes = self.op.axis if isinstance(self.op, ComputeOp) else ()
+        found = [i for i, a in enumerate(axes) if a is axis]
+        if not found:
+            raise schedule_error(
+                "GC115",
+                f"storage_align: {getattr(axis, 'name', axis)!r} is no dimension of tensor {self.name}",
+                stage=self,
+                where=caller_span(),
+                hint=f"one of s[{self.name}].op.axis: {', '.join([a.name for a in axes])}",
+            )
+        self.dim_align[found[0]] = (int(factor), int(offset))
+        self._record("storage_align", (axis, int(factor), int(offset)), {}, ())
+
+    def double_buffer(self) -> None:
+        """Keep two copies of the tensor, so that the next one is filled while this one is read."""
+        self.require_compute("double_buffer")
+        self.double_buffered = True
+        self._record("double_buffer", (), {}, ())
+
+    def set_store_predicate(self, predicate: ExprLike) -> None:
+        """Store only where ``predicate``, an expression of thread axes, holds."""
+        self.require_compute("set_store_predicate")
+        self.store_predicate = operators.convert(predicate)
+        if not self.store_predicate.dtype.is_bool:
+            raise schedule_error(
+                "GC104",
+                f"set_store_predicate needs a condition, got a value of type {self.store_predicate.dtype}",
+                stage=self,
+                where=caller_span(),
+                hint="write tx.equal(0) or tx.var == 0 (axes themselves compare by identity)",
+            )
+        self._record("set_store_predicate", (self.store_predicate,), {}, ())
