@@ -18,13 +18,12 @@ from gpucomp.te.affine import ZERO, Forms, Interval
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_interval
-from gpucomp.te.operation import ComputeOp
+from gpucomp.te.operation import Operation
+from gpucomp.te.regions import Box
 from gpucomp.te.scopes import GLOBAL_RANK, INFERRED_SCOPE, STORAGE_RANK, is_virtual, needs_relax, thread_rank
 from gpucomp.te.stage import Stage
-from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Var
-from gpucomp.tir.functor import free_vars
 
 if TYPE_CHECKING:
     from gpucomp.te.state import Schedule
@@ -106,10 +105,10 @@ def infer_bound(schedule: Schedule) -> Bounds:
     _collect_threads(schedule, bounds)
     feed = create_feed_graph(schedule)
     for stage in reversed(schedule.stages):
-        if not isinstance(stage.op, ComputeOp):
+        if not stage.op.computes:
             continue
         bounds.scopes[stage] = _scope(stage, bounds)
-        roots = _root_domains(stage, stage.op, bounds, feed)
+        roots = _root_domains(stage, bounds, feed)
         bounds.doms.update(pass_down_domain(stage, roots, bounds.forms))
         _declare(stage, bounds)
     return bounds
@@ -120,7 +119,7 @@ def _check_places(schedule: Schedule) -> None:
     order = {stage: i for i, stage in enumerate(schedule.stages)}
     for stage, at in order.items():
         parent = stage.attach_stage
-        if stage.attach_type != AttachType.SCOPE or parent is None or order.get(parent, at + 1) > at:
+        if not stage.is_attached or parent is None or order.get(parent, at + 1) > at:
             continue
         name = stage.attach_ivar.name if stage.attach_ivar is not None else "?"
         raise schedule_error(
@@ -270,24 +269,20 @@ def _has_threads(bounds: Bounds) -> bool:
     return any([not is_virtual(use.axis.thread_tag) for uses in bounds.kernels.values() for use in uses.values()])
 
 
-def _root_domains(stage: Stage, op: ComputeOp, bounds: Bounds, feed: Mapping[Tensor, list[Stage]]) -> Domains:
-    roots: Domains = {iv: iv.dom for iv in op.root_iter_vars if iv.dom is not None}
-    if stage.is_output:
-        return roots
-    parts: list[list[Interval | None]] = [[] for _ in op.axis]
-    for consumer, tensors in _consumers(op, feed).items():
-        for region in _regions(stage, consumer, tensors, bounds):
-            for part, interval in zip(parts, region, strict=True):
-                part.append(interval)
-    exact = True
-    for axis, part in zip(op.axis, parts, strict=True):
-        roots[axis], unchanged = _gather(roots[axis], part, bounds.forms)
-        exact = exact and unchanged
-    bounds.exact[stage] = exact
+def _root_domains(stage: Stage, bounds: Bounds, feed: Mapping[Tensor, list[Stage]]) -> Domains:
+    op = stage.op
+    wanted: dict[Tensor, list[Box]] = {}
+    if not stage.is_output:
+        for consumer, tensors in _consumers(op, feed).items():
+            for tensor, region in _regions(stage, consumer, tensors, bounds):
+                wanted.setdefault(tensor, []).append(region)
+    roots, exact = op.gather_region(wanted, bounds.forms)
+    if not stage.is_output:
+        bounds.exact[stage] = exact
     return roots
 
 
-def _consumers(op: ComputeOp, feed: Mapping[Tensor, list[Stage]]) -> dict[Stage, list[Tensor]]:
+def _consumers(op: Operation, feed: Mapping[Tensor, list[Stage]]) -> dict[Stage, list[Tensor]]:
     out: dict[Stage, list[Tensor]] = {}
     for tensor in op.outputs:
         for consumer in feed.get(tensor, ()):
@@ -295,40 +290,10 @@ def _consumers(op: ComputeOp, feed: Mapping[Tensor, list[Stage]]) -> dict[Stage,
     return out
 
 
-def _gather(whole: Range, parts: list[Interval | None], forms: Forms) -> tuple[Range, bool]:
-    """The union of what is read, within the tensor where that is proven, or the whole dimension.
-
-    The flag tells that nothing was cut off.
-    """
-    union = forms.union(parts)
-    if union is None:
-        return whole, False
-    low, last = union.low, forms.of(whole.extent).shifted(-1)
-    high = low.plus(union.width)
-    exact = True
-    if forms.bound(low)[1] <= 0:
-        exact = low.value() == 0
-        low = low.scaled(0)
-    if last.same(high):
-        high = last
-    elif forms.bound(last.plus(high, -1))[1] <= 0:
-        exact = False
-        high = last
-    width = high.plus(low, -1)
-    if any([v in forms.ranges for term in width.terms for v in free_vars(term)]):
-        return whole, False  # an extent that changes from iteration to iteration cannot be allocated
-    dtype = whole.extent.dtype
-    if low.value() == 0 and width.same(last):
-        return whole, exact
-    return Range.from_min_extent(forms.expr(low, dtype), forms.expr(width.shifted(1), dtype)), exact
-
-
-def _regions(
-    stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bounds
-) -> Iterator[tuple[Interval | None, ...]]:
+def _regions(stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bounds) -> Iterator[tuple[Tensor, Box]]:
     """What ``consumer`` reads of the tensors of ``stage`` at its attach point, one box for each access."""
     forms, scope = bounds.forms, bounds.scopes[stage]
-    target = stage.attach_ivar if stage.attach_type == AttachType.SCOPE else None
+    target = stage.attach_ivar if stage.is_attached else None
     found = False
     leaves: dict[IterVar, Interval] = {}
     for leaf in reversed(consumer.leaf_iter_vars):
@@ -353,12 +318,14 @@ def _regions(
             relax[leaf.var if thread is None else thread.var] = forms.box(dom.min, dom.extent)
     if target is not None and not found:
         raise _not_a_consumer(stage, consumer, bounds)
-    inputs = {axis.var: roots[axis] for axis in consumer.op.root_iter_vars}
-    for tensor, accesses in consumer.op.reads:
+    for tensor in consumer.op.input_tensors:
         if tensor not in tensors:
             continue
-        for indices in accesses:
-            yield tuple([_read(index, inputs, relax, forms) for index in indices])
+        for box in consumer.op.read_regions(tensor, roots, bounds.doms, forms):
+            yield (
+                tensor,
+                tuple([_relaxed(part, axis, relax, forms) for part, axis in zip(box, tensor.shape, strict=True)]),
+            )
 
 
 def _runs(thread: IterVar | None, scope: str, found: bool) -> bool:
@@ -373,12 +340,11 @@ def _runs(thread: IterVar | None, scope: str, found: bool) -> bool:
     return needs_relax(scope, thread.thread_tag)
 
 
-def _read(index: Expr, inputs: Mapping[Var, Interval], relax: Mapping[Var, Interval], forms: Forms) -> Interval | None:
-    box = forms.evaluate(index, inputs)
+def _relaxed(box: Interval | None, extent: Expr, relax: Mapping[Var, Interval], forms: Forms) -> Interval | None:
     if box is None or not relax:
         return box
-    low = forms.evaluate_form(box.low, relax, index.dtype)
-    width = forms.evaluate_form(box.width, relax, index.dtype)
+    low = forms.evaluate_form(box.low, relax, extent.dtype)
+    width = forms.evaluate_form(box.width, relax, extent.dtype)
     if low is None or width is None:
         return None
     return Interval(low.low, low.width.plus(width.low).plus(width.width))

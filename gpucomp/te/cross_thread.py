@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gpucomp.te.bound import Bounds
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.nest import conjunction
+from gpucomp.te.operation import ComputeOp
 from gpucomp.te.scopes import STORAGE_RANK, is_virtual
 from gpucomp.te.stage import Stage
 from gpucomp.tir import operators
@@ -81,7 +82,7 @@ def _check_order(work: Work, bounds: Bounds) -> None:
 
 def _check_uniform(work: Work, bounds: Bounds, threads: list[IterVar]) -> None:
     """All threads that reduce together must reduce the same element."""
-    for axis in work.op.axis:
+    for axis in work.op.region_axis:
         used = free_vars(bounds.doms[axis].min)
         for thread in threads:
             if thread.var in used:
@@ -107,6 +108,7 @@ def cross_thread_nest(builder: Builder, work: Work, threads: list[IterVar]) -> S
     bounds, stage = builder.bounds, work.stage
     _check_order(work, bounds)
     _check_uniform(work, bounds, threads)
+    assert isinstance(work.op, ComputeOp)
     reduce = work.op.body[0]
     assert isinstance(reduce, Reduce)
     serial = [iv for iv in work.leaves if iv.iter_type == IterVar.CommReduce and bounds.thread(stage, iv) is None]
@@ -134,7 +136,7 @@ def cross_thread_nest(builder: Builder, work: Work, threads: list[IterVar]) -> S
         body = BufferRealize(buffer, _ONE_ELEMENT, _TRUE, body, work.op.span)
     for position in range(first - 1, -1, -1):
         for child in reversed(work.children.get(position, ())):
-            body = builder.child(child, body)
+            body = builder.pipeline(child, body)
         body = builder.loops.loop(stage, work.leaves[position], body)
     return body
 
@@ -177,7 +179,7 @@ def _partial_nest(
         body = IfThenElse(condition, body, None, span)
     for position in range(len(work.leaves) - 1, first - 1, -1):
         for child in reversed(work.children.get(position, ())):
-            body = builder.child(child, body)
+            body = builder.pipeline(child, body)
         body = builder.loops.loop(work.stage, work.leaves[position], body)
     return seq(init, body)
 

@@ -1,6 +1,6 @@
 """Errors of the schedule language.
 
-Every code has one meaning; ``GC10x`` and ``GC11x`` are raised by the primitive itself, ``GC12x`` and ``GC13x`` when
+Every code has one meaning; ``GC10x`` and ``GC11x`` are raised by the primitive itself, ``GC12x`` to ``GC14x`` when
 the schedule is normalised or lowered, at the recorded line of the primitive that caused them.
 
 ======  ==============================================================================================
@@ -34,6 +34,7 @@ GC129   a parallel annotation on a reduction axis
 GC130   a tensor is missing from the arguments
 GC131   a variable is neither an argument nor the extent of one
 GC132   an argument appears twice, is of the wrong kind, or does not fit its buffer
+GC140   an operation without expressions is inlined, or reads an inlined stage
 ======  ==============================================================================================
 """
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import Operation
 from gpucomp.te.stage import Stage
-from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import IterVar
 
@@ -58,7 +57,7 @@ def create_attach_path(schedule: Schedule) -> dict[Stage, AttachPath]:
         path: AttachPath = []
         at = stage
         seen = [stage]
-        while at.attach_type == AttachType.SCOPE:
+        while at.is_attached:
             parent, ivar = at.attach_stage, at.attach_ivar
             assert parent is not None
             assert ivar is not None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.operation import ComputeOp
+from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.relation import Fuse, Rebase, Split
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
@@ -26,7 +26,7 @@ def normalize(schedule: Schedule) -> Schedule:
     for stage in out.stages:
         _legalize_attach(stage)
     for stage in out.stages:
-        if isinstance(stage.op, ComputeOp):
+        if stage.op.computes:
             _rebase(out, stage, stage.op)
     return out
 
@@ -52,9 +52,8 @@ def _inject_inline(schedule: Schedule) -> None:
     kept: list[Stage] = []
     for stage in schedule.stages:
         op = before = stage.op
-        if isinstance(op, ComputeOp) and any([t in bodies or t in redirect for t in op.input_tensors]):
-            walker = _Inliner(bodies, redirect)
-            op = op.with_body(tuple([walker.expr(b) for b in op.body]))
+        if any([t in bodies or t in redirect for t in op.input_tensors]):
+            op = _reading_inlined(stage, bodies, redirect)
             redirect.update(zip(stage.op.outputs, op.outputs, strict=True))
             schedule.outputs = tuple([op if o is stage.op else o for o in schedule.outputs])
             stage.op = op
@@ -78,6 +77,27 @@ def _inject_inline(schedule: Schedule) -> None:
     schedule.stages = kept
 
 
+def _reading_inlined(
+    stage: Stage, bodies: Mapping[Tensor, tuple[tuple[Var, ...], Expr]], redirect: Mapping[Tensor, Tensor]
+) -> Operation:
+    op = stage.op
+    if isinstance(op, ComputeOp):
+        walker = _Inliner(bodies, redirect)
+        return op.with_body(tuple([walker.expr(b) for b in op.body]))
+    for tensor in op.input_tensors:
+        if tensor not in bodies:
+            continue
+        inlined = stage.schedule.stage_map.get(tensor.op)
+        raise schedule_error(
+            "GC140",
+            f"stage {tensor.name} is inlined, but {stage.name} is no te.compute and needs it in memory",
+            stage=stage,
+            where=None if inlined is None else inlined.attach_span,
+            hint=f"s[{tensor.name}].compute_root()",
+        )
+    return op.replace_inputs(redirect)
+
+
 def _drop_unused(schedule: Schedule) -> None:
     used: dict[Tensor, None] = {}
     kept: list[Stage] = []
@@ -91,7 +111,7 @@ def _drop_unused(schedule: Schedule) -> None:
 def _legalize_attach(stage: Stage) -> None:
     """An axis that was split or fused after compute_at stands for the innermost loop made of it."""
     parent, ivar = stage.attach_stage, stage.attach_ivar
-    if stage.attach_type != AttachType.SCOPE or parent is None or ivar is None:
+    if not stage.is_attached or parent is None or ivar is None:
         return
     for rel in parent.relations:
         if isinstance(rel, Split) and rel.parent is ivar:
@@ -111,12 +131,11 @@ def _legalize_attach(stage: Stage) -> None:
     stage.attach_ivar = ivar
 
 
-def _rebase(schedule: Schedule, stage: Stage, op: ComputeOp) -> None:
-    if stage.is_output:
-        candidates: list[IterVar] = [iv for iv in op.reduce_axis if _starts_elsewhere(iv)]
-    else:
-        candidates = [*op.axis, *[iv for iv in op.reduce_axis if _starts_elsewhere(iv)]]
-    for axis in candidates:
+def _rebase(schedule: Schedule, stage: Stage, op: Operation) -> None:
+    regional = () if stage.is_output else op.region_axis
+    for axis in op.root_iter_vars:
+        if axis not in regional and not _starts_elsewhere(axis):
+            continue
         positions = [i for i, leaf in enumerate(stage.leaf_iter_vars) if leaf is axis]
         if not positions:
             continue

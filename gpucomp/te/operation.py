@@ -2,22 +2,38 @@
 
 Each kind of operation honours one contract, on which schedules, bound inference and lowering rest:
 
-* :attr:`Operation.root_iter_vars`: the axes that a stage of it starts with;
-* :meth:`Operation.input_tensors`: what it reads, in order of first use;
+* :attr:`Operation.computes`: False for inputs, which have no nest of their own;
+* :attr:`Operation.root_iter_vars`: the axes that a stage of it starts with, possibly none;
+* :attr:`Operation.region_axis`: those of them that are dimensions of its outputs, possibly none;
+* :attr:`Operation.input_tensors`: what it reads, in order of first use;
 * :meth:`Operation.replace_inputs`: the same operation reading other tensors;
-* :meth:`Operation.reads`: each access to each input, from which regions are inferred.
+* :meth:`Operation.read_regions`: which part of an input it reads while its axes run over given intervals;
+* :meth:`Operation.gather_region`: the domains of its axes, given what its readers want;
+* :meth:`Operation.realize_region`: which part of an output is in memory.
+
+**A new kind of operation** is a subclass of :class:`Operation` that sets ``_outputs`` and answers ``input_tensors`` and
+``replace_inputs``, and a function that builds its nest, registered with ``gpucomp.te.nest_rules.nest_rule``.  What the
+base class answers to the rest makes it opaque: it has no axes, reads its inputs whole and is computed whole.  An
+operation whose outputs are computed region by region names one axis for each dimension of them in ``region_axis``;
+one whose outputs have other dimensions besides (or several outputs of different shapes) overrides ``gather_region``
+and ``realize_region``.  Import the module in ``te/__init__.py``, so that its rule is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any  # Any: attributes are the user's
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar  # Any: attributes are the user's
 
 from gpucomp.support.diagnostics import Span
 from gpucomp.support.dtype import DType
+from gpucomp.te.regions import union_domain
 from gpucomp.te.tensor import Tensor
-from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Reduce
+from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Range, Reduce
 from gpucomp.tir.functor import Mutator, expr_post_order
+
+if TYPE_CHECKING:
+    from gpucomp.te.affine import Forms, Interval
+    from gpucomp.te.regions import Box
 
 Reads = tuple[tuple[Tensor, tuple[tuple[Expr, ...], ...]], ...]
 
@@ -29,11 +45,13 @@ class Operation:
         name: preferred name of its tensors.
         tag: class of operation, for automatic scheduling ("elemwise", "broadcast", ...).
         attrs: free annotations.
-        axis: data-parallel axes; empty for inputs.
+        axis: the axes that it shows to users besides reductions; empty for inputs.
         span: the user's call that made it.
     """
 
     __slots__ = ("_outputs", "attrs", "axis", "name", "span", "tag")
+
+    computes: ClassVar[bool] = True
 
     def __init__(self, name: str, tag: str, attrs: Mapping[str, Any] | None, span: Span | None) -> None:
         self.name = name
@@ -68,6 +86,14 @@ class Operation:
         return ()
 
     @property
+    def region_axis(self) -> tuple[IterVar, ...]:
+        """One axis for each dimension of the outputs, whose domains are the region that is computed.
+
+        Empty for operations that are computed whole.
+        """
+        return ()
+
+    @property
     def input_tensors(self) -> tuple[Tensor, ...]:
         """The tensors that it reads, in order of first use."""
         return ()
@@ -76,10 +102,42 @@ class Operation:
         """The same operation reading other tensors; itself when it reads none of ``mapping``."""
         return self
 
-    @property
-    def reads(self) -> Reads:
-        """For each input, the distinct index tuples with which it is read."""
-        return ()
+    def read_regions(
+        self, tensor: Tensor, roots: Mapping[IterVar, Interval], doms: Mapping[IterVar, Range], forms: Forms
+    ) -> Iterator[Box]:
+        """The boxes of an input that are read while the axes run over given intervals.
+
+        Args:
+            tensor: one of ``input_tensors``.
+            roots: interval of every axis of the stage, at least of ``root_iter_vars``.
+            doms: domain of every axis for which one is known.
+            forms: conversion between expressions and intervals.
+        """
+        yield (None,) * len(tensor.shape)
+
+    def gather_region(self, wanted: Mapping[Tensor, Sequence[Box]], forms: Forms) -> tuple[dict[IterVar, Range], bool]:
+        """The domains of the root axes, given the boxes of each output that are read.
+
+        Args:
+            wanted: boxes by output; empty for an output of the schedule, which is computed whole.
+            forms: what is known about the variables.
+
+        Returns:
+            The domains, and whether they hold all of ``wanted``, what lies outside of the tensors included.
+        """
+        doms = {iv: iv.dom for iv in self.root_iter_vars if iv.dom is not None}
+        boxes = [box for tensor in self._outputs for box in wanted.get(tensor, ())]
+        exact = bool(self.region_axis)
+        for position, axis in enumerate(self.region_axis):
+            doms[axis], unchanged = union_domain(doms[axis], [box[position] for box in boxes], forms)
+            exact = exact and unchanged
+        return doms, exact
+
+    def realize_region(self, tensor: Tensor, doms: Mapping[IterVar, Range]) -> tuple[Range, ...]:
+        """The box of an output that is in memory, given the domains of all axes."""
+        if self.region_axis:
+            return tuple([doms[axis] for axis in self.region_axis])
+        return tuple([Range.from_min_extent(0, extent) for extent in tensor.shape])
 
     def same_as(self, other: object) -> bool:
         """Identity."""
@@ -96,6 +154,8 @@ class PlaceholderOp(Operation):
     """An input: memory that the caller provides."""
 
     __slots__ = ("dtype", "shape")
+
+    computes = False
 
     def __init__(self, name: str, shape: tuple[Expr, ...], dtype: DType, span: Span | None = None) -> None:
         super().__init__(name, "", None, span)
@@ -141,13 +201,28 @@ class ComputeOp(Operation):
         return self.axis + self.reduce_axis
 
     @property
+    def region_axis(self) -> tuple[IterVar, ...]:
+        return self.axis
+
+    @property
     def input_tensors(self) -> tuple[Tensor, ...]:
         if self._inputs is None:
             self._inputs = tuple([tensor for tensor, _ in self.reads])
         return self._inputs
 
+    def read_regions(
+        self, tensor: Tensor, roots: Mapping[IterVar, Interval], doms: Mapping[IterVar, Range], forms: Forms
+    ) -> Iterator[Box]:
+        values = {axis.var: roots[axis] for axis in self.root_iter_vars}
+        for read, accesses in self.reads:
+            if read is not tensor:
+                continue
+            for indices in accesses:
+                yield tuple([forms.evaluate(index, values) for index in indices])
+
     @property
     def reads(self) -> Reads:
+        """For each input, the distinct index tuples with which it is read."""
         if self._reads is None:
             found: dict[Tensor, dict[tuple[Expr, ...], None]] = {}
             for node in expr_post_order(*self.body):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpucomp.te.bound import Bounds
-from gpucomp.te.operation import ComputeOp
+from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import (
@@ -69,10 +69,10 @@ class Overrun:
         self.total: dict[Stage, None] = {}
         self.zero: dict[Stage, None] = {}  # stages whose elements outside of the tensor are zero
 
-    def plan(self, stage: Stage, op: ComputeOp, ends: Mapping[IterVar, list[Expr]]) -> Plan:
+    def plan(self, stage: Stage, op: Operation, ends: Mapping[IterVar, list[Expr]]) -> Plan:
         """Sort the conditions of a stage, by axis, into checks, choices and those that are not needed."""
         plan = Plan()
-        if self.external is None or stage.is_output or any([t in self.external for t in op.outputs]):
+        if not isinstance(op, ComputeOp) or stage.is_output or self._is_external(op):
             plan.checks = [c for conditions in ends.values() for c in conditions]
             return plan
         kept = [axis for axis in ends if not self._harmless(op, axis)]
@@ -87,9 +87,12 @@ class Overrun:
                 self.zero[stage] = None
         return plan
 
-    def adds_nothing(self, op: ComputeOp, axis: IterVar) -> bool:
+    def _is_external(self, op: ComputeOp) -> bool:
+        return self.external is None or any([t in self.external for t in op.outputs])
+
+    def adds_nothing(self, op: Operation, axis: IterVar) -> bool:
         """True when a reduction may run past the end of ``axis`` because it adds zeros there."""
-        reduce = op.body[0]
+        reduce = op.body[0] if isinstance(op, ComputeOp) else None
         if not isinstance(reduce, Reduce) or len(reduce.source) != 1 or not is_const_int(reduce.condition, 1):
             return False
         if not any([axis is root for root in reduce.axis]) or not _is_sum(reduce.combiner):

@@ -16,7 +16,8 @@ from gpucomp.te.cross_thread import cross_thread_nest, reduce_threads
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.message_passing import pass_up_index, split_predicates
 from gpucomp.te.nest import Guard, Loops, conjunction
-from gpucomp.te.operation import ComputeOp
+from gpucomp.te.nest_rules import nest_rule, rule_of
+from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.overrun import Overrun
 from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
 from gpucomp.te.stage import Stage
@@ -36,10 +37,22 @@ _TRUE = operators.const(1, "bool")
 
 @dataclass(slots=True)
 class Work:
-    """One stage while its nest is built."""
+    """One stage while its nest is built.
+
+    Attributes:
+        stage, op: the stage and its operation.
+        leaves: its loops, outermost first; none for operations without axes.
+        values: value of every axis in terms of the loops.
+        indices: the element that an iteration computes, where the operation has ``region_axis``.
+        mapping: values by variable of the root axes.
+        data_guards, reduce_guards: conditions under which an iteration does anything, and reduces anything.
+        thread_guard: condition under which a thread stores.
+        value_guard: condition outside of which zero is stored.
+        children: stages attached to each loop, by position.
+    """
 
     stage: Stage
-    op: ComputeOp
+    op: Operation
     leaves: list[IterVar]
     values: dict[IterVar, Expr]
     indices: tuple[Expr, ...]
@@ -76,34 +89,33 @@ class Builder:
         self.loops = Loops(bounds)
         self.attached: dict[Stage, dict[IterVar, list[Stage]]] = {}
         for stage in schedule.stages:
-            if (
-                stage.attach_type == AttachType.SCOPE
-                and stage.attach_stage is not None
-                and stage.attach_ivar is not None
-            ):
+            if stage.is_attached and stage.attach_stage is not None and stage.attach_ivar is not None:
                 by_axis = self.attached.setdefault(stage.attach_stage, {})
                 by_axis.setdefault(stage.attach_ivar, []).append(stage)
-        self.works = {st: self._work(st, st.op) for st in schedule.stages if isinstance(st.op, ComputeOp)}
+        self.works = {st: self._work(st, st.op) for st in schedule.stages if st.op.computes}
 
     def build(self) -> Stmt:
         """The statement of all stages at root."""
         body: Stmt = NOOP
         for stage in reversed(self.schedule.stages):
-            if isinstance(stage.op, ComputeOp) and stage.attach_type == AttachType.GROUP_ROOT:
-                body = self.pipeline(stage, stage.op, body)
+            if stage.op.computes and stage.attach_type == AttachType.GROUP_ROOT:
+                body = self.pipeline(stage, body)
         return body
 
-    def pipeline(self, stage: Stage, op: ComputeOp, consumer: Stmt) -> Stmt:
+    def pipeline(self, stage: Stage, consumer: Stmt) -> Stmt:
         """Compute a stage, then run its consumer, with the memory for its tensors around both."""
-        body = self.nest(self.works[stage])
+        work, rule = self.works[stage], rule_of(stage.op)
+        body = rule.provide(self, work)
         if not self.bounds.paths[stage]:
             body = self._kernel(stage, body)
         body = seq(body, consumer)
         if stage.is_output:
             return body
-        box = tuple([self.bounds.doms[a] for a in op.axis])
+        if rule.realize is not None:
+            return rule.realize(self, work, body)
         scope = self.bounds.scopes[stage]
-        for tensor in op.outputs:
+        for tensor in work.op.outputs:
+            box = work.op.realize_region(tensor, self.bounds.doms)
             if stage.double_buffered:
                 body = AttrStmt(tensor, "double_buffer_scope", 1, body, stage.span)
             body = ProducerRealize(tensor, box, _TRUE, body, scope, stage.span)
@@ -136,20 +148,19 @@ class Builder:
 
     # -- one stage --------------------------------------------------------------------------------------------------
 
-    def nest(self, work: Work) -> Stmt:
-        """The loops of one stage."""
-        op = work.op
+    def nest(self, work: Work, op: ComputeOp) -> Stmt:
+        """The loops of one compute stage."""
         if not isinstance(op.body[0], Reduce):
             values = [substitute(b, work.mapping) for b in op.body]
             if work.value_guard is not None:
                 values = [if_then_else(work.value_guard, v, operators.const(0, v.dtype)) for v in values]
-            return self._serial(work, 0, self.stores(work, values), work.data_guards)
+            return self.serial(work, 0, self.stores(work, values), work.data_guards)
         threads = reduce_threads(work.stage, work.leaves, self.bounds)
         if threads:
             return cross_thread_nest(self, work, threads)
         return self._reduction(work, op.body[0])
 
-    def _work(self, stage: Stage, op: ComputeOp) -> Work:
+    def _work(self, stage: Stage, op: Operation) -> Work:
         leaves = stage.leaf_iter_vars
         values: dict[IterVar, Expr] = {leaf: self.loops.value(stage, leaf) for leaf in leaves}
         values = pass_up_index(stage, self.bounds.doms, values)
@@ -158,7 +169,7 @@ class Builder:
             op,
             leaves,
             values,
-            tuple([values[a] for a in op.axis]),
+            tuple([values[a] for a in op.region_axis]),
             {a.var: values[a] for a in op.root_iter_vars},
         )
         self._guards(work)
@@ -178,7 +189,7 @@ class Builder:
             if not self.overrun.adds_nothing(work.op, axis)
         ]
         ends: dict[IterVar, list[Expr]] = {}
-        for axis in work.op.axis:
+        for axis in work.op.region_axis:
             checks = self._end_checks(axis, work.values[axis])
             if checks:
                 ends[axis] = checks
@@ -230,8 +241,9 @@ class Builder:
             body = LetStmt(name, value, body, span)
         return body
 
-    def _serial(self, work: Work, first: int, body: Stmt, guards: list[Expr]) -> Stmt:
-        """Loops ``first`` and further in around ``body``, each guard as far out as it may stand."""
+    def serial(self, work: Work, first: int, body: Stmt, guards: list[Expr]) -> Stmt:
+        """Loops ``first`` and further in around ``body``, with the stages attached to them, each guard as far out as
+        it may stand."""
         last = len(work.leaves) - 1
         plan = self._plan(work, guards, first, last)
         if work.thread_guard is not None:
@@ -239,13 +251,9 @@ class Builder:
         for position in range(last, first - 1, -1):
             body = plan.wrap(position, body)
             for child in reversed(work.children.get(position, ())):
-                body = self.child(child, body)
+                body = self.pipeline(child, body)
             body = self.loops.loop(work.stage, work.leaves[position], body)
         return plan.wrap(first - 1, body)
-
-    def child(self, child: Stage, consumer: Stmt) -> Stmt:
-        assert isinstance(child.op, ComputeOp)
-        return self.pipeline(child, child.op, consumer)
 
     def _plan(self, work: Work, guards: list[Expr], first: int, last: int) -> Guard:
         """Place guards: outside of loops that they do not depend on, but inside of every attached stage.
@@ -273,7 +281,7 @@ class Builder:
             work.stage, work.op, work.leaves[:first], work.values, work.indices, work.mapping,
             children={p: c for p, c in work.children.items() if p < first},
         )  # fmt: skip
-        return self._serial(outer, 0, seq(init, update), [])
+        return self.serial(outer, 0, seq(init, update), [])
 
     def _init_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
         starts = reduce.init or reduce.combiner.identity_element
@@ -293,7 +301,7 @@ class Builder:
             thread_guard=work.thread_guard,
         )  # fmt: skip
         guards = [substitute(g, rename) for g in work.data_guards]
-        return self._serial(inner, 0, self.stores(inner, values), guards)
+        return self.serial(inner, 0, self.stores(inner, values), guards)
 
     def _check_start(self, work: Work, reduce: Reduce, first: int) -> None:
         """What the initial value reads must be computed before the loops of the reduction start."""
@@ -317,4 +325,11 @@ class Builder:
         condition: Expr = substitute(reduce.condition, work.mapping)
         if not isinstance(condition, IntImm):
             body = IfThenElse(condition, body, None, work.op.span)
-        return self._serial(work, first, body, [*work.data_guards, *work.reduce_guards])
+        return self.serial(work, first, body, [*work.data_guards, *work.reduce_guards])
+
+
+@nest_rule(ComputeOp)
+def compute_nest(builder: Builder, work: Work) -> Stmt:
+    """The loops of a ``te.compute``."""
+    assert isinstance(work.op, ComputeOp)
+    return builder.nest(work, work.op)

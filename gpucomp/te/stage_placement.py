@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.operation import Operation
+from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
@@ -74,7 +74,7 @@ class PlacePrimitives(StageBase):
                     where=caller_span(),
                     hint="compute_root() one of them first",
                 )
-            above = above.attach_stage if above.attach_type == AttachType.SCOPE else None
+            above = above.attach_stage if above.is_attached else None
 
     def compute_inline(self) -> None:
         """Put the expression of this stage where it is read, and keep no tensor.
@@ -92,7 +92,7 @@ class PlacePrimitives(StageBase):
             D[i] = V[i] * 2.0 + 1.0
 
         Raises:
-            ScheduleError: GC105 the stage is an output.
+            ScheduleError: GC105 the stage is an output; GC140 it is no ``te.compute``.
         """
         self.require_compute("compute_inline")
         if self.is_output:
@@ -102,6 +102,14 @@ class PlacePrimitives(StageBase):
                 stage=self,
                 where=caller_span(),
                 hint="inline the stages that it reads instead",
+            )
+        if not isinstance(self.op, ComputeOp):
+            raise schedule_error(
+                "GC140",
+                f"compute_inline: {self.name!r} is no te.compute: there is no expression to put in its place",
+                stage=self,
+                where=caller_span(),
+                hint=f"s[{self.name}].compute_at(s[consumer], axis) keeps it close to its consumer",
             )
         self._detach(AttachType.INLINE, "compute_inline")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.operation import Operation, PlaceholderOp
+from gpucomp.te.operation import Operation
 from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
 from gpucomp.te.scopes import STORAGE_RANK
 from gpucomp.tir import operators
@@ -25,6 +25,7 @@ class AttachType(IntEnum):
     INLINE = 2
     INLINED_ALREADY = 3
     SCOPE = 4
+    SCAN_UPDATE = 5
 
 
 class AxisAttr:
@@ -91,6 +92,11 @@ class StageState:
         """Name of its operation."""
         return self.op.name
 
+    @property
+    def is_attached(self) -> bool:
+        """True when it is computed inside of a loop of another stage."""
+        return self.attach_type in (AttachType.SCOPE, AttachType.SCAN_UPDATE)
+
     def nest_text(self) -> str:
         """The loop nest on one line, for messages."""
         extents = self.nominal_extents()
@@ -144,7 +150,7 @@ class StageState:
 
     def require_compute(self, primitive: str) -> None:
         """Refuse to schedule an input."""
-        if isinstance(self.op, PlaceholderOp):
+        if not self.op.computes:
             raise schedule_error(
                 "GC109",
                 f"{primitive}: {self.name!r} is an input (a placeholder), which has no loops",

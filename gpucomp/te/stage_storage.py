@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.operation import ComputeOp
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.stage_state import check_scope
 from gpucomp.tir import operators
@@ -30,7 +29,7 @@ class StorePrimitives(StageBase):
         Raises:
             ScheduleError: GC115 the axis is no dimension of the tensor.
         """
-        axes = self.op.axis if isinstance(self.op, ComputeOp) else ()
+        axes = self.op.region_axis
         found = [i for i, a in enumerate(axes) if a is axis]
         if not found:
             raise schedule_error(
