@@ -7,6 +7,7 @@ from typing import Final
 from gpucomp.cli.console import announce_defaults, code, json_line
 from gpucomp.cli.workload import make_definition, parse_shape
 from gpucomp.driver import source, stages
+from gpucomp.driver.default_schedule import with_default_schedule
 from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.target.target import Target
 
@@ -26,7 +27,13 @@ def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, a
         missing["dtype"] = definition.dtype
     announce_defaults(**missing)
     name = definition.label.rpartition(":")[2]
-    if form == "tir":
+    if form == "schedule":
+        drawn = with_default_schedule(definition.schedule, chosen)
+        if not as_json:
+            drawn.show()
+            return
+        text, language = drawn.to_text(), "text"
+    elif form == "tir":
         text, language = stages(definition.schedule, definition.args, chosen, name)[-1][1], "python"
     else:
         text, language = source(definition.schedule, definition.args, chosen, name), _LANGUAGES[chosen.kind]

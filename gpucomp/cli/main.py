@@ -111,8 +111,18 @@ def bench(
 @click.option("--dtype", metavar="NAME", help="Element type of the inputs, as numpy names it [default: float32].")
 @click.option("--source", is_flag=True, help="The generated source (default).")
 @click.option("--tir", is_flag=True, help="The intermediate form from which the source is made.")
+@click.option("--schedule", is_flag=True, help="The loop tree of the schedule: extents, bindings, memory.")
 @_as_json
-def inspect(op: str, target: str, shape: str | None, dtype: str | None, source: bool, tir: bool, as_json: bool) -> None:
+def inspect(
+    op: str,
+    target: str,
+    shape: str | None,
+    dtype: str | None,
+    source: bool,
+    tir: bool,
+    schedule: bool,
+    as_json: bool,
+) -> None:
     """What is generated for OP; needs neither a device nor a compiler.
 
     OP is as for `bench`, and its function may have symbolic extents. The CUDA target is sm_90 unless it says
@@ -120,6 +130,7 @@ def inspect(op: str, target: str, shape: str | None, dtype: str | None, source: 
     """
     from gpucomp.cli import inspecting
 
-    if source and tir:
-        raise click.UsageError("--source and --tir exclude each other: the output is one text")
-    inspecting.run(op, target, shape, dtype, "tir" if tir else "source", as_json)
+    forms = [name for name, wanted in (("source", source), ("tir", tir), ("schedule", schedule)) if wanted]
+    if len(forms) > 1:
+        raise click.UsageError(f"--{forms[0]} and --{forms[1]} exclude each other: the output is one text")
+    inspecting.run(op, target, shape, dtype, forms[0] if forms else "source", as_json)

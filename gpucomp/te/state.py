@@ -140,6 +140,53 @@ class Schedule:
         norm = self.normalize()
         schedule_ops(norm, infer_bound(norm))
 
+    # -- pictures -----------------------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Print the loop tree: extents, bindings, where stages are computed, and the memory that they take.
+
+        >>> xo, xi = s[C].split(j, factor=4)
+        >>> s[C].bind(i, te.thread_axis("blockIdx.x"))
+        >>> s[C].vectorize(xi)
+        >>> s.show()
+        A  float32[6, 8]  input  192 B
+        C  float32[6, 8]  output  global 192 B  <- A
+           kernel: grid 6, block 1
+        └─ i 6  blockIdx.x
+           └─ j.outer 2
+              └─ j.inner 4  vectorize
+
+        A schedule that does not lower is drawn as far as it is known, with the error beneath. In a notebook, a
+        schedule as the value of a cell shows the same tree as a picture.
+        """
+        from gpucomp.te.show import show
+
+        show(self)
+
+    def to_text(self) -> str:
+        """What :meth:`show` prints, without colours."""
+        from gpucomp.te.draw_text import tree_text
+        from gpucomp.te.tree import loop_tree
+
+        return tree_text(loop_tree(self))
+
+    def to_svg(self) -> str:
+        """The loop tree as one self-contained ``<svg>`` element: nested boxes, and arcs for what reads what."""
+        from gpucomp.te.draw_svg import tree_svg
+        from gpucomp.te.tree import loop_tree
+
+        return tree_svg(loop_tree(self))
+
+    def to_html(self) -> str:
+        """The picture of :meth:`to_svg` in a block of HTML; needs nothing from the network."""
+        from gpucomp.te.draw_svg import tree_html
+        from gpucomp.te.tree import loop_tree
+
+        return tree_html(loop_tree(self))
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
     # -- dataflow ---------------------------------------------------------------------------------------------------
 
     def cache_read(

@@ -304,3 +304,13 @@ def on_a_terminal(arguments: str, environment: dict[str, str]) -> str:
     return subprocess.run(
         command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     ).stdout
+
+
+def test_inspect_draws_the_schedule() -> None:
+    result = invoke("inspect", "softmax", "--shape", "8,300", "--schedule")
+    assert result.exit_code == 0
+    assert "   kernel: grid 8, block 64" in result.stdout
+    assert "row_max  float32[1]  shared 4 B  <- A" in result.stdout
+    record = json.loads(invoke("inspect", "add", "--schedule", "--json").stdout)
+    assert record["form"] == "schedule"
+    assert "blockIdx.x" in record["text"]
