@@ -120,13 +120,13 @@ def _measure(root: Stmt) -> KernelUse:
         elif isinstance(node, s.BufferRealize):
             extents = tuple([r.extent for r in node.bounds])
             _allocation(use, node.buffer.scope(), node.buffer.dtype, extents, node.buffer.name, node.span)
-        elif isinstance(node, s.BufferStore):
+        elif isinstance(node, s.BufferStore) and node.buffer.scope() != "local":  # registers hold lanes one by one
             _vector(use, node.value.dtype, node.buffer.name, node.span)
         children = stmt_children(node)
         for child in children:
             if isinstance(child, Expr):
                 for item in expr_post_order(child):
-                    if isinstance(item, e.BufferLoad):
+                    if isinstance(item, e.BufferLoad) and item.buffer.scope() != "local":
                         _vector(use, item.dtype, item.buffer.name, getattr(node, "span", None))
         stack += [c for c in reversed(children) if isinstance(c, Stmt)]
     return use

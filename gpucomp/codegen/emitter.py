@@ -327,7 +327,8 @@ class CEmitter(VectorText):
             self.line(self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, text, aligned) + ";")
             return
         width = self.width_below(dtype, dtype.lanes - 1)
-        if self.native(dtype) or buffer.dtype.lanes > 1 or width == 1:
+        in_registers = self.storage(buffer).space == "local" and not self._arithmetic
+        if self.native(dtype) or buffer.dtype.lanes > 1 or width == 1 or in_registers:
             self._store_lanes(node)
             return
         for begin in range(0, dtype.lanes, width):

@@ -108,6 +108,7 @@ KINDS: Final = {
                 "fp16_atomics",
                 "unroll_pragma",
                 "vector_predication",
+                "memory_vectors",
                 "dynamic_shared",
             }
         ),

@@ -17,12 +17,13 @@ from gpucomp.support.diagnostics import Span
 from gpucomp.te.affine import ZERO, Forms, Interval
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
-from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_interval
+from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_index, pass_up_interval
 from gpucomp.te.operation import Operation
-from gpucomp.te.regions import Box
+from gpucomp.te.regions import Box, Running
 from gpucomp.te.scopes import GLOBAL_RANK, INFERRED_SCOPE, STORAGE_RANK, is_virtual, needs_relax, thread_rank
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
+from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Var
 
 if TYPE_CHECKING:
@@ -304,7 +305,10 @@ def _regions(stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bound
         else:
             leaves[leaf] = forms.point(leaf.var if thread is None else thread.var)
     cut = bounds.cut.setdefault(stage, {})
-    roots = pass_up_interval(consumer, bounds.doms, leaves, forms, cut)
+    roots = Running(
+        pass_up_interval(consumer, bounds.doms, leaves, forms, cut),
+        (lambda: _by_loops(consumer, leaves, bounds)) if consumer.relations else None,
+    )
     relax: dict[Var, Interval] = {}
     for use in bounds.kernels[bounds.root_of(consumer)].values():
         # Hardware threads enclose the kernel: domains may depend on them wherever their loops stand.
@@ -326,6 +330,22 @@ def _regions(stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bound
                 tensor,
                 tuple([_relaxed(part, axis, relax, forms) for part, axis in zip(box, tensor.shape, strict=True)]),
             )
+
+
+def _by_loops(
+    stage: Stage, leaves: Mapping[IterVar, Interval], bounds: Bounds
+) -> tuple[dict[Var, Expr], dict[Var, Interval]]:
+    """The axes of an operation by the variables of its loops, and the intervals of those variables."""
+    values: dict[IterVar, Expr] = {}
+    intervals: dict[Var, Interval] = {}
+    for leaf, interval in leaves.items():
+        thread = bounds.thread(stage, leaf)
+        var = leaf.var if thread is None else thread.var
+        single = bounds.is_single(leaf)
+        values[leaf] = bounds.doms[leaf].min if single else operators.cast(leaf.var.dtype, var)
+        intervals[var] = interval
+    roots = pass_up_index(stage, bounds.doms, values)
+    return {axis.var: roots[axis] for axis in stage.op.root_iter_vars}, intervals
 
 
 def _runs(thread: IterVar | None, scope: str, found: bool) -> bool:

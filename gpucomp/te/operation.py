@@ -32,8 +32,8 @@ from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Range, Reduce
 from gpucomp.tir.functor import Mutator, expr_post_order
 
 if TYPE_CHECKING:
-    from gpucomp.te.affine import Forms, Interval
-    from gpucomp.te.regions import Box
+    from gpucomp.te.affine import Forms
+    from gpucomp.te.regions import Box, Running
 
 Reads = tuple[tuple[Tensor, tuple[tuple[Expr, ...], ...]], ...]
 
@@ -103,7 +103,7 @@ class Operation:
         return self
 
     def read_regions(
-        self, tensor: Tensor, roots: Mapping[IterVar, Interval], doms: Mapping[IterVar, Range], forms: Forms
+        self, tensor: Tensor, roots: Running, doms: Mapping[IterVar, Range], forms: Forms
     ) -> Iterator[Box]:
         """The boxes of an input that are read while the axes run over given intervals.
 
@@ -211,14 +211,14 @@ class ComputeOp(Operation):
         return self._inputs
 
     def read_regions(
-        self, tensor: Tensor, roots: Mapping[IterVar, Interval], doms: Mapping[IterVar, Range], forms: Forms
+        self, tensor: Tensor, roots: Running, doms: Mapping[IterVar, Range], forms: Forms
     ) -> Iterator[Box]:
         values = {axis.var: roots[axis] for axis in self.root_iter_vars}
         for read, accesses in self.reads:
             if read is not tensor:
                 continue
             for indices in accesses:
-                yield tuple([forms.evaluate(index, values) for index in indices])
+                yield tuple([roots.evaluate(index, values, forms) for index in indices])
 
     @property
     def reads(self) -> Reads:

@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gpucomp.te.affine import Forms, Interval
-from gpucomp.tir.expr import Range
-from gpucomp.tir.functor import free_vars
+from gpucomp.tir.expr import Expr, FloorDiv, FloorMod, IntImm, IterVar, Range, Var
+from gpucomp.tir.functor import expr_post_order, free_vars, substitute
 
 Box = tuple[Interval | None, ...]  # None: all of the dimension, as far as is known
+ByLoops = tuple[Mapping[Var, Expr], Mapping[Var, Interval]]
+
+
+class Running(dict[IterVar, Interval]):
+    """The intervals of a stage's axes while its loops run over theirs.
+
+    Args:
+        intervals: of every axis.
+        by_loops: the axes by the variables of the loops, and the intervals of those; None where axes are loops.
+    """
+
+    def __init__(self, intervals: Mapping[IterVar, Interval], by_loops: Callable[[], ByLoops] | None = None) -> None:
+        super().__init__(intervals)
+        self._by_loops = by_loops
+        self._known: ByLoops | None = None
+
+    def evaluate(self, index: Expr, values: Mapping[Var, Interval], forms: Forms) -> Interval | None:
+        """All values of an index, where ``values`` are the intervals of the axes in it.
+
+        Of ``j // 8 % 32`` over the interval of ``j`` little is known; with ``j = chunk*256 + thread*8 + lane`` it is
+        ``thread``, which may stand still while the others run.
+        """
+        if self._by_loops is None or isinstance(index, (Var, IntImm)) or not _divides(index):
+            return forms.evaluate(index, values)
+        if self._known is None:
+            self._known = self._by_loops()
+        axes, intervals = self._known
+        return forms.evaluate(substitute(index, axes), intervals)
+
+
+def _divides(index: Expr) -> bool:
+    return any([type(node) in (FloorDiv, FloorMod) for node in expr_post_order(index)])
 
 
 def union_domain(whole: Range, parts: Sequence[Interval | None], forms: Forms) -> tuple[Range, bool]:

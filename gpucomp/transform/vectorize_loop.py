@@ -78,6 +78,8 @@ class _Vectorize(Mutator):
         limits = {} if target is None else target.limits
         self.vector_bytes: int = limits.get("max_vector_bytes", 0)
         self.predicated = target is not None and not target.is_gpu and "vector_predication" in target.features
+        # Vectors that exist for accesses to memory only are as wide as those are: registers hold lanes one by one.
+        self.in_memory_only = target is not None and "memory_vectors" in target.features
         self.vector_lanes: int = limits.get("max_vector_lanes", 16 if target is not None and target.is_gpu else 0)
 
     def expr(self, node: Expr) -> Expr:
@@ -103,7 +105,7 @@ class _Vectorize(Mutator):
 
     def _cut(self, node: For, extent: int) -> Stmt:
         """A loop over vectors as wide as the target has them."""
-        lanes = self._width(node.body, extent)
+        lanes = self._width(node, extent)
         padded = self._padded(node, extent, lanes) if self.predicated else None
         if padded is not None:
             return padded
@@ -119,7 +121,7 @@ class _Vectorize(Mutator):
         """The loop in wider vectors, of which the last is masked, if those that fit are less than half as wide."""
         wide = 1 << (extent - 1).bit_length()
         if self.vector_bytes:
-            wide = min(wide, self.vector_bytes // _widest(node.body))
+            wide = min(wide, self.vector_bytes // self._widest(node))
         if wide <= 2 * lanes or wide & (wide - 1):
             return None
         count = operators.const(extent, node.loop_var.dtype)
@@ -129,17 +131,20 @@ class _Vectorize(Mutator):
             node.replace(extent=operators.const(whole, count.dtype), body=IfThenElse(inside, node.body)), whole
         )
 
-    def _width(self, body: Stmt, extent: int) -> int:
+    def _width(self, loop: For, extent: int) -> int:
         """Most lanes that divide the extent and that the target has for the widest element in the body."""
         limit = self.vector_lanes or extent
         if self.vector_bytes:
-            limit = min(limit, self.vector_bytes // _widest(body))
+            limit = min(limit, self.vector_bytes // self._widest(loop))
         if limit >= extent and (self.vector_bytes == 0 or extent & (extent - 1) == 0):
             return extent
         lanes = 1
         while lanes * 2 <= limit and extent % (lanes * 2) == 0:
             lanes *= 2
         return lanes
+
+    def _widest(self, loop: For) -> int:
+        return (_widest_access(loop) if self.in_memory_only else 0) or _widest(loop.body)
 
     def _vectors(self, node: For, base: Expr, lanes: int) -> Stmt:
         try:
@@ -154,6 +159,21 @@ def _widest(body: Stmt) -> int:
     for item in post_order(body):
         if isinstance(item, BufferStore):
             widest = max(widest, item.buffer.dtype.nbytes, _widest_value(item.value))
+    return widest
+
+
+def _widest_access(loop: For) -> int:
+    """Bytes of the widest element that differs by lane and is loaded from or stored to memory, registers left out."""
+    widest = 0
+    varying: dict[Var, None] = {loop.loop_var: None}
+    for item in post_order(loop.body):
+        if isinstance(item, LetStmt):
+            varying[item.var] = None
+    for item in post_order(loop.body):
+        if not isinstance(item, (BufferStore, BufferLoad)) or item.buffer.scope() == "local":
+            continue
+        if any([not free_vars(index).isdisjoint(varying) for index in item.indices]):
+            widest = max(widest, item.buffer.dtype.element.nbytes)
     return widest
 
 

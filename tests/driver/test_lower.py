@@ -201,3 +201,20 @@ def test_targets_belong_to_their_thread() -> None:
         t.start()
         t.join()
     assert seen == [None]
+
+
+def test_halves_come_from_memory_eight_at_once_however_wide_their_registers_are() -> None:
+    a = te.placeholder((4, 1024), "float16", name="A")
+    x = te.compute((4, 1024), lambda i, j: a[i, j].astype("float32") * 2.0, name="X")
+    b = te.compute((4, 1024), lambda i, j: (x[i, j] + 1.0).astype("float16"), name="B")
+    s = te.create_schedule(b.op)
+    thread, lane = s[b].split(b.op.axis[1], factor=8)
+    s[b].bind(b.op.axis[0], te.thread_axis("blockIdx.x"))
+    s[b].bind(thread, te.thread_axis("threadIdx.x"))
+    s[b].vectorize(lane)
+    s[x].compute_at(s[b], thread)
+    s[x].vectorize(x.op.axis[1])
+    text = gpucomp.source(s, [a, b], "cuda")
+    assert text.count("*(const uint4*)(A") == 1
+    assert text.count("*(uint4*)(B") == 1
+    assert "float X[8];" in text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any  # Any: indices of compute functions
+
 import numpy as np
 import pytest
 
-from gpucomp import te
+from gpucomp import te, tir
 from tests.te.helpers import Array, check, poisoned, run, small_ints
 
 BX, BY, TX, TY = "blockIdx.x", "blockIdx.y", "threadIdx.x", "threadIdx.y"
@@ -548,3 +550,27 @@ def test_extents_of_64_bits() -> None:
     s[b].split(k, factor=3)
     x = small_ints((20, 20))
     check(s, [a, c], [x], x.sum(1) + 1)
+
+
+@pytest.mark.parametrize("columns", [64, 50])
+def test_a_tile_that_threads_keep_in_registers_holds_the_part_of_one_thread(columns: int) -> None:
+    """What a thread reads of a tile is seen through the divisions that find its place in the tile."""
+    chunks, threads, lanes = 2, 8, 4
+    a = te.placeholder((5, columns), name="A")
+
+    def element(i: Any, c: Any, t: Any, v: Any) -> Any:
+        j = (c * threads + t) * lanes + v
+        return tir.if_then_else(j < columns, a[i, j], 0.0)
+
+    tile = te.compute((5, chunks, threads, lanes), element, name="tile")
+    b = te.compute((5, columns), lambda i, j: tile[i, j // 32, j // 4 % 8, j % 4] * 2.0, name="B")
+    s = te.create_schedule(b.op)
+    j, vector = s[b].split(b.op.axis[1], factor=lanes)
+    chunk, thread = s[b].split(j, factor=threads)
+    s[b].bind(b.op.axis[0], te.thread_axis("blockIdx.x"))
+    s[b].bind(thread, te.thread_axis("threadIdx.x"))
+    s[b].reorder(b.op.axis[0], thread, chunk, vector)
+    s[tile].compute_at(s[b], thread)
+    x = small_ints((5, columns))
+    func = check(s, [a, b], [x], x * 2)
+    assert "tile[blockIdx_x:blockIdx_x + 1, 0:2, threadIdx_x:threadIdx_x + 1, 0:4]" in func.script()
