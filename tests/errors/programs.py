@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import gpucomp
-from gpucomp import te
+from gpucomp import arith, te
 from gpucomp.support.diagnostics import GpucompError
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar
@@ -349,3 +349,28 @@ def a_kind_of_device_that_does_not_exist() -> object:
 def a_target_that_does_not_exist() -> object:
     s, a, _, c = row_sums()
     return gpucomp.build(s, [a, c], "cudda")  # cause
+
+
+# -- solvers ----------------------------------------------------------------------------------------------------------
+
+
+@mistake("'x'", "twice")
+def an_unknown_that_is_named_twice() -> object:
+    x = te.var("x")
+    return arith.solve_linear_equations([x.equal(3)], [x, x])  # cause
+
+
+@mistake("'x'", "float32")
+def an_unknown_that_is_no_integer() -> object:
+    return arith.IntConstraints([te.var("x", "float32")])  # cause
+
+
+@mistake("x + 1")
+def an_equation_that_is_no_condition() -> object:
+    x = te.var("x")
+    return arith.solve_linear_equations([x + 1], [x])  # cause
+
+
+@mistake("-2")
+def bounds_on_a_negative_multiple() -> object:
+    return arith.IntGroupBounds(-2, [0], [], [8])  # cause
