@@ -79,6 +79,7 @@ class _Walk:
         self.problems: list[tuple[str, Stmt | None]] = []
         self.tags: dict[str, tuple[Var, Expr]] = {}
         self.stmt: Stmt | None = None
+        self.loops: dict[Var, None] = {}
 
     def top(self, node: Stmt | Expr | PrimFunc) -> None:
         """Walk a root."""
@@ -164,6 +165,9 @@ class _Walk:
         if isinstance(node, s.BufferStore):
             self.memory(node.buffer)
         children = stmt_children(node)
+        if isinstance(node, s.Block):
+            self.block(node, children)
+            return
         for child in children:
             if isinstance(child, Expr):
                 self.expr(child)
@@ -177,10 +181,28 @@ class _Walk:
                 if isinstance(child, Stmt):
                     self.walk(child)
 
+    def block(self, node: s.Block, children: list[Expr | Stmt]) -> None:
+        """What a block says may use its own variables, and no others that loops around it bind."""
+        outer = self.bound
+        self.bound = {v: None for v in outer if v not in self.loops}
+        own = [a.var for a in node.iter_vars] + [b.data for b in node.alloc_buffers]
+        for match in node.match_buffers:
+            view = match.buffer
+            layout = (*view.shape, *view.strides, view.elem_offset)
+            own += [v for v in (view.data, *layout) if isinstance(v, Var) and v not in own and v not in self.bound]
+        with self.scope(*own):
+            for child in children:
+                if isinstance(child, Expr):
+                    self.expr(child)
+                else:
+                    self.walk(child)
+        self.bound = outer
+
     def names(self, node: Stmt) -> list[Var]:
         """Checks of one statement; gives what it binds around its body."""
         if isinstance(node, s.For):
             self.extent(node.extent, f"loop {node.loop_var.name}")
+            self.loops[node.loop_var] = None
             if node.thread_binding is not None:
                 return self.axis(node.thread_binding.thread_tag, node.loop_var, node.extent)
             return [node.loop_var]
@@ -201,6 +223,8 @@ class _Walk:
             return [axis.var] if node.attr_key == "virtual_thread" else []
         if isinstance(node, (s.IfThenElse, s.While, s.AssertStmt)):
             self.condition(node.condition)
+        if isinstance(node, s.BlockRealize):
+            self.condition(node.predicate)
         return []
 
     def axis(self, tag: str, var: Var, extent: Expr) -> list[Var]:

@@ -81,6 +81,19 @@ class Encoder:
             self.bind(value)
         elif hasattr(value, "var"):
             self.bind(value.var)
+        elif isinstance(value, Mapping):
+            for item in value.values():
+                self._bind_buffer(item)
+        elif hasattr(value, "elem_offset"):
+            self._bind_buffer(value)
+        elif hasattr(value, "source"):  # a view of another buffer
+            self._bind_buffer(value.buffer)
+
+    def _bind_buffer(self, buffer: Any) -> None:
+        """A buffer defines its memory, and variables of its layout that nothing defined before."""
+        for item in (buffer.data, *buffer.shape, *buffer.strides, buffer.elem_offset):
+            if hasattr(item, "type_annotation") and item not in self._vars:
+                self.bind(item)
 
     def _push(self, entry: tuple[Any, ...]) -> int:
         self.entries.append(entry)

@@ -13,6 +13,7 @@ from gpucomp.te.api import (
     thread_axis,
     var,
 )
+from gpucomp.te.create_primfunc import create_prim_func
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.reduction import all_of as all
@@ -83,6 +84,7 @@ __all__ = [
     "comm_reducer", "sum", "prod", "max", "min", "all", "any",
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "trace", "lower_schedule",
+    "create_prim_func",
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",
     "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan",

@@ -31,7 +31,7 @@ class PrimFunc(Node):
         attrs: read-only mapping; ``global_symbol`` names it, ``target``, ``tir.noalias``, ``calling_conv``, ...
     """
 
-    _binds: ClassVar[tuple[str, ...]] = ("params",)
+    _binds: ClassVar[tuple[str, ...]] = ("params", "buffer_map")
     params: tuple[Var, ...]
     body: Stmt
     buffer_map: Mapping[Var, Buffer]

@@ -15,6 +15,7 @@ from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
+from gpucomp.tir.buffer import BufferRegion
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.stmt import Stmt
 
@@ -263,11 +264,47 @@ class Mutator(Functor):
             return node
         return s.IfThenElse(c, then_case, else_case, node.span)
 
+    def visit_block_realize(self, node: s.BlockRealize) -> Stmt:
+        values, predicate, block = self.exprs(node.iter_values), self.expr(node.predicate), self.stmt(node.block)
+        if values is node.iter_values and predicate is node.predicate and block is node.block:
+            return node
+        return node.replace(iter_values=values, predicate=predicate, block=block)
+
+    def visit_block(self, node: s.Block) -> Stmt:
+        changes: dict[str, object] = {
+            "iter_vars": _same_or_new(node.iter_vars, [self.iter_var(a) for a in node.iter_vars]),
+            "reads": self.regions(node.reads),
+            "writes": self.regions(node.writes),
+            "init": None if node.init is None else self.stmt(node.init),
+            "body": self.stmt(node.body),
+        }
+        matches = [
+            m if (source := self.region(m.source)) is m.source else s.MatchBufferRegion(m.buffer, source)
+            for m in node.match_buffers
+        ]
+        changes["match_buffers"] = _same_or_new(node.match_buffers, matches)
+        if all([getattr(node, field) is value for field, value in changes.items()]):
+            return node
+        return node.replace(**changes)
+
+    def regions(self, nodes: tuple[BufferRegion, ...]) -> tuple[BufferRegion, ...]:
+        """Rewrite the boxes that a block declares."""
+        return _same_or_new(nodes, [self.region(n) for n in nodes])
+
+    def region(self, node: BufferRegion) -> BufferRegion:
+        """Rewrite a box of a buffer."""
+        box = self.ranges(node.region)
+        return node if box is node.region else BufferRegion(node.buffer, box)
+
     def visit_all_reduce(self, node: s.AllReduce) -> Stmt:
         values, condition = self.exprs(node.values), self.expr(node.condition)
         if values is node.values and condition is node.condition:
             return node
         return node.replace(values=values, condition=condition)
+
+
+def _same_or_new(old: tuple[_T, ...], new: list[_T]) -> tuple[_T, ...]:
+    return old if all([x is y for x, y in zip(old, new, strict=True)]) else tuple(new)
 
 
 _REBUILD: dict[type, Callable[[Expr, Expr], Expr]] = {
@@ -313,6 +350,8 @@ def stmt_children(node: Stmt) -> list[Expr | Stmt]:
     if isinstance(node, s.BufferStore):  # indices and value are read before the write
         out += [*node.indices, node.value]
         return out if node.predicate is None else [*out, node.predicate]
+    if isinstance(node, s.Block):
+        return _block_children(node)
     for field in node._fields:
         if field in ("loop_var", "var", "buffer_var", "buffer", "threads"):
             continue
@@ -326,6 +365,14 @@ def stmt_children(node: Stmt) -> list[Expr | Stmt]:
                 elif isinstance(item, e.Range):
                     out += [item.min, item.extent]
     return out
+
+
+def _block_children(node: s.Block) -> list[Expr | Stmt]:
+    boxes = [axis.dom for axis in node.iter_vars if axis.dom is not None]
+    for region in (*node.reads, *node.writes, *[m.source for m in node.match_buffers]):
+        boxes += region.region
+    out: list[Expr | Stmt] = [x for r in boxes for x in (r.min, r.extent)]
+    return [*out, node.body] if node.init is None else [*out, node.init, node.body]
 
 
 _KEEP = 48  # a node with more free variables keeps no set of them: sets along a chain of n terms cost n*n

@@ -10,7 +10,7 @@ from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import Span, TypeMismatchError
 from gpucomp.support.dtype import INT32, DType
 from gpucomp.tir import operators
-from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.buffer import Buffer, BufferRegion
 from gpucomp.tir.expr import CommReducer, Expr, IterVar, Range, Var, check_indices, vector_of
 
 
@@ -186,6 +186,7 @@ class BufferStore(Stmt):
 class BufferRealize(Stmt):
     """The box ``bounds`` of ``buffer`` is needed during ``body``; ``scope`` says where it lives."""
 
+    _binds: ClassVar[tuple[str, ...]] = ("buffer",)
     buffer: Buffer
     bounds: tuple[Range, ...]
     condition: Expr
@@ -239,6 +240,75 @@ class AllReduce(Stmt):
     results: tuple[Buffer, ...]
     threads: tuple[Var, ...]
     span: Span | None = None
+
+
+class MatchBufferRegion(Node):
+    """``buffer`` names the box ``source`` of another buffer; its strides and offset may be variables."""
+
+    buffer: Buffer
+    source: BufferRegion
+
+    __hash__ = object.__hash__
+
+
+class Block(Stmt):
+    """A computation at one point of its iteration space.
+
+    ``body`` speaks of ``iter_vars`` only; the :class:`BlockRealize` around it says which values they take.  ``init``
+    runs before the body where every reduction variable is at the start of its domain.
+
+    Attributes:
+        iter_vars: block variables: data-parallel, reduction, ordered or opaque, by their kind.
+        reads: boxes that an instance may read, what it updates left out.
+        writes: boxes that an instance writes.
+        name_hint: preferred name.
+        body: what an instance does.
+        init: how what a reduction accumulates into starts.
+        alloc_buffers: buffers that are alive during the block.
+        match_buffers: views of boxes of other buffers.
+        annotations: free.
+    """
+
+    _binds: ClassVar[tuple[str, ...]] = ("iter_vars", "alloc_buffers", "match_buffers")
+    iter_vars: tuple[IterVar, ...]
+    reads: tuple[BufferRegion, ...]
+    writes: tuple[BufferRegion, ...]
+    name_hint: str
+    body: Stmt
+    init: Stmt | None = None
+    alloc_buffers: tuple[Buffer, ...] = ()
+    match_buffers: tuple[MatchBufferRegion, ...] = ()
+    annotations: Mapping[str, Any] | None = None
+    span: Span | None = None
+
+    @staticmethod
+    def _prepare(
+        iter_vars: Any, reads: Any, writes: Any, name_hint: str, body: Stmt, init: object,
+        alloc_buffers: Any, match_buffers: Any, annotations: object, span: object,
+    ) -> Any:  # fmt: skip
+        for axis in iter_vars:
+            if axis.dom is None:
+                raise TypeMismatchError(f"block variable {axis.name!r} of {name_hint!r} has no domain")
+        lists = [tuple(x or ()) for x in (iter_vars, reads, writes, alloc_buffers, match_buffers)]
+        return lists[0], lists[1], lists[2], name_hint, body, init, lists[3], lists[4], annotations or None, span
+
+
+class BlockRealize(Stmt):
+    """The instance of ``block`` at ``iter_values``, where ``predicate`` holds."""
+
+    iter_values: tuple[Expr, ...]
+    predicate: Expr
+    block: Block
+    span: Span | None = None
+
+    @staticmethod
+    def _prepare(iter_values: Any, predicate: object, block: Block, span: object) -> Any:
+        values = tuple([operators.convert(v) for v in iter_values])
+        if len(values) != len(block.iter_vars):
+            raise TypeMismatchError(
+                f"block {block.name_hint!r} has {len(block.iter_vars)} variables, but is given {len(values)} values"
+            )
+        return values, operators.convert(predicate), block, span
 
 
 def seq(*stmts: Stmt | Sequence[Stmt] | None) -> Stmt:

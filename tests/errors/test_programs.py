@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 import gpucomp
-from gpucomp.support.diagnostics import ArgumentError, DeviceError, LowerError, ScheduleError
+from gpucomp.support.diagnostics import ArgumentError, DeviceError, LowerError, ScheduleError, TensorError
+from tests.errors import graph_programs
 from tests.errors.programs import MISTAKES, row_sums
 
 GOLDEN = Path(__file__).parent / "golden"
 # What the issue asks for at the least; each has a program or more.
+assert graph_programs.__name__  # its programs register themselves
 ASKED = (
     "two_binds_of_one_thread_axis_with_different_extents",
     "splitting_an_axis_that_a_split_consumed",
@@ -57,7 +59,7 @@ def test_the_text_of_the_error_is_as_recorded(name: str, update_golden: bool) ->
 def test_an_error_points_at_its_cause_and_says_what_mends_it(name: str) -> None:
     mistake = MISTAKES[name]
     error = mistake.error()
-    assert isinstance(error, (ScheduleError, LowerError, ArgumentError, DeviceError))
+    assert isinstance(error, (ScheduleError, LowerError, ArgumentError, DeviceError, TensorError))
     assert error.where is not None
     assert "# cause" in error.where.text
     assert error.hint

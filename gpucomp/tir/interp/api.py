@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gpucomp.ir.types import PointerType
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.support.dtype import DType
+from gpucomp.tir.block import open_blocks
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.function import PrimFunc
@@ -80,12 +81,13 @@ def interpret(
     settings = Settings(races, bounds, poison, blocks, max_lanes, warp)
     faults = Faults(func.name)
     launch: Mapping[str, Expr] = func.attrs.get("launch") or {}
-    compiler = FuncCompiler(func.name, func.body, faults, settings, launch)
+    body = open_blocks(func.body)
+    compiler = FuncCompiler(func.name, body, faults, settings, launch)
     report = Report()
     back = _bind(func, args, compiler)
     compiler.env |= _runtime(faults, settings, report)
     with np.errstate(all="ignore"):
-        report.source = compiler.run_body(func.body)
+        report.source = compiler.run_body(body)
         code = compile(report.source, f"<interpreted {func.name}>", "exec")
         exec(code, compiler.env)  # noqa: S102  # generated from IR above
         compiler.env["main"]()

@@ -14,7 +14,7 @@ from gpucomp.support.dtype import BOOL, FLOAT32, INT32, DType
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
-from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.buffer import Buffer, BufferRegion
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Functor, expr_children, expr_post_order, stmt_children
@@ -39,6 +39,7 @@ _BINARY: Final[dict[type, tuple[str, int]]] = {
     e.And: ("and", _AND),
     e.Or: ("or", _OR),
 }
+_AXES: Final = {0: "spatial", 2: "reduce", 3: "scan", 4: "opaque"}
 _LOOPS: Final = {0: "serial", 1: "parallel", 2: "vectorized", 3: "unroll", 4: "thread_binding"}
 
 
@@ -332,6 +333,54 @@ class ScriptPrinter(Functor):
             f"{results} = T.all_reduce(({values}), threads=[{threads}], "
             f"combine=[{params}, ({combiner}), ({identity})]{condition})"
         )
+
+    def visit_block_realize(self, node: s.BlockRealize) -> None:
+        block = node.block
+        self.line(f"with T.block({json.dumps(block.name_hint)}):")
+        self.level += 1
+        for axis, value in zip(block.iter_vars, node.iter_values, strict=True):
+            assert axis.dom is not None  # Block refuses such axes
+            low, extent = self.text(axis.dom.min), self.text(axis.dom.extent)
+            if not e.is_const_int(axis.dom.min, 0):
+                extent = f"({low}, {self.text(axis.dom.min + axis.dom.extent)})"
+            kind = _AXES[axis.iter_type]
+            self.line(f"{self.names(axis.var)} = T.axis.{kind}({extent}, {self.text(value)})")
+        if not e.is_const_int(node.predicate, 1):
+            self.line(f"T.where({self.text(node.predicate)})")
+        self._block_head(block)
+        if block.init is not None:
+            self.block("with T.init():", block.init)
+        self.stmt(block.body)
+        self.level -= 1
+
+    def visit_block(self, node: s.Block) -> None:
+        """A block without values for its variables, as messages show it."""
+        axes = ", ".join([self.names(a.var) for a in node.iter_vars])
+        self.line(f"with T.block({json.dumps(node.name_hint)}):  # for each ({axes})")
+        self.level += 1
+        self._block_head(node)
+        if node.init is not None:
+            self.block("with T.init():", node.init)
+        self.stmt(node.body)
+        self.level -= 1
+
+    def _block_head(self, node: s.Block) -> None:
+        for buffer in node.alloc_buffers:
+            self.declared[buffer] = None
+            text = self._buffer_text(buffer, "T.alloc_buffer", show_data=False)
+            self.line(f"{self.names(buffer)} = {text}")
+        for match in node.match_buffers:
+            self.declared[match.buffer] = None
+            text = self._buffer_text(match.buffer, "", show_data=False)[1:]
+            self.line(f"{self.names(match.buffer)} = T.match_buffer({self._region(match.source)}, {text}")
+        if node.annotations:
+            self.line(f"T.block_attr({json.dumps({k: _plain(v) for k, v in node.annotations.items()})})")
+        self.line(f"T.reads({', '.join([self._region(r) for r in node.reads])})")
+        self.line(f"T.writes({', '.join([self._region(r) for r in node.writes])})")
+
+    def _region(self, region: BufferRegion) -> str:
+        sides = [self.text(r.min) if e.is_const_int(r.extent, 1) else self._box_side(r) for r in region.region]
+        return f"{self.names(region.buffer)}[{', '.join(sides) or '()'}]"
 
     def _box_side(self, r: e.Range) -> str:
         return f"{self.text(r.min)}:{self.text(r.min + r.extent)}"
