@@ -23,6 +23,7 @@ from gpucomp.te.reduction import max_of as max
 from gpucomp.te.reduction import min_of as min
 from gpucomp.te.reduction import product_of as prod
 from gpucomp.te.reduction import sum_of as sum
+from gpucomp.te.specialized import SpecializedCondition
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.state import Schedule, create_schedule
@@ -83,7 +84,7 @@ __all__ = [
     # reductions
     "comm_reducer", "sum", "prod", "max", "min", "all", "any",
     # schedules
-    "create_schedule", "Schedule", "Stage", "AttachType", "trace", "lower_schedule",
+    "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
     "create_prim_func",
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",

@@ -48,7 +48,12 @@ def _shape(shape: object, what: str) -> tuple[Expr, ...]:
         elif isinstance(extent, e.IntImm) and extent.value < 0:
             problem = f"is {extent.value}; extents are >= 0"
         if problem:
-            raise TensorError(f"extent {position} of {what} {problem}", code="GC206", where=caller_span())
+            raise TensorError(
+                f"extent {position} of {what} {problem}",
+                code="GC206",
+                where=caller_span(),
+                hint="an int >= 0, or an integer expression of te.var(...)",
+            )
     return tuple(extents)
 
 

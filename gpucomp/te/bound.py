@@ -110,6 +110,7 @@ def infer_bound(schedule: Schedule) -> Bounds:
             continue
         bounds.scopes[stage] = _scope(stage, bounds)
         roots = _root_domains(stage, bounds, feed)
+        roots.update({iv: iv.dom for iv in stage.env_thread_axes if iv.dom is not None})
         bounds.doms.update(pass_down_domain(stage, roots, bounds.forms))
         _declare(stage, bounds)
     return bounds
@@ -169,7 +170,7 @@ def _declare(stage: Stage, bounds: Bounds) -> None:
             bounds.forms.declare(leaf.var, dom.min, dom.extent)
             continue
         use = uses[_key(bound)]
-        if not bounds.is_single(leaf):
+        if not bounds.is_single(leaf) and leaf not in stage.env_thread_axes:
             _check_share(stage, leaf, use.axis, bounds)
         if bound.dom is not None:
             _check_fixed(stage, leaf, dom.extent, bound.dom.extent, bounds)

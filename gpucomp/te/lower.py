@@ -12,6 +12,7 @@ from gpucomp.te.operation import Operation
 from gpucomp.te.postproc import Arg, to_prim_func
 from gpucomp.te.schedule_ops import schedule_ops
 from gpucomp.te.scopes import SHARED_RANK, STORAGE_RANK, WARP_RANK
+from gpucomp.te.stage import Stage
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer
@@ -47,8 +48,12 @@ def lower_schedule(
     stmt = schedule_ops(norm, bounds, external)
     func = to_prim_func(current, stmt, buffers, name)
     # A store predicate of the user's may skip elements; otherwise every element of a result is computed.
-    whole = all([stage.store_predicate is None for stage in sch.stages])
+    whole = all([stage.store_predicate is None and not _skips(stage) for stage in sch.stages])
     return func.with_attr("tir.writes_all", True) if whole else func
+
+
+def _skips(stage: Stage) -> bool:
+    return any([key == "debug_skip_region" for attr in stage.iter_var_attrs.values() for key, _ in attr.pragmas])
 
 
 def _check_external(norm: Schedule, bounds: Bounds, tensor: Tensor) -> None:

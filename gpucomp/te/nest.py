@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gpucomp.te.bound import Bounds
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.scopes import is_virtual
 from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import AxisAttr
 from gpucomp.tir import operators
 from gpucomp.tir.expr import And, Expr, IntImm, IterVar, Range, Var
 from gpucomp.tir.functor import free_vars, substitute
@@ -18,6 +21,12 @@ _KINDS: dict[str, ForKind] = {
     "unroll": ForKind.UNROLLED,
     "parallel": ForKind.PARALLEL,
 }
+
+
+def _kind(attr: AxisAttr) -> ForKind:
+    if not attr.kind and any([key == "unroll" for key, _ in attr.pragmas]):
+        return ForKind.UNROLLED
+    return _KINDS[attr.kind]
 
 
 def conjunction(conditions: list[Expr]) -> Expr | None:
@@ -63,12 +72,26 @@ class Loops:
             return operators.const(0, leaf.var.dtype)
         return operators.cast(leaf.var.dtype, self.var(stage, leaf))
 
-    def with_threads(self, stage: Stage, condition: Expr) -> Expr:
-        """A condition over the user's thread axes, over those of the kernel instead."""
+    def store_predicate(self, stage: Stage, condition: Expr, values: Mapping[IterVar, Expr]) -> Expr:
+        """A condition over the user's thread axes and the stage's own axes, over what stands for them in the code.
+
+        A thread axis may be a fresh one: a variable named as a tag means the thread of that tag.
+
+        Raises:
+            ScheduleError: GC104 it uses a reduction loop, or something that is no axis of the kernel.
+        """
         root = self.bounds.root_of(stage)
-        mapping = self._thread_vars.get(root)
-        if mapping is None:
-            mapping = self._thread_vars[root] = self._user_threads(root)
+        threads = self._thread_vars.get(root)
+        if threads is None:
+            threads = self._thread_vars[root] = self._user_threads(root)
+        self._refuse_reduction(stage, condition)
+        mapping: dict[Var, Expr] = {axis.var: value for axis, value in values.items()}
+        mapping.update(threads)
+        uses = self.bounds.kernels[root]
+        for v in free_vars(condition):
+            use = uses.get(v.name)
+            if v not in mapping and use is not None:
+                mapping[v] = use.axis.var
         result: Expr = substitute(condition, mapping)
         unknown = [v.name for v in free_vars(result) if v not in self.bounds.forms.ranges]
         if unknown:
@@ -77,10 +100,24 @@ class Loops:
                 f"the store predicate of stage {stage.name} uses {min(unknown)!r}, to which no loop of its "
                 "kernel is bound",
                 stage=stage,
-                where=stage.span,
+                where=stage.store_predicate_span or stage.span,
                 hint="use thread axes that the stages of this kernel are bound to",
             )
         return result
+
+    def _refuse_reduction(self, stage: Stage, condition: Expr) -> None:
+        used = free_vars(condition)
+        reduced = [a.name for a in stage.all_iter_vars if a.iter_type == IterVar.CommReduce and a.var in used]
+        if not reduced:
+            return
+        raise schedule_error(
+            "GC104",
+            f"the store predicate of stage {stage.name} uses its reduction axis {reduced[0]!r}: the elements are "
+            "initialised outside of that loop",
+            stage=stage,
+            where=stage.store_predicate_span or stage.span,
+            hint="use thread axes and data-parallel axes; te.sum(..., where=...) leaves terms out",
+        )
 
     def _user_threads(self, root: Stage) -> dict[Var, Expr]:
         out: dict[Var, Expr] = {}
@@ -117,9 +154,11 @@ class Loops:
             if is_virtual(thread.thread_tag) and not self.bounds.is_single(leaf):
                 body = self._virtual(stage, leaf, origin, thread, body)
         elif not self.bounds.is_single(leaf):
-            body = For(leaf.var, dom.min, dom.extent, _KINDS[attr.kind], body, span=span)
+            body = For(leaf.var, dom.min, dom.extent, _kind(attr), body, span=span)
         node = IterVar(dom, self.var(stage, origin), origin.iter_type)
         for key, value in reversed(attr.pragmas):
+            if key == "unroll":
+                continue  # the kind of the loop
             body = AttrStmt(node, f"pragma_{key}", value, body, span)
         return body
 

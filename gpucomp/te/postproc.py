@@ -126,9 +126,15 @@ def _check_arg(arg: object, args: Sequence[Any]) -> None:
             f"argument {_position(arg, args)} is a {type(arg).__name__}; arguments are tensors, buffers and "
             "te.var scalars",
             where=caller_span(),
+            hint="pass the tensors themselves: [A, B, C], not their ops or arrays",
         )
     if len([a for a in args if a is arg]) > 1:
-        raise schedule_error("GC132", f"argument {arg.name!r} appears twice", where=caller_span())
+        raise schedule_error(
+            "GC132",
+            f"argument {arg.name!r} appears twice",
+            where=caller_span(),
+            hint=f"name {arg.name} once",
+        )
 
 
 def _position(arg: object, args: Sequence[Any]) -> int:

@@ -7,7 +7,7 @@ that binds hardware threads is a kernel: its thread axes enclose the whole nest,
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -196,7 +196,7 @@ class Builder:
         plan = self.overrun.plan(stage, work.op, ends)
         work.data_guards += plan.checks
         work.value_guard = conjunction([likely(c) for c in plan.choices])
-        work.thread_guard = self._thread_guard(stage)
+        work.thread_guard = self._thread_guard(stage, work.values)
 
     def _end_checks(self, axis: IterVar, value: Expr) -> list[Expr]:
         """Conditions under which an index lies in the tensor, where its region may not."""
@@ -212,14 +212,15 @@ class Builder:
             out.append(operators.compare(LT, value, whole.extent))
         return out
 
-    def _thread_guard(self, stage: Stage) -> Expr | None:
+    def _thread_guard(self, stage: Stage, values: Mapping[IterVar, Expr]) -> Expr | None:
         """Where memory is shared by threads that the stage does not distribute work over, the first of them stores."""
         if stage.store_predicate is not None:
-            return self.loops.with_threads(stage, stage.store_predicate)
+            return self.loops.store_predicate(stage, stage.store_predicate, values)
         scope = self.bounds.scopes[stage]
         if STORAGE_RANK[scope] >= STORAGE_RANK["local"]:
             return None
-        own = {t.thread_tag for leaf in stage.leaf_iter_vars if (t := self.bounds.thread(stage, leaf)) is not None}
+        leaves = stage.leaf_iter_vars[len(stage.env_thread_axes) :]
+        own = {t.thread_tag for leaf in leaves if (t := self.bounds.thread(stage, leaf)) is not None}
         checks: list[Expr] = []
         for tag in KERNEL_TAGS:
             use = self.bounds.kernels[self.bounds.root_of(stage)].get(tag)
@@ -298,7 +299,7 @@ class Builder:
         inner = Work(
             work.stage, work.op, leaves, work.values,
             tuple([substitute(i, rename) for i in work.indices]), work.mapping,
-            thread_guard=work.thread_guard,
+            thread_guard=None if work.thread_guard is None else substitute(work.thread_guard, rename),
         )  # fmt: skip
         guards = [substitute(g, rename) for g in work.data_guards]
         return self.serial(inner, 0, self.stores(inner, values), guards)

@@ -192,7 +192,11 @@ class LoopPrimitives(StageBase):
         size = operators.convert(value)
         if not size.dtype.is_int or (isinstance(size, IntImm) and size.value < 1):
             raise schedule_error(
-                "GC104", f"split: {what} is {size}; it must be an integer >= 1", stage=self, where=caller_span()
+                "GC104",
+                f"split: {what} is {size}; it must be an integer >= 1",
+                stage=self,
+                where=caller_span(),
+                hint=f"{what}=32, or an integer expression of te.var(...)",
             )
         return size
 

@@ -1,9 +1,12 @@
-"""Primitives that say how a loop runs: bind, vectorize, unroll, parallel, pragma."""
+"""Primitives that say how a loop runs: bind, env_threads, vectorize, unroll, parallel, pragma."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.pragmas import check_pragma
 from gpucomp.te.stage_base import StageBase
 from gpucomp.tir import operators
 from gpucomp.tir.expr import ExprLike, IterVar
@@ -30,6 +33,14 @@ class MarkPrimitives(StageBase):
         """
         self.require_compute("bind")
         self.leaf_index(ivar, "bind")
+        if ivar.iter_type == IterVar.ThreadIndex:
+            raise schedule_error(
+                "GC104",
+                f"bind: {ivar.name!r} of stage {self.name} is a thread axis itself, put there by env_threads",
+                stage=self,
+                where=caller_span(),
+                hint=f"bind a loop of the stage: {', '.join([a.name for a in self.op.axis])}",
+            )
         if getattr(thread_ivar, "iter_type", None) != IterVar.ThreadIndex:
             raise schedule_error(
                 "GC104",
@@ -49,6 +60,65 @@ class MarkPrimitives(StageBase):
             )
         attr.bind_thread = thread_ivar
         attr.bind_span = self._record("bind", (ivar, thread_ivar), {}, ())
+
+    def env_threads(self, threads: IterVar | Sequence[IterVar]) -> None:
+        """Launch threads around the whole nest of this stage, whatever its loops are bound to.
+
+        Stages that are attached inside share their work among these threads.  What this stage does itself is done by
+        the first of the threads where memory is shared, and by each where it is not.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].env_threads([te.thread_axis((0, 4), "threadIdx.x")])
+        >>> show(s)
+        with T.launch_thread("threadIdx.x", 4) as threadIdx_x:
+            for i in T.serial(6):
+                for j in T.serial(8):
+                    if threadIdx_x == 0:
+                        C[i, j] = A[i, j] + 1.0
+
+        The last call wins.
+
+        Args:
+            threads: thread axes that have a domain.
+
+        Raises:
+            ScheduleError: GC104 no thread axis, one without a domain, or two of one tag.
+        """
+        self.require_compute("env_threads")
+        axes = [threads] if isinstance(threads, IterVar) else list(threads)
+        seen: list[str] = []
+        for axis in axes:
+            self._check_env(axis, seen)
+            seen.append(axis.thread_tag)
+        rest = [iv for iv in self.leaf_iter_vars if iv not in self.env_thread_axes]
+        self.all_iter_vars = [iv for iv in self.all_iter_vars if iv not in self.env_thread_axes] + axes
+        self.env_thread_axes = tuple(axes)
+        self.leaf_iter_vars = [*axes, *rest]
+        span = self._record("env_threads", (axes,), {}, ())
+        for axis in axes:
+            attr = self.attr(axis)
+            attr.bind_thread, attr.bind_span = axis, span
+
+    def _check_env(self, axis: IterVar, seen: list[str]) -> None:
+        tag = getattr(axis, "thread_tag", "")
+        problem = ""
+        if getattr(axis, "iter_type", None) != IterVar.ThreadIndex:
+            problem = f"{getattr(axis, 'name', axis)!r} is no thread axis"
+        elif axis.dom is None:
+            problem = f"thread axis {axis.name!r} has no domain, from which its extent would come"
+        elif tag in seen:
+            problem = f"two of the axes have the tag {tag}"
+        if problem:
+            raise schedule_error(
+                "GC104",
+                f"env_threads: {problem}",
+                stage=self,
+                where=caller_span(),
+                hint="te.thread_axis((0, 32), 'threadIdx.x')",
+            )
 
     def _mark(self, axis: IterVar, kind: str) -> None:
         self.require_compute(kind)
@@ -133,13 +203,16 @@ class MarkPrimitives(StageBase):
                 for j in T.serial(8):
                     C[i, j] = A[i, j] + 1.0
 
-        Keys that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll``.
+        Kinds that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll_factor``, ``unroll``,
+        ``debug_skip_region``; hints are taken and change nothing: see ``gpucomp.te.pragmas``.  Of any other, a warning
+        is given once.
 
         Raises:
-            ScheduleError: GC102, GC103 not a leaf.
+            ScheduleError: GC102, GC103 not a leaf; GC104 a value that does not go with the kind.
         """
         self.require_compute("pragma")
         self.leaf_index(var, "pragma")
         value = operators.convert(1 if pragma_value is None else pragma_value)
+        check_pragma(self, pragma_type, value)
         self.attr(var).pragmas += ((pragma_type, value),)
         self._record("pragma", (var, pragma_type, value), {}, ())

@@ -58,6 +58,7 @@ class StageState:
         leaf_iter_vars: the loop nest, outermost first.
         relations: how axes derive from each other, in order of making.
         iter_var_attrs: annotations by axis.
+        env_thread_axes: threads launched around the nest; the first of the leaves.
         attach_type, attach_stage, attach_ivar: where it is computed.
         scope: storage scope, "" when it is to be inferred.
         is_output: its tensors leave the kernel.
@@ -72,6 +73,7 @@ class StageState:
         self.relations: list[IterVarRelation] = []
         self.relation_spans: dict[IterVarRelation, Span | None] = {}
         self.iter_var_attrs: dict[IterVar, AxisAttr] = {}
+        self.env_thread_axes: tuple[IterVar, ...] = ()
         self.attach_type = AttachType.GROUP_ROOT
         self.attach_stage: Stage | None = None
         self.attach_ivar: IterVar | None = None
@@ -81,6 +83,7 @@ class StageState:
         self.is_output = is_output
         self.double_buffered = False
         self.store_predicate: Expr | None = None
+        self.store_predicate_span: Span | None = None
         self.dim_align: dict[int, tuple[int, int]] = {}
         self.moved: dict[IterVar, str] = {}  # axes that left for another stage, with a word on how
         self.span = span
@@ -166,6 +169,7 @@ class StageState:
                 f"{primitive} needs an axis, got {type(axis).__name__} {axis!r:.40}",
                 stage=self,
                 where=caller_span(),
+                hint=f"one of s[{self.name}].op.axis or op.reduce_axis, or what split and fuse returned",
             )
         for position, leaf in enumerate(self.leaf_iter_vars):
             if leaf is axis:

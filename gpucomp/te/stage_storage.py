@@ -49,7 +49,25 @@ class StorePrimitives(StageBase):
         self._record("double_buffer", (), {}, ())
 
     def set_store_predicate(self, predicate: ExprLike) -> None:
-        """Store only where ``predicate``, an expression of thread axes, holds."""
+        """Store only where ``predicate`` holds, an expression of thread axes and of axes of this stage.
+
+        A fresh ``te.thread_axis`` stands for the thread of its tag, if it has no other name.
+
+        >>> s[C].bind(i, te.thread_axis("threadIdx.x"))
+        >>> show(s)
+        with T.launch_thread("threadIdx.x", 6) as threadIdx_x:
+            for j in T.serial(8):
+                C[threadIdx_x, j] = A[threadIdx_x, j] + 1.0
+        >>> s[C].set_store_predicate(te.thread_axis("threadIdx.x").equal(0))
+        >>> show(s)
+        with T.launch_thread("threadIdx.x", 6) as threadIdx_x:
+            for j in T.serial(8):
+                if threadIdx_x == 0:
+                    C[threadIdx_x, j] = A[threadIdx_x, j] + 1.0
+
+        Raises:
+            ScheduleError: GC104 it is no condition; when lowered: it uses a reduction axis, or no axis of the kernel.
+        """
         self.require_compute("set_store_predicate")
         self.store_predicate = operators.convert(predicate)
         if not self.store_predicate.dtype.is_bool:
@@ -60,4 +78,4 @@ class StorePrimitives(StageBase):
                 where=caller_span(),
                 hint="write tx.equal(0) or tx.var == 0 (axes themselves compare by identity)",
             )
-        self._record("set_store_predicate", (self.store_predicate,), {}, ())
+        self.store_predicate_span = self._record("set_store_predicate", (self.store_predicate,), {}, ())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any  # Any: an index is whatever converts to an expression
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any  # Any: an index or operand is whatever converts to an expression
 
 from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.support.dtype import DType
+from gpucomp.te.elementwise import elementwise
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, ExprOp, ProducerLoad
+from gpucomp.tir.ufuncs import apply
 
 if TYPE_CHECKING:
     from gpucomp.te.operation import Operation
@@ -18,6 +22,8 @@ class Tensor(ExprOp):
     """One output of an operation.  Compares by identity.
 
     ``A[i, j]``, ``A[i][j]`` and ``A(i, j)`` are elements; a tensor without dimensions stands for its only element.
+    ``A + B``, ``A * 2`` and the like, outside of a compute, are tensors: computed element by element, with extents of 1
+    broadcast.
 
     Attributes:
         op: the operation that computes it.
@@ -112,6 +118,80 @@ class Tensor(ExprOp):
                 hint=f"index it: {self.name}[{', '.join(['i', 'j', 'k', 'l', 'm'][: self.ndim])}]",
             )
         return self._load(())
+
+    # -- operators on whole tensors ---------------------------------------------------------------------------
+
+    def _whole(self, name: str, function: Callable[..., Expr], *operands: Any) -> Any:
+        """An operator: of elements inside of a compute or for a tensor without dimensions, else of whole tensors."""
+        tensors = [x for x in operands if isinstance(x, Tensor) and x.shape]
+        return elementwise(name, function, *operands) if tensors and not operators.is_tracing() else function(*operands)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return self._whole(ufunc.__name__, lambda *items: apply(ufunc, method, items, kwargs), *inputs)
+
+    def __add__(self, other: Any) -> Any:
+        return self._whole("add", operators.add, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._whole("add", operators.add, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._whole("subtract", operators.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._whole("subtract", operators.subtract, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._whole("multiply", operators.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._whole("multiply", operators.multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._whole("divide", operators.divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._whole("divide", operators.divide, other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._whole("floor_divide", operators.floordiv, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._whole("floor_divide", operators.floordiv, other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._whole("mod", operators.floormod, self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._whole("mod", operators.floormod, other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._whole("power", operators.power, self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._whole("power", operators.power, other, self)
+
+    def __neg__(self) -> Any:
+        return self._whole("negative", operators.negate, self)
+
+    def __abs__(self) -> Any:
+        return self._whole("abs", operators.absolute, self)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._whole("less", partial(operators.compare, e.LT), self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._whole("less_equal", partial(operators.compare, e.LE), self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._whole("greater", partial(operators.compare, e.GT), self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._whole("greater_equal", partial(operators.compare, e.GE), self, other)
+
+    def astype(self, dtype: str) -> Any:
+        """Convert to another element type: of a whole tensor, a tensor."""
+        return self._whole("cast", partial(operators.cast, dtype), self)
 
     def same_as(self, other: object) -> bool:
         """Identity, under the name that tensor-compiler users know."""

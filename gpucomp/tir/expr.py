@@ -30,7 +30,16 @@ class ExprOp:
     """Operators shared by expressions and by things that stand for one (axes, tensor slices)."""
 
     __slots__ = ()
-    __array_ufunc__ = None  # numpy scalars on the left hand side defer to our reflected operators
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:  # numpy's protocol
+        from gpucomp.tir.ufuncs import apply
+
+        return apply(ufunc, method, inputs, kwargs)
+
+    def __float__(self) -> float:
+        from gpucomp.tir.ufuncs import not_a_number
+
+        raise not_a_number(self)
 
     def __add__(self, other: ExprLike) -> Expr:
         return operators.add(self, other)

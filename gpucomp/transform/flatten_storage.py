@@ -130,6 +130,8 @@ class _Flatten(ScopedMutator):
             buffer, axis, factor, offset = node.node
             self.aligned.setdefault(buffer, {})[int(axis)] = (int(factor), int(offset))
             return self.stmt(node.body)
+        if node.attr_key == "pragma_debug_skip_region":
+            return NOOP
         done = super().visit_attr_stmt(node)
         if not isinstance(node.node, Buffer) or not isinstance(done, AttrStmt):
             return done

@@ -55,7 +55,7 @@ def tensor_errors() -> list[tuple[str, Any]]:
         ("index 4 is outside of dimension 1 of tensor 'A', whose extent is 4", lambda: a(0, 4)),
         ("index 0 of tensor 'A' has type float32", lambda: a(1.5, 0)),
         ("indexed with a slice", lambda: a[0, :] + 1),
-        ("used where one element is needed", lambda: a + 1),
+        ("used where one element is needed", lambda: te.compute((3,), lambda i: a + 1)),
         ("extent 0 of placeholder 'B' is -1", lambda: te.placeholder((-1,), name="B")),
         ("extent 0 of placeholder 'B' has type float32", lambda: te.placeholder((1.5,), name="B")),
         ("takes 1 indices", lambda: te.compute((3, 4), lambda i: a[i, 0], name="C")),

@@ -1,0 +1,65 @@
+"""The pragmas that passes and code generators know, as data."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+from gpucomp.support.diagnostics import caller_span, did_you_mean
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.stage_state import StageState
+from gpucomp.tir.expr import Expr, StringImm
+
+PRAGMAS: Final[dict[str, str]] = {
+    "auto_unroll_max_step": "unroll the loops inside that take at most this many steps",
+    "unroll_explicit": "write unrolled loops out (1), or leave that to the device's compiler (0)",
+    "unroll_factor": "tell the device's compiler how often to unroll the loop (1: not at all)",
+    "unroll": "unroll the loop, as the primitive does",
+    "debug_skip_region": "leave the loop and what it holds out, to time the rest; results are wrong by intent",
+    # Hints without an effect: processors run parallel loops with one fork and join and equal shares, and loop
+    # splitting goes by what is proven.
+    "parallel_launch_point": "",
+    "parallel_stride_pattern": "",
+    "parallel_barrier_when_finish": "",
+    "loop_partition_hint": "",
+    "scope_prefix": "",
+}
+_SOURCES: Final = ("import_c", "import_llvm")
+_warned: dict[str, None] = {}
+
+
+def check_pragma(stage: StageState, kind: str, value: Expr) -> None:
+    """Refuse what cannot be meant; an unknown kind is warned about once, for passes of the user's may know it.
+
+    Raises:
+        ScheduleError: GC104 the kind is no name, or the value does not go with it.
+    """
+    if not kind or not isinstance(kind, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # what users write
+        raise schedule_error(
+            "GC104",
+            f"pragma: the kind is a name, got {kind!r}",
+            stage=stage,
+            where=caller_span(),
+            hint=f"one of {', '.join(PRAGMAS)}",
+        )
+    if kind in _SOURCES and not isinstance(value, StringImm):
+        raise schedule_error(
+            "GC104",
+            f"pragma {kind!r} needs the source as a string, got {value}",
+            stage=stage,
+            where=caller_span(),
+            hint=f"s[{stage.name}].pragma(axis, {kind!r}, source)",
+        )
+    if kind in PRAGMAS and isinstance(value, StringImm) and PRAGMAS[kind]:
+        raise schedule_error(
+            "GC104",
+            f"pragma {kind!r} needs a number, got {value.value!r}",
+            stage=stage,
+            where=caller_span(),
+            hint=f"s[{stage.name}].pragma(axis, {kind!r}, 16)",
+        )
+    if kind in PRAGMAS or kind in _SOURCES or kind in _warned:
+        return
+    _warned[kind] = None
+    hint = did_you_mean(kind, PRAGMAS) or f"known ones: {', '.join(PRAGMAS)}"
+    warnings.warn(f"no pass knows the pragma {kind!r}; {hint}", stacklevel=4)
