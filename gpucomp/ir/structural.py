@@ -24,16 +24,25 @@ class Encoder:
         self.entries: list[tuple[Any, ...]] = []
         self.free: list[Any] = []
         self._memo: dict[object, int] = {}
+        self._users: dict[object, list[object]] = {}  # expression -> expressions around it that are in the memo
         self._vars: dict[object, int] = {}
         self._count = 0
 
     def bind(self, var: object) -> int:
         """Number a variable at its definition; what was encoded with an earlier meaning of it is forgotten."""
         if var in self._vars:
-            self._memo = {k: v for k, v in self._memo.items() if not _mentions(k, var)}
+            self._forget(var)
         self._vars[var] = self._count
         self._count += 1
         return self._vars[var]
+
+    def _forget(self, var: object) -> None:
+        """Take the expressions that mention ``var`` out of the memo; other nodes are places and keep their number."""
+        stack = self._users.pop(var, [])
+        while stack:
+            node = stack.pop()
+            if self._memo.pop(node, None) is not None:
+                stack += self._users.pop(node, [])
 
     def _variable(self, var: Any) -> tuple[Any, ...]:
         if var not in self._vars:
@@ -59,7 +68,8 @@ class Encoder:
         known = self._memo.get(node)
         if known is not None:
             return known
-        if hasattr(node, "depth"):
+        is_expression = hasattr(node, "depth")
+        if is_expression:
             ensure_recursion(node.depth)
         for field in getattr(node, "_binds", ()):
             self._bind_field(getattr(node, field))
@@ -68,7 +78,12 @@ class Encoder:
         for field in node._fields:
             if field in _SKIPPED and not keep_name:
                 continue
-            values.append(self.encode(getattr(node, field)))
+            value = getattr(node, field)
+            values.append(self.encode(value))
+            if is_expression:
+                for part in value if type(value) is tuple else (value,):
+                    if hasattr(part, "depth"):
+                        self._users.setdefault(part, []).append(node)
         index = self._push(tuple(values))
         self._memo[node] = index
         return index
@@ -102,25 +117,6 @@ class Encoder:
     def digest(self) -> str:
         """Hexadecimal hash of the encoding."""
         return hashlib.blake2b(repr(self.entries).encode(), digest_size=16).hexdigest()
-
-
-def _mentions(node: Any, var: object) -> bool:
-    """Whether ``var`` occurs under an expression (other nodes keep their number: they are places, not values)."""
-    if node is var:
-        return True
-    stack = [node] if hasattr(node, "depth") else []
-    seen: dict[object, None] = {}
-    while stack:
-        item = stack.pop()
-        if item is var:
-            return True
-        if item in seen:
-            continue
-        seen[item] = None
-        for field in item._fields:
-            value = getattr(item, field)
-            stack += [v for v in (value if type(value) is tuple else (value,)) if hasattr(v, "depth")]
-    return False
 
 
 def structural_hash(node: object, map_free_vars: bool = False) -> int:
