@@ -19,6 +19,7 @@ from gpucomp.target import Target
 from gpucomp.te.operation import Operation
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensor_intrin import TensorIntrin
 from gpucomp.tir.expr import IterVar, Var
 
 _CAPACITY: Final = 512
@@ -81,6 +82,8 @@ class _KeyEncoder(Encoder):
             return ("tensor", self.operation(value.op), value.value_index)
         if isinstance(value, Operation):
             return ("operation", self.operation(value))
+        if isinstance(value, TensorIntrin):
+            return ("intrinsic", value)  # by identity: its statements are the user's
         if isinstance(value, IterVar):
             return ("axis", self._axis(value))
         return super().encode(value)

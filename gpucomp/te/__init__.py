@@ -28,6 +28,7 @@ from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.te.tensor import Tensor, TensorSlice
+from gpucomp.te.tensor_intrin import TensorIntrin, decl_tensor_intrin
 from gpucomp.tir.expr import Select
 from gpucomp.tir.intrin import (
     abs,
@@ -83,6 +84,8 @@ __all__ = [
     "var", "size_var", "const", "thread_axis", "reduce_axis",
     # reductions
     "comm_reducer", "sum", "prod", "max", "min", "all", "any",
+    # tensor intrinsics
+    "decl_tensor_intrin", "TensorIntrin",
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
     "create_prim_func",

@@ -1,6 +1,6 @@
 """Errors of the schedule language.
 
-Every code has one meaning; ``GC10x`` and ``GC11x`` are raised by the primitive itself, ``GC12x`` to ``GC14x`` when
+Every code has one meaning; ``GC10x`` and ``GC11x`` are raised by the primitive itself, ``GC12x`` to ``GC15x`` when
 the schedule is normalised or lowered, at the recorded line of the primitive that caused them.
 
 ======  ==============================================================================================
@@ -35,6 +35,13 @@ GC130   a tensor is missing from the arguments
 GC131   a variable is neither an argument nor the extent of one
 GC132   an argument appears twice, is of the wrong kind, or does not fit its buffer
 GC140   an operation without expressions is inlined, or reads an inlined stage
+GC150   the declaration of a tensor intrinsic is no compute over placeholders, or its function returns no statements
+GC151   tensorized loops hold attached stages, marks or threads, or do not run over a whole box
+GC152   a tile that the bounds cut off cannot be tensorized
+GC153   the loops have other extents than the tensor intrinsic
+GC154   the stage computes something else than the tensor intrinsic
+GC155   a part of a reduction is tensorized by an intrinsic without an update
+GC156   memory does not fulfil what a buffer of a tensor intrinsic requires
 ======  ==============================================================================================
 """
 

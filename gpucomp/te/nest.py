@@ -20,6 +20,7 @@ _KINDS: dict[str, ForKind] = {
     "vectorize": ForKind.VECTORIZED,
     "unroll": ForKind.UNROLLED,
     "parallel": ForKind.PARALLEL,
+    "tensorize": ForKind.SERIAL,  # what the intrinsic means, on targets that lack it
 }
 
 

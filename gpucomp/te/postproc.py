@@ -7,6 +7,7 @@ from typing import Any  # Any: arguments are tensors, variables and buffers
 
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import caller_span, did_you_mean
+from gpucomp.te.buffer_bind import BufferBind, Layout, declared_layout, realized_layout, resolve_bind
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer, decl_buffer
@@ -34,6 +35,8 @@ class _ToBuffers(Mutator):
         self.buffers = dict(bound)
         self.names = names
         self.touched: dict[Tensor, None] = {}
+        self.layouts: dict[Buffer, Layout] = {}
+        self.aligned: dict[Tensor, dict[int, tuple[int, int]]] = {}
 
     def _buffer(self, tensor: Tensor, role: str) -> Buffer:
         self.touched[tensor] = None
@@ -58,13 +61,20 @@ class _ToBuffers(Mutator):
         tensor: Tensor = node.producer
         if tensor in self.bound:
             return self.stmt(node.body)
-        self.buffers[tensor] = decl_buffer(tensor.shape, tensor.dtype, tensor.name, scope=node.storage_scope)
+        buffer = decl_buffer(tensor.shape, tensor.dtype, tensor.name, scope=node.storage_scope)
+        self.buffers[tensor] = buffer
+        self.layouts[buffer] = realized_layout(buffer, node.bounds, self.aligned.get(tensor, {}))
         body = self.stmt(node.body)
-        return BufferRealize(self.buffers[tensor], node.bounds, node.condition, body, node.span)
+        return BufferRealize(buffer, node.bounds, node.condition, body, node.span)
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
         target = node.node
+        if node.attr_key == "buffer_dim_align":
+            self.aligned.setdefault(target[0], {})[int(target[1])] = (int(target[2]), int(target[3]))
         body = self.stmt(node.body)
+        if isinstance(target, BufferBind):
+            buffer = self._buffer(target.tensor, "accessed")
+            return resolve_bind(node, body, buffer, self.layouts.get(buffer) or declared_layout(buffer))
         if isinstance(target, Tensor):
             if target in self.bound:
                 return body  # the caller's memory has no second copy

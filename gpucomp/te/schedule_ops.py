@@ -23,6 +23,7 @@ from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensorize import tensorized_nest, tensorized_position
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
 from gpucomp.tir.functor import expr_post_order, free_vars, substitute
@@ -150,6 +151,13 @@ class Builder:
 
     def nest(self, work: Work, op: ComputeOp) -> Stmt:
         """The loops of one compute stage."""
+        position = tensorized_position(work.stage)
+        if position is not None:
+            return tensorized_nest(self, work, op, position)
+        return self.plain_nest(work, op)
+
+    def plain_nest(self, work: Work, op: ComputeOp) -> Stmt:
+        """The loops of one compute stage, or of the inner part of one, without tensor intrinsics."""
         if not isinstance(op.body[0], Reduce):
             values = [substitute(b, work.mapping) for b in op.body]
             if work.value_guard is not None:
@@ -275,18 +283,21 @@ class Builder:
     # -- serial reductions ------------------------------------------------------------------------------------------
 
     def _reduction(self, work: Work, reduce: Reduce) -> Stmt:
-        first = next(i for i, leaf in enumerate(work.leaves) if leaf.iter_type == IterVar.CommReduce)
-        init = self._init_nest(work, reduce, first)
-        update = self._update_nest(work, reduce, first)
+        first = next(
+            (i for i, leaf in enumerate(work.leaves) if leaf.iter_type == IterVar.CommReduce), len(work.leaves)
+        )
+        init = self.init_nest(work, reduce, first)
+        update = self.update_nest(work, reduce, first)
         outer = Work(
             work.stage, work.op, work.leaves[:first], work.values, work.indices, work.mapping,
             children={p: c for p, c in work.children.items() if p < first},
         )  # fmt: skip
         return self.serial(outer, 0, seq(init, update), [])
 
-    def _init_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
+    def init_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
+        """The initial value of a reduction, over the data loops from ``first`` inwards."""
         starts = reduce.init or reduce.combiner.identity_element
-        self._check_start(work, reduce, first)
+        self.check_start(work, reduce, first)
         data = [leaf for leaf in work.leaves[first:] if leaf.iter_type != IterVar.CommReduce]
         rename: dict[Var, Expr] = {}
         leaves: list[IterVar] = []
@@ -304,7 +315,7 @@ class Builder:
         guards = [substitute(g, rename) for g in work.data_guards]
         return self.serial(inner, 0, self.stores(inner, values), guards)
 
-    def _check_start(self, work: Work, reduce: Reduce, first: int) -> None:
+    def check_start(self, work: Work, reduce: Reduce, first: int) -> None:
         """What the initial value reads must be computed before the loops of the reduction start."""
         read = {n.producer for n in expr_post_order(*reduce.init) if isinstance(n, ProducerLoad)}
         for position, children in work.children.items():
@@ -319,7 +330,8 @@ class Builder:
                         hint=f"compute {child.name} outside of loop {work.leaves[first].name!r}",
                     )
 
-    def _update_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
+    def update_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
+        """The loops from ``first`` inwards, each of whose iterations adds to the result."""
         old: tuple[Expr, ...] = tuple([ProducerLoad(t, work.indices) for t in work.op.outputs])
         source = tuple([substitute(x, work.mapping) for x in reduce.source])
         body = self.stores(work, list(reduce.combiner(old, source)), update=True)

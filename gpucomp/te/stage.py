@@ -6,7 +6,8 @@ from gpucomp.te.stage_loops import LoopPrimitives
 from gpucomp.te.stage_marks import MarkPrimitives
 from gpucomp.te.stage_placement import PlacePrimitives
 from gpucomp.te.stage_storage import StorePrimitives
+from gpucomp.te.stage_tensorize import TensorizePrimitives
 
 
-class Stage(LoopPrimitives, MarkPrimitives, PlacePrimitives, StorePrimitives):
+class Stage(LoopPrimitives, MarkPrimitives, PlacePrimitives, StorePrimitives, TensorizePrimitives):
     """The schedule of one operation.  Get it by ``s[tensor]``."""

@@ -132,7 +132,7 @@ class MarkPrimitives(StageBase):
                 where=caller_span(),
                 hint="split it, and annotate the other part",
             )
-        attr.kind = kind
+        attr.kind, attr.tensor_intrin = kind, None
         attr.kind_span = self._record(kind, (axis,), {}, ())
 
     def vectorize(self, var: IterVar) -> None:

@@ -16,6 +16,7 @@ from gpucomp.tir.expr import Expr, IterVar
 if TYPE_CHECKING:
     from gpucomp.te.stage import Stage
     from gpucomp.te.state import Schedule
+    from gpucomp.te.tensor_intrin import TensorIntrin
 
 
 class AttachType(IntEnum):
@@ -31,20 +32,22 @@ class AttachType(IntEnum):
 class AxisAttr:
     """What is said about one axis of one stage."""
 
-    __slots__ = ("bind_span", "bind_thread", "kind", "kind_span", "pragmas")
+    __slots__ = ("bind_span", "bind_thread", "kind", "kind_span", "pragmas", "tensor_intrin")
 
     def __init__(self) -> None:
-        self.kind: str = ""  # "", "vectorize", "unroll", "parallel"
+        self.kind: str = ""  # "", "vectorize", "unroll", "parallel", "tensorize"
         self.kind_span: Span | None = None
         self.bind_thread: IterVar | None = None
         self.bind_span: Span | None = None
         self.pragmas: tuple[tuple[str, Expr], ...] = ()
+        self.tensor_intrin: TensorIntrin | None = None
 
     def copy(self) -> AxisAttr:
         """An independent copy."""
         other = AxisAttr()
         other.kind, other.kind_span, other.pragmas = self.kind, self.kind_span, self.pragmas
         other.bind_thread, other.bind_span = self.bind_thread, self.bind_span
+        other.tensor_intrin = self.tensor_intrin
         return other
 
 
@@ -99,6 +102,11 @@ class StageState:
     def is_attached(self) -> bool:
         """True when it is computed inside of a loop of another stage."""
         return self.attach_type in (AttachType.SCOPE, AttachType.SCAN_UPDATE)
+
+    @property
+    def is_tensorized(self) -> bool:
+        """True when an intrinsic computes a part of its nest."""
+        return any([attr.tensor_intrin is not None for attr in self.iter_var_attrs.values()])
 
     def nest_text(self) -> str:
         """The loop nest on one line, for messages."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any  # Any: the trace records arguments and re
 from gpucomp.support.diagnostics import Span
 from gpucomp.te.operation import Operation
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensor_intrin import TensorIntrin
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.functor import substitute
@@ -57,7 +58,7 @@ class Trace:
     steps: list[Step] = field(default_factory=list)
 
     def as_python(self) -> str:
-        """Python that rebuilds the schedule, given the output tensors by name."""
+        """Python that rebuilds the schedule, given the output tensors and the tensor intrinsics by name."""
         return _PythonWriter(self).text()
 
     def __str__(self) -> str:
@@ -237,6 +238,8 @@ class _PythonWriter:
             return self._tensor(value)
         if isinstance(value, IterVar):
             return self._axis(value)
+        if isinstance(value, TensorIntrin):
+            return self.names.get(value) or self._name(value, value.name)
         if isinstance(value, (list, tuple)):
             return f"[{', '.join([self._value(v) for v in value])}]"
         return self._expr(value) if isinstance(value, Expr) else repr(value)

@@ -94,6 +94,44 @@ class Buffer(Node):
             total = operators.add(total, operators.multiply(index, stride))
         return total
 
+    def access_ptr(
+        self,
+        access_mask: str | int,
+        ptr_type: str = "handle",
+        content_lanes: int = 1,
+        offset: ExprLike = 0,
+        extent: ExprLike | None = None,
+    ) -> Expr:
+        """A pointer to the elements from ``offset`` on, to be given to a function.
+
+        Args:
+            access_mask: what the function does with them: "r", "w" or "rw" (1 reads, 2 writes).
+            ptr_type: type of the pointer.
+            content_lanes: the elements are seen as vectors of so many lanes.
+            offset: in elements, from the first one of the buffer.
+            extent: number of elements that may be accessed; those from ``offset`` to the end when not given.
+
+        Raises:
+            TypeMismatchError: another access mask.
+        """
+        from gpucomp.tir.intrin import call_intrin
+
+        mask = access_mask
+        if isinstance(mask, str):
+            if not mask or set(mask) - {"r", "w"}:
+                raise TypeMismatchError(f"access_ptr of {self.name}: access mask {mask!r}", hint='"r", "w" or "rw"')
+            mask = ("r" in mask) + 2 * ("w" in mask)
+        if extent is None:
+            whole: Expr = operators.const(1, self.elem_offset.dtype)
+            for size in self.shape[:1] if self.strides else self.shape:
+                whole = operators.multiply(whole, size)
+            if self.strides:
+                whole = operators.multiply(whole, self.strides[0])
+            extent = operators.subtract(whole, offset)
+        kind = call_intrin(self.dtype.with_lanes(self.dtype.lanes * content_lanes), "type_annotation")
+        place = operators.add(self.elem_offset, offset)
+        return call_intrin(ptr_type, "tvm_access_ptr", kind, self.data, place, extent, mask)
+
     def get_flattened_buffer(self) -> Buffer:
         """The one-dimensional view of the same memory."""
         size: Expr = operators.const(1, self.shape[0].dtype if self.shape else INT32)
@@ -144,7 +182,8 @@ def decl_buffer(
         elem_offset: of the first element, in elements.
         scope: storage scope of a new ``data``; "" means global.
         data_alignment: bytes; -1 means 64.
-        offset_factor: ``elem_offset`` is a multiple of it; 0 means 1.
+        offset_factor: ``elem_offset`` is a multiple of it; 0 means 1.  Given without ``elem_offset``, the offset is
+            a variable, to be bound where the buffer is.
         buffer_type: "" or "auto_broadcast".
 
     Raises:
@@ -159,7 +198,9 @@ def decl_buffer(
         data = Var(name, HANDLE, PointerType(PrimType(kind), scope or "global"))
     index_dtype = extents[0].dtype if extents else INT32
     steps = tuple([operators.convert(s) for s in strides or ()])
-    offset = operators.const(0, index_dtype) if elem_offset is None else operators.convert(elem_offset)
+    offset: Expr = operators.const(0, index_dtype) if elem_offset is None else operators.convert(elem_offset)
+    if elem_offset is None and offset_factor:
+        offset = Var(f"{name}_elem_offset", index_dtype)
     return Buffer(
         data,
         kind,

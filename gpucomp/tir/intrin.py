@@ -117,6 +117,12 @@ register("tir.call_extern", CallEffectKind.Opaque)
 register("tir.call_pure_extern")
 register("tir.call_packed", CallEffectKind.Opaque)
 register("tir.address_of", arity=1)
+# tvm_access_ptr(type_annotation(), pointer, offset, extent, mask): the address of an element; mask 1 reads, 2 writes.
+register("tir.tvm_access_ptr", arity=5)
+register("tir.type_annotation", arity=0)
+register("tir.tvm_tuple")
+# provides("name", ...): true on targets that have all of these functions.
+register("tir.provides")
 # barrier(scope[, id, count]): all threads of the group meet; writes before it are visible after it.
 register("tir.barrier", CallEffectKind.Opaque)
 register("tir.assume", CallEffectKind.EmbedInfo, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any  # Any: names of several kinds for the examples
 
-from gpucomp import te
+from gpucomp import te, tir
 
 
 def show(s: te.Schedule) -> None:
@@ -26,5 +26,11 @@ def names() -> dict[str, Any]:
     r = te.compute((6,), lambda i: te.sum(a[i, k], axis=k), name="R")
     i, j = c.op.axis
     s = te.create_schedule(c.op)
+    x = te.placeholder((4,), name="x")
+    y = te.compute((4,), lambda i: x[i] + 1.0, name="y")
+    one = tir.const(1.0, "float32x4")
+    vector = te.decl_tensor_intrin(
+        y.op, lambda ins, outs: outs[0].vstore([0], ins[0].vload([0], "float32x4") + one), "add_one_4"
+    )
     tensors = {"A": a, "B": b, "C": c, "D": d, "R": r}
-    return {"te": te, "show": show, "s": s, "i": i, "j": j, "k": k, **tensors}
+    return {"te": te, "show": show, "s": s, "i": i, "j": j, "k": k, "add_one_4": vector, **tensors}
