@@ -16,6 +16,7 @@ from gpucomp.ir.transform import PassContext
 from gpucomp.support.config import config
 from gpucomp.support.launch import FunctionData
 from gpucomp.target import Target
+from gpucomp.te.group import Group
 from gpucomp.te.operation import Operation
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
@@ -86,6 +87,8 @@ class _KeyEncoder(Encoder):
             return ("intrinsic", value)  # by identity: its statements are the user's
         if isinstance(value, IterVar):
             return ("axis", self._axis(value))
+        if isinstance(value, Group):
+            return ("group", self._refs.setdefault(value, len(self._refs)))
         return super().encode(value)
 
     def operation(self, op: Operation) -> int:
@@ -125,7 +128,7 @@ def structure_key(inp: object, args: Sequence[Any] | None, target: Target, name:
     for step in trace.steps:
         arguments = tuple([encoder.encode(a) for a in step.args])
         keywords = tuple([(k, encoder.encode(v)) for k, v in step.kwargs.items()])
-        owner = -1 if step.op is None else encoder.operation(step.op)
+        owner = -1 if step.op is None else encoder.encode(step.op)
         results = tuple([encoder.encode(r) for r in (*step.results, *step.axes)])
         encoder.entries.append(("step", step.primitive, owner, arguments, keywords, results))
     for arg in args or ():

@@ -19,6 +19,7 @@ from gpucomp.transform.flatten_storage import flatten_storage
 from gpucomp.transform.hoist_if_then_else import hoist_if_then_else
 from gpucomp.transform.hoist_invariants import hoist_invariants
 from gpucomp.transform.inject_double_buffer import inject_double_buffer
+from gpucomp.transform.inject_prefetch import inject_prefetch
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
 from gpucomp.transform.lower_blocks import lower_blocks
 from gpucomp.transform.lower_intrin import lower_intrin
@@ -62,6 +63,7 @@ def _user_passes(phase: int) -> Callable[[PrimFunc], PrimFunc]:
 FLATTEN: Final = [
     Step("lower_blocks", lower_blocks, needs=_F({"buffers"})),
     Step("user_passes_0", _user_passes(0)),
+    Step("inject_prefetch", inject_prefetch, needs=_F({"buffers"})),
     Step("instrument_bound_checkers", instrument_bound_checkers, needs=_F({"buffers"})),
     Step("flatten_storage", flatten_storage, needs=_F({"buffers"}), gives=_F({"flat"}), drops=_F({"buffers"})),
     Step("simplify", simplify, needs=_F({"flat"}), optional=True),

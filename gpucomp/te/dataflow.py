@@ -33,8 +33,10 @@ def _set_op(schedule: Schedule, stage: Stage, op: Operation) -> None:
     schedule.stage_map[op] = stage
 
 
-def _insert(schedule: Schedule, position: int, op: Operation, scope: str) -> Stage:
+def _insert(schedule: Schedule, position: int, op: Operation, scope: str, source: Stage) -> Stage:
+    """Add the stage of ``op``, in the group of the stage that it was made for."""
     stage = Stage(schedule, op, span=schedule.current_span())
+    stage.group = source.group
     stage.scope, stage.scope_span = scope, stage.span
     schedule.stages.insert(position, stage)
     schedule.stage_map[op] = stage
@@ -91,7 +93,7 @@ def cache_read(
     op = ComputeOp(f"{tensor.name}.{scope}", "", None, axis, (body,), schedule.current_span())
     cached = op.output(0)
     position = schedule.stages.index(source_stage) + 1
-    stage = _insert(schedule, position, op, scope)
+    stage = _insert(schedule, position, op, scope, source_stage if source_stage.op.computes else reading[0])
     _propagate(schedule, {}, position + 1, {r: {source: cached} for r in reading})
     names = [s.origin_op.output(0) for s in reading]
     stage.span = schedule.record(
@@ -130,7 +132,7 @@ def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
     copies: tuple[Expr, ...] = tuple([t(*indices) for t in cache_op.outputs])
     new = ComputeOp(old.name, "", old.attrs, old.axis, copies, old.span)
     position = schedule.stages.index(stage)
-    cache_stage = _insert(schedule, position, cache_op, scope)
+    cache_stage = _insert(schedule, position, cache_op, scope, stage)
     for a in old.reduce_axis:
         stage.leaf_iter_vars = [iv for iv in stage.leaf_iter_vars if iv is not a]
         stage.all_iter_vars = [iv for iv in stage.all_iter_vars if iv is not a]
@@ -179,7 +181,7 @@ def rfactor(schedule: Schedule, tensor: Tensor, axis: IterVar, factor_axis: int)
     partial_op = _partial(old, fresh, axis, data, factor_axis, mapping, guards)
     final_op = _final(old, partial_op, axis, factor_axis, doms)
     position = schedule.stages.index(stage)
-    partial_stage = _insert(schedule, position, partial_op, "")
+    partial_stage = _insert(schedule, position, partial_op, "", stage)
     partial_stage.scope_span = None
     _keep_data_axes(stage, old, final_op)
     _set_op(schedule, stage, final_op)

@@ -21,6 +21,7 @@ GC112   cache_write of something that is no compute stage, or of a stage whose a
 GC113   rfactor of something that is no leaf reduction axis, or of a cross-thread reduction
 GC114   unknown storage scope
 GC115   storage_align of an axis that is no dimension of the tensor
+GC116   a group is empty, is inlined, or would be left by a compute_at
 GC120   one thread axis is bound with different extents
 GC121   compute_at into a stage that does not consume the tensor
 GC122   a reduction axis is bound without a cross-thread form

@@ -151,6 +151,7 @@ class Loops:
             return body if self.bounds.is_single(leaf) else For(leaf.var, dom.min, dom.extent, ForKind.SERIAL, body)
         self._check_kind(stage, origin, dom)
         span = attr.kind_span or attr.bind_span
+        body = self._prefetching(stage, origin, body)
         if thread is not None:
             if is_virtual(thread.thread_tag) and not self.bounds.is_single(leaf):
                 body = self._virtual(stage, leaf, origin, thread, body)
@@ -161,6 +162,24 @@ class Loops:
             if key == "unroll":
                 continue  # the kind of the loop
             body = AttrStmt(node, f"pragma_{key}", value, body, span)
+        return body
+
+    def _prefetching(self, stage: Stage, leaf: IterVar, body: Stmt) -> Stmt:
+        attr = stage.attr(leaf)
+        if self.bounds.is_single(leaf):
+            return body
+        for tensor, offset, span in reversed(attr.prefetches):
+            if attr.bind_thread is not None or attr.kind == "vectorize":
+                how = "is vectorised" if attr.bind_thread is None else f"is bound to {attr.bind_thread.thread_tag}"
+                raise schedule_error(
+                    "GC104",
+                    f"prefetch of {tensor.name}: axis {leaf.name!r} of stage {stage.name} {how}, so that it has no "
+                    "next iteration",
+                    stage=stage,
+                    where=span,
+                    hint="prefetch along a loop that runs serially",
+                )
+            body = AttrStmt(stage.schedule.current(tensor), "prefetch_scope", offset, body, span)
         return body
 
     def _virtual(self, stage: Stage, leaf: IterVar, origin: IterVar, thread: IterVar, body: Stmt) -> Stmt:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.group import resolve_groups
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.relation import Fuse, Rebase, Split
 from gpucomp.te.stage import Stage
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def normalize(schedule: Schedule) -> Schedule:
     """See :meth:`Schedule.normalize`."""
     out = schedule.copy()
+    resolve_groups(out)
     _inject_inline(out)
     _drop_unused(out)
     for stage in out.stages:

@@ -76,7 +76,9 @@ class _ToBuffers(Mutator):
             buffer = self._buffer(target.tensor, "accessed")
             return resolve_bind(node, body, buffer, self.layouts.get(buffer) or declared_layout(buffer))
         if isinstance(target, Tensor):
-            if target in self.bound:
+            if target not in self.buffers:
+                return body  # a hint about a tensor that was inlined
+            if target in self.bound and node.attr_key != "prefetch_scope":
                 return body  # the caller's memory has no second copy
             return AttrStmt(self.buffers[target], node.attr_key, node.value, body, node.span)
         if isinstance(target, tuple) and isinstance(target[0], Tensor):

@@ -10,6 +10,7 @@ from gpucomp.te.bound import infer_bound as InferBound
 from gpucomp.te.graph import create_attach_path as CreateAttachPath
 from gpucomp.te.graph import create_read_graph as CreateReadGraph
 from gpucomp.te.graph import post_dfs_order as PostDFSOrder
+from gpucomp.te.group import Group
 from gpucomp.te.postproc import to_prim_func as SchedulePostProcToPrimFunc
 from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split
 from gpucomp.te.schedule_ops import schedule_ops as ScheduleOps
@@ -27,6 +28,7 @@ __all__ = [
     "CreateAttachPath",
     "CreateReadGraph",
     "Fuse",
+    "Group",
     "InferBound",
     "IterVarRelation",
     "PostDFSOrder",

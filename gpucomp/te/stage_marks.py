@@ -1,4 +1,4 @@
-"""Primitives that say how a loop runs: bind, env_threads, vectorize, unroll, parallel, pragma."""
+"""Primitives that say how a loop runs: bind, env_threads, vectorize, unroll, parallel, pragma, prefetch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.pragmas import check_pragma
 from gpucomp.te.stage_base import StageBase
+from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import ExprLike, IterVar
 
@@ -216,3 +217,38 @@ class MarkPrimitives(StageBase):
         check_pragma(self, pragma_type, value)
         self.attr(var).pragmas += ((pragma_type, value),)
         self._record("pragma", (var, pragma_type, value), {}, ())
+
+    def prefetch(self, tensor: Tensor, var: IterVar, offset: ExprLike) -> None:
+        """Ask, in each iteration of loop ``var``, for what the iteration ``offset`` further on reads of ``tensor``.
+
+        A hint to the memory system: results do not depend on it.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> s[C].prefetch(A, i, 2)
+        >>> show(s)
+        for i in T.serial(6):
+            with T.attr(A, "prefetch_scope", 2):
+                for j in T.serial(8):
+                    C[i, j] = A[i, j] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC101 no tensor of the schedule; GC104 no integer; when lowered,
+                GC104 the loop is bound to threads or vectorised.
+        """
+        self.require_compute("prefetch")
+        self.leaf_index(var, "prefetch")
+        ahead = operators.convert(offset)
+        if not ahead.dtype.is_int:
+            raise schedule_error(
+                "GC104",
+                f"prefetch needs an integer offset, got {ahead}",
+                stage=self,
+                where=caller_span(),
+                hint=f"s[{self.name}].prefetch(A, {var.name}, 1)",
+            )
+        source = self.schedule[tensor].origin_op.output(tensor.value_index)
+        span = self._record("prefetch", (source, var, ahead), {}, ())
+        self.attr(var).prefetches += ((source, ahead, span),)

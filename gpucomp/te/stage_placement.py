@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.group import check_same_group
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.stage_state import AttachType
@@ -39,7 +40,8 @@ class PlacePrimitives(StageBase):
         The last of compute_at, compute_inline and compute_root wins.
 
         Raises:
-            ScheduleError: GC102, GC103 scope is no leaf of parent; GC110 parent is attached inside of this stage.
+            ScheduleError: GC102, GC103 scope is no leaf of parent; GC110 parent is attached inside of this stage;
+                GC116 parent is outside of the group of this stage.
         """
         self.require_compute("compute_at")
         if isinstance(parent, (Tensor, Operation)):
@@ -47,6 +49,7 @@ class PlacePrimitives(StageBase):
         self._require_stage(parent)
         parent.leaf_index(scope, "compute_at")
         self._check_attach(parent)
+        check_same_group(self, parent)
         self.attach_type, self.attach_stage, self.attach_ivar = AttachType.SCOPE, parent, scope
         self.attach_span = self._record("compute_at", (parent.origin_op, scope), {}, ())
 

@@ -10,10 +10,12 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import Operation
 from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
 from gpucomp.te.scopes import STORAGE_RANK
+from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar
 
 if TYPE_CHECKING:
+    from gpucomp.te.group import Group
     from gpucomp.te.stage import Stage
     from gpucomp.te.state import Schedule
     from gpucomp.te.tensor_intrin import TensorIntrin
@@ -32,7 +34,7 @@ class AttachType(IntEnum):
 class AxisAttr:
     """What is said about one axis of one stage."""
 
-    __slots__ = ("bind_span", "bind_thread", "kind", "kind_span", "pragmas", "tensor_intrin")
+    __slots__ = ("bind_span", "bind_thread", "kind", "kind_span", "pragmas", "prefetches", "tensor_intrin")
 
     def __init__(self) -> None:
         self.kind: str = ""  # "", "vectorize", "unroll", "parallel", "tensorize"
@@ -41,6 +43,7 @@ class AxisAttr:
         self.bind_span: Span | None = None
         self.pragmas: tuple[tuple[str, Expr], ...] = ()
         self.tensor_intrin: TensorIntrin | None = None
+        self.prefetches: tuple[tuple[Tensor, Expr, Span | None], ...] = ()
 
     def copy(self) -> AxisAttr:
         """An independent copy."""
@@ -48,6 +51,7 @@ class AxisAttr:
         other.kind, other.kind_span, other.pragmas = self.kind, self.kind_span, self.pragmas
         other.bind_thread, other.bind_span = self.bind_thread, self.bind_span
         other.tensor_intrin = self.tensor_intrin
+        other.prefetches = self.prefetches
         return other
 
 
@@ -64,6 +68,7 @@ class StageState:
         env_thread_axes: threads launched around the nest; the first of the leaves.
         attach_type, attach_stage, attach_ivar: where it is computed.
         scope: storage scope, "" when it is to be inferred.
+        group: the innermost group that it is a member of.
         is_output: its tensors leave the kernel.
     """
 
@@ -83,6 +88,7 @@ class StageState:
         self.attach_span: Span | None = None
         self.scope = ""
         self.scope_span: Span | None = None
+        self.group: Group | None = None
         self.is_output = is_output
         self.double_buffered = False
         self.store_predicate: Expr | None = None

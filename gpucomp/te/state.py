@@ -9,6 +9,7 @@ from typing import Any
 from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.graph import post_dfs_order
+from gpucomp.te.group import Group
 from gpucomp.te.operation import Operation
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
@@ -30,6 +31,7 @@ class Schedule:
     Attributes:
         outputs: operations whose tensors leave the kernel.
         stages: one for each operation, producers first.
+        groups: stages that are placed as one, in order of making.
         trace: every primitive so far.
     """
 
@@ -37,6 +39,7 @@ class Schedule:
         self.outputs = outputs
         self.trace = Trace(outputs, ops)
         self.stages: list[Stage] = []
+        self.groups: list[Group] = []
         self.stage_map: dict[Operation, Stage] = {}
         self.replaying_span: Span | None = None
         self._quiet = 0
@@ -77,7 +80,7 @@ class Schedule:
     def record(
         self,
         primitive: str,
-        op: Operation | None,
+        op: Operation | Group | None,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         results: tuple[Any, ...],
@@ -112,6 +115,13 @@ class Schedule:
         for stage in made.values():
             if stage.attach_stage is not None:
                 stage.attach_stage = made[stage.attach_stage]
+        groups = {group: group.copy(other) for group in self.groups}
+        for group in groups.values():
+            group.group = None if group.group is None else groups[group.group]
+            group.attach_stage = None if group.attach_stage is None else made[group.attach_stage]
+        for stage in made.values():
+            stage.group = None if stage.group is None else groups[stage.group]
+        other.groups = list(groups.values())
         other.stages = list(made.values())
         other.stage_map = {op: made[stage] for op, stage in self.stage_map.items()}
         return other
@@ -274,6 +284,48 @@ class Schedule:
         from gpucomp.te.dataflow import rfactor
 
         return rfactor(self, tensor, axis, factor_axis)
+
+    # -- groups -----------------------------------------------------------------------------------------------------
+
+    def create_group(
+        self,
+        outputs: Sequence[Tensor | Operation] | Tensor | Operation,
+        inputs: Sequence[Tensor | Operation] | Tensor | Operation,
+        include_inputs: bool = False,
+    ) -> Group:
+        """Make a group of all stages from ``inputs`` to ``outputs``, to be placed as one by ``group.compute_at``.
+
+        Groups may be members of groups.  A stage that was attached outside of the group goes with the group.
+
+        >>> s = te.create_schedule(D.op)
+        >>> g = s.create_group(outputs=B, inputs=V)
+        >>> show(s)
+        with T.realize(B[0:8], "float32", "global"):
+            for i in T.serial(8):
+                B[i] = V[i] * 2.0
+            for i_1 in T.serial(8):
+                D[i_1] = B[i_1] + 1.0
+        >>> io, ii = s[D].split(D.op.axis[0], factor=4)
+        >>> g.compute_at(s[D], io)
+        >>> show(s)
+        for i_outer in T.serial(2):
+            with T.realize(B[i_outer * 4:i_outer * 4 + 4], "float32", "global"):
+                for i in T.serial(4):
+                    B[i + i_outer * 4] = V[i + i_outer * 4] * 2.0
+                for i_inner in T.serial(4):
+                    D[i_outer * 4 + i_inner] = B[i_outer * 4 + i_inner] + 1.0
+
+        Args:
+            outputs: the last stages of the group.
+            inputs: where it ends; they are no members, unless asked for.
+            include_inputs: make members of the inputs too (never of placeholders).
+
+        Raises:
+            ScheduleError: GC101 not part of the schedule; GC116 the group would be empty.
+        """
+        from gpucomp.te.group import create_group
+
+        return create_group(self, outputs, inputs, include_inputs)
 
     def __repr__(self) -> str:
         return f"Schedule({', '.join([s.name for s in self.stages])})"

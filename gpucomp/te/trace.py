@@ -17,6 +17,7 @@ from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.functor import substitute
 
 if TYPE_CHECKING:
+    from gpucomp.te.group import Group
     from gpucomp.te.state import Schedule
 
 
@@ -26,7 +27,7 @@ class Step:
 
     Attributes:
         primitive: name of the method of Stage, or of Schedule when ``op`` is None.
-        op: the operation whose stage was scheduled.
+        op: the operation whose stage was scheduled, or the group.
         args: positional arguments.
         kwargs: keyword arguments.
         results: axes or tensors that it returned.
@@ -35,7 +36,7 @@ class Step:
     """
 
     primitive: str
-    op: Operation | None
+    op: Operation | Group | None
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     results: tuple[Any, ...]
@@ -101,7 +102,8 @@ def replay(trace: Trace, tensors: Sequence[Tensor | Operation] | Tensor | Operat
     for step in trace.steps:
         args = [_map(mapping, a) for a in step.args]
         kwargs = {k: _map(mapping, v) for k, v in step.kwargs.items()}
-        target = schedule if step.op is None else schedule[mapping[step.op]]
+        target: Any = schedule if step.op is None else mapping[step.op]  # Any: the primitive is found by name
+        target = schedule[target] if isinstance(target, Operation) else target
         schedule.replaying_span = step.span
         getattr(target, step.primitive)(*args, **kwargs)
         schedule.replaying_span = None
@@ -172,7 +174,7 @@ class _PythonWriter:
     def _step(self, step: Step) -> None:
         args = [self._value(a) for a in step.args]
         args += [f"{k}={self._value(v)}" for k, v in step.kwargs.items()]
-        head = "s" if step.op is None else f"s[{self._tensor(step.op.output(0))}]"
+        head = self._head(step.op)
         call = f"{head}.{step.primitive}({', '.join(args)})"
         if step.results:
             # A list of one: what is returned as a list is taken apart as a list.
@@ -187,6 +189,11 @@ class _PythonWriter:
             made = [a for a in step.axes if a.iter_type == IterVar.CommReduce][-1:]
             tensor = self._tensor(step.args[0])
             self.lines += [f"{self._name(a, f'{tensor}_{a.name}')} = s[{tensor}].op.reduce_axis[0]" for a in made]
+
+    def _head(self, op: Operation | Group | None) -> str:
+        if op is None:
+            return "s"
+        return f"s[{self._tensor(op.output(0))}]" if isinstance(op, Operation) else self.names[op]
 
     def _tensor(self, tensor: Tensor) -> str:
         found = self.names.get(tensor)

@@ -10,9 +10,9 @@ from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import INT32
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import EQ, Broadcast, BufferLoad, Expr, IntImm, Ramp
+from gpucomp.tir.expr import EQ, Broadcast, BufferLoad, Expr, IntImm, Ramp, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.intrin import select
+from gpucomp.tir.intrin import call_intrin, select
 from gpucomp.tir.stmt import (
     NOOP,
     Allocate,
@@ -20,6 +20,9 @@ from gpucomp.tir.stmt import (
     AttrStmt,
     BufferRealize,
     BufferStore,
+    Evaluate,
+    For,
+    ForKind,
     Prefetch,
     Stmt,
 )
@@ -29,6 +32,7 @@ from gpucomp.transform.walk import ScopedMutator, int_value
 _RUN_TIME_SIZED: Final = frozenset({"", "global"})
 # A bound as large as this is the absence of one.
 _LARGEST_STATIC: Final = 1 << 24
+_CACHE_LINE: Final = 64  # bytes that one prefetch brings, at the least, on processors and GPUs
 
 
 def flatten_storage(func: PrimFunc) -> PrimFunc:
@@ -38,7 +42,7 @@ def flatten_storage(func: PrimFunc) -> PrimFunc:
     realised box. Strides are compact and row-major, except where ``buffer_dim_align`` (axis, factor, offset) asks for
     ``stride % factor == offset``. Argument buffers keep their strides and ``elem_offset``, which move into the
     index. A vector index stays a vector: ``Ramp(base, stride, lanes)`` of the last dimension becomes one of the
-    offset. Prefetch hints are dropped.
+    offset. Prefetch hints become calls of the intrinsic for memory in global scope, and vanish for other memory.
 
     Raises:
         LowerError: a buffer outside global memory has an extent without a constant bound.
@@ -59,6 +63,7 @@ class _Layout:
 class _Flatten(ScopedMutator):
     def __init__(self, func: PrimFunc) -> None:
         super().__init__(func)
+        self.arguments = frozenset(func.buffer_map.values())
         self.layouts: dict[Buffer, _Layout | None] = {}
         self.aligned: dict[Buffer, dict[int, tuple[int, int]]] = {}
         self.offsets: dict[tuple[Buffer, tuple[Expr, ...]], Expr] = {}
@@ -198,7 +203,31 @@ class _Flatten(ScopedMutator):
         return done.replace(results=tuple(results))
 
     def visit_prefetch(self, node: Prefetch) -> Stmt:
-        return NOOP
+        """One hint for each line of the cache that the box touches; indices stay within the buffer's shape."""
+        buffer = node.buffer
+        if buffer.scope() not in ("", "global") or not node.bounds:
+            return NOOP
+        realised = buffer in self.layouts and buffer not in self.arguments
+        step = max(_CACHE_LINE // max(buffer.dtype.bits // 8, 1), 1)
+        loops: list[tuple[Var, Expr]] = []
+        indices: list[Expr] = []
+        for position, box in enumerate(node.bounds):
+            stride = step if position == buffer.ndim - 1 else 1
+            low, extent = self.expr(box.min), self.expr(box.extent)
+            count = self.analyzer.simplify(operators.floordiv(operators.add(extent, stride - 1), stride))
+            var = Var(f"fetch{position}", low.dtype)
+            loops.append((var, count))
+            index = operators.add(low, operators.multiply(var, stride))
+            if not realised:
+                index = operators.minimum(operators.maximum(index, 0), operators.subtract(buffer.shape[position], 1))
+            indices.append(index)
+        for var, count in loops:
+            self.bind_range(var, operators.const(0, var.dtype), count)
+        load = self.expr(BufferLoad(buffer, tuple(indices)))
+        hint: Stmt = Evaluate(call_intrin("int32", "prefetch", call_intrin("handle", "address_of", load)), node.span)
+        for var, count in reversed(loops):
+            hint = For(var, 0, count, ForKind.SERIAL, hint, span=node.span)
+        return hint
 
 
 def _flat(buffer: Buffer, size: Expr) -> Buffer:

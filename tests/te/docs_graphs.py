@@ -32,5 +32,5 @@ def names() -> dict[str, Any]:
     vector = te.decl_tensor_intrin(
         y.op, lambda ins, outs: outs[0].vstore([0], ins[0].vload([0], "float32x4") + one), "add_one_4"
     )
-    tensors = {"A": a, "B": b, "C": c, "D": d, "R": r}
+    tensors = {"A": a, "V": v, "B": b, "C": c, "D": d, "R": r}
     return {"te": te, "show": show, "s": s, "i": i, "j": j, "k": k, "add_one_4": vector, **tensors}

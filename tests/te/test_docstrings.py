@@ -7,11 +7,12 @@ import doctest
 import pytest
 
 from gpucomp import te
+from gpucomp.te.group import Group
 from tests.te.docs_graphs import names
 
 METHODS = [
     (owner, name)
-    for owner in (te.Stage, te.Schedule)
+    for owner in (te.Stage, te.Schedule, Group)
     for name in dir(owner)
     if callable(method := getattr(owner, name)) and ">>>" in (method.__doc__ or "")
 ]

@@ -1,0 +1,93 @@
+"""Hints to fetch what a later iteration of a loop will read."""
+
+from __future__ import annotations
+
+from gpucomp.arith import Analyzer
+from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet
+from gpucomp.tir import operators
+from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.expr import LT, BufferLoad, Expr, Range, Var
+from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import expr_post_order, free_vars, stmt_children, substitute
+from gpucomp.tir.stmt import AttrStmt, For, IfThenElse, LetStmt, Prefetch, Stmt, seq
+from gpucomp.transform.walk import ScopedMutator
+
+KEY = "prefetch_scope"
+
+
+def inject_prefetch(func: PrimFunc) -> PrimFunc:
+    """Replace each ``prefetch_scope`` (node: buffer, value: iterations ahead) by a Prefetch of the region to be read.
+
+    The attribute stands just inside of a loop.  The region is what the body reads of the buffer, with the loop's
+    variable that much further on and all inner loops run over; there is no hint where the loop ends before.  A region
+    that cannot be told from the indices, and a buffer that the body does not read, give none.
+    """
+    return func.with_body(_Injector(func).stmt(func.body))
+
+
+class _Injector(ScopedMutator):
+    def __init__(self, func: PrimFunc) -> None:
+        super().__init__(func)
+        self.loops: list[For] = []
+
+    def expr(self, node: Expr) -> Expr:
+        return node
+
+    def visit_for(self, node: For) -> Stmt:
+        self.loops.append(node)
+        done = super().visit_for(node)
+        self.loops.pop()
+        return done
+
+    def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
+        if node.attr_key != KEY:
+            return super().visit_attr_stmt(node)
+        body = self.stmt(node.body)
+        if not self.loops:
+            return body
+        loop = self.loops[-1]
+        region = touched(node.body, node.node, self.analyzer)
+        if region is None:
+            return body
+        ahead = operators.add(loop.loop_var, operators.cast(loop.loop_var.dtype, node.value))
+        later = {loop.loop_var: ahead}
+        box = tuple([
+            Range.from_min_extent(
+                self.analyzer.simplify(substitute(low, later)), self.analyzer.simplify(substitute(extent, later))
+            )
+            for low, extent in region
+        ])  # fmt: skip
+        end = operators.add(loop.min, loop.extent)
+        hint = IfThenElse(operators.compare(LT, ahead, end), Prefetch(node.node, box, node.span), None, node.span)
+        return seq(hint, body)
+
+
+def touched(body: Stmt, buffer: Buffer, analyzer: Analyzer) -> list[tuple[Expr, Expr]] | None:
+    """Minimum and extent of what a statement reads of a buffer in each dimension; None where that is not known."""
+    inner: dict[Var, IntervalSet] = {}
+    found: list[BufferLoad] = []
+    stack: list[Stmt] = [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, For):
+            last = operators.subtract(operators.add(node.min, node.extent), 1)
+            inner[node.loop_var] = IntervalSet(node.min, last)
+        elif isinstance(node, LetStmt):
+            inner[node.var] = IntervalSet(NEG_INF, POS_INF)
+        for child in stmt_children(node):
+            if isinstance(child, Stmt):
+                stack.append(child)
+                continue
+            found += [x for x in expr_post_order(child) if isinstance(x, BufferLoad) and x.buffer is buffer]
+    if not found:
+        return None
+    out: list[tuple[Expr, Expr]] = []
+    for position in range(buffer.ndim):
+        parts = [analyzer.int_set(load.indices[position], inner) for load in found]
+        whole = analyzer.union(parts) if len(parts) > 1 else parts[0]
+        low, high = whole.min_value, whole.max_value
+        ends = free_vars(low) | free_vars(high)
+        if not (low.dtype.is_int and high.dtype.is_int) or any([v in inner or v.dtype.is_handle for v in ends]):
+            return None
+        out.append((low, operators.add(operators.subtract(high, low), 1)))
+    return out
