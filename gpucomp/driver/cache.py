@@ -73,6 +73,7 @@ class _KeyEncoder(Encoder):
     def __init__(self) -> None:
         super().__init__()
         self._refs: dict[object, int] = {}
+        self.opaque = False  # an operation says that it has no key
 
     def bind(self, var: Any) -> int:
         self.entries.append(("name", var.name))
@@ -97,7 +98,9 @@ class _KeyEncoder(Encoder):
             return known
         axes = [self.encode(a) for a in op.root_iter_vars]
         shapes = [(self.encode(t.shape), str(t.dtype)) for t in op.outputs]
-        parts = [self.encode(p) for p in getattr(op, "body", ())]
+        structure = op.structure
+        self.opaque = self.opaque or structure is None
+        parts = [self.encode(p) for p in structure or ()]
         self.entries.append(("op", type(op).__name__, op.name, op.tag, tuple(axes), tuple(shapes), tuple(parts)))
         self._refs[op] = len(self._refs)
         return self._refs[op]
@@ -133,4 +136,4 @@ def structure_key(inp: object, args: Sequence[Any] | None, target: Target, name:
         encoder.entries.append(("step", step.primitive, owner, arguments, keywords, results))
     for arg in args or ():
         encoder.entries.append(("arg", encoder.encode(arg), arg.name if isinstance(arg, Var) else ""))
-    return (settings, tuple(encoder.entries))
+    return None if encoder.opaque else (settings, tuple(encoder.entries))

@@ -13,6 +13,7 @@ from gpucomp.support.diagnostics import ScheduleError
 from gpucomp.support.log import logger
 from gpucomp.target import Target
 from gpucomp.te.api import thread_axis
+from gpucomp.te.extern import ExternOp
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.tir.expr import IntImm, IterVar, Reduce
@@ -32,10 +33,11 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
         return sch
     fresh = create_schedule(list(sch.trace.outputs))
     outputs = set(sch.trace.outputs)
+    whole = {t.op for op in sch.trace.ops if isinstance(op, ExternOp) for t in op.inputs}
     rule = _gpu if target.is_gpu else _cpu
     for op in sch.trace.ops:
-        if isinstance(op, PlaceholderOp):
-            continue
+        if isinstance(op, (PlaceholderOp, ExternOp)):
+            continue  # what an opaque operation does is in its body
         if not isinstance(op, ComputeOp):
             raise ScheduleError(
                 f"operation {op.name!r} has no default schedule",
@@ -43,7 +45,7 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
                 where=op.span,
                 hint="schedule it by hand",
             )
-        if op not in outputs and not _reduces(op):
+        if op not in outputs and not _reduces(op) and op not in whole:
             fresh[op].compute_inline()
         else:
             rule(fresh, op, target)

@@ -14,6 +14,7 @@ from gpucomp.te.api import (
     var,
 )
 from gpucomp.te.create_primfunc import create_prim_func
+from gpucomp.te.extern import ExternOp, extern, extern_primfunc
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.reduction import all_of as all
@@ -80,6 +81,7 @@ indexdiv, indexmod = floordiv, floormod  # for indices, which are >= 0
 __all__ = [
     # tensors and operations
     "Tensor", "TensorSlice", "Operation", "PlaceholderOp", "ComputeOp", "placeholder", "compute", "tag_scope",
+    "ExternOp", "extern", "extern_primfunc",
     # variables and axes
     "var", "size_var", "const", "thread_axis", "reduce_axis",
     # reductions

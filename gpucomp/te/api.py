@@ -38,7 +38,8 @@ def const(value: float | int | bool, dtype: str = "int32", span: Span | None = N
     return operators.const(value, dtype)
 
 
-def _shape(shape: object, what: str) -> tuple[Expr, ...]:
+def shape_of(shape: object, what: str) -> tuple[Expr, ...]:
+    """Extents from one, or a tuple of them; ``what`` names the owner in messages."""
     items = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     extents = [operators.convert(s) for s in items]
     for position, extent in enumerate(extents):
@@ -68,7 +69,7 @@ def placeholder(shape: object, dtype: str | None = None, name: str = "placeholde
     Raises:
         TensorError: an extent is negative or no integer.
     """
-    extents = _shape(shape, f"placeholder {name!r}")
+    extents = shape_of(shape, f"placeholder {name!r}")
     return PlaceholderOp(name, extents, DType(dtype) if dtype else FLOAT32, caller_span()).output(0)
 
 
@@ -108,10 +109,16 @@ def _arg_names(fcompute: Callable[..., Any], ndim: int, name: str, varargs_names
     return names + [f"i{i}" for i in range(len(names), ndim)]
 
 
-def _trace(fcompute: Callable[..., Any], indices: list[Var]) -> Any:
+def current_tag() -> str:
+    """The tag of the enclosing :class:`tag_scope`, empty when there is none."""
+    return getattr(_local, "tag", "")
+
+
+def trace_body(fcompute: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """Call a user's function; errors point at the innermost line of the user's."""
     try:
         with operators.tracing():
-            return fcompute(*indices)
+            return fcompute(*args)
     except GpucompError as error:
         if error.where is None:
             error.where = _innermost_user_line(error)
@@ -156,7 +163,7 @@ def compute(
             expression.
     """
     span = caller_span()
-    extents = _shape(shape, f"compute {name!r}")
+    extents = shape_of(shape, f"compute {name!r}")
     names = _arg_names(fcompute, len(extents), name, varargs_names)
     axis = tuple(
         [
@@ -164,11 +171,11 @@ def compute(
             for n, x in zip(names, extents, strict=True)
         ]
     )
-    result = _trace(fcompute, [a.var for a in axis])
+    result = trace_body(fcompute, [a.var for a in axis])
     several = isinstance(result, (tuple, list))
     body = tuple([_body(x, name, span) for x in (result if several else (result,))])
     _check_reductions(body, name, span)
-    op = ComputeOp(name, tag or getattr(_local, "tag", ""), attrs, axis, body, span)
+    op = ComputeOp(name, tag or current_tag(), attrs, axis, body, span)
     return op.outputs if several else op.output(0)
 
 

@@ -48,7 +48,12 @@ def lower_schedule(
     stmt = schedule_ops(norm, bounds, external)
     func = to_prim_func(current, stmt, buffers, name)
     # A store predicate of the user's may skip elements; otherwise every element of a result is computed.
-    whole = all([stage.store_predicate is None and not _skips(stage) for stage in sch.stages])
+    sure = all([stage.op.writes_all or not stage.op.computes for stage in norm.stages])
+    if not sure:
+        # What a body reads and writes says nothing about what a call may leave out: the results of operations are.
+        results = [p for p, a in zip(func.params, current, strict=True) if isinstance(a, Tensor) and a.op.computes]
+        func = func.with_attr("outputs", tuple(results))
+    whole = sure and all([stage.store_predicate is None and not _skips(stage) for stage in sch.stages])
     return func.with_attr("tir.writes_all", True) if whole else func
 
 

@@ -9,7 +9,9 @@ Each kind of operation honours one contract, on which schedules, bound inference
 * :meth:`Operation.replace_inputs`: the same operation reading other tensors;
 * :meth:`Operation.read_regions`: which part of an input it reads while its axes run over given intervals;
 * :meth:`Operation.gather_region`: the domains of its axes, given what its readers want;
-* :meth:`Operation.realize_region`: which part of an output is in memory.
+* :meth:`Operation.realize_region`: which part of an output is in memory;
+* :attr:`Operation.writes_all`: whether it is sure to write every element of its outputs, and never reads them first;
+* :attr:`Operation.structure`: what the key of the compile cache has to hold; None (never cached) by default.
 
 **A new kind of operation** is a subclass of :class:`Operation` that sets ``_outputs`` and answers ``input_tensors`` and
 ``replace_inputs``, and a function that builds its nest, registered with ``gpucomp.te.nest_rules.nest_rule``.  What the
@@ -52,6 +54,7 @@ class Operation:
     __slots__ = ("_outputs", "attrs", "axis", "name", "span", "tag")
 
     computes: ClassVar[bool] = True
+    writes_all: ClassVar[bool] = False  # every element of the outputs is written, whatever the body says
 
     def __init__(self, name: str, tag: str, attrs: Mapping[str, Any] | None, span: Span | None) -> None:
         self.name = name
@@ -97,6 +100,14 @@ class Operation:
     def input_tensors(self) -> tuple[Tensor, ...]:
         """The tensors that it reads, in order of first use."""
         return ()
+
+    @property
+    def structure(self) -> tuple[object, ...] | None:
+        """What defines it besides name, tag, axes and outputs, for the key of the compile cache.
+
+        Every tensor, buffer and statement that decides about the generated code; None: never cached.
+        """
+        return None
 
     def replace_inputs(self, mapping: Mapping[Tensor, Tensor]) -> Operation:
         """The same operation reading other tensors; itself when it reads none of ``mapping``."""
@@ -157,6 +168,10 @@ class PlaceholderOp(Operation):
 
     computes = False
 
+    @property
+    def structure(self) -> tuple[object, ...] | None:
+        return ()
+
     def __init__(self, name: str, shape: tuple[Expr, ...], dtype: DType, span: Span | None = None) -> None:
         super().__init__(name, "", None, span)
         self.shape = shape
@@ -173,6 +188,8 @@ class ComputeOp(Operation):
     """
 
     __slots__ = ("_inputs", "_reads", "body")
+
+    writes_all = True
 
     def __init__(
         self,
@@ -203,6 +220,10 @@ class ComputeOp(Operation):
     @property
     def region_axis(self) -> tuple[IterVar, ...]:
         return self.axis
+
+    @property
+    def structure(self) -> tuple[object, ...] | None:
+        return self.body
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:

@@ -7,8 +7,10 @@ from typing import Any  # Any: arguments are tensors, variables and buffers
 
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import caller_span, did_you_mean
+from gpucomp.te.bind_buffers import BindBuffers, placeholder_values
 from gpucomp.te.buffer_bind import BufferBind, Layout, declared_layout, realized_layout, resolve_bind
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.extern import BIND_KEY, ExternOp
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import BufferLoad, Expr, ProducerLoad, Var
@@ -67,10 +69,20 @@ class _ToBuffers(Mutator):
         body = self.stmt(node.body)
         return BufferRealize(buffer, node.bounds, node.condition, body, node.span)
 
+    def _bind_placeholders(self, op: ExternOp, body: Stmt) -> Stmt:
+        pairs = [(b, self._buffer(t, "read")) for b, t in zip(op.input_placeholders, op.inputs, strict=True)]
+        pairs += [(b, self._buffer(t, "written")) for b, t in zip(op.output_placeholders, op.outputs, strict=True)]
+        values: dict[Var, Expr] = {}
+        for placeholder, buffer in pairs:
+            values |= placeholder_values(placeholder, buffer, op.name, op.span)
+        return BindBuffers(dict(pairs), values).stmt(body)
+
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
         target = node.node
         if node.attr_key == "buffer_dim_align":
             self.aligned.setdefault(target[0], {})[int(target[1])] = (int(target[2]), int(target[3]))
+        if node.attr_key == BIND_KEY:
+            return self._bind_placeholders(target, node.body)
         body = self.stmt(node.body)
         if isinstance(target, BufferBind):
             buffer = self._buffer(target.tensor, "accessed")

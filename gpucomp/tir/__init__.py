@@ -6,8 +6,8 @@ from functools import reduce as _reduce
 from typing import Any as _Any
 
 from gpucomp.ir.types import PointerType, PrimType
+from gpucomp.tir import ir_builder, stmt_functor
 from gpucomp.tir import operators as _operators
-from gpucomp.tir import stmt_functor
 from gpucomp.tir.buffer import Buffer, BufferRegion, decl_buffer
 from gpucomp.tir.expr import (
     EQ,
@@ -278,6 +278,7 @@ __all__ = [
     "indexdiv",
     "indexmod",
     "infinity",
+    "ir_builder",
     "isfinite",
     "isinf",
     "isnan",

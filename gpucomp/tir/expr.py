@@ -747,9 +747,13 @@ class IterVar(Node, ExprOp):
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, (int, Expr)) and not isinstance(other, bool):
+            return self.var == other  # pyright: ignore[reportReturnType]  # an index compared with a number builds IR
         return self is other
 
     def __ne__(self, other: object) -> bool:
+        if isinstance(other, (int, Expr)) and not isinstance(other, bool):
+            return self.var != other  # pyright: ignore[reportReturnType]  # as above
         return self is not other
 
     @classmethod
