@@ -36,13 +36,13 @@ class Compare(Extrema):
         if not dtype.is_int:
             return self._other_comparison(node, a, b)
         terms, const = self._difference(self._form(a), self._form(b))
-        terms, const = self._settle(terms, const, dtype)
         if kind is e.EQ or kind is e.NE:
-            return self._equality(kind, terms, const, dtype, a, b)
+            return self._equality(kind, *self._settle(terms, const, dtype), dtype, a, b)
         if kind is e.GT or kind is e.GE:
             terms, const = {t: -k for t, k in terms.items()}, -const
         if kind is e.LE or kind is e.GE:
             const -= 1
+        terms, const = self._settle(terms, const, dtype)
         if self._may_wrap(dtype, terms):
             sign = self._sign(terms, const)
             if sign is not None:
@@ -68,7 +68,7 @@ class Compare(Extrema):
             reduced = self._divided(terms, const)
             if reduced is None:
                 break
-            terms, const = reduced
+            terms, const = self._settle(*reduced, dtype)
             sign = self._sign(terms, const, 0)
         if sign is not None:
             return boolean(sign)

@@ -98,8 +98,11 @@ class Division(Sums):
             whole, rest = self._reduce(rest, divisor)
             carry, const = divmod(const, divisor)
             total, total_const = self._merged(total, whole), total_const + carry
+        settled = self._settle(rest, const, dtype)
+        if settled != (rest, const):
+            return self._plus(total, total_const, self._quotient(*settled, divisor, dtype), 1)
         atom = e.FloorDiv(self._build(rest, const, dtype), IntImm(dtype, divisor))
-        return self._merged(total, {atom: 1}), total_const
+        return self._plus(total, total_const, self._form(self._rewritten(atom)), 1)
 
     def _wrapping_quotient(self, terms: Terms, const: int, divisor: int, dtype: DType) -> Form:
         """For types that wrap: nothing that could leave the type's range on the way."""
@@ -194,6 +197,10 @@ class Division(Sums):
                 return done, done_const
             _, rest = self._reduce(rest, divisor)
             const %= divisor
+        settled = self._settle(rest, const, dtype)
+        if settled != (rest, const):
+            last, last_const = self._remainder(*settled, divisor, dtype)
+            return self._merged(done, {t: k * scale for t, k in last.items()}), done_const + last_const * scale
         atom = e.FloorMod(self._build(rest, const, dtype), IntImm(dtype, divisor))
         return self._merged(done, {atom: scale}), done_const
 
@@ -349,8 +356,12 @@ class Division(Sums):
             return None
         rest = {t: j for t, j in terms.items() if t is not atom and t not in inside}
         moved = (inside, shift)
-        result = self._extremum(type(atom), self._sum(x, moved), self._sum(y, moved), dtype)
+        x, y = self._recombined(self._sum(x, moved), dtype), self._recombined(self._sum(y, moved), dtype)
+        result = self._extremum(type(atom), x, y, dtype)
         return self._plus(rest, const - shift * k, result, k)
+
+    def _recombined(self, form: Form, dtype: DType) -> Form:
+        return self._settle(*form, dtype) if form[1] or len(form[0]) > 1 else form
 
     def _left(self, form: Form, inside: Terms) -> bool:
         """True if terms remain in ``form`` when ``inside`` is added."""

@@ -87,6 +87,8 @@ class Extrema(Quotients):
             if p and q:
                 shift = min(i, j) if i > 0 and j > 0 else max(i, j) if i < 0 and j < 0 else 0
             i, j = i - shift, j - shift
+            if common and any([self._is_extremum(kind, f) for f in ((p, i), (q, j))]):
+                return self._plus(common, shift, self._extremum(kind, (p, i), (q, j), dtype), 1)
         else:
             shift = 0
         atom = self._unordered(kind, [self._build(p, i, dtype), self._build(q, j, dtype)])
@@ -94,6 +96,12 @@ class Extrema(Quotients):
         if better is not atom:
             return self._plus(common, shift, self._form(better), 1)
         return self._merged(common, {atom: 1}), shift
+
+    def _is_extremum(self, kind: type[e.BinaryOp], form: Form) -> bool:
+        """True if a sum is one extremum of this kind and nothing else."""
+        return (
+            len(form[0]) == 1 and not form[1] and form[0].get(atom := next(iter(form[0]))) == 1 and type(atom) is kind
+        )
 
     def _extremum_of_many(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> Form:
         if len(items) > _FLATTEN_LIMIT:
@@ -114,19 +122,27 @@ class Extrema(Quotients):
                 kept = rest
             if len(kept) == 1:
                 return kept[0]
-            if len(kept) == 2:
-                return self._pull(kind, kept[0], kept[1], dtype)
-            parts = [self._build(*f, dtype) for f in kept]
+            return self._joined(kind, kept, dtype)
         return {self._unordered(kind, parts): 1}, 0
+
+    def _joined(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> Form:
+        """Operands none of which always wins, as the tree is read again: the first two, then one more at a time."""
+        done = self._pull(kind, items[0], items[1], dtype)
+        for place, item in enumerate(items[2:], 2):
+            if self._is_extremum(kind, done):
+                parts = [self._build(*f, dtype) for f in items[: place + 1]]
+                done = {self._unordered(kind, parts): 1}, 0
+            else:  # what they share was pulled out: the extremum is an operand of a sum now
+                done = self._extremum(kind, done, item, dtype)
+        return done
 
     def _unordered(self, kind: type[e.BinaryOp], parts: list[Expr]) -> Expr:
         """A tree of a commutative operator: one object whatever the order of its operands."""
+        parts = list(dict.fromkeys(parts))
         key = (kind, frozenset(parts))
         found = self._sums.get(key)
         if found is None:
-            found = parts[0]
-            for part in dict.fromkeys(parts[1:]):
-                found = kind(found, part)
+            found = parts[0] if len(parts) == 1 else kind(self._unordered(kind, parts[:-1]), parts[-1])
             self._sums[key] = found
         return found
 

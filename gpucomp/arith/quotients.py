@@ -6,7 +6,7 @@ import math
 
 from gpucomp.arith.simplify import Simplify
 from gpucomp.arith.state import Form, Terms
-from gpucomp.support.dtype import DType
+from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IntImm
@@ -25,9 +25,23 @@ class Quotients(Simplify):
         if not dtype.is_int:
             return self._float(node)
         terms, const = self._gather(node)
+        if dtype is not INT32 and dtype is not INT64:
+            terms, const = self._modulo(terms, const, dtype)
         if len(terms) > 1 or const:
             terms, const = self._settle(terms, const, dtype)
         return self._build(terms, const, dtype)
+
+    def _modulo(self, terms: Terms, const: int, dtype: DType) -> Form:
+        """Coefficients and constant of a type that wraps, each in one form.
+
+        For unsigned types the top sixteenth counts as negative: ``x - y * 3``, not ``x + y * 65533``.
+        """
+        full = 1 << dtype.bits
+        high = full >> 1 if dtype.code == "int" else full - (full >> 4)
+        low = high - full
+        if any([not low <= k < high for k in terms.values()]):
+            terms = {t: k for t, k in [(t, (k - low) % full + low) for t, k in terms.items()] if k}
+        return terms, (const - low) % full + low
 
     def _settle(self, terms: Terms, const: int, dtype: DType) -> Form:
         """Recombine what can be, unless the type wraps."""
@@ -74,7 +88,7 @@ class Quotients(Simplify):
             terms, const = self._quotient(terms, const, c, dtype)
         else:
             terms, const = self._remainder(terms, const, c, dtype)
-        if len(terms) > 1:
+        if len(terms) > 1 or const:
             terms, const = self._settle(terms, const, dtype)
         return self._build(terms, const, dtype)
 
@@ -86,7 +100,7 @@ class Quotients(Simplify):
         else:
             terms, const = self._remainder(negated, -const, -c, dtype)
             terms, const = {t: -k for t, k in terms.items()}, -const
-        return self._build(terms, const, dtype)
+        return self._build(*self._settle(terms, const, dtype), dtype)
 
     def _floor_symbolic(self, kind: type[e.BinaryOp], a: Expr, b: Expr, dtype: DType) -> Expr:
         """Division by something that is no literal, but known to be positive."""

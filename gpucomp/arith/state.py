@@ -81,6 +81,9 @@ class State:
     def _simp(self, node: Expr) -> Expr:
         raise NotImplementedError
 
+    def _rewritten(self, node: Expr) -> Expr:
+        raise NotImplementedError
+
     def _bound(self, node: Expr) -> Interval:
         raise NotImplementedError
 

@@ -32,6 +32,9 @@ class Sums(Infer):
     def _remainder(self, terms: Terms, const: int, divisor: int, dtype: DType) -> Form:
         raise NotImplementedError
 
+    def _settle(self, terms: Terms, const: int, dtype: DType) -> Form:
+        raise NotImplementedError
+
     def _extremum(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form:
         raise NotImplementedError
 
@@ -281,7 +284,10 @@ class Sums(Infer):
         return e.Sub(result, IntImm(dtype, -const)) if const < 0 else result
 
     def _shared_factor(self, terms: Terms) -> Expr | None:
-        """A factor that at least two terms have, one of them a product; the most frequent, else None."""
+        """A factor that at least two terms have, one of them a product; the most frequent, else None.
+
+        The last one of several: it stands outermost, and is the last again when the result is taken apart.
+        """
         counts: dict[Expr, int] = {}
         products: dict[Expr, None] = {}
         for atom in terms:
@@ -292,7 +298,7 @@ class Sums(Infer):
                     products[f] = None
         best, most = None, 1
         for f in products:
-            if counts[f] > most:
+            if counts[f] >= max(most, 2):
                 best, most = f, counts[f]
         return best
 
@@ -315,6 +321,11 @@ class Sums(Infer):
                 inner[self._product_of(tuple(left))] = k
             else:
                 inner_const = k
+        inner, inner_const = self._settle(inner, inner_const, dtype)
+        if len(inner) == 1 and not inner_const:  # the terms were one
+            ((left_over, k),) = inner.items()
+            rest.insert(place, (self._monomial(left_over, shared), k))
+            return self._build(dict(rest), const, dtype)
         group = e.Mul(self._build(inner, inner_const, dtype), shared)
         rest.insert(place, (group, 1))
         if self._shared_factor(dict(rest)) is None:
