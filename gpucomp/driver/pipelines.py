@@ -24,6 +24,7 @@ from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
 from gpucomp.transform.lower_blocks import lower_blocks
 from gpucomp.transform.lower_intrin import lower_intrin
 from gpucomp.transform.lower_thread_allreduce import lower_thread_allreduce
+from gpucomp.transform.lower_warp_memory import lower_warp_memory
 from gpucomp.transform.remove_no_op import remove_no_op
 from gpucomp.transform.serialize_threads import serialize_threads
 from gpucomp.transform.simplify import simplify
@@ -91,14 +92,16 @@ CLEAN_UP: Final = [
 
 GPU_THREADS: Final = [
     Step("verify_memory", _check(verify_memory), needs=_F({"flat"})),
-    Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled"}), gives=_F({"synced"})),
+    Step("lower_warp_memory", lower_warp_memory, needs=_F({"staged", "unrolled"}), gives=_F({"no-warp"})),
+    Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled", "no-warp"}), gives=_F({"synced"})),
     Step("lower_thread_allreduce", lower_thread_allreduce, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
     Step("verify_gpu_code", _check(verify_gpu_code), needs=_F({"no-allreduce"})),
 ]
 
 # A schedule for a GPU runs on processors too: what needs threads that wait for each other becomes loops.
 CPU_THREADS: Final = [
-    Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled"}), gives=_F({"synced"})),
+    Step("lower_warp_memory", lower_warp_memory, needs=_F({"staged", "unrolled"}), gives=_F({"no-warp"})),
+    Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled", "no-warp"}), gives=_F({"synced"})),
     Step("serialize_threads", serialize_threads, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
 ]
 
