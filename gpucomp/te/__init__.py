@@ -15,6 +15,7 @@ from gpucomp.te.api import (
 )
 from gpucomp.te.create_primfunc import create_prim_func
 from gpucomp.te.extern import ExternOp, extern, extern_primfunc
+from gpucomp.te.gradient import gradient
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.reduction import all_of as all
@@ -90,7 +91,7 @@ __all__ = [
     "decl_tensor_intrin", "TensorIntrin",
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
-    "create_prim_func",
+    "create_prim_func", "gradient",
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",
     "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan",
