@@ -6,6 +6,16 @@ from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.bounds import ConstIntBound, ModularSet
 from gpucomp.arith.int_constraints import IntConstraints, IntConstraintsTransform, IntGroupBounds
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
+from gpucomp.arith.iter_detect import detect_iter_map, iter_map_simplify, normalize_to_iter_sum
+from gpucomp.arith.iter_divide import inverse_affine_iter_map, subspace_divide
+from gpucomp.arith.iter_map import (
+    IterMapLevel,
+    IterMapResult,
+    IterMark,
+    IterSplitExpr,
+    IterSumExpr,
+    normalize_iter_map_to_expr,
+)
 from gpucomp.arith.linear_equations import solve_linear_equations
 from gpucomp.arith.solve import (
     deduce_bound,
@@ -26,12 +36,23 @@ __all__ = [
     "IntGroupBounds",
     "IntSet",
     "IntervalSet",
+    "IterMapLevel",
+    "IterMapResult",
+    "IterMark",
+    "IterSplitExpr",
+    "IterSumExpr",
     "ModularSet",
     "deduce_bound",
     "detect_clip_bound",
+    "detect_iter_map",
     "detect_linear_equation",
     "eval_set",
     "intersect",
+    "inverse_affine_iter_map",
+    "iter_map_simplify",
+    "normalize_iter_map_to_expr",
+    "normalize_to_iter_sum",
     "solve_linear_equations",
+    "subspace_divide",
     "union",
 ]

@@ -14,7 +14,7 @@ import gpucomp
 from gpucomp import arith, te
 from gpucomp.support.diagnostics import GpucompError
 from gpucomp.te import Schedule, Tensor
-from gpucomp.tir.expr import IterVar
+from gpucomp.tir.expr import IterVar, Range
 
 
 @dataclass(frozen=True)
@@ -374,3 +374,31 @@ def an_equation_that_is_no_condition() -> object:
 @mistake("-2")
 def bounds_on_a_negative_multiple() -> object:
     return arith.IntGroupBounds(-2, [0], [], [8])  # cause
+
+
+# -- iterator maps ----------------------------------------------------------------------------------------------------
+
+
+@mistake("x", "float32")
+def an_index_that_is_no_integer() -> object:
+    x = te.var("x", "float32")
+    return arith.detect_iter_map([x], {x: Range(0, 8)})  # cause
+
+
+@mistake("`x + 1`")
+def a_predicate_of_iterators_that_is_no_condition() -> object:
+    x = te.var("x")
+    return arith.detect_iter_map([x], {x: Range(0, 8)}, x + 1)  # cause
+
+
+@mistake("1 indices", "2 values")
+def an_inverse_at_too_many_values() -> object:
+    x = te.var("x")
+    return arith.inverse_affine_iter_map(arith.detect_iter_map([x], {x: Range(0, 8)}).indices, [x, x])  # cause
+
+
+@mistake("`x * 2`")
+def an_inverse_of_a_sum_that_nothing_detected() -> object:
+    x = te.var("x")
+    digit = arith.IterSplitExpr(arith.IterMark(x * 2, 8))
+    return arith.inverse_affine_iter_map([arith.IterSumExpr([digit], 0)], [x])  # cause
