@@ -16,7 +16,8 @@ from gpucomp.arith.iter_map import (
     mark_value,
     normalize_iter_map_to_expr,
 )
-from gpucomp.arith.iter_rewrite import NotAnIterMap, Rewriter, mentions
+from gpucomp.arith.iter_marks import NotAnIterMap, mentions
+from gpucomp.arith.iter_rewrite import Rewriter
 from gpucomp.arith.logic import operands
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators

@@ -9,7 +9,8 @@ from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.int_constraints import refused
 from gpucomp.arith.iter_detect import Checker, Iters, conjuncts, index_expressions, plain_iters
 from gpucomp.arith.iter_map import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr, is_int
-from gpucomp.arith.iter_rewrite import NotAnIterMap, Rewriter
+from gpucomp.arith.iter_marks import NotAnIterMap
+from gpucomp.arith.iter_rewrite import Rewriter
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IterVar, Var
