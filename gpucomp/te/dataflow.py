@@ -1,4 +1,4 @@
-"""Primitives that add stages: cache_read, cache_write, rfactor."""
+"""Primitives that add stages: cache_read and rfactor, and what they share with cache_write."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from gpucomp.te.state import Schedule
 
 
-def _data_axis(name: str, extent: Expr) -> IterVar:
+def data_axis(name: str, extent: Expr) -> IterVar:
+    """A data-parallel axis that starts at zero."""
     return IterVar(Range.from_min_extent(0, extent), Var(name, extent.dtype), IterVar.DataPar)
 
 
-def _set_op(schedule: Schedule, stage: Stage, op: Operation) -> None:
+def set_op(schedule: Schedule, stage: Stage, op: Operation) -> None:
+    """Let a stage compute another operation."""
     if stage.op in schedule.outputs:
         schedule.outputs = tuple([op if o is stage.op else o for o in schedule.outputs])
     stage.op = op
     schedule.stage_map[op] = stage
 
 
-def _insert(schedule: Schedule, position: int, op: Operation, scope: str, source: Stage) -> Stage:
+def insert_stage(schedule: Schedule, position: int, op: Operation, scope: str, source: Stage) -> Stage:
     """Add the stage of ``op``, in the group of the stage that it was made for."""
     stage = Stage(schedule, op, span=schedule.current_span())
     stage.group = source.group
@@ -43,7 +45,7 @@ def _insert(schedule: Schedule, position: int, op: Operation, scope: str, source
     return stage
 
 
-def _propagate(
+def propagate(
     schedule: Schedule,
     redirect: dict[Tensor, Tensor],
     start: int,
@@ -57,10 +59,10 @@ def _propagate(
         new = stage.op.replace_inputs({**redirect, **(readers or {}).get(stage, {})})
         if new is not stage.op:
             redirect.update(zip(stage.op.outputs, new.outputs, strict=True))
-            _set_op(schedule, stage, new)
+            set_op(schedule, stage, new)
 
 
-def _user_tensor(schedule: Schedule, tensor: Tensor) -> Tensor:
+def user_tensor(schedule: Schedule, tensor: Tensor) -> Tensor:
     """The tensor as the trace knows it, whichever version of it the user holds."""
     return schedule[tensor].origin_op.output(tensor.value_index)
 
@@ -88,68 +90,22 @@ def cache_read(
         reading.append(stage)
     if not reading:
         raise schedule_error("GC111", f"cache_read of {tensor.name} names no reader", where=caller_span())
-    axis = tuple([_data_axis(f"ax{i}", s) for i, s in enumerate(source.shape)])
+    axis = tuple([data_axis(f"ax{i}", s) for i, s in enumerate(source.shape)])
     body: Expr = source(*[a.var for a in axis])
     op = ComputeOp(f"{tensor.name}.{scope}", "", None, axis, (body,), schedule.current_span())
     cached = op.output(0)
     position = schedule.stages.index(source_stage) + 1
-    stage = _insert(schedule, position, op, scope, source_stage if source_stage.op.computes else reading[0])
-    _propagate(schedule, {}, position + 1, {r: {source: cached} for r in reading})
+    stage = insert_stage(schedule, position, op, scope, source_stage if source_stage.op.computes else reading[0])
+    propagate(schedule, {}, position + 1, {r: {source: cached} for r in reading})
     names = [s.origin_op.output(0) for s in reading]
     stage.span = schedule.record(
-        "cache_read", None, (_user_tensor(schedule, tensor), scope, names), {}, (cached,), op.root_iter_vars
+        "cache_read", None, (user_tensor(schedule, tensor), scope, names), {}, (cached,), op.root_iter_vars
     )
     return cached
 
 
-def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
-    """See :meth:`Schedule.cache_write`."""
-    check_scope(scope, "cache_write")
-    several = isinstance(tensor, (list, tuple))
-    tensors: list[Tensor] = list(tensor) if several else [tensor]
-    stage = schedule[tensors[0]]
-    old = stage.op
-    if not isinstance(old, ComputeOp) or any([schedule[t] is not stage for t in tensors]):
-        what = (
-            "is an input, not computed here"
-            if not isinstance(old, ComputeOp)
-            else "and the others are not one operation"
-        )
-        raise schedule_error("GC112", f"cache_write: {tensors[0].name!r} {what}", where=caller_span())
-    if stage.relations or any([stage.bound_thread(a) is not None for a in stage.all_iter_vars]):
-        raise schedule_error(
-            "GC112",
-            f"cache_write: the axes of stage {stage.name} are scheduled already",
-            stage=stage,
-            where=caller_span(),
-            hint=f"call s.cache_write({stage.name}, {scope!r}) before split, bind and the like of s[{stage.name}]",
-        )
-    axis = tuple([_data_axis(f"{a.name}.c", operators.convert(_dom(a).extent)) for a in old.axis])
-    rename: dict[Var, Expr] = {a.var: b.var for a, b in zip(old.axis, axis, strict=True)}
-    body = tuple([substitute(b, rename) for b in old.body])
-    cache_op = ComputeOp(f"{old.name}.{scope}", old.tag, old.attrs, axis, body, schedule.current_span())
-    indices = [a.var for a in old.axis]
-    copies: tuple[Expr, ...] = tuple([t(*indices) for t in cache_op.outputs])
-    new = ComputeOp(old.name, "", old.attrs, old.axis, copies, old.span)
-    position = schedule.stages.index(stage)
-    cache_stage = _insert(schedule, position, cache_op, scope, stage)
-    for a in old.reduce_axis:
-        stage.leaf_iter_vars = [iv for iv in stage.leaf_iter_vars if iv is not a]
-        stage.all_iter_vars = [iv for iv in stage.all_iter_vars if iv is not a]
-        stage.moved[a] = f"cache_write moved it to stage {cache_op.name}"
-        if a in stage.iter_var_attrs:
-            cache_stage.iter_var_attrs[a] = stage.iter_var_attrs.pop(a)
-    _set_op(schedule, stage, new)
-    _propagate(schedule, dict(zip(old.outputs, new.outputs, strict=True)), position + 2)
-    results = tuple([cache_op.output(t.value_index) for t in tensors])
-    named = [_user_tensor(schedule, t) for t in tensors]
-    cache_stage.span = schedule.record(
-        "cache_write", None, (named if several else named[0], scope), {}, results, cache_op.root_iter_vars
-    )
-    return list(results) if several else results[0]
-
-
-def _dom(axis: IterVar) -> Range:
+def domain(axis: IterVar) -> Range:
+    """The domain of a root axis."""
     assert axis.dom is not None
     return axis.dom
 
@@ -165,13 +121,13 @@ def rfactor(schedule: Schedule, tensor: Tensor, axis: IterVar, factor_axis: int)
     stage.leaf_index(axis, "rfactor")
     _check_rfactor(stage, old, axis, factor_axis)
     reduce_leaves = [iv for iv in stage.leaf_iter_vars if iv.iter_type == IterVar.CommReduce]
-    doms = pass_down_domain(stage, {iv: _dom(iv) for iv in old.root_iter_vars})
+    doms = pass_down_domain(stage, {iv: domain(iv) for iv in old.root_iter_vars})
     # Every leaf reduction axis becomes a root axis of the new stage: the factored one a dimension, others reductions.
     fresh = {
         iv: IterVar(doms[iv], Var(iv.name, iv.var.dtype), IterVar.DataPar if iv is axis else IterVar.CommReduce)
         for iv in reduce_leaves
     }
-    data = [_data_axis(a.name, _dom(a).extent) for a in old.axis]
+    data = [data_axis(a.name, domain(a).extent) for a in old.axis]
     values: dict[IterVar, Expr] = {iv: fresh[iv].var for iv in reduce_leaves}
     values.update({iv: operators.const(0, iv.var.dtype) for iv in stage.leaf_iter_vars if iv not in values})
     roots = pass_up_index(stage, doms, values)
@@ -181,16 +137,16 @@ def rfactor(schedule: Schedule, tensor: Tensor, axis: IterVar, factor_axis: int)
     partial_op = _partial(old, fresh, axis, data, factor_axis, mapping, guards)
     final_op = _final(old, partial_op, axis, factor_axis, doms)
     position = schedule.stages.index(stage)
-    partial_stage = _insert(schedule, position, partial_op, "", stage)
+    partial_stage = insert_stage(schedule, position, partial_op, "", stage)
     partial_stage.scope_span = None
     _keep_data_axes(stage, old, final_op)
-    _set_op(schedule, stage, final_op)
-    _propagate(schedule, dict(zip(old.outputs, final_op.outputs, strict=True)), position + 2)
+    set_op(schedule, stage, final_op)
+    propagate(schedule, dict(zip(old.outputs, final_op.outputs, strict=True)), position + 2)
     results = partial_op.outputs
     partial_stage.span = schedule.record(
         "rfactor",
         None,
-        (_user_tensor(schedule, tensor), axis, factor_axis),
+        (user_tensor(schedule, tensor), axis, factor_axis),
         {},
         results,
         (*partial_op.root_iter_vars, *final_op.reduce_axis),

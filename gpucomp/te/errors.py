@@ -17,7 +17,7 @@ GC108   axes to fuse are not adjacent, or mix data-parallel with reduction axes
 GC109   the stage is an input: there is no loop nest to schedule
 GC110   compute_at would attach a stage to itself or close a cycle of attachments
 GC111   a reader of cache_read does not read the tensor
-GC112   cache_write of something that is no compute stage, or of a stage whose axes are scheduled already
+GC112   cache_write of something that is no compute stage, or of a stage whose loops are bound or marked already
 GC113   rfactor of something that is no leaf reduction axis, or of a cross-thread reduction
 GC114   unknown storage scope
 GC115   storage_align of an axis that is no dimension of the tensor

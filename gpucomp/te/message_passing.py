@@ -81,6 +81,26 @@ def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -
     return values
 
 
+def pass_down_index(stage: Stage, doms: Domains, roots: Mapping[IterVar, Expr]) -> dict[IterVar, Expr]:
+    """Values of all axes from those of (some of) the root axes; what depends on others is left out."""
+    values: dict[IterVar, Expr] = dict(roots)
+    for rel in stage.relations:
+        if isinstance(rel, Split) and rel.parent in values:
+            inner = doms[rel.inner].extent
+            relative = operators.subtract(values[rel.parent], doms[rel.parent].min)
+            values[rel.outer] = operators.floordiv(relative, inner)
+            values[rel.inner] = operators.floormod(relative, inner)
+        elif isinstance(rel, Fuse) and rel.outer in values and rel.inner in values:
+            outer = operators.subtract(values[rel.outer], doms[rel.outer].min)
+            inner = operators.subtract(values[rel.inner], doms[rel.inner].min)
+            values[rel.fused] = operators.add(operators.multiply(outer, doms[rel.inner].extent), inner)
+        elif isinstance(rel, Rebase) and rel.parent in values:
+            values[rel.rebased] = operators.subtract(values[rel.parent], doms[rel.parent].min)
+        elif isinstance(rel, Singleton):
+            values[rel.iter] = operators.const(0, rel.iter.var.dtype)
+    return values
+
+
 def divides(forms: Forms | None, whole: Expr, part: Expr) -> bool:
     """True when ``whole`` is proven to be a multiple of ``part``."""
     if whole is part:

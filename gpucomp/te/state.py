@@ -242,12 +242,14 @@ class Schedule:
                 for j in T.serial(8):
                     C[i, j] = C_local[i, j]
 
-        Reduction axes move to the copy.  Call it before other primitives of that stage.
+        Reduction axes move to the copy, with their splits.  The data-parallel loops of the stage, as they are, become
+        the dimensions of the copy: after ``io, ii = s[C].split(i, factor=4)`` and ``s[C].reorder(io, j, ii)``, the copy
+        has the shape (io, j, ii).  Copying out starts with the plain loops again.
 
         Raises:
-            ScheduleError: GC112 no compute stage, or its axes are scheduled already; GC114 scope.
+            ScheduleError: GC112 no compute stage, or loops of it are bound or marked already; GC114 scope.
         """
-        from gpucomp.te.dataflow import cache_write
+        from gpucomp.te.cache_write import cache_write
 
         return cache_write(self, tensor, scope)
 

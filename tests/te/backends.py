@@ -35,7 +35,7 @@ def everywhere(
 
 def rebuilt(s: te.Schedule, args: Sequence[te.Tensor]) -> None:
     """The trace, run as Python on the same tensors, gives the same code."""
-    outputs = {op.output(0).name: op.output(0) for op in s.trace.outputs}
+    outputs = {t.name.replace(".", "_"): t for op in s.trace.outputs for t in op.outputs}
     names: dict[str, object] = {"te": te, **outputs}
     exec(str(s.trace), names)  # noqa: S102  # the property under test
     again = names["s"]

@@ -92,7 +92,7 @@ def cache_read_stranger(g: Graph) -> None:
 
 
 def cache_write_late(g: Graph) -> None:
-    g.s[g.c].split(g.i, factor=4)
+    g.s[g.c].vectorize(g.s[g.c].split(g.i, factor=4)[1])
     g.s.cache_write(g.c, "local")
 
 
@@ -129,7 +129,7 @@ EAGER: list[tuple[Callable[[Graph], None], str, str]] = [
     (schedule_input, "GC109", "'A' is an input"),
     (attach_cycle, "GC110", "C inside B inside C"),
     (cache_read_stranger, "GC111", "C does not read A.shared"),
-    (cache_write_late, "GC112", "scheduled already"),
+    (cache_write_late, "GC112", "marked vectorize already"),
     (rfactor_data_axis, "GC113", "'i' of stage B is not a reduction axis"),
     (unknown_scope, "GC114", "'sharde'"),
     (align_loop, "GC115", "'i.outer' is no dimension"),

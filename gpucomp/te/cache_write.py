@@ -1,0 +1,135 @@
+"""cache_write: compute into a copy first, in the layout that the loops of the stage have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any  # Any: a tensor gives a tensor, a list gives a list
+
+from gpucomp.support.diagnostics import caller_span
+from gpucomp.te.dataflow import data_axis, domain, insert_stage, propagate, set_op, user_tensor
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.message_passing import Domains, pass_down_domain, pass_down_index, pass_up_index, split_predicates
+from gpucomp.te.operation import ComputeOp
+from gpucomp.te.relation import children_of, parents_of
+from gpucomp.te.stage import Stage
+from gpucomp.te.stage_state import check_scope
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import expr as e
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, IterVar, Reduce, Var
+from gpucomp.tir.functor import substitute
+from gpucomp.tir.intrin import if_then_else
+
+if TYPE_CHECKING:
+    from gpucomp.te.state import Schedule
+
+
+def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
+    """See :meth:`Schedule.cache_write`."""
+    check_scope(scope, "cache_write")
+    several = isinstance(tensor, (list, tuple))
+    tensors: list[Tensor] = list(tensor) if several else [tensor]
+    stage = schedule[tensors[0]]
+    old = stage.op
+    if not isinstance(old, ComputeOp) or any([schedule[t] is not stage for t in tensors]):
+        what = "is no te.compute" if not isinstance(old, ComputeOp) else "and the others are not one operation"
+        raise schedule_error(
+            "GC112",
+            f"cache_write: {tensors[0].name!r} {what}",
+            where=caller_span(),
+            hint="pass a tensor that a te.compute gives, or all the tensors that one gives",
+        )
+    order = [leaf for leaf in stage.leaf_iter_vars if leaf.iter_type != IterVar.CommReduce]
+    packs = len(order) != len(old.axis) or any([a is not b for a, b in zip(order, old.axis, strict=True)])
+    _refuse_marked(stage, scope, order, packs)
+    axis, body, indices = _packed(stage, old, order)
+    cache_op = ComputeOp(f"{old.name}.{scope}", old.tag, old.attrs, axis, body, schedule.current_span())
+    copies: tuple[Expr, ...] = tuple([t(*indices) for t in cache_op.outputs])
+    new = ComputeOp(old.name, "", old.attrs, old.axis, copies, old.span)
+    position = schedule.stages.index(stage)
+    cache_stage = insert_stage(schedule, position, cache_op, scope, stage)
+    _move_reduction(stage, cache_stage)
+    if packs:
+        _unschedule(stage, old, cache_op.name)
+    set_op(schedule, stage, new)
+    propagate(schedule, dict(zip(old.outputs, new.outputs, strict=True)), position + 2)
+    results = tuple([cache_op.output(t.value_index) for t in tensors])
+    named = [user_tensor(schedule, t) for t in tensors]
+    cache_stage.span = schedule.record(
+        "cache_write", None, (named if several else named[0], scope), {}, results, cache_op.root_iter_vars
+    )
+    return list(results) if several else results[0]
+
+
+def _refuse_marked(stage: Stage, scope: str, order: list[IterVar], packs: bool) -> None:
+    """Bindings stay with the copy out only as long as its loops do."""
+    for leaf in stage.leaf_iter_vars:
+        attr = stage.iter_var_attrs.get(leaf)
+        if attr is None or not (attr.bind_thread is not None or (packs and leaf in order and attr.kind)):
+            continue
+        how = f"bound to {attr.bind_thread.thread_tag}" if attr.bind_thread is not None else f"marked {attr.kind}"
+        raise schedule_error(
+            "GC112",
+            f"cache_write: axis {leaf.name!r} of stage {stage.name} is {how} already",
+            stage=stage,
+            where=caller_span(),
+            hint=f"call s.cache_write({stage.name}, {scope!r}) before bind and the like of s[{stage.name}]",
+        )
+
+
+def _packed(
+    stage: Stage, old: ComputeOp, order: list[IterVar]
+) -> tuple[tuple[IterVar, ...], tuple[Expr, ...], list[Expr]]:
+    """One dimension for each data-parallel loop: axes and bodies of the copy, and where an element lies in it."""
+    doms: Domains = pass_down_domain(stage, {iv: domain(iv) for iv in old.root_iter_vars})
+    axis = tuple([data_axis(f"{leaf.name}.c", doms[leaf].extent) for leaf in order])
+    values: dict[IterVar, Expr] = {leaf: operators.const(0, leaf.var.dtype) for leaf in stage.leaf_iter_vars}
+    values.update({leaf: new.var for leaf, new in zip(order, axis, strict=True)})
+    roots = pass_up_index(stage, doms, values)
+    mapping: dict[Var, Expr] = {a.var: roots[a] for a in old.axis}
+    guards = [g for _, g in split_predicates(stage, doms, roots, only_data=True)]
+    body = tuple([_guarded(substitute(b, mapping), guards) for b in old.body])
+    down = pass_down_index(stage, doms, {a: a.var for a in old.axis})
+    return axis, body, [down[leaf] for leaf in order]
+
+
+def _guarded(body: Expr, guards: list[Expr]) -> Expr:
+    """Elements of the copy that stand for none of the tensor are zero, or the identity of the reduction."""
+    if not guards:
+        return body
+    condition = guards[0]
+    for g in guards[1:]:
+        condition = operators.logical(e.And, condition, g)
+    if not isinstance(body, Reduce):
+        return if_then_else(condition, body, operators.const(0, body.dtype))
+    whole = operators.logical(e.And, body.condition, condition)
+    return Reduce(body.combiner, body.source, body.axis, whole, body.value_index, body.init)
+
+
+def _move_reduction(stage: Stage, cache: Stage) -> None:
+    """Reduction axes go to the copy, with what was done to them."""
+    gone = [iv for iv in stage.all_iter_vars if iv.iter_type == IterVar.CommReduce]
+    if not gone:
+        return
+    moved = [rel for rel in stage.relations if any([iv in gone for iv in (*parents_of(rel), *children_of(rel))])]
+    data = [iv for iv in cache.leaf_iter_vars if iv.iter_type != IterVar.CommReduce]
+    cache.leaf_iter_vars = data + [iv for iv in stage.leaf_iter_vars if iv in gone]
+    cache.all_iter_vars = data + gone
+    cache.relations = moved
+    cache.relation_spans = {rel: stage.relation_spans.get(rel) for rel in moved}
+    stage.relations = [rel for rel in stage.relations if rel not in moved]
+    stage.leaf_iter_vars = [iv for iv in stage.leaf_iter_vars if iv not in gone]
+    stage.all_iter_vars = [iv for iv in stage.all_iter_vars if iv not in gone]
+    for iv in gone:
+        stage.moved[iv] = f"cache_write moved it to stage {cache.op.name}"
+        if iv in stage.iter_var_attrs:
+            cache.iter_var_attrs[iv] = stage.iter_var_attrs.pop(iv)
+
+
+def _unschedule(stage: Stage, op: ComputeOp, copy: str) -> None:
+    """The loops became dimensions of the copy; copying out starts with the plain ones again."""
+    for iv in stage.all_iter_vars:
+        if iv not in op.axis:
+            stage.moved[iv] = f"cache_write made a dimension of {copy} of it"
+            stage.iter_var_attrs.pop(iv, None)
+    stage.relations, stage.relation_spans = [], {}
+    stage.all_iter_vars, stage.leaf_iter_vars = list(op.axis), list(op.axis)
