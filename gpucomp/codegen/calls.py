@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gpucomp.codegen.dialect import extension
+from gpucomp.codegen.dialect import add_helper, extension
 from gpucomp.codegen.expression import (
     ATOM,
     BIT_AND,
@@ -21,6 +21,7 @@ from gpucomp.codegen.expression import (
 )
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import BOOL, DType
+from gpucomp.target.externs import extern_source
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import IntImm
@@ -82,6 +83,9 @@ class CallText(ExpressionText):
         assert isinstance(name, e.StringImm)
         if not name.value.replace("_", "a").isalnum() or name.value[0].isdigit():
             raise LowerError(f"{name.value!r} is no function name", hint="an external function needs a C identifier")
+        definition = extern_source(name.value, self.dialect.facts["folder"])
+        if definition:
+            add_helper(f"extern {name.value}", definition.strip())
         return f"{name.value}({', '.join([self.text(arg) for arg in node.args[1:]])})", ATOM
 
     def call_address_of(self, node: e.Call) -> Text:
@@ -89,6 +93,9 @@ class CallText(ExpressionText):
         if not isinstance(load, e.BufferLoad):
             raise LowerError(f"address_of needs an element of a buffer, got {load}")
         return self.address(load), PLUS
+
+    def call_access_ptr(self, node: e.Call) -> Text:
+        return self.visit(node.args[1])
 
     def address(self, load: e.BufferLoad) -> str:
         """The address of an element (of the first lane, for a vector)."""
@@ -157,6 +164,7 @@ _CALLS: Final[dict[str, Callable[[CallText, e.Call], Text]]] = {
     "call_extern": CallText.call_extern,
     "call_pure_extern": CallText.call_extern,
     "address_of": CallText.call_address_of,
+    "tvm_access_ptr": CallText.call_access_ptr,
     "barrier": CallText.call_barrier,
     "activemask": CallText.call_activemask,
     "atomic_add": CallText.call_atomic_add,

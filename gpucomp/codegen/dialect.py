@@ -203,6 +203,12 @@ class _Collector(threading.local):
 _collector = _Collector()
 
 
+def add_helper(key: str, text: str) -> None:
+    """Put a definition before the kernels of the unit that is being written, once for each key."""
+    if _collector.helpers is not None:
+        _collector.helpers.setdefault((key,), text)
+
+
 @contextmanager
 def collect_helpers() -> Generator[list[str]]:
     """While it lasts, helpers that templates use are collected; the list is filled at the end."""

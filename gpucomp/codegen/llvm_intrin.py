@@ -253,6 +253,7 @@ _WRITERS: Final[dict[str, Callable[[ExprWriter, Call], str]]] = {
     "ldexp": _ldexp,
     "reinterpret": _reinterpret,
     "address_of": _address_of,
+    "tvm_access_ptr": lambda w, node: w.value(node.args[1]),
     "atomic_add": _atomic_add,
     "call_extern": _extern,
     "call_pure_extern": _extern,

@@ -16,6 +16,7 @@ from gpucomp.ir.transform import PassContext
 from gpucomp.support.config import config
 from gpucomp.support.launch import FunctionData
 from gpucomp.target import Target
+from gpucomp.target.externs import extern_state
 from gpucomp.te.group import Group
 from gpucomp.te.operation import Operation
 from gpucomp.te.state import Schedule
@@ -70,8 +71,9 @@ compiled_functions: Final = CompileCache()
 class _KeyEncoder(Encoder):
     """Encodes tensors, operations and axes by order of appearance; keeps names, since generated code shows them."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__()
+        self.kind = kind
         self._refs: dict[object, int] = {}
         self.opaque = False  # an operation says that it has no key
 
@@ -85,7 +87,8 @@ class _KeyEncoder(Encoder):
         if isinstance(value, Operation):
             return ("operation", self.operation(value))
         if isinstance(value, TensorIntrin):
-            return ("intrinsic", value)  # by identity: its statements are the user's
+            # By identity: its statements are the user's.  What they call may be registered later.
+            return ("intrinsic", value, extern_state(value.extern_names, self.kind))
         if isinstance(value, IterVar):
             return ("axis", self._axis(value))
         if isinstance(value, Group):
@@ -124,7 +127,7 @@ def structure_key(inp: object, args: Sequence[Any] | None, target: Target, name:
     settings = (name, target, context.opt_level, context.disabled_pass, repr(sorted(context.config.items())))
     if not isinstance(inp, Schedule):
         return (settings, inp) if isinstance(inp, Hashable) else None
-    encoder = _KeyEncoder()
+    encoder = _KeyEncoder(target.kind)
     trace = inp.trace
     for op in trace.ops:
         encoder.operation(op)

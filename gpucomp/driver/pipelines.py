@@ -14,6 +14,7 @@ from gpucomp.ir.transform import Pass, PassContext, Sequential
 from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
 from gpucomp.transform.bound_checkers import instrument_bound_checkers
+from gpucomp.transform.choose_intrinsics import choose_intrinsics
 from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
 from gpucomp.transform.flatten_storage import flatten_storage
 from gpucomp.transform.hoist_if_then_else import hoist_if_then_else
@@ -63,6 +64,7 @@ def _user_passes(phase: int) -> Callable[[PrimFunc], PrimFunc]:
 
 FLATTEN: Final = [
     Step("lower_blocks", lower_blocks, needs=_F({"buffers"})),
+    Step("choose_intrinsics", choose_intrinsics, needs=_F({"buffers"})),
     Step("user_passes_0", _user_passes(0)),
     Step("inject_prefetch", inject_prefetch, needs=_F({"buffers"})),
     Step("instrument_bound_checkers", instrument_bound_checkers, needs=_F({"buffers"})),

@@ -48,7 +48,7 @@ def lower_schedule(
     stmt = schedule_ops(norm, bounds, external)
     func = to_prim_func(current, stmt, buffers, name)
     # A store predicate of the user's may skip elements; otherwise every element of a result is computed.
-    sure = all([stage.op.writes_all or not stage.op.computes for stage in norm.stages])
+    sure = all([(stage.op.writes_all and not stage.is_tensorized) or not stage.op.computes for stage in norm.stages])
     if not sure:
         # What a body reads and writes says nothing about what a call may leave out: the results of operations are.
         results = [p for p, a in zip(func.params, current, strict=True) if isinstance(a, Tensor) and a.op.computes]

@@ -59,6 +59,12 @@ class TensorIntrin:
         self.body, self.reduce_init, self.reduce_update = body
         self.span = span
 
+    @property
+    def extern_names(self) -> tuple[str, ...]:
+        """The functions that its statements call by name."""
+        statements = [x for x in (self.body, self.reduce_init, self.reduce_update) if x is not None]
+        return tuple(dict.fromkeys([name for x in statements for name in extern_names(x)]))
+
     def __repr__(self) -> str:
         return f"TensorIntrin({self.name})"
 

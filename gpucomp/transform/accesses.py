@@ -82,10 +82,24 @@ def _addressed(value: Expr) -> list[Buffer]:
     """Buffers whose address a call with effects is given."""
     out: list[Buffer] = []
     for call in effects(value):
+        read_only = _read_only(call)
         for item in expr_post_order(call):
+            if item in read_only:
+                continue
             if isinstance(item, Call) and is_call(item, "address_of") and isinstance(item.args[0], BufferLoad):
                 out.append(item.args[0].buffer)
     return out
+
+
+def _read_only(call: Call) -> dict[Expr, None]:
+    """Addresses that the call promises only to read."""
+    found: dict[Expr, None] = {}
+    written: dict[Expr, None] = {}
+    for item in expr_post_order(call):
+        if isinstance(item, Call) and is_call(item, "tvm_access_ptr"):
+            mask = item.args[4]
+            (found if isinstance(mask, IntImm) and not mask.value & 2 else written)[item.args[1]] = None
+    return {address: None for address in found if address not in written}
 
 
 def effects(node: Expr) -> list[Call]:

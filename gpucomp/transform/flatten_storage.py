@@ -10,7 +10,7 @@ from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import INT32
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import EQ, Broadcast, BufferLoad, Expr, IntImm, Ramp, Var
+from gpucomp.tir.expr import EQ, Broadcast, BufferLoad, Call, Expr, IntImm, Ramp, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import call_intrin, select
 from gpucomp.tir.stmt import (
@@ -26,7 +26,7 @@ from gpucomp.tir.stmt import (
     Prefetch,
     Stmt,
 )
-from gpucomp.transform.walk import ScopedMutator, int_value
+from gpucomp.transform.walk import ScopedMutator, int_value, is_call
 
 # In any other scope the device compiler lays memory out, and the size must be a number.
 _RUN_TIME_SIZED: Final = frozenset({"", "global"})
@@ -65,6 +65,7 @@ class _Flatten(ScopedMutator):
         super().__init__(func)
         self.arguments = frozenset(func.buffer_map.values())
         self.layouts: dict[Buffer, _Layout | None] = {}
+        self.arguments = tuple(func.buffer_map.values())
         self.aligned: dict[Buffer, dict[int, tuple[int, int]]] = {}
         self.offsets: dict[tuple[Buffer, tuple[Expr, ...]], Expr] = {}
 
@@ -201,6 +202,34 @@ class _Flatten(ScopedMutator):
             return done
         results = [b if layout is None else layout.flat for b, layout in zip(node.results, layouts, strict=True)]
         return done.replace(results=tuple(results))
+
+    def visit_call(self, node: Call) -> Expr:
+        if not is_call(node, "tvm_access_ptr"):
+            return self.visit_expr(node)
+        kind, pointer, offset, extent, mask = node.args
+        start, size = self.visit(offset), self.visit(extent)
+        if isinstance(pointer, Var):
+            place = BufferLoad(self._flat_of(pointer), (start,))
+        else:
+            done = self.visit(pointer)
+            assert isinstance(done, Call)
+            load = done.args[0]
+            assert isinstance(load, BufferLoad)
+            place = BufferLoad(load.buffer, (self.analyzer.simplify(operators.add(load.indices[0], start)),))
+        zero = operators.const(0, start.dtype)
+        return Call(node.dtype, node.op, (kind, call_intrin("handle", "address_of", place), zero, size, mask))
+
+    def _flat_of(self, data: Var) -> Buffer:
+        """The flat buffer of a pointer."""
+        for buffer in (*self.layouts, *self.arguments):
+            if buffer.data is data:
+                layout = self.layout(buffer)
+                return buffer if layout is None else layout.flat
+        raise LowerError(
+            f"access_ptr of {data.name!r}, which is no buffer of this function",
+            code="GC361",
+            hint="use the buffers that the function of the intrinsic gets",
+        )
 
     def visit_prefetch(self, node: Prefetch) -> Stmt:
         """One hint for each line of the cache that the box touches; indices stay within the buffer's shape."""

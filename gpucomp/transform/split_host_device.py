@@ -162,12 +162,17 @@ class Usage(Functor):
                 self.bound[node.var] = None
 
     def _written_through(self, node: e.Call) -> None:
-        for arg in node.args:
+        for given in node.args:
+            arg, writes = given, True
+            if isinstance(given, e.Call) and isinstance(given.op, Op) and given.op.name == "tir.tvm_access_ptr":
+                mask = given.args[4]
+                arg, writes = given.args[1], not isinstance(mask, e.IntImm) or bool(mask.value & 2)
             place = arg.args[0] if isinstance(arg, e.Call) and arg.args else arg
             data = place.buffer.data if isinstance(place, e.BufferLoad) else place
             if isinstance(data, Var) and data.dtype.is_handle:
                 self.reads[data] = None
-                self.writes[data] = None
+                if writes:
+                    self.writes[data] = None
 
     def _align(self, buffer: Buffer, indices: tuple[Expr, ...], dtype: DType) -> None:
         """Note how an address must be aligned for a vector access; see ``codegen``, which relies on it."""

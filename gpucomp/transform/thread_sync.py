@@ -330,24 +330,39 @@ class _Sync:
                 self.note_address(item, updated)
             elif isinstance(item, e.BufferLoad):
                 for kind in updated.get(item, "read").split("+"):
-                    self.add(out, kind, item.buffer, item.indices, node)
+                    self.add(out, kind.lstrip("*"), item.buffer, item.indices, node, anywhere=kind.startswith("*"))
         return out
 
     def note_address(self, call: e.Call, updated: dict[Expr, str]) -> None:
         """Loads under ``address_of`` are what the call around makes of them."""
         assert isinstance(call.op, Op)
         kind = "atomic" if call.op.name.startswith("tir.atomic") else "read+write"
+        if call.op.name == "tir.tvm_access_ptr":
+            self.note_pointer(call, updated)
+            return
         for arg in call.args:
             if isinstance(arg, e.Call) and isinstance(arg.op, Op) and arg.op.name == "tir.address_of":
                 updated[arg.args[0]] = kind
 
-    def add(self, out: list[Access], kind: str, buffer: Buffer, indices: tuple[Expr, ...], node: Stmt) -> None:
+    def note_pointer(self, call: e.Call, updated: dict[Expr, str]) -> None:
+        """A function that gets a pointer may reach any element, and does what the mask says."""
+        place, mask = call.args[1], call.args[4]
+        if isinstance(place, e.Call):
+            does = mask.value if isinstance(mask, e.IntImm) else 3
+            kinds = [kind for bit, kind in ((1, "*read"), (2, "*write")) if does & bit]
+            known = updated.get(place.args[0])
+            updated[place.args[0]] = "+".join(kinds if known is None else [known, *kinds])
+
+    def add(
+        self, out: list[Access], kind: str, buffer: Buffer, indices: tuple[Expr, ...], node: Stmt, *,
+        anywhere: bool = False,
+    ) -> None:  # fmt: skip
         """Enter an access, if it is to shared memory."""
         if buffer.scope() not in _SCOPES:
             return
         element = buffer.dtype.nbytes
         inner: list[Var] = []
-        index = self.index_of(buffer, indices, inner)
+        index = None if anywhere else self.index_of(buffer, indices, inner)
         out.append(Access(buffer.data, kind, index, element, frozenset(inner), self.limits, node))
 
     def index_of(self, buffer: Buffer, indices: tuple[Expr, ...], inner: list[Var]) -> Expr | None:
