@@ -12,7 +12,7 @@ from gpucomp.tir.expr import IterVar
 class TensorizePrimitives(StageBase):
     """Tensor intrinsics in place of loops."""
 
-    def tensorize(self, var: IterVar, tensor_intrin: TensorIntrin) -> None:
+    def tensorize(self, var: IterVar, tensor_intrin: object) -> None:
         """Let a tensor intrinsic compute loop ``var`` and all loops inside of it.
 
         >>> show(s)
@@ -39,11 +39,10 @@ class TensorizePrimitives(StageBase):
         """
         self.require_compute("tensorize")
         self.leaf_index(var, "tensorize")
-        given: object = tensor_intrin  # users pass other things
-        if not isinstance(given, TensorIntrin):
+        if not isinstance(tensor_intrin, TensorIntrin):
             raise schedule_error(
                 "GC104",
-                f"tensorize: the second argument is no tensor intrinsic: {given!r:.40}",
+                f"tensorize: the second argument is no tensor intrinsic: {tensor_intrin!r:.40}",
                 stage=self,
                 where=caller_span(),
                 hint="te.decl_tensor_intrin(op, fcompute)",
@@ -62,5 +61,5 @@ class TensorizePrimitives(StageBase):
                 where=caller_span(),
                 hint="split the axis, and tensorize the inner part" if mark else "one intrinsic to a stage",
             )
-        attr.kind, attr.tensor_intrin = "tensorize", given
+        attr.kind, attr.tensor_intrin = "tensorize", tensor_intrin
         attr.kind_span = self._record("tensorize", (var, tensor_intrin), {}, ())

@@ -181,7 +181,9 @@ def gemv_in_memory(m: int, k: int) -> te.TensorIntrin:
         return None, None, tir.call_extern("int32", "gemv_local", z, x, y)
 
     scopes = {a: "shared", b: "shared", c.op.output(0): "local"}
-    return te.decl_tensor_intrin(c.op, calls, "gemv_local", binds={t: view(t, scope=scope) for t, scope in scopes.items()})
+    return te.decl_tensor_intrin(
+        c.op, calls, "gemv_local", binds={t: view(t, scope=scope) for t, scope in scopes.items()}
+    )
 
 
 @pytest.mark.parametrize(
