@@ -17,6 +17,7 @@ from gpucomp.arith.iter_map import (
     normalize_iter_map_to_expr,
 )
 from gpucomp.arith.linear_equations import solve_linear_equations
+from gpucomp.arith.linear_inequalities import solve_linear_inequalities
 from gpucomp.arith.solve import (
     deduce_bound,
     detect_clip_bound,
@@ -53,6 +54,7 @@ __all__ = [
     "normalize_iter_map_to_expr",
     "normalize_to_iter_sum",
     "solve_linear_equations",
+    "solve_linear_inequalities",
     "subspace_divide",
     "union",
 ]
