@@ -17,11 +17,12 @@ GC108   axes to fuse are not adjacent, or mix data-parallel with reduction axes
 GC109   the stage is an input: there is no loop nest to schedule
 GC110   compute_at would attach a stage to itself or close a cycle of attachments
 GC111   a reader of cache_read does not read the tensor
-GC112   cache_write of something that is no compute stage, or of a stage whose loops are bound or marked already
+GC112   cache_write of something that is no compute stage, or of a stage whose axes are scheduled already
 GC113   rfactor of something that is no leaf reduction axis, or of a cross-thread reduction
 GC114   unknown storage scope
 GC115   storage_align of an axis that is no dimension of the tensor
 GC116   a group is empty, is inlined, or would be left by a compute_at
+GC117   transform_layout by a map without an inverse, or of a tensor whose order is fixed
 GC120   one thread axis is bound with different extents
 GC121   compute_at into a stage that does not consume the tensor
 GC122   a reduction axis is bound without a cross-thread form

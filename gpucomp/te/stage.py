@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpucomp.te.stage_layout import LayoutPrimitives
 from gpucomp.te.stage_loops import LoopPrimitives
 from gpucomp.te.stage_marks import MarkPrimitives
 from gpucomp.te.stage_placement import PlacePrimitives
@@ -9,5 +10,5 @@ from gpucomp.te.stage_storage import StorePrimitives
 from gpucomp.te.stage_tensorize import TensorizePrimitives
 
 
-class Stage(LoopPrimitives, MarkPrimitives, PlacePrimitives, StorePrimitives, TensorizePrimitives):
+class Stage(LoopPrimitives, MarkPrimitives, PlacePrimitives, StorePrimitives, LayoutPrimitives, TensorizePrimitives):
     """The schedule of one operation.  Get it by ``s[tensor]``."""

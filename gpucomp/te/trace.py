@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any  # Any: the trace records arguments and results of all primitives
 
+from gpucomp.layout import IndexMap
 from gpucomp.support.diagnostics import Span
 from gpucomp.te.operation import Operation
 from gpucomp.te.tensor import Tensor
@@ -245,6 +246,8 @@ class _PythonWriter:
             return self._tensor(value)
         if isinstance(value, IterVar):
             return self._axis(value)
+        if isinstance(value, IndexMap):
+            return str(value)
         if isinstance(value, TensorIntrin):
             return self.names.get(value) or self._name(value, value.name)
         if isinstance(value, (list, tuple)):

@@ -1,0 +1,174 @@
+"""Maps of indices that have an inverse: digits of indices, and indices made of digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from typing import NamedTuple, Self
+
+from gpucomp import arith
+from gpucomp.tir import operators
+from gpucomp.tir.expr import LT, Add, And, Expr, FloorDiv, FloorMod, IntImm, Mul, Range, Var
+from gpucomp.tir.functor import substitute
+
+
+class NotInvertible(Exception):
+    """Not every element has one place, as far as can be told; the text says of which index."""
+
+
+class _Digit(NamedTuple):
+    """``(of // weight) % size``; without a size, all that is left above ``weight``."""
+
+    of: Var
+    weight: int
+    size: int | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexMap:
+    """A map from indices to indices.
+
+    Attributes:
+        initial_indices: the variables of the map.
+        final_indices: expressions of them.
+    """
+
+    initial_indices: tuple[Var, ...]
+    final_indices: tuple[Expr, ...]
+
+    @classmethod
+    def from_func(cls, mapping_function: Callable[..., Sequence[object]], ndim: int, dtype: str = "int32") -> Self:
+        """The map of a Python function of ``ndim`` indices, such as ``lambda i, j: [i // 4, j, i % 4]``."""
+        parameters = [p for p in signature(mapping_function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+        names = [p.name for p in parameters if p.kind is not Parameter.VAR_POSITIONAL]
+        names += [f"i{n}" for n in range(len(names), ndim)]
+        variables = tuple([Var(name, dtype) for name in names[:ndim]])
+        final = mapping_function(*variables)
+        return cls(variables, tuple([operators.convert(x) for x in final]))
+
+    def map_indices(self, indices: Sequence[Expr], analyzer: arith.Analyzer | None = None) -> tuple[Expr, ...]:
+        """Where the element at ``indices`` goes."""
+        mapping = dict(zip(self.initial_indices, indices, strict=True))
+        found = [substitute(x, mapping) for x in self.final_indices]
+        return tuple(found if analyzer is None else [analyzer.simplify(x) for x in found])
+
+    def map_shape(self, shape: Sequence[Expr]) -> tuple[Expr, ...]:
+        """The extents of the smallest box that holds every element of a box from zero."""
+        analyzer = self._analyzer(shape)
+        domains = {
+            v: arith.IntervalSet(operators.const(0, v.dtype), operators.subtract(n, 1))
+            for v, n in zip(self.initial_indices, shape, strict=True)
+        }
+        out: list[Expr] = []
+        for x in self.final_indices:
+            bound = analyzer.const_int_bound(x)
+            if abs(bound.max_value) < 2**62:
+                out.append(operators.const(bound.max_value + 1, x.dtype))
+                continue
+            found = arith.eval_set(x, domains)
+            if not found.has_upper_bound():
+                raise NotInvertible(f"index {x} has no largest value")
+            out.append(analyzer.simplify(operators.add(found.max_value, 1)))
+        return tuple(out)
+
+    def inverse(self, shape: Sequence[Expr]) -> tuple[IndexMap, Expr]:
+        """The map back, and the condition under which a place holds an element (places in between are padding).
+
+        Args:
+            shape: extents of the box of elements.
+
+        Raises:
+            NotInvertible: the map is not made of digits ``(i // a) % b`` of single indices that are complete, nor of
+                sums ``i * b + j`` of indices below their factors.
+        """
+        places = tuple([Var(f"y{n}", x.dtype) for n, x in enumerate(self.final_indices)])
+        digits: dict[Var, list[_Digit]] = {v: [] for v in self.initial_indices}
+        values: dict[Var, Expr] = {}
+        for position, x in enumerate(self.final_indices):
+            digit = _digit(x, position)
+            if digit is not None:
+                digits[digit.of].append(digit)
+            else:
+                values |= self._fused(x, places[position], shape)
+        conditions: list[Expr] = []
+        analyzer = arith.Analyzer()
+        for place, extent in zip(places, self.map_shape(shape), strict=True):
+            analyzer.bind(place, Range.from_min_extent(0, extent))
+        for v, extent in zip(self.initial_indices, shape, strict=True):
+            if v not in values:
+                values[v] = _from_digits(v, digits[v], places, extent)
+            if not analyzer.can_prove(operators.compare(LT, values[v], extent)):
+                conditions.append(operators.compare(LT, values[v], extent))
+        condition: Expr = operators.const(1, "bool")
+        for c in conditions:
+            condition = c if isinstance(condition, IntImm) else operators.logical(And, condition, c)
+        return IndexMap(places, tuple([values[v] for v in self.initial_indices])), condition
+
+    def _fused(self, x: Expr, place: Var, shape: Sequence[Expr]) -> dict[Var, Expr]:
+        """The indices that a sum ``i * b + j`` is made of, from its value."""
+        extents = dict(zip(self.initial_indices, shape, strict=True))
+        terms = sorted(_terms(x), key=lambda term: term[1])
+        values: dict[Var, Expr] = {}
+        weight = 1
+        for number, (v, factor) in enumerate(terms):
+            extent = extents.get(v)
+            if factor != weight or extent is None or v in values:
+                raise NotInvertible(f"index {x} does not tell the values of its parts")
+            value = place if weight == 1 else operators.floordiv(place, weight)
+            last = number == len(terms) - 1
+            if not last:
+                if not isinstance(extent, IntImm):
+                    raise NotInvertible(f"index {x}: the extent of {v.name!r} is no constant")
+                weight *= extent.value
+                value = operators.floormod(value, extent)
+            values[v] = value
+        return values
+
+    def _analyzer(self, shape: Sequence[Expr]) -> arith.Analyzer:
+        analyzer = arith.Analyzer()
+        for v, extent in zip(self.initial_indices, shape, strict=True):
+            analyzer.bind(v, Range.from_min_extent(0, extent))
+        return analyzer
+
+    def __str__(self) -> str:
+        names = ", ".join([v.name for v in self.initial_indices])
+        return f"lambda {names}: [{', '.join([str(x) for x in self.final_indices])}]"
+
+    __repr__ = __str__
+
+
+def _digit(x: Expr, position: int) -> _Digit | None:
+    size: int | None = None
+    if isinstance(x, FloorMod) and isinstance(x.b, IntImm):
+        x, size = x.a, x.b.value
+    weight = 1
+    while isinstance(x, FloorDiv) and isinstance(x.b, IntImm):
+        x, weight = x.a, weight * x.b.value
+    return _Digit(x, weight, size, position) if isinstance(x, Var) else None
+
+
+def _terms(x: Expr) -> list[tuple[Var, int]]:
+    if isinstance(x, Add):
+        return [*_terms(x.a), *_terms(x.b)]
+    if isinstance(x, Var):
+        return [(x, 1)]
+    if isinstance(x, Mul) and isinstance(x.a, Var) and isinstance(x.b, IntImm):
+        return [(x.a, x.b.value)]
+    raise NotInvertible(f"index {x} is neither a digit of an index nor a sum of indices")
+
+
+def _from_digits(v: Var, digits: list[_Digit], places: Sequence[Var], extent: Expr) -> Expr:
+    value: Expr = operators.const(0, v.dtype)
+    weight: int | None = 1
+    for digit in sorted(digits, key=lambda d: d.weight):
+        if weight is None or digit.weight != weight:
+            break
+        value = operators.add(value, operators.multiply(places[digit.position], digit.weight))
+        weight = None if digit.size is None else weight * digit.size
+    used = len(digits)
+    whole = weight is None or (isinstance(extent, IntImm) and weight >= extent.value)
+    if not used or not whole or len({d.weight for d in digits}) != used:
+        raise NotInvertible(f"the map does not tell the value of index {v.name!r}: its digits are not all there")
+    return value

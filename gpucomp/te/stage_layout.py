@@ -1,0 +1,148 @@
+"""The primitive about the order of a tensor in memory: transform_layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gpucomp.layout import IndexMap, NotInvertible
+from gpucomp.support.diagnostics import caller_span
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.operation import ComputeOp
+from gpucomp.te.stage_base import StageBase
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import operators
+from gpucomp.tir.expr import And, Call, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
+from gpucomp.tir.functor import Mutator, substitute
+
+if TYPE_CHECKING:
+    from gpucomp.te.stage import Stage
+
+
+class LayoutPrimitives(StageBase):
+    """Layouts."""
+
+    def transform_layout(self, mapping_function: Callable[..., Sequence[object]] | IndexMap) -> list[IterVar]:
+        """Keep the tensor in another order: the element at (i, j, ...) goes to ``mapping_function(i, j, ...)``.
+
+        The stage gets one loop for each new dimension; readers find the elements where they are now.  Places that
+        hold no element (where a factor does not divide an extent) are filled with zero.
+
+        Args:
+            mapping_function: of as many indices as the tensor has; its result has an inverse: digits such as
+                ``i // 4`` and ``i % 4``, sums such as ``i * 8 + j``, in any order.
+
+        Returns:
+            The new axes, outermost first.
+
+        >>> s = te.create_schedule(D.op)
+        >>> show(s)
+        with T.realize(B[0:8], "float32", "global"):
+            for i in T.serial(8):
+                B[i] = V[i] * 2.0
+            for i_1 in T.serial(8):
+                D[i_1] = B[i_1] + 1.0
+        >>> outer, inner = s[B].transform_layout(lambda i: [i % 2, i // 2])
+        >>> show(s)
+        with T.realize(B[0:2, 0:4], "float32", "global"):
+            for i0 in T.serial(2):
+                for i1 in T.serial(4):
+                    B[i0, i1] = V[i0 + i1 * 2] * 2.0
+            for i in T.serial(8):
+                D[i] = B[i % 2, i // 2] + 1.0
+
+        Raises:
+            ScheduleError: GC117 the map has no inverse; the tensor is an input or a result, whose order is the
+                caller's; the axes of the stage are scheduled already; a reader is no compute stage.
+        """
+        self.require_compute("transform_layout")
+        op = self._transformable()
+        index_map = mapping_function
+        if not isinstance(index_map, IndexMap):
+            index_map = IndexMap.from_func(index_map, len(op.axis))
+        shape = op.output(0).shape
+        try:
+            back, inside = index_map.inverse(shape)
+            extents = index_map.map_shape(shape)
+        except NotInvertible as error:
+            raise self._refusal(str(error)) from error
+        axes = tuple([
+            IterVar(Range.from_min_extent(0, n), Var(f"i{k}", n.dtype), IterVar.DataPar) for k, n in enumerate(extents)
+        ])  # fmt: skip
+        places = dict(zip(back.initial_indices, [a.var for a in axes], strict=True))
+        values = {a.var: substitute(x, places) for a, x in zip(op.axis, back.final_indices, strict=True)}
+        body = tuple([_padded(substitute(b, values), substitute(inside, places)) for b in op.body])
+        new = ComputeOp(op.name, op.tag, op.attrs, axes, body, op.span)
+        self._replace(op, new, index_map)
+        self._record("transform_layout", (index_map,), {}, axes)
+        return list(axes)
+
+    def _transformable(self) -> ComputeOp:
+        op = self.op
+        if self.is_output:
+            raise self._refusal(f"{self.name} is a result, whose order the caller sees")
+        if not isinstance(op, ComputeOp):
+            raise self._refusal(f"{self.name} is not computed element by element")
+        if self.relations or any([self.bound_thread(a) is not None for a in self.all_iter_vars]):
+            raise self._refusal(f"the axes of stage {self.name} are scheduled already")
+        return op
+
+    def _refusal(self, why: str) -> Exception:
+        return schedule_error(
+            "GC117",
+            f"transform_layout: {why}",
+            stage=self,
+            where=caller_span(),
+            hint="call it first on s[T] of an intermediate tensor, with digits such as i // 4, i % 4; "
+            "s.cache_read and s.cache_write make intermediate tensors of inputs and results",
+        )
+
+    def _replace(self, old: ComputeOp, new: ComputeOp, index_map: IndexMap) -> None:
+        schedule = self.schedule
+        stage: Stage = schedule[old]
+        moved = dict(zip(old.outputs, new.outputs, strict=True))
+        redirect: dict[Tensor, Tensor] = {}
+        changed: list[tuple[Stage, ComputeOp]] = []
+        for reader in schedule.stages[schedule.stages.index(stage) + 1 :]:
+            if not any([t in moved or t in redirect for t in reader.op.input_tensors]):
+                continue
+            if not isinstance(reader.op, ComputeOp):
+                raise self._refusal(f"{reader.name}, which reads {self.name}, is not computed element by element")
+            walker = _Moved(moved, redirect, index_map)
+            op = reader.op.with_body(tuple([walker.expr(b) for b in reader.op.body]))
+            redirect.update(zip(reader.op.outputs, op.outputs, strict=True))
+            changed.append((reader, op))
+        for reader, op in [(stage, new), *changed]:
+            schedule.outputs = tuple([op if o is reader.op else o for o in schedule.outputs])
+            reader.op = op
+            schedule.stage_map[op] = reader
+        gone = dict.fromkeys(old.axis)
+        self.leaf_iter_vars = [*new.axis, *[iv for iv in self.leaf_iter_vars if iv not in gone]]
+        self.all_iter_vars = [*new.axis, *[iv for iv in self.all_iter_vars if iv not in gone]]
+        for axis in old.axis:
+            self.moved[axis] = "transform_layout made other dimensions of it"
+
+
+class _Moved(Mutator):
+    """Reads elements where they are now."""
+
+    def __init__(self, moved: dict[Tensor, Tensor], redirect: dict[Tensor, Tensor], index_map: IndexMap) -> None:
+        super().__init__()
+        self.moved, self.redirect, self.index_map = moved, redirect, index_map
+
+    def visit_producer_load(self, node: ProducerLoad) -> Expr:
+        indices = tuple([self.visit(i) for i in node.indices])
+        found = self.moved.get(node.producer)
+        if found is None:
+            return ProducerLoad(self.redirect.get(node.producer, node.producer), indices)
+        return ProducerLoad(found, self.index_map.map_indices(indices))
+
+
+def _padded(body: Expr, inside: Expr) -> Expr:
+    """A value where there is an element; zero, without evaluating it, in padding."""
+    if isinstance(inside, IntImm):
+        return body
+    if isinstance(body, Reduce):
+        condition = operators.logical(And, body.condition, inside)
+        return Reduce(body.combiner, body.source, body.axis, condition, body.value_index, body.init)
+    return Call(body.dtype, "tir.if_then_else", (inside, body, operators.const(0, body.dtype)))
