@@ -57,8 +57,8 @@ def solve_linear_inequalities(
     >>> x, y = te.var("x"), te.var("y")
     >>> box = {x: Range(0, 100), y: Range(0, 100)}
     >>> solved = arith.solve_linear_inequalities([x + y <= 20, x - y >= 10], [x, y], box)
-    >>> solved.ranges[y], solved.ranges[x]
-    (Range(0, 6), Range(y + 10, 21 - y))
+    >>> solved.ranges[y], solved.ranges[x].min, solved.ranges[x].extent
+    (Range(0, 6), y + 10, 11 - y * 2)
     """
     system = system_of(equations, variables, ranges)
     try:
