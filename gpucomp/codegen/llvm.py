@@ -8,6 +8,8 @@ comment ``; failure N: ...`` at the top of the text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gpucomp.codegen.host import cpu_signature
 from gpucomp.codegen.llvm_stmt import StmtWriter, quoted
 from gpucomp.codegen.llvm_text import REGISTER, FunctionText, ModuleText
@@ -24,17 +26,23 @@ def kernel_params(func: PrimFunc) -> tuple[Var, ...]:
     return (*pointers, *numbers)
 
 
-def emit_cpu(func: PrimFunc, target: object = None) -> KernelImage:
-    """Write a function for the CPU.
+def emit_cpu(funcs: PrimFunc | Sequence[PrimFunc], target: object = None) -> KernelImage:
+    """Write functions for the CPU.
 
     Args:
-        func: flat form; a host function with a ``buffer_map``, or a device function with pointer parameters.
+        funcs: in flat form; a host function with a ``buffer_map``, or device functions with pointer parameters.
         target: unused: the runtime compiles for the processor that it finds.
 
     Raises:
         LowerError: what the CPU cannot do (barriers, warp exchanges, an element type), or no flat form.
     """
-    module = ModuleText(func.name)
+    listed = [funcs] if isinstance(funcs, PrimFunc) else list(funcs)
+    module = ModuleText(listed[0].name if listed else "empty")
+    specs = [_function(func, module) for func in listed]
+    return KernelImage("llvm", module.render(), tuple(specs))
+
+
+def _function(func: PrimFunc, module: ModuleText) -> KernelSpec:
     text = FunctionText()
     noalias = bool(func.attrs.get("tir.noalias", False))
     writer = StmtWriter(module, text, func.name, noalias)
@@ -56,7 +64,7 @@ def emit_cpu(func: PrimFunc, target: object = None) -> KernelImage:
     writer.stmt(func.body)
     text.do("ret i32 0")
     module.functions.append(f"define i32 @{quoted(func.name)}({', '.join(formal)}) nounwind {{\n{text.body()}\n}}\n")
-    return KernelImage("llvm", module.render(), (KernelSpec(func.name, tuple(types)),))
+    return KernelSpec(func.name, tuple(types))
 
 
 def _scalar(dtype: DType) -> str:

@@ -25,9 +25,11 @@ from gpucomp.te.state import Schedule
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.packed import has_packed
 from gpucomp.transform.host_expr import HostNames, host_expr, host_params
 from gpucomp.transform.index_width import needs_int64, widen_indices
 from gpucomp.transform.split_host_device import split_host_device
+from gpucomp.transform.split_packed import split_packed
 
 Inputs = Schedule | PrimFunc | IRModule
 
@@ -225,6 +227,9 @@ def _guard(func: PrimFunc, fits: Expr) -> HostExpr:
 
 def _variant(func: PrimFunc, target: Target, guard: HostExpr, note: str) -> Variant:
     func = lower_primfunc(func.with_attr("target", target), target)
+    if not target.is_gpu and has_packed(func.body):
+        kernels, program = split_packed(func)
+        return Variant(guard, program, emit_cpu(kernels, target), note)
     if not target.is_gpu:
         return Variant(guard, cpu_program(func), emit_cpu(func, target), note)
     kernels, program = split_host_device(func)

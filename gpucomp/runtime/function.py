@@ -34,6 +34,7 @@ from gpucomp.runtime.dlpack import compact_strides
 from gpucomp.runtime.interop import adopt, result_converter
 from gpucomp.runtime.memory import Allocation, Pool, get_pool
 from gpucomp.runtime.ndarray import NDArray, empty
+from gpucomp.runtime.packed_call import call_packed
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import Scalar
@@ -49,9 +50,10 @@ _HostArray: TypeAlias = npt.NDArray[np.generic]
 class _Services:
     """What a launcher asks of its device."""
 
-    __slots__ = ("_api", "_index", "_pool", "max_grid")
+    __slots__ = ("_api", "_device", "_index", "_pool", "max_grid")
 
     def __init__(self, device: Device) -> None:
+        self._device = device
         self._api = device.api
         self._index = device.index
         self._pool: Pool = get_pool(device.kind, device.index)
@@ -66,6 +68,9 @@ class _Services:
     def memset(self, handle: object, byte: int, nbytes: int, stream: object | None) -> None:
         if nbytes > 0:
             self._api.memset(self._index, handle, byte, nbytes, stream)
+
+    def call(self, function: str, args: tuple[object, ...], stream: object | None) -> None:
+        call_packed(self._device, function, args, stream)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -319,7 +324,7 @@ class Function:
         return (wanted or Device(self.kind)).require()
 
     def _launcher(self, device: Device, variant: Variant) -> Launcher:
-        kernels = load_image(device, variant.image).functions
+        kernels = load_image(device, variant.image).functions if variant.image.kernels else {}
         return bind_program(variant.program, kernels, _Services(device))
 
     def _refuse_overlap(self, out: int, other: int) -> None:

@@ -5,7 +5,7 @@ dataclass of strings, numbers and tuples, and goes through JSON unchanged.
 
     FunctionData            one callable: an ordered table of variants, the first whose guard holds is used
       Variant               guard + host program + device source
-        HostProgram         parameters and steps: allocate, launch, memset, assert, loop, if, let
+        HostProgram         parameters and steps: allocate, launch, packed call, memset, assert, loop, if, let
         KernelImage         source text of the kernels that the program launches
 """
 
@@ -181,6 +181,42 @@ class LaunchStep(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ArrayArg(Record):
+    """An argument of a packed call: a view of a parameter or of an allocation.
+
+    Attributes:
+        name: of the buffer.
+        dtype: element type.
+        shape, strides, offset: in elements.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[HostExpr, ...]
+    strides: tuple[HostExpr, ...]
+    offset: HostExpr = 0
+
+    def __post_init__(self) -> None:
+        _freeze_tuples(self, "shape", "strides")
+        _freeze_fields(self, "offset")
+
+
+@dataclass(frozen=True, slots=True)
+class TextArg(Record):
+    """An argument of a packed call: a string."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackedStep(Record):
+    """A call of a registered Python function, once the work queued before it is done."""
+
+    function: str
+    args: tuple[ArrayArg | ScalarArg | TextArg, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MemsetStep(Record):
     """Set ``size_bytes`` bytes of a buffer to ``byte``."""
 
@@ -239,7 +275,7 @@ class IfStep(Record):
         _freeze_fields(self, "condition")
 
 
-Step: TypeAlias = AllocStep | LaunchStep | MemsetStep | AssertStep | LetStep | LoopStep | IfStep
+Step: TypeAlias = AllocStep | LaunchStep | PackedStep | MemsetStep | AssertStep | LetStep | LoopStep | IfStep
 
 
 def step_expressions(step: Step) -> Iterator[HostExpr]:
@@ -250,6 +286,12 @@ def step_expressions(step: Step) -> Iterator[HostExpr]:
         case LaunchStep():
             yield from (*step.grid, *step.block, step.shared_bytes)
             yield from (arg.value for arg in step.args if isinstance(arg, ScalarArg))
+        case PackedStep():
+            for arg in step.args:
+                if isinstance(arg, ArrayArg):
+                    yield from (*arg.shape, *arg.strides, arg.offset)
+                elif isinstance(arg, ScalarArg):
+                    yield arg.value
         case MemsetStep():
             yield step.size_bytes
         case AssertStep() | IfStep():
@@ -347,6 +389,9 @@ class _Scope:
                 self.variables.add(step.var)
             case LaunchStep():
                 for name in (arg.name for arg in step.args if isinstance(arg, BufferArg)):
+                    self.check_buffer(name, where)
+            case PackedStep():
+                for name in (arg.name for arg in step.args if isinstance(arg, ArrayArg)):
                     self.check_buffer(name, where)
             case MemsetStep():
                 self.check_buffer(step.name, where)

@@ -29,6 +29,7 @@ from gpucomp.support.hashing import digest
 from gpucomp.support.hostexpr import HELPERS, HostExpr, is_fact, render_python
 from gpucomp.support.launch import (
     AllocStep,
+    ArrayArg,
     AssertStep,
     BufferArg,
     HostProgram,
@@ -37,10 +38,12 @@ from gpucomp.support.launch import (
     LetStep,
     LoopStep,
     MemsetStep,
+    PackedStep,
     Param,
     ScalarArg,
     ScalarParam,
     Step,
+    TextArg,
     nested_steps,
 )
 
@@ -67,10 +70,17 @@ class DeviceServices(Protocol):
         """Set bytes of a buffer."""
         ...
 
+    def call(self, function: str, args: tuple[object, ...], stream: object | None, /) -> None:
+        """Call a registered function, after what is queued on ``stream``; it is done when this returns.
+
+        Arguments: numbers, strings, and for arrays tuples (handle, dtype, shape, strides, offset).
+        """
+        ...
+
 
 _RESERVED: Final = frozenset(
     {"bind", "kernels", "device", "launch", "stream", "grid", "held", "alloc", "release", "memset",
-     "max_grid", "min", "max", "range", "float", "refuse_grid", "refuse", *HELPERS}
+     "max_grid", "call_packed", "min", "max", "range", "float", "refuse_grid", "refuse", *HELPERS}
 )  # fmt: skip
 _ALWAYS_LEGAL_GRID: Final = 65535
 
@@ -144,6 +154,8 @@ class _Renderer:
         for kernel, name in self.kernels.items():
             self.line(1, f"{name} = kernels[{kernel!r}]")
         self.line(1, "max_grid, memset = device.max_grid, device.memset")
+        if any(isinstance(step, PackedStep) for step in steps):
+            self.line(1, "call_packed = device.call")
         if allocates:
             self.line(1, "alloc, release = device.alloc, device.release")
         self.line(1, f"def launch({', '.join(parameters)}):")
@@ -181,6 +193,9 @@ class _Renderer:
                 self.line(depth, f"{name} = {name}.handle")
             case LaunchStep():
                 self.launch(step, depth)
+            case PackedStep():
+                args = "".join(f"{self.packed_argument(arg)}, " for arg in step.args).strip()
+                self.line(depth, f"call_packed({step.function!r}, ({args}), stream)")
             case MemsetStep():
                 size = self.text(step.size_bytes)
                 self.line(depth, f"memset({self.buffers[step.name]}, {step.byte}, {size}, stream)")
@@ -215,6 +230,16 @@ class _Renderer:
         args = "".join(f"{self.argument(arg)}, " for arg in step.args).strip()
         shared = self.text(step.shared_bytes)
         self.line(depth, f"{self.kernels[step.kernel]}({grid}, ({block}), {shared}, stream, ({args}))")
+
+    def packed_argument(self, arg: ArrayArg | ScalarArg | TextArg) -> str:
+        if isinstance(arg, TextArg):
+            return repr(arg.text)
+        if isinstance(arg, ScalarArg):
+            return self.text(arg.value)
+        shape = "".join(f"{self.text(x)}, " for x in arg.shape).strip()
+        strides = "".join(f"{self.text(x)}, " for x in arg.strides).strip()
+        offset = self.text(arg.offset)
+        return f"({self.buffers[arg.name]}, {arg.dtype!r}, ({shape}), ({strides}), {offset})"
 
     def argument(self, arg: BufferArg | ScalarArg) -> str:
         return self.buffers[arg.name] if isinstance(arg, BufferArg) else self.text(arg.value)

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gpucomp.arith import Analyzer
 from gpucomp.support.diagnostics import Span, TensorError
+from gpucomp.te.buffer_bind import Layout
 from gpucomp.tir import expr as e
+from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import BufferLoad, Expr, IterVar, Var
 from gpucomp.tir.functor import Mutator
+from gpucomp.tir.intrin import Op, call_intrin
+from gpucomp.tir.packed import ARRAY, array_parts, make_array
 from gpucomp.tir.stmt import Stmt
 
 
@@ -25,10 +30,14 @@ class BindBuffers(Mutator):
     Args:
         buffers: from placeholder to buffer.
         values: from variable to value.
+        layouts: of what the placeholders stand for, by placeholder.
     """
 
-    def __init__(self, buffers: Mapping[Buffer, Buffer], values: Mapping[Var, Expr]) -> None:
+    def __init__(
+        self, buffers: Mapping[Buffer, Buffer], values: Mapping[Var, Expr], layouts: Mapping[Buffer, Layout]
+    ) -> None:
         super().__init__()
+        self.layouts = dict(layouts)
         self.buffers = dict(buffers)
         self.values: dict[Var, Expr] = dict(values)
 
@@ -48,6 +57,47 @@ class BindBuffers(Mutator):
     def visit_buffer_load(self, node: BufferLoad) -> Expr:
         predicate = None if node.predicate is None else self.visit(node.predicate)
         return BufferLoad(self.buffer(node.buffer), tuple([self.visit(i) for i in node.indices]), predicate)
+
+    def visit_call(self, node: e.Call) -> Expr:
+        name = node.op.name if isinstance(node.op, Op) else ""
+        if name == ARRAY:
+            load, _, _ = array_parts(node)
+            if load.buffer in self.layouts:
+                return make_array(self.buffer(load.buffer), self._steps(load.buffer))
+        elif name == "tir.tvm_access_ptr":
+            for old in self.layouts:
+                if node.args[1] is old.data:
+                    return self._pointer(node, old)
+        return self.visit_expr(node)
+
+    def _steps(self, old: Buffer) -> tuple[Expr, ...]:
+        steps = self.layouts[old].strides
+        if steps is not None:
+            return steps
+        new = self.buffer(old)
+        raise TensorError(
+            f"buffer {old.name} stands for {new.name}, whose layout in {new.scope()} memory is not known",
+            code="GC231",
+            hint=f's[{new.name}].set_scope("global")',
+        )
+
+    def _pointer(self, node: e.Call, old: Buffer) -> Expr:
+        """The pointer that a function gets; a placeholder without strides promises compact memory."""
+        new, steps = self.buffer(old), self._steps(old)
+        compact = operators.const(1, "int32")
+        for extent, step in zip(reversed(new.shape), reversed(steps), strict=True):
+            if not old.strides and not e.is_const_int(extent, 1) and not Analyzer().can_prove_equal(step, compact):
+                raise TensorError(
+                    f"a pointer to {old.name} is passed on, but {new.name}, for which it stands, is not compact",
+                    code="GC231",
+                    hint="in_buffers=[tir.decl_buffer(..., strides=[te.var('s0'), ...])], and pass the strides on too",
+                )
+            compact = operators.multiply(compact, extent)
+        zero = [operators.const(0, x.dtype) for x in new.shape]
+        first = call_intrin("handle", "address_of", BufferLoad(new, tuple(zero)))
+        kind, _, offset, extent, mask = node.args
+        inner = Analyzer().simplify(operators.subtract(self.visit(offset), self.visit(old.elem_offset)))
+        return e.Call(node.dtype, node.op, (kind, first, inner, self.visit(extent), mask))
 
     def visit_let(self, node: e.Let) -> Expr:
         value = self.visit(node.value)

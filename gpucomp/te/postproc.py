@@ -75,7 +75,8 @@ class _ToBuffers(Mutator):
         values: dict[Var, Expr] = {}
         for placeholder, buffer in pairs:
             values |= placeholder_values(placeholder, buffer, op.name, op.span)
-        return BindBuffers(dict(pairs), values).stmt(body)
+        layouts = {old: self.layouts.get(new) or declared_layout(new) for old, new in pairs}
+        return BindBuffers(dict(pairs), values, layouts).stmt(body)
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
         target = node.node

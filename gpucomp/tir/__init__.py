@@ -109,6 +109,7 @@ from gpucomp.tir.intrin import (
 from gpucomp.tir.operators import cast, const, convert, floordiv, floormod, truncdiv, truncmod
 from gpucomp.tir.operators import maximum as max
 from gpucomp.tir.operators import minimum as min
+from gpucomp.tir.packed import call_packed
 from gpucomp.tir.stmt import (
     Allocate,
     AllReduce,
@@ -252,6 +253,7 @@ __all__ = [
     "atanh",
     "call_extern",
     "call_intrin",
+    "call_packed",
     "call_pure_extern",
     "cast",
     "ceil",

@@ -117,6 +117,8 @@ register("tir.call_extern", CallEffectKind.Opaque)
 register("tir.call_pure_extern")
 register("tir.call_packed", CallEffectKind.Opaque)
 register("tir.address_of", arity=1)
+# tvm_stack_make_array(address_of(first element), ndim, *shape, *strides): an array argument of a packed call.
+register("tir.tvm_stack_make_array", CallEffectKind.SpecialCallArg)
 # tvm_access_ptr(type_annotation(), pointer, offset, extent, mask): the address of an element; mask 1 reads, 2 writes.
 register("tir.tvm_access_ptr", arity=5)
 register("tir.type_annotation", arity=0)

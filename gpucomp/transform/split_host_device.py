@@ -15,6 +15,7 @@ from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import HostExpr, walk
 from gpucomp.support.launch import (
     AllocStep,
+    ArrayArg,
     AssertStep,
     BufferArg,
     Grid,
@@ -23,8 +24,10 @@ from gpucomp.support.launch import (
     LaunchStep,
     LetStep,
     LoopStep,
+    PackedStep,
     ScalarArg,
     Step,
+    TextArg,
 )
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -34,6 +37,7 @@ from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.function import CallingConv, PrimFunc
 from gpucomp.tir.functor import Functor, expr_children, ordered_vars, stmt_children
 from gpucomp.tir.intrin import Op
+from gpucomp.tir.packed import ARRAY, array_parts, has_packed, is_packed
 from gpucomp.tir.stmt import Stmt
 from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, writes_whole_outputs
 from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
@@ -59,7 +63,7 @@ def split_host_device(func: PrimFunc) -> tuple[tuple[PrimFunc, ...], HostProgram
         LowerError: work outside of any thread axis, thread extents that the host cannot know or that differ
             within one kernel.
     """
-    return _Split(func).run()
+    return Splitter(func).run()
 
 
 def dynamic_shared_bytes(extents: tuple[Expr, ...], dtype: DType) -> Expr:
@@ -194,7 +198,9 @@ class Usage(Functor):
         return "readwrite" if data in self.reads else "write"
 
 
-class _Split(Functor):
+class Splitter(Functor):
+    """Walks what runs on the host; makes steps of it, and kernels of the thread nests."""
+
     def __init__(self, func: PrimFunc) -> None:
         self.func = func
         self.names = HostNames()
@@ -206,6 +212,7 @@ class _Split(Functor):
         self.alignments: dict[Var, int] = {}
 
     def run(self) -> tuple[tuple[PrimFunc, ...], HostProgram]:
+        """Kernels and host program."""
         func = self.func
         for param in func.params:
             buffer = func.buffer_map.get(param)
@@ -259,7 +266,46 @@ class _Split(Functor):
     def visit_evaluate(self, node: s.Evaluate) -> tuple[Step, ...]:
         if s.is_noop(node):
             return ()
+        if is_packed(node):
+            return (self.packed(node),)
         return self.visit_stmt(node)
+
+    def packed(self, node: s.Evaluate) -> PackedStep:
+        """The step of a packed call."""
+        call = node.value
+        assert isinstance(call, e.Call)
+        name, *given = call.args
+        if not isinstance(name, e.StringImm):
+            raise LowerError("call_packed takes the function's name first", where=node.span)
+        usage = Usage({}, Analyzer())
+        self.usages.append(usage)
+        args: list[ArrayArg | ScalarArg | TextArg] = []
+        for arg in given:
+            if isinstance(arg, e.StringImm):
+                args.append(TextArg(arg.value))
+            elif isinstance(arg, e.Call) and isinstance(arg.op, Op) and arg.op.name == ARRAY:
+                args.append(self.array(arg, usage))
+            else:
+                args.append(ScalarArg(str(arg.dtype), host_expr(arg, self.names)))
+        return PackedStep(name.value, tuple(args))
+
+    def array(self, call: e.Call, usage: Usage) -> ArrayArg:
+        """An array argument; the function may read it and write it."""
+        load, shape, strides = array_parts(call)
+        data = load.buffer.data
+        if data not in self.names:
+            raise LowerError(
+                f"{self.func.name}: a packed call cannot see {load.buffer.name}, which lives in {load.buffer.scope()} "
+                "memory of a kernel",
+                hint=f's[{load.buffer.name}].set_scope("global")',
+            )
+        usage.reads[data] = usage.writes[data] = None
+
+        def text(items: tuple[Expr, ...]) -> tuple[HostExpr, ...]:
+            return tuple([host_expr(x, self.names) for x in items])
+
+        dtype = str(load.buffer.dtype.element)
+        return ArrayArg(self.names(data), dtype, text(shape), text(strides), text(load.indices)[0])
 
     def visit_attr_stmt(self, node: s.AttrStmt) -> tuple[Step, ...]:
         if node.attr_key == "thread_extent":
@@ -298,7 +344,7 @@ class _Split(Functor):
 
     def visit_allocate(self, node: s.Allocate) -> tuple[Step, ...]:
         var = node.buffer_var
-        if (var.storage_scope or "global") != "global":
+        if self.is_inner(node):
             self.inner.append(node)
             body = self.steps(node.body)
             self.inner.pop()
@@ -310,6 +356,10 @@ class _Split(Functor):
         self.pointers.append(var)
         self.alignments[var] = WORKSPACE_ALIGNMENT
         return (AllocStep(name, str(node.dtype.element), host_expr(size, self.names)), *self.steps(node.body))
+
+    def is_inner(self, node: s.Allocate) -> bool:
+        """Whether an allocation belongs into the kernels inside of it."""
+        return (node.buffer_var.storage_scope or "global") != "global"
 
     def visit_stmt(self, node: Stmt) -> tuple[Step, ...]:
         what = f"a store into {node.buffer.name}" if isinstance(node, s.BufferStore) else type(node).__name__
@@ -325,10 +375,17 @@ class _Split(Functor):
         """Make a kernel of an outermost thread nest."""
         for allocate in reversed(self.inner):
             node = allocate.replace(body=node)
+        if has_packed(node):
+            raise LowerError(
+                f"{self.func.name}: a packed call stands inside of a kernel, but it runs on the host, once",
+                code="GC350",
+                where=_span(node),
+                hint="compute_root() the stage that calls it",
+            )
         usage = Usage(self.alignments, Analyzer())
         usage.stmt(node)
         self.usages.append(usage)
-        name = self._kernel_name()
+        name = self.kernel_name()
         pointers = [v for v in self.pointers if v in usage.used]
         scalars = [v for v in self.scalars if v in usage.used]
         known = dict.fromkeys([*pointers, *scalars])
@@ -379,7 +436,8 @@ class _Split(Functor):
             return max(element, usage.alignment.get(var, 1))
         return usage.alignment.get(var, 1)
 
-    def _kernel_name(self) -> str:
+    def kernel_name(self) -> str:
+        """A name for the next kernel."""
         base = "".join([c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in self.func.name])
         base = base if base[:1].isalpha() else "f" + base
         number = len(self.kernels)

@@ -21,6 +21,7 @@ from gpucomp.tir.interp import meaning
 from gpucomp.tir.interp.calls import as_rows, shuffle_rows
 from gpucomp.tir.interp.compiler import FuncCompiler, trip_count
 from gpucomp.tir.interp.faults import ASSERTION, BOUNDS, DIVISION, Faults
+from gpucomp.tir.interp.host_calls import packed_array, packed_call
 from gpucomp.tir.interp.lanes import Blocks, KernelReport, Launch, Settings
 from gpucomp.tir.interp.memory import LocalMemory, Memory, SharedMemory, garbage, out_of_bounds
 
@@ -145,6 +146,8 @@ def _runtime(faults: Faults, settings: Settings, report: Report) -> dict[str, An
         "out_of_bounds": lambda site, value, size, what: out_of_bounds(faults, site, value, size, what),
         "inside": lambda index, size: np.clip(index, 0, max(size - 1, 0)),
         "trip_count": trip_count,
+        "packed_array": packed_array,
+        "packed_call": packed_call,
         "as_rows": as_rows,
         "shuffle_rows": shuffle_rows,
         "trunc_div": meaning.trunc_div,

@@ -13,6 +13,7 @@ from gpucomp.tir.interp.access import AccessCompiler
 from gpucomp.tir.interp.faults import ASSERTION
 from gpucomp.tir.interp.meaning import MATH
 from gpucomp.tir.interp.values import Val
+from gpucomp.tir.packed import ARRAY, array_parts
 
 _SMALL_FLOATS: Final = frozenset({16, 8})
 _BITWISE: Final = {"bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}
@@ -153,6 +154,34 @@ class CallCompiler(AccessCompiler):
             raise self.unsupported("activemask outside of any kernel")
         text = f"K.activemask({self.mask_text()}).astype({self.np_dtype(node.dtype)})"
         return self._own(self.here(text, node.dtype, arr=True, varying=True))
+
+    def call_call_packed(self, node: e.Call) -> Val:
+        name, *given = node.args
+        if self.in_lanes or not isinstance(name, e.StringImm):
+            raise self.unsupported(f"the call of {name} inside of a kernel or a parallel loop")
+        args: list[str] = []
+        for arg in given:
+            if isinstance(arg, e.StringImm):
+                args.append(repr(arg.value))
+            elif isinstance(arg, e.Call) and getattr(arg.op, "name", "") == ARRAY:
+                args.append(self._packed_array(arg))
+            else:
+                args.append(self.expr(arg).text)
+        self.w.line(f"packed_call({name.value!r}, [{', '.join(args)}])")
+        return self.nothing()
+
+    def _packed_array(self, node: e.Call) -> str:
+        load, shape, strides = array_parts(node)
+        spot = self.spot(load.buffer, load.indices)
+        sizes, steps = [[self.expr(x).text for x in xs] for xs in (shape, strides)]
+        if len(load.indices) == len(shape) > 1:  # not flat yet: memory is as the interpreter lays it out
+            place = spot.place
+            steps = [x.text for x in place.strides or ()]
+            if not steps:
+                extents = [x.text for x in place.extents]
+                steps = [" * ".join([*extents[k + 1 :], "1"]) for k in range(len(extents))]
+        kind, first = self.np_dtype(spot.dtype), spot.flat.text
+        return f"packed_array({spot.place.name}, {kind}, {first}, [{', '.join(sizes)}], [{', '.join(steps)}])"
 
     def call_atomic_add(self, node: e.Call) -> Val:
         target = _loaded(node.args[0])
