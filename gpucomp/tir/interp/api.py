@@ -173,6 +173,12 @@ def _bind(func: PrimFunc, args: Sequence[Argument], compiler: FuncCompiler) -> l
             arrays.append((param, buffer, _as_array(param, buffer, arg)))
         else:
             _bind_scalar(param, arg, known, compiler)
+    for _, buffer, array in arrays:
+        # All of them first: an extent n + 2 may stand before the argument that gives n.
+        extents = zip(buffer.shape, array.shape, strict=False) if buffer is not None else ()
+        for extent, size in extents:
+            if isinstance(extent, Var):
+                known.setdefault(extent, size)
     for param, buffer, array in arrays:
         if buffer is not None:
             _match_shape(param.name, buffer, array, known)
