@@ -2,64 +2,51 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
-from collections import Counter
+from pathlib import Path
 
 import click
 
-from tests.fuzz.jobs import one, start
-from tests.fuzz.runner import FuzzCase, Outcome, opencl_cpu, run_case, shrink
+from tests.fuzz.jobs import Workers, one, start
+from tests.fuzz.report import Report
+from tests.fuzz.runner import opencl_cpu, run_case, shrink
 
 
 @click.command()
 @click.option("--cases", default=300, show_default=True, help="How many cases.")
+@click.option("--first", default=0, show_default=True, help="Index of the first case.")
 @click.option("--seed", default=0, show_default=True, help="Which cases.")
 @click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for cases.jsonl and summary.json.")
 @click.option("--only", type=int, help="Run one case by its index, with its script.")
-def main(cases: int, seed: int, jobs: int, only: int | None) -> None:
+def main(cases: int, first: int, seed: int, jobs: int, out: Path | None, only: int | None) -> None:
     """Draw, run, compare, report."""
     if only is not None:
         start()
-        index, case, outcome = one((seed, only))
+        _, case, outcome = one(seed, only)
         print(case, outcome.script, outcome.status, outcome.detail, sep="\n")
         sys.exit(outcome.status == "wrong")
     began = time.monotonic()
-    status: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
-    primitives: Counter[str] = Counter()
-    backends: Counter[str] = Counter()
-    pairs: set[tuple[str, str]] = set()
-    failures: list[tuple[int, FuzzCase, Outcome]] = []
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, initializer=start, maxtasksperchild=200) as pool:
-        for index, case, outcome in pool.imap_unordered(one, [(seed, i) for i in range(cases)], chunksize=5):
-            status[outcome.status] += 1
-            primitives += outcome.primitives
-            backends.update(outcome.ran)
-            names = sorted(outcome.primitives)
-            pairs.update([(a, b) for a in names for b in names])
-            if outcome.status == "illegal":
-                causes[outcome.detail] += 1
-            if outcome.status == "wrong":
-                failures.append((index, case, outcome))
-                print(f"WRONG case {index}: {outcome.detail}\n{outcome.script}", flush=True)
-    legal = status["equal"] + status["wrong"]
-    print(f"seed {seed}: {cases} cases in {time.monotonic() - began:.0f} s: {dict(status)}; {legal / cases:.0%} legal")
-    print("computed on", dict(backends))
-    print("primitives", dict(primitives.most_common()))
-    print(f"{len(pairs)} of {len(primitives) ** 2} ordered pairs of primitives met in a case")
-    for cause, count in causes.most_common():
-        print(f"  illegal {count:5d}  {cause}")
-    if failures:
-        start()
-        index, case, _ = failures[0]
+    report = Report(seed, out)
+    for index, case, outcome in Workers(seed, list(range(first, first + cases)), jobs).run():
+        report.add(index, case, outcome)
+        if outcome.status == "wrong":
+            print(f"WRONG case {index}: {outcome.detail}\n{outcome.script}", flush=True)
+        if report.cases % 500 == 0:
+            print(f"{report.cases} cases, {time.monotonic() - began:.0f} s, {dict(report.status)}", flush=True)
+    took = time.monotonic() - began
+    start()
+    report.close({"wall_seconds": round(took, 1), "jobs": jobs, "command": " ".join(sys.argv[1:])})
+    print(report.text(), f"{took:.0f} s with {jobs} processes", sep="\n")
+    for index, case, outcome in report.failures[:3]:
+        if outcome.detail.startswith(("crash", "timeout")):
+            continue
         small = shrink(case, opencl_cpu())
         print(f"case {index}, shrunk: {small}\n{run_case(small, opencl_cpu()).script}")
         print(f"again: bash ci/fuzz --seed {seed} --only {index}")
-    sys.exit(bool(failures))
+    sys.exit(bool(report.failures))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 import traceback
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any  # Any: arguments are tensors, variables and buffers
 
 import gpucomp
@@ -14,12 +14,19 @@ from gpucomp.runtime.module import Module
 from gpucomp.support.diagnostics import GpucompError, LowerError, ScheduleError
 from gpucomp.target import Target
 from gpucomp.te import Schedule, create_schedule, lower_schedule
-from tests.fuzz.draw import Move, draw_moves, results_of, schedule_for_cpu, schedule_for_gpu
+from gpucomp.te.trace import replay
+from gpucomp.tir.function import PrimFunc
+from tests.fuzz.draw_cpu import schedule_for_cpu
+from tests.fuzz.draw_gpu import schedule_for_gpu
+from tests.fuzz.moves import Move, draw_moves
+from tests.fuzz.one_thread import one_thread
+from tests.fuzz.problem import Problem, assert_close, constant_extents
 from tests.fuzz.workloads import WORKLOADS
-from tests.golden.support import assert_same, make_arrays, reference, run_interpreted
+from tests.golden.support import run_interpreted
 
 CPU, GPU = Target("llvm"), Target("opencl")
 _ILLEGAL = (ScheduleError, LowerError)
+MOST_MOVES = 8
 
 
 @dataclass(frozen=True)
@@ -40,73 +47,158 @@ class Outcome:
     Attributes:
         status: "equal", "illegal" or "wrong".
         detail: cause of an illegal case, or the text of a failure.
-        primitives: how often each was used.
+        used: primitives in order of use.
         ran: backends that computed the case.
+        script: a program that makes the schedule.
+        seconds: time that it took.
+        notes: what else was done.
     """
 
     status: str
     detail: str = ""
-    primitives: Counter[str] = field(default_factory=Counter[str])
+    used: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
     script: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 def draw_case(seed: int, index: int) -> FuzzCase:
     """The case of a seed and an index; the same on every machine."""
     rng = random.Random(f"{seed}:{index}")
-    head: Move = (rng.randrange(64), rng.randrange(64), rng.randrange(64), rng.randrange(64))
-    moves = tuple(draw_moves(rng, rng.randint(0, 6)))
+    head: Move = (rng.randrange(1 << 16), rng.randrange(64), rng.randrange(64), rng.randrange(64))
+    moves = tuple(draw_moves(rng, rng.randint(1, MOST_MOVES)))
     return FuzzCase(rng.choice(sorted(WORKLOADS)), rng.randrange(1 << 30), rng.random() < 0.5, head, moves)
 
 
+def make_problem(case: FuzzCase) -> Problem:
+    """The tensors of a case, made afresh."""
+    return WORKLOADS[case.workload](random.Random(case.seed))
+
+
+def make_schedule(case: FuzzCase, problem: Problem) -> Schedule:
+    """An untouched schedule for the results of a problem."""
+    return create_schedule(list(dict.fromkeys([t.op for t in problem.outputs])))
+
+
+def apply_moves(case: FuzzCase, schedule: Schedule) -> None:
+    """Schedule as the case says."""
+    if case.gpu:
+        schedule_for_gpu(schedule, list(case.moves), case.head)
+    else:
+        schedule_for_cpu(schedule, list(case.moves))
+
+
 def run_case(case: FuzzCase, device: gpucomp.Device | None) -> Outcome:
-    """Run one case on the interpreter and a backend (``device``: an OpenCL device; None leaves OpenCL out)."""
-    args = WORKLOADS[case.workload](random.Random(case.seed))
-    schedule = create_schedule(results_of(args))
+    """Run one case on the interpreter, the CPU and OpenCL (``device``; None leaves OpenCL out)."""
+    began = time.perf_counter()
+    problem = make_problem(case)
+    schedule = make_schedule(case, problem)
+    try:
+        outcome = _run(case, problem, schedule, device)
+    except _Illegal as illegal:
+        error = illegal.error
+        outcome = Outcome("illegal", f"{error.code}: {_general(error.message)}")
+    except _Failed as failed:
+        outcome = Outcome("wrong", failed.text, ran=failed.ran)
+    outcome.used = tuple([_label(step) for step in schedule.trace.steps])
+    outcome.seconds = time.perf_counter() - began
+    if outcome.status != "equal":
+        outcome.script = script(case, schedule)
+    return outcome
+
+
+class _Illegal(Exception):
+    """A refusal with an explanation."""
+
+    def __init__(self, error: ScheduleError | LowerError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Failed(Exception):
+    """A wrong answer or an internal error."""
+
+    def __init__(self, text: str, ran: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.text, self.ran = text, ran
+
+
+def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.Device | None) -> Outcome:
     target = GPU if case.gpu else CPU
     try:
-        if case.gpu:
-            schedule_for_gpu(schedule, list(case.moves), case.head)
-        else:
-            schedule_for_cpu(schedule, list(case.moves))
-        func = lower_schedule(schedule, args, "fuzz")
-        lowered = lower_primfunc(func, target)
+        apply_moves(case, schedule)
+        func = lower_schedule(schedule, problem.args, "fuzz")
+        lowered = lower_primfunc(func.with_attr("target", target), target)
     except _ILLEGAL as error:
-        return Outcome(
-            "illegal", f"{error.code}: {_general(error.message)}", _count(schedule), script=str(schedule.trace)
-        )
-    except Exception:
-        return Outcome("wrong", traceback.format_exc(), _count(schedule), script=str(schedule.trace))
-    return _compare(case, schedule, args, lowered, target, device)
-
-
-def _compare(
-    case: FuzzCase, schedule: Schedule, args: list[Any], lowered: Any, target: Target, device: gpucomp.Device | None
-) -> Outcome:
-    ran: list[str] = []
-    try:
-        arrays = make_arrays(schedule, args, {}, case.seed)
-        want = reference(schedule, args, arrays)
-        assert_same(run_interpreted(lowered, arrays), want, args, 0.0)
-        ran.append("interp")
-        for name, kind, where in (("cpu", CPU, gpucomp.cpu(0)), ("opencl", GPU, device)):
-            if where is None or (name == "opencl" and not case.gpu):
-                continue
-            module = Module({"fuzz": compile_function(schedule, args, kind, "fuzz")}, where, kind.kind)
-            there = [gpucomp.nd.array(a, where) for a in arrays]
-            module(*there)
-            assert_same([a.numpy() for a in there], want, args, 0.0)
-            ran.append(name)
+        raise _Illegal(error) from error
     except Exception as error:
-        text = str(error) if isinstance(error, (AssertionError, GpucompError)) else traceback.format_exc()
-        return Outcome(
-            "wrong", f"after {', '.join(ran) or 'nothing'}: {text}", _count(schedule), tuple(ran), str(schedule.trace)
-        )
-    return Outcome("equal", "", _count(schedule), tuple(ran))
+        raise _Failed(traceback.format_exc()) from error
+    ran: list[str] = []
+    notes: list[str] = []
+    try:
+        if case.head[1] % 4 == 0:
+            _replayed(case, schedule, func)
+            notes.append("replayed")
+        arrays = problem.arrays(case.seed)
+        want = problem.expected(arrays)
+        assert_close(run_interpreted(lowered, arrays), want, problem.args, problem.rtol)
+        ran.append("interp")
+        data = compile_function(func, None, CPU, "fuzz")
+        _call(problem, arrays, want, Module({"fuzz": data}, gpucomp.cpu(0), "llvm"), gpucomp.cpu(0))
+        ran.append("cpu")
+        if device is not None:
+            notes += _opencl(case, problem, func, arrays, want, device)
+            ran.append("opencl")
+    except Exception as error:
+        plain = isinstance(error, (AssertionError, GpucompError))
+        text = f"after {', '.join(ran) or 'nothing'}: {error if plain and str(error) else traceback.format_exc()}"
+        raise _Failed(text, tuple(ran)) from error
+    return Outcome("equal", ran=tuple(ran), notes=tuple(notes))
 
 
-def _count(schedule: Schedule) -> Counter[str]:
-    return Counter([step.primitive for step in schedule.trace.steps])
+def _call(problem: Problem, arrays: list[Any], want: list[Any], module: Module, device: gpucomp.Device) -> None:
+    there = [gpucomp.nd.array(a, device) for a in arrays]
+    module(*there)
+    assert_close([a.numpy() for a in there], want, problem.args, problem.rtol)
+
+
+def _opencl(
+    case: FuzzCase, problem: Problem, func: PrimFunc, arrays: list[Any], want: list[Any], device: gpucomp.Device
+) -> list[str]:
+    """Run on OpenCL: a kernel as it is, a nest without threads on one work-item."""
+    note: list[str] = []
+    if not case.gpu:
+        func = one_thread(func)
+    try:
+        data = compile_function(func, None, GPU, "fuzz")
+    except LowerError as error:
+        if case.gpu or "no constant bound" not in error.message:
+            raise
+        # Memory of one work-item has a size that is known when it is compiled: the same moves on known extents.
+        with constant_extents():
+            problem = make_problem(case)
+        schedule = make_schedule(case, problem)
+        apply_moves(case, schedule)
+        func = one_thread(lower_schedule(schedule, problem.args, "fuzz"))
+        data = compile_function(func, None, GPU, "fuzz")
+        note.append("known extents for OpenCL")
+    _call(problem, arrays, want, Module({"fuzz": data}, device, "opencl"), device)
+    return note
+
+
+def _replayed(case: FuzzCase, schedule: Schedule, func: PrimFunc) -> None:
+    """The trace, applied to the same tensors made again, and printed and executed, gives the same function."""
+    again = make_problem(case)
+    other = replay(schedule.trace, list(dict.fromkeys([t.op for t in again.outputs])))
+    text = lower_schedule(other, again.args, "fuzz").script()
+    assert text == func.script(), f"the replayed trace gives another function:\n{text}\ninstead of\n{func.script()}"
+
+
+def _label(step: Any) -> str:
+    if step.primitive == "fuse" and not step.args:
+        return "fuse of none"
+    return "split nparts" if step.primitive == "split" and "nparts" in step.kwargs else step.primitive
 
 
 def _general(message: str) -> str:
@@ -115,17 +207,35 @@ def _general(message: str) -> str:
     return " ".join(words)[:110]
 
 
+def script(case: FuzzCase, schedule: Schedule) -> str:
+    """A program that makes the schedule."""
+    names = ", ".join([t.name for t in make_problem(case).outputs])
+    head = [
+        "import random",
+        "from gpucomp import te, tir",
+        "from tests.fuzz.workloads import WORKLOADS",
+        f"problem = WORKLOADS[{case.workload!r}](random.Random({case.seed}))",
+        f"[{names}] = problem.outputs",
+    ]
+    return "\n".join([*head, str(schedule.trace)])
+
+
 def shrink(case: FuzzCase, device: gpucomp.Device | None) -> FuzzCase:
-    """Leave out moves as long as the case still fails."""
+    """Leave out moves, and simplify the head, as long as the case still fails."""
     smaller = True
     while smaller:
         smaller = False
-        for i in range(len(case.moves)):
-            fewer = FuzzCase(case.workload, case.seed, case.gpu, case.head, case.moves[:i] + case.moves[i + 1 :])
+        for fewer in _smaller(case):
             if run_case(fewer, device).status == "wrong":
                 case, smaller = fewer, True
                 break
     return case
+
+
+def _smaller(case: FuzzCase) -> list[FuzzCase]:
+    fewer = [replace(case, moves=case.moves[:i] + case.moves[i + 1 :]) for i in range(len(case.moves))]
+    plain: Move = (0, 0, 1, 7)  # one thread for each element, no vectors, no virtual threads
+    return fewer + ([replace(case, head=plain)] if case.gpu and case.head != plain else [])
 
 
 def opencl_cpu() -> gpucomp.Device | None:

@@ -60,9 +60,7 @@ def concatenation(rng: random.Random) -> Problem:
     a, b = te.placeholder((n, p), name="A"), te.placeholder((n, q), name="B")
     left = te.compute((n, p), lambda i, j: a[i, j] * 2.0, name="left")
     right = te.compute((n, q), lambda i, j: b[i, j] + 1.0, name="right")
-    c = te.compute(
-        (n, p + q), lambda i, j: tir.if_then_else(j < p, left[i, j], right[i, j - p]), name="C"
-    )
+    c = te.compute((n, p + q), lambda i, j: tir.if_then_else(j < p, left[i, j], right[i, j - p]), name="C")
     return Problem([a, b, c], lambda x, y: np.concatenate([2 * x, y + 1], axis=1))
 
 

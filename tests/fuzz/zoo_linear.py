@@ -49,9 +49,7 @@ def bytes_matmul(rng: random.Random) -> Problem:
     m, n, k = size(rng, 1, 12), size(rng, 1, 12), size(rng, 1, 16)
     a, b = te.placeholder((m, k), "int8", "A"), te.placeholder((n, k), "int8", "B")
     r = te.reduce_axis((0, k), "k")
-    c = te.compute(
-        (m, n), lambda i, j: te.sum(a[i, r].astype("int32") * b[j, r].astype("int32"), axis=r), name="C"
-    )
+    c = te.compute((m, n), lambda i, j: te.sum(a[i, r].astype("int32") * b[j, r].astype("int32"), axis=r), name="C")
     return Problem([a, b, c], lambda x, y: x @ y.T)
 
 
@@ -61,9 +59,7 @@ def halves_matmul(rng: random.Random) -> Problem:
     m, n, k = size(rng, 1, 10), size(rng, 1, 10), size(rng, 1, 10)
     a, b = te.placeholder((m, k), "float16", "A"), te.placeholder((k, n), "float16", "B")
     r = te.reduce_axis((0, k), "k")
-    c = te.compute(
-        (m, n), lambda i, j: te.sum(a[i, r].astype("float32") * b[r, j].astype("float32"), axis=r), name="C"
-    )
+    c = te.compute((m, n), lambda i, j: te.sum(a[i, r].astype("float32") * b[r, j].astype("float32"), axis=r), name="C")
     d = te.compute((m, n), lambda i, j: c[i, j].astype("float16"), name="D")
     return Problem([a, b, d], lambda x, y: x @ y)
 

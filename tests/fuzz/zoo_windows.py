@@ -9,12 +9,13 @@ import numpy as np
 
 from gpucomp import te, tir
 from gpucomp.te import Tensor
+from gpucomp.tir.expr import IntImm
 from tests.fuzz.problem import Array, Problem, size, workload
 
 
 def _padded(x: Tensor, pad: int, name: str = "P") -> Tensor:
     """Zeros around all dimensions but the first."""
-    first, *others = [int(d) for d in x.shape]
+    first, *others = [d.value for d in x.shape if isinstance(d, IntImm)]
 
     def at(z: Any, *index: Any) -> Any:
         inside = [c for i, n in zip(index, others, strict=True) for c in (i >= pad, i < n + pad)]
@@ -40,9 +41,7 @@ def conv1d(rng: random.Random) -> Problem:
     p = _padded(x, k // 2)
     rc, rx = te.reduce_axis((0, c), "rc"), te.reduce_axis((0, k), "rx")
     places = (n + 2 * (k // 2) - k) // stride + 1
-    y = te.compute(
-        (o, places), lambda f, i: te.sum(p[rc, i * stride + rx] * w[f, rc, rx], axis=[rc, rx]), name="Y"
-    )
+    y = te.compute((o, places), lambda f, i: te.sum(p[rc, i * stride + rx] * w[f, rc, rx], axis=[rc, rx]), name="Y")
     return Problem([x, w, y], lambda a, b: np.einsum("cik,ock->oi", _windows(a, (k,), k // 2, stride), b))
 
 
@@ -89,9 +88,7 @@ def depthwise(rng: random.Random) -> Problem:
     x, w = te.placeholder((c, h, h), name="X"), te.placeholder((c, k, k), name="W")
     p = _padded(x, 1)
     ry, rx = te.reduce_axis((0, k), "ry"), te.reduce_axis((0, k), "rx")
-    y = te.compute(
-        (c, h, h), lambda f, i, j: te.sum(p[f, i + ry, j + rx] * w[f, ry, rx], axis=[ry, rx]), name="Y"
-    )
+    y = te.compute((c, h, h), lambda f, i, j: te.sum(p[f, i + ry, j + rx] * w[f, ry, rx], axis=[ry, rx]), name="Y")
     return Problem([x, w, y], lambda a, b: np.einsum("cijyx,cyx->cij", _windows(a, (k, k), 1), b))
 
 
@@ -165,9 +162,7 @@ def max_pooling(rng: random.Random) -> Problem:
     h = (n - 1) * stride + k
     x = te.placeholder((c, h, h), name="X")
     ry, rx = te.reduce_axis((0, k), "ry"), te.reduce_axis((0, k), "rx")
-    y = te.compute(
-        (c, n, n), lambda z, i, j: te.max(x[z, i * stride + ry, j * stride + rx], axis=[ry, rx]), name="Y"
-    )
+    y = te.compute((c, n, n), lambda z, i, j: te.max(x[z, i * stride + ry, j * stride + rx], axis=[ry, rx]), name="Y")
     return Problem([x, y], lambda a: _windows(a, (k, k), 0, stride).max((3, 4)))
 
 

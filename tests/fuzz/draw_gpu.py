@@ -1,0 +1,282 @@
+"""Random schedules of kernels: results are tiled and bound first, other stages placed by moves or left for last."""
+
+from __future__ import annotations
+
+from typing import Any, Final  # Any: axes and tensors
+
+from gpucomp import te
+from gpucomp.te import AttachType, Schedule, Stage
+from gpucomp.tir import operators
+from gpucomp.tir.expr import IterVar
+from tests.fuzz.moves import Move, Moves, pick, reduction, weighted
+
+NAMES: Final = weighted({
+    "attach": 8, "compute_inline": 2, "cache_shared": 6, "cache_local": 4, "split": 3, "fuse": 2, "reorder": 3,
+    "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4, "set_scope": 2,
+    "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1, "rebind": 1,
+})  # fmt: skip
+
+
+def schedule_for_gpu(s: Schedule, moves: list[Move], head: Move) -> None:
+    """Tile and bind every result as ``head`` says, apply moves, then place what is left on threads of its own."""
+    plan = GpuMoves(s, NAMES)
+    for op in s.outputs:
+        plan.bind_result(s[op], head)
+    for move in moves:
+        plan.apply(move)
+    plan.finish()
+
+
+class GpuMoves(Moves):
+    """The thread axes of one schedule, what is bound to them, and what still needs a place."""
+
+    def __init__(self, s: Schedule, names: tuple[str, ...]) -> None:
+        super().__init__(s, names)
+        self.tx = te.thread_axis("threadIdx.x")
+        self.ty = te.thread_axis("threadIdx.y")
+        self.extents: dict[Any, int] = {}
+        self.placed: set[Any] = set()
+
+    def is_placed(self, stage: Stage) -> bool:
+        """Whether a stage has its place already (``rebuilt`` operations keep their stage)."""
+        return stage in self.placed
+
+    # -- results --------------------------------------------------------------------------------------------------
+
+    def bind_result(self, stage: Stage, head: Move) -> None:
+        """Tile the loops of a result and bind them."""
+        kind, a, b, _ = head
+        reductions = list(stage.op.reduce_axis)
+        whole = reduction(stage)
+        if whole is not None and kind % 7 == 0 and not whole.init and stage.op.num_outputs == 1:
+            self._factored(stage, a, b)
+            return
+        if kind % 7 == 1:
+            tensors = list(stage.op.outputs)
+            cached = self.s.cache_write(tensors if len(tensors) > 1 else tensors[0], pick(("local", "shared"), b))
+            self._tile_or_flatten(stage, head)
+            inside = self.s[cached[0] if isinstance(cached, list) else cached]
+            inside.compute_at(stage, pick(self._points(stage), a))
+            self.placed.add(inside)
+            return
+        self.placed.add(stage)
+        if reductions and kind % 5 == 0:
+            self._across_threads(stage, a, b)
+            return
+        self._tile_or_flatten(stage, head)
+
+    def _tile_or_flatten(self, stage: Stage, head: Move) -> None:
+        kind, a, b, c = head
+        self.placed.add(stage)
+        axes = list(stage.op.axis)
+        if len(axes) >= 2 and kind % 2:
+            self._tiled(stage, axes, a, b, c)
+        else:
+            self._flat(stage, axes, a, b, c)
+
+    def _factored(self, stage: Stage, a: int, b: int) -> None:
+        """Partial results by the threads of a block, then their combination across them."""
+        threads = pick((2, 3, 4, 8, 16), a)
+        reduction = stage.op.reduce_axis[0]
+        split = stage.split(reduction, factor=threads) if b % 2 else stage.split(reduction, nparts=threads)
+        factor = self.s.rfactor(stage.op.output(0), split[1 if b % 2 else 0])
+        row = stage.fuse(*stage.op.axis) if len(stage.op.axis) > 1 else stage.op.axis[0]
+        stage.bind(row, te.thread_axis("blockIdx.x"))
+        [last] = stage.op.reduce_axis
+        stage.bind(last, self.tx)
+        self.extents[self.tx] = threads
+        self.s[factor].compute_at(stage, last)
+        if b % 4 < 2:
+            stage.set_store_predicate(self.tx.var.equal(0))
+        self.placed |= {stage, self.s[factor]}
+
+    def _across_threads(self, stage: Stage, a: int, b: int) -> None:
+        first, *others = stage.op.axis
+        row = stage.fuse(first, *others) if others else first
+        stage.bind(row, te.thread_axis("blockIdx.x"))
+        threads = pick((2, 3, 4, 8, 16, 32), a)
+        outer, inner = stage.split(reductions[0], factor=threads)
+        if b % 4 == 1:
+            stage.reorder(row, outer, inner, *stage.op.reduce_axis[1:])
+        stage.bind(inner, self.tx)
+        self.extents[self.tx] = threads
+        if b % 8 == 3:
+            stage.set_store_predicate(self.tx.var.equal(0))
+
+    def _flat(self, stage: Stage, axes: list[Any], a: int, b: int, c: int) -> None:
+        fused = stage.fuse(*axes) if len(axes) > 1 else axes[0]
+        threads = pick((1, 4, 7, 8, 16, 32), a)
+        if c % 3 == 0:
+            fused, inner = stage.split(fused, factor=pick((2, 3, 4), b))
+            if c % 2 and not stage.op.reduce_axis:
+                stage.vectorize(inner)
+        block, thread = stage.split(fused, factor=threads)
+        if c % 4 == 1:
+            block, virtual = stage.split(block, factor=pick((1, 2, 3), b))
+            stage.bind(virtual, te.thread_axis("vthread", name="vx"))
+        stage.bind(block, te.thread_axis("blockIdx.x"))
+        stage.bind(thread, self.tx)
+        self.extents[self.tx] = threads
+
+    def _tiled(self, stage: Stage, axes: list[Any], a: int, b: int, c: int) -> None:
+        y, x = axes[-2], axes[-1]
+        ny, nx = pick((1, 2, 4, 5), a), pick((2, 3, 4, 8), b)
+        by, y = stage.split(y, factor=ny * pick((1, 2, 3), c))
+        bx, x = stage.split(x, factor=nx * pick((1, 2), c))
+        virtual = []
+        if c % 5 == 2:
+            vy, y = stage.split(y, nparts=pick((1, 2, 3), c))
+            virtual = [vy]
+        ty, y = stage.split(y, nparts=ny) if not virtual else stage.split(y, factor=1)
+        tx, x = stage.split(x, nparts=nx)
+        if virtual:
+            ny = 0  # not known here: the threads that share the work of a copy are then those of x
+        stage.reorder(*axes[:-2], by, bx, *virtual, ty, tx, y, x)
+        if virtual:
+            stage.bind(virtual[0], te.thread_axis("vthread", name="vy"))
+        stage.bind(by, te.thread_axis("blockIdx.y"))
+        stage.bind(bx, te.thread_axis("blockIdx.x"))
+        stage.bind(ty, self.ty)
+        stage.bind(tx, self.tx)
+        if len(axes) == 3:
+            stage.bind(axes[0], te.thread_axis("blockIdx.z"))
+        self.extents[self.tx] = nx
+        self.extents[self.ty] = ny
+
+    # -- moves ----------------------------------------------------------------------------------------------------
+
+    def _points(self, stage: Stage) -> list[IterVar]:
+        """Loops inside of which a producer may be computed: those from the last block axis inwards."""
+        leaves = list(stage.leaf_iter_vars)
+        tags = [t.thread_tag if (t := stage.bound_thread(x)) is not None else "" for x in leaves]
+        blocks = [i for i, tag in enumerate(tags) if tag.startswith("blockIdx")]
+        first = max(blocks, default=0)
+        attrs = stage.iter_var_attrs
+        return [x for x in leaves[first:] if x not in attrs or attrs[x].kind != "vectorize"] or leaves
+
+    def _pending(self, stage: Stage) -> bool:
+        return stage not in self.placed
+
+    def _attach(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: self._pending(x) and self._one_placed(x), a)
+        consumer = stage and pick(self.consumers(stage), c)
+        if not consumer or (not self.inner(stage) and not self.wild):
+            return
+        point = pick(self._points(consumer), b)
+        if point is None:
+            return
+        stage.compute_at(consumer, point)
+        self.placed.add(stage)
+        thread = consumer.bound_thread(point)
+        block = thread is not None and thread.thread_tag.startswith("blockIdx")
+        if block and b % 3 and not self._in_kernel(consumer) and self._is_plain(stage):
+            self._spread(stage)
+
+    def _one_placed(self, stage: Stage) -> bool:
+        consumers = self.consumers(stage)
+        return self.inner(stage) and len(consumers) == 1 and consumers[0] in self.placed
+
+    def _in_kernel(self, stage: Stage) -> bool:
+        """Whether a stage is computed inside of another one."""
+        return stage.attach_type == AttachType.SCOPE
+
+    def _is_plain(self, stage: Stage) -> bool:
+        return self.untouched(stage) and 0 not in self.extents.values()
+
+    def _cache_shared(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: x in self.placed and not self._in_kernel(x) and x.op.input_tensors, a)
+        tensor = stage and pick(stage.op.input_tensors, b)
+        point = stage and pick(self._points(stage), c)
+        if tensor is None or point is None or 0 in self.extents.values():
+            return
+        new = self.s[self.s.cache_read(tensor, "shared", [stage.op])]
+        new.compute_at(self.s[stage.op], point)
+        self.placed.add(new)
+        if c % 4:
+            self._spread(new)
+        if c % 8 == 5:
+            new.double_buffer()
+
+    def _spread(self, stage: Stage) -> None:
+        """All threads of the block share the work of a stage."""
+        if not stage.op.axis:
+            return
+        first, *others = stage.op.axis
+        fused = stage.fuse(first, *others) if others else first
+        for axis in (self.tx, self.ty):
+            if self.extents.get(axis, 0) > 0:
+                fused, inner = stage.split(fused, factor=self.extents[axis])
+                stage.bind(inner, axis)
+
+    def _cache_local(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: x in self.placed and x.op.input_tensors, a)
+        tensor = stage and pick(stage.op.input_tensors, b)
+        point = stage and pick(self._points(stage), b)
+        if tensor is None or point is None:
+            return
+        new = self.s[self.s.cache_read(tensor, "local", [stage.op])]
+        new.compute_at(self.s[stage.op], point)
+        self.placed.add(new)
+
+    def cache_scope(self, c: int) -> str:
+        return "global"
+
+    def untouched(self, stage: Stage) -> bool:
+        return super().untouched(stage) and (self.wild or stage not in self.placed)
+
+    def factorable(self, stage: Stage) -> bool:
+        return super().factorable(stage) and (self.wild or stage not in self.placed)
+
+    def _set_scope(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: self.inner(x) and x.attach_type == AttachType.SCOPE, a)
+        if stage:
+            stage.set_scope(stage.scope or pick(("shared", "local"), c))
+
+    def _compute_root(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: x.attach_type == AttachType.SCOPE and self.untouched_axes(x) and not x.scope, a)
+        if stage:
+            stage.compute_root()
+            self.placed.discard(stage)
+
+    def untouched_axes(self, stage: Stage) -> bool:
+        """Whether its loops are as they were made."""
+        return Moves.untouched(self, stage)
+
+    def _set_store_predicate(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: x in self.placed and not x.op.reduce_axis, a)
+        if stage:
+            threads = self.tx.var >= 0 if c % 2 and self._is_bound(stage) else operators.const(1, "bool")
+            stage.set_store_predicate(threads)
+
+    def _is_bound(self, stage: Stage) -> bool:
+        return any([stage.bound_thread(x) is self.tx for x in stage.leaf_iter_vars])
+
+    def _rebind(self, a: int, b: int, c: int) -> None:
+        """Bind an axis again, to a fresh axis of the same tag: the last one wins."""
+        stage = self.some(lambda x: x in self.placed and self._is_bound(x), a)
+        for leaf in stage.leaf_iter_vars if stage else ():
+            if stage.bound_thread(leaf) is self.tx:
+                stage.bind(leaf, te.thread_axis("threadIdx.x"))
+                break
+
+    # -- the rest -------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """What was not placed gets threads of its own, as a kernel of its own."""
+        for stage in self.stages():
+            if stage in self.placed:
+                continue
+            outer = self.free(stage, reduce=False)
+            front = []
+            for leaf in stage.leaf_iter_vars:
+                if not any([leaf is x for x in outer]):
+                    break
+                front.append(leaf)
+            if not front:
+                axis = stage.fuse()
+                stage.bind(axis, te.thread_axis("threadIdx.x"))
+                continue
+            fused = stage.fuse(*front) if len(front) > 1 else front[0]
+            block, thread = stage.split(fused, factor=8)
+            stage.bind(block, te.thread_axis("blockIdx.x"))
+            stage.bind(thread, te.thread_axis("threadIdx.x"))
