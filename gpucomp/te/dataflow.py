@@ -16,7 +16,7 @@ from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, Range, Reduce, Var
-from gpucomp.tir.functor import substitute
+from gpucomp.tir.functor import expr_post_order, substitute
 
 if TYPE_CHECKING:
     from gpucomp.te.state import Schedule
@@ -123,19 +123,20 @@ def rfactor(schedule: Schedule, tensor: Tensor, axis: IterVar, factor_axis: int)
     reduce_leaves = [iv for iv in stage.leaf_iter_vars if iv.iter_type == IterVar.CommReduce]
     doms = pass_down_domain(stage, {iv: domain(iv) for iv in old.root_iter_vars})
     # Every leaf reduction axis becomes a root axis of the new stage: the factored one a dimension, others reductions.
-    fresh = {
-        iv: IterVar(doms[iv], Var(iv.name, iv.var.dtype), IterVar.DataPar if iv is axis else IterVar.CommReduce)
-        for iv in reduce_leaves
-    }
+    # A dimension starts at 0, whatever the axis starts at.
+    span = Range.from_min_extent(0, doms[axis].extent)
+    fresh = {iv: IterVar(doms[iv], Var(iv.name, iv.var.dtype), IterVar.CommReduce) for iv in reduce_leaves}
+    fresh[axis] = IterVar(span, Var(axis.name, axis.var.dtype), IterVar.DataPar)
     data = [data_axis(a.name, domain(a).extent) for a in old.axis]
     values: dict[IterVar, Expr] = {iv: fresh[iv].var for iv in reduce_leaves}
+    values[axis] = operators.add(fresh[axis].var, doms[axis].min)
     values.update({iv: operators.const(0, iv.var.dtype) for iv in stage.leaf_iter_vars if iv not in values})
     roots = pass_up_index(stage, doms, values)
     mapping: dict[Var, Expr] = {iv.var: roots[iv] for iv in old.reduce_axis}
     mapping.update({a.var: b.var for a, b in zip(old.axis, data, strict=True)})
     guards = [condition for _, condition in split_predicates(stage, doms, roots, only_reduce=True)]
     partial_op = _partial(old, fresh, axis, data, factor_axis, mapping, guards)
-    final_op = _final(old, partial_op, axis, factor_axis, doms)
+    final_op = _final(old, partial_op, axis, factor_axis, span)
     position = schedule.stages.index(stage)
     partial_stage = insert_stage(schedule, position, partial_op, "", stage)
     partial_stage.scope_span = None
@@ -206,9 +207,15 @@ def _partial(
 ) -> ComputeOp:
     first = old.body[0]
     assert isinstance(first, Reduce)
-    condition: Expr = substitute(first.condition, mapping)
+    given: Expr = substitute(first.condition, mapping)
+    condition: Expr = operators.const(1, "bool")
     for g in guards:
         condition = operators.logical(e.And, condition, g)
+    if guards and any([isinstance(n, e.ProducerLoad) for n in expr_post_order(given)]):
+        # What the user's condition reads lies outside of its tensor where a guard fails.
+        condition = e.Call(given.dtype, "tir.if_then_else", (condition, given, operators.const(0, given.dtype)))
+    else:
+        condition = operators.logical(e.And, given, condition)
     source = tuple([substitute(x, mapping) for x in first.source])
     inner = tuple([f for iv, f in fresh.items() if iv is not axis])
     axes = tuple(_place(data, fresh[axis], factor_axis))
@@ -226,12 +233,10 @@ def _partial(
     return ComputeOp(f"{old.name}.rf", old.tag, old.attrs, axes, body, old.span)
 
 
-def _final(
-    old: ComputeOp, partial: ComputeOp, axis: IterVar, factor_axis: int, doms: Mapping[IterVar, Range]
-) -> ComputeOp:
+def _final(old: ComputeOp, partial: ComputeOp, axis: IterVar, factor_axis: int, span: Range) -> ComputeOp:
     first = old.body[0]
     assert isinstance(first, Reduce)
-    again = IterVar(doms[axis], Var(f"{axis.name}.v", axis.var.dtype), IterVar.CommReduce)
+    again = IterVar(span, Var(f"{axis.name}.v", axis.var.dtype), IterVar.CommReduce)
     indices = _place([a.var for a in old.axis], again.var, factor_axis)
     loads: tuple[Expr, ...] = tuple([t(*indices) for t in partial.outputs])
     true = operators.const(1, "bool")

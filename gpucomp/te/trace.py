@@ -132,7 +132,9 @@ def _map(mapping: dict[Any, Any], value: object) -> Any:
     if isinstance(value, (list, tuple)):
         return [_map(mapping, v) for v in value]
     if isinstance(value, Expr):
-        return substitute(value, {k: v for k, v in mapping.items() if isinstance(k, Var)})
+        variables: dict[Var, Expr] = {k: v for k, v in mapping.items() if isinstance(k, Var)}
+        variables.update({k.var: v.var for k, v in mapping.items() if isinstance(k, IterVar)})
+        return substitute(value, variables)
     if isinstance(value, (IterVar, Tensor, Operation)):
         return mapping.get(value, value)
     return value
@@ -269,14 +271,19 @@ class _PythonWriter:
             return f"~{self._expr(x.a)}"
         return str(x)
 
+    def _axis_of(self, x: Var) -> IterVar | None:
+        """The axis whose variable stands in an expression: one that a step names or makes, or that an operation has."""
+        own = [a for op in self._known_ops() for a in op.root_iter_vars]
+        named = [v for step in self.trace.steps for v in (*step.args, *step.results) if isinstance(v, IterVar)]
+        return next((a for a in (*named, *own) if a.var is x), None)
+
     def _var(self, x: Var) -> str:
         found = self.names.get(x)
         if found is not None:
             return found
-        for step in self.trace.steps:
-            for value in step.args:
-                if isinstance(value, IterVar) and value.var is x:
-                    return f"{self._axis(value)}.var"
+        axis = self._axis_of(x)
+        if axis is not None:
+            return f"{self._axis(axis)}.var"
         for op in self.trace.ops:
             for i, extent in enumerate(op.output(0).shape):
                 if extent is x:

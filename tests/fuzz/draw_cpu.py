@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp.te import AttachType, Schedule, Stage
-from gpucomp.tir import operators
 from gpucomp.tir.expr import IterVar
 from tests.fuzz.moves import Move, Moves, pick, weighted
 
@@ -53,11 +52,6 @@ class CpuMoves(Moves):
         stage = self.some(self.inner, a)
         if stage:
             stage.set_scope(pick(("global", "local", "shared"), c))
-
-    def _set_store_predicate(self, a: int, b: int, c: int) -> None:
-        stage = self.some(lambda x: True, a)
-        if stage:  # without threads there is only the condition that always holds
-            stage.set_store_predicate(operators.const(1, "bool"))
 
 
 def _is_scalar(stage: Stage, axis: IterVar) -> bool:

@@ -6,7 +6,6 @@ from typing import Any, Final  # Any: axes and tensors
 
 from gpucomp import te
 from gpucomp.te import AttachType, Schedule, Stage
-from gpucomp.tir import operators
 from gpucomp.tir.expr import IterVar
 from tests.fuzz.moves import Move, Moves, pick, reduction, weighted
 
@@ -60,6 +59,9 @@ class GpuMoves(Moves):
             self.placed.add(inside)
             return
         self.placed.add(stage)
+        if kind % 7 == 2:
+            self._enclosed(stage, a, b)
+            return
         if reductions and kind % 5 == 0:
             self._across_threads(stage, a, b)
             return
@@ -77,11 +79,11 @@ class GpuMoves(Moves):
     def _factored(self, stage: Stage, a: int, b: int) -> None:
         """Partial results by the threads of a block, then their combination across them."""
         threads = pick((2, 3, 4, 8, 16), a)
-        reduction = stage.op.reduce_axis[0]
-        split = stage.split(reduction, factor=threads) if b % 2 else stage.split(reduction, nparts=threads)
+        first = stage.op.reduce_axis[0]
+        split = stage.split(first, factor=threads) if b % 2 else stage.split(first, nparts=threads)
         factor = self.s.rfactor(stage.op.output(0), split[1 if b % 2 else 0])
-        row = stage.fuse(*stage.op.axis) if len(stage.op.axis) > 1 else stage.op.axis[0]
-        stage.bind(row, te.thread_axis("blockIdx.x"))
+        axes = list(stage.op.axis)
+        stage.bind(stage.fuse(*axes) if len(axes) > 1 else axes[0], te.thread_axis("blockIdx.x"))
         [last] = stage.op.reduce_axis
         stage.bind(last, self.tx)
         self.extents[self.tx] = threads
@@ -95,13 +97,21 @@ class GpuMoves(Moves):
         row = stage.fuse(first, *others) if others else first
         stage.bind(row, te.thread_axis("blockIdx.x"))
         threads = pick((2, 3, 4, 8, 16, 32), a)
-        outer, inner = stage.split(reductions[0], factor=threads)
+        outer, inner = stage.split(stage.op.reduce_axis[0], factor=threads)
         if b % 4 == 1:
             stage.reorder(row, outer, inner, *stage.op.reduce_axis[1:])
         stage.bind(inner, self.tx)
         self.extents[self.tx] = threads
         if b % 8 == 3:
             stage.set_store_predicate(self.tx.var.equal(0))
+
+    def _enclosed(self, stage: Stage, a: int, b: int) -> None:
+        """Threads around the nest, which stages attached inside share; the stage itself is one thread's work."""
+        threads = pick((1, 4, 8, 16), a)
+        axis = te.thread_axis((0, threads), "threadIdx.x")
+        stage.env_threads([te.thread_axis((0, pick((1, 2), b)), "blockIdx.x"), axis])
+        self.tx = te.thread_axis("threadIdx.x") if b % 3 else axis
+        self.extents[self.tx] = threads
 
     def _flat(self, stage: Stage, axes: list[Any], a: int, b: int, c: int) -> None:
         fused = stage.fuse(*axes) if len(axes) > 1 else axes[0]
@@ -245,8 +255,8 @@ class GpuMoves(Moves):
     def _set_store_predicate(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: x in self.placed and not x.op.reduce_axis, a)
         if stage:
-            threads = self.tx.var >= 0 if c % 2 and self._is_bound(stage) else operators.const(1, "bool")
-            stage.set_store_predicate(threads)
+            fresh = te.thread_axis("threadIdx.x") if c % 4 < 2 else self.tx
+            stage.set_store_predicate(fresh.var >= 0 if c % 2 and self._is_bound(stage) else self.always(stage, b))
 
     def _is_bound(self, stage: Stage) -> bool:
         return any([stage.bound_thread(x) is self.tx for x in stage.leaf_iter_vars])

@@ -14,11 +14,20 @@ from typing import Any, TypeVar  # Any: schedules hand out axes and tensors of a
 
 from gpucomp import tir
 from gpucomp.te import AttachType, ComputeOp, Schedule, Stage
-from gpucomp.tir.expr import IntImm, IterVar, Reduce, Var
+from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
+from gpucomp.tir import operators
+from gpucomp.tir.expr import IntImm, IterVar, Reduce
 
 Move = tuple[int, int, int, int]
 FACTORS = (1, 2, 3, 4, 5, 7, 8, 16)
-PRAGMAS = (("auto_unroll_max_step", (2, 8, 64)), ("unroll_explicit", (0, 1)))
+PRAGMAS = (
+    ("auto_unroll_max_step", (2, 8, 16)),
+    ("unroll_explicit", (0, 1)),
+    ("unroll_factor", (1, 2, 4)),
+    ("unroll", (1,)),
+    ("parallel_launch_point", (1,)),
+    ("loop_partition_hint", (1,)),
+)
 _T = TypeVar("_T")
 
 
@@ -187,7 +196,19 @@ class Moves:
         if stage is None or not stage.leaf_iter_vars:
             return
         key, values = pick(PRAGMAS, c)
-        stage.pragma(pick(stage.leaf_iter_vars, b), key, pick(values, c >> 1))
+        axes = self.small(stage) if key == "unroll" else stage.leaf_iter_vars
+        if axes:
+            stage.pragma(pick(axes, b), key, pick(values, c >> 1))
+
+    def always(self, stage: Stage, b: int) -> Any:
+        """A condition that holds for every element of a stage, over one of its axes where it has some."""
+        axis = pick(stage.op.axis, b)
+        return operators.const(1, "bool") if axis is None else pick((axis.var >= 0, axis.var < axis.dom.extent), b)
+
+    def _set_store_predicate(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: True, a)
+        if stage:
+            stage.set_store_predicate(self.always(stage, b) if c % 3 else operators.const(1, "bool"))
 
     # -- storage --------------------------------------------------------------------------------------------------
 
@@ -267,6 +288,13 @@ def _said(stage: Stage, axis: IterVar) -> bool:
     return attr is not None and bool(attr.kind or attr.bind_thread is not None)
 
 
-def symbols(stage: Stage) -> list[Var]:
-    """Symbolic extents of a stage."""
-    return [x.dom.extent for x in stage.op.axis if x.dom is not None and isinstance(x.dom.extent, Var)]
+AUTO_INLINE = (AutoInlineElemWise, AutoInlineBroadcast, AutoInlineInjective)
+
+
+def inline_first(s: Schedule, choice: int) -> str:
+    """Before any move: one of the functions that inline what they can, once in six times."""
+    inline = AUTO_INLINE[choice % 18] if choice % 18 < len(AUTO_INLINE) else None
+    if inline is None:
+        return ""
+    inline(s)
+    return inline.__name__

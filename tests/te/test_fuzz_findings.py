@@ -1,0 +1,67 @@
+"""What random schedules found, each as the smallest program that showed it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gpucomp import te, tir
+from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.te.trace import replay
+from gpucomp.tir.interp import interpret
+from tests.te.backends import everywhere, rebuilt
+from tests.te.helpers import small_ints
+
+
+@pytest.mark.parametrize("factor_axis", [0, 1])
+def test_rfactor_of_an_axis_that_does_not_start_at_zero(factor_axis: int) -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((5, 11), name="A")
+        k = te.reduce_axis((2, 9), "k")
+        b = te.compute((5,), lambda i: te.sum(a[i, k], axis=k), name="B")
+        s = te.create_schedule(b.op)
+        s.rfactor(b, k, factor_axis)
+        return s, [a, b]
+
+    x = small_ints((5, 11))
+    everywhere(program, [x], x[:, 2:9].sum(1))
+
+
+def test_rfactor_of_uneven_parts_reads_nothing_past_the_end_for_the_condition_either() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((8, 8), name="A")
+        k = te.reduce_axis((0, 8), "k")
+        b = te.compute((8,), lambda i: te.sum(a[i, k], axis=k, where=a[i, k] > 0.0), name="B")
+        s = te.create_schedule(b.op)
+        _, inner = s[b].split(k, factor=3)
+        s.rfactor(b, inner)
+        return s, [a, b]
+
+    x = small_ints((8, 8))
+    everywhere(program, [x], np.where(x > 0, x, 0).sum(1))
+
+
+def test_the_interpreter_takes_an_extent_from_whichever_argument_has_it() -> None:
+    n = te.var("n")
+    a = te.placeholder((n + 2,), name="A")
+    b = te.compute((n,), lambda i: a[i] + a[i + 2], name="B")
+    func = te.lower_schedule(te.create_schedule(b.op), [a, b])
+    x, y = small_ints((9,)), np.empty(7, np.float32)
+    interpret(func, [x, y])
+    np.testing.assert_array_equal(y, x[:-2] + x[2:])
+    with pytest.raises(ArgumentError, match="must have extent 9"):
+        interpret(func, [small_ints((8,)), y])
+
+
+def test_a_trace_with_a_store_predicate_over_axes_prints_and_replays() -> None:
+    def graph() -> tuple[te.Tensor, te.Tensor]:
+        a = te.placeholder((6, 8), name="A")
+        return a, te.compute((6, 8), lambda i, j: a[i, j] * 2.0, name="B")
+
+    a, b = graph()
+    s = te.create_schedule(b.op)
+    outer, inner = s[b].split(b.op.axis[1], factor=4)
+    s[b].set_store_predicate(tir.all(b.op.axis[0].var >= 2, inner.var < 3, outer.var < 1))
+    rebuilt(s, [a, b])
+    c, d = graph()
+    assert te.lower_schedule(replay(s.trace, d), [c, d]).script() == te.lower_schedule(s, [a, b]).script()
