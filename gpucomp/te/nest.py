@@ -94,7 +94,9 @@ class Loops:
             if v not in mapping and use is not None:
                 mapping[v] = use.axis.var
         result: Expr = substitute(condition, mapping)
-        unknown = [v.name for v in free_vars(result) if v not in self.bounds.forms.ranges]
+        extents = [d for s in self.bounds.paths for tensor in s.op.outputs for d in tensor.shape]
+        known = {v for d in extents for v in free_vars(d)}
+        unknown = [v.name for v in free_vars(result) if v not in self.bounds.forms.ranges and v not in known]
         if unknown:
             raise schedule_error(
                 "GC104",

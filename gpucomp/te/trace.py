@@ -258,7 +258,7 @@ class _PythonWriter:
 
     def _expr(self, x: Expr) -> str:
         if isinstance(x, (e.IntImm, e.FloatImm)):
-            return repr(x.value)
+            return repr(bool(x.value) if x.dtype.is_bool else x.value)
         if isinstance(x, e.StringImm):
             return repr(x.value)
         if isinstance(x, Var):

@@ -14,7 +14,7 @@ from gpucomp.driver.build import compile_function, lower_primfunc
 from gpucomp.runtime.module import Module
 from gpucomp.support.diagnostics import GpucompError, LowerError, ScheduleError
 from gpucomp.target import Target
-from gpucomp.te import Schedule, create_schedule, lower_schedule
+from gpucomp.te import Schedule, Tensor, create_schedule, lower_schedule
 from gpucomp.te.trace import replay
 from gpucomp.tir.function import PrimFunc
 from tests.fuzz.draw_cpu import schedule_for_cpu
@@ -196,11 +196,16 @@ def _replayed(case: FuzzCase, schedule: Schedule, func: PrimFunc) -> None:
     if case.head[1] % 8:
         other = replay(schedule.trace, outputs)
     else:
-        names: dict[str, Any] = {"te": te, "tir": tir, **{t.name: t for op in outputs for t in op.outputs}}
+        names: dict[str, Any] = {"te": te, "tir": tir, **{_name(t): t for op in outputs for t in op.outputs}}
         exec(str(schedule.trace), names)  # noqa: S102  # the property under test
         other = names["s"]
     text = lower_schedule(other, again.args, "fuzz").script()
     assert text == func.script(), f"the replayed trace gives another function:\n{text}\ninstead of\n{func.script()}"
+
+
+def _name(tensor: Tensor) -> str:
+    """What a printed trace calls a result."""
+    return tensor.name.replace(".", "_")
 
 
 def _label(step: Any) -> str:
@@ -217,7 +222,7 @@ def _general(message: str) -> str:
 
 def script(case: FuzzCase, schedule: Schedule) -> str:
     """A program that makes the schedule."""
-    names = ", ".join([t.name for t in make_problem(case).outputs])
+    names = ", ".join([_name(t) for t in make_problem(case).outputs])
     head = [
         "import random",
         "from gpucomp import te, tir",

@@ -10,7 +10,7 @@ from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.te.trace import replay
 from gpucomp.tir.interp import interpret
 from tests.te.backends import everywhere, rebuilt
-from tests.te.helpers import small_ints
+from tests.te.helpers import check, small_ints
 
 
 @pytest.mark.parametrize("factor_axis", [0, 1])
@@ -63,5 +63,17 @@ def test_a_trace_with_a_store_predicate_over_axes_prints_and_replays() -> None:
     outer, inner = s[b].split(b.op.axis[1], factor=4)
     s[b].set_store_predicate(tir.all(b.op.axis[0].var >= 2, inner.var < 3, outer.var < 1))
     rebuilt(s, [a, b])
+    s[b].set_store_predicate(tir.const(1, "bool"))
+    rebuilt(s, [a, b])
     c, d = graph()
     assert te.lower_schedule(replay(s.trace, d), [c, d]).script() == te.lower_schedule(s, [a, b]).script()
+
+
+def test_a_store_predicate_may_use_a_symbolic_extent() -> None:
+    n = te.var("n")
+    a = te.placeholder((n, 8), name="A")
+    b = te.compute((n, 8), lambda i, j: a[i, j] * 2.0, name="B")
+    s = te.create_schedule(b.op)
+    s[b].set_store_predicate(b.op.axis[0].var < n - 1)
+    x = small_ints((6, 8))
+    check(s, [a, b], [x], np.where(np.arange(6)[:, None] < 5, 2 * x, np.float32(77)))
