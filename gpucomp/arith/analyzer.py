@@ -11,7 +11,7 @@ from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
 from gpucomp.arith.linear import Linear
 from gpucomp.arith.logic import operands, strip_likely
 from gpucomp.arith.sets import Domains
-from gpucomp.arith.state import Form, Impure, Layer, Node
+from gpucomp.arith.state import UNLIMITED, Form, Impure, Layer, Node, OutOfBudget
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
@@ -169,10 +169,15 @@ class Analyzer(Linear):
         node = operators.convert(condition)
         if node.depth > _DEEP:
             ensure_recursion(node.depth)
+        self._allow(node)
         try:
             simple = self._simp(node)
         except Impure:
             return None  # it may come out differently the next time
+        except OutOfBudget:
+            simple = node
+        finally:
+            self._budget = UNLIMITED
         if type(simple) is IntImm:
             return None
         saved: Saved = {name: getattr(self, name) for name in _SCOPED}
@@ -291,10 +296,16 @@ class Analyzer(Linear):
             return done
         if node.depth > _DEEP:
             ensure_recursion(node.depth)
+        self._allow(node)
         try:
             return self._simp(node)
         except Impure:
             return self._around_effects(node)
+        except OutOfBudget:
+            self._memo[node] = node
+            return node
+        finally:
+            self._budget = UNLIMITED
 
     rewrite_simplify = simplify
     canonical_simplify = simplify
@@ -312,24 +323,37 @@ class Analyzer(Linear):
         node = operators.convert(expr)
         if node.depth > _DEEP:
             ensure_recursion(node.depth)
+        self._allow(node)
         try:
             return self._set_of(node, dom_map)
-        except Impure:
+        except (Impure, OutOfBudget):
             return IntervalSet(NEG_INF, POS_INF)
+        finally:
+            self._budget = UNLIMITED
 
     def can_prove(self, condition: ExprLike, strength: int = 0) -> bool:
         """True if ``condition`` holds for all values of its variables that the facts allow."""
         simple = self.simplify(operators.convert(condition))
+        self._allow(simple)
+        try:
+            return self._holds(simple, _PROOF_DEPTH)
+        except OutOfBudget:
+            return False
+        finally:
+            self._budget = UNLIMITED
+
+    def _holds(self, simple: Expr, depth: int) -> bool:
+        """Can a simplified condition be proven?"""
         if type(simple) is IntImm:
             return simple.value != 0
         if type(simple) is e.And:
-            return all([self.can_prove(x) for x in operands(e.And, simple)])
+            return all([self._holds(x, depth) for x in operands(e.And, simple)])
         if type(simple) is e.Or:
-            return any([self.can_prove(x) for x in operands(e.Or, simple)])
+            return any([self._holds(x, depth) for x in operands(e.Or, simple)])
         order = self._orders.get(strip_likely(simple))
         if order is None:
             return False
-        return self._prove_nonnegative({t: -k for t, k in order[0].items()}, -order[1] - 1, _PROOF_DEPTH)
+        return self._prove_nonnegative({t: -k for t, k in order[0].items()}, -order[1] - 1, depth)
 
     def can_prove_equal(self, a: ExprLike, b_: ExprLike) -> bool:
         """True if both always have one value."""

@@ -74,6 +74,7 @@ class Division(Sums):
             return terms, const
         if self._may_wrap(dtype, terms):
             return self._wrapping_quotient(terms, const, divisor, dtype)
+        self._spend(4 + len(terms))
         total, rest = self._reduce(terms, divisor)
         total_const, const = divmod(const, divisor)
         for _ in range(_ROUNDS):
@@ -165,6 +166,7 @@ class Division(Sums):
             return {}, 0
         if self._may_wrap(dtype, terms):
             return self._wrapping_remainder(terms, const, divisor, dtype)
+        self._spend(4 + len(terms))
         scale = 1  # the result is done + scale * (terms + const) % divisor
         done: Terms = {}
         done_const = 0
@@ -230,6 +232,7 @@ class Division(Sums):
 
     def _recombine(self, terms: Terms, const: int, dtype: DType) -> Form:
         """Merge digits of one number, and let extrema absorb what cancels in them."""
+        self._spend(4 + len(terms))
         for _ in range(2 * len(terms)):
             changed = None
             for atom in terms:

@@ -32,6 +32,7 @@ class Extrema(Quotients):
 
     def _extremum(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form:
         """Minimum or maximum of two sums."""
+        self._spend(6 + len(x[0]) + len(y[0]))
         items = self._operands(kind, x) + self._operands(kind, y)
         if len(items) > 2:
             return self._extremum_of_many(kind, items, dtype)

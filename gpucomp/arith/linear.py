@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gpucomp.arith.sets import Sets
-from gpucomp.arith.state import Form, Terms
+from gpucomp.arith.state import UNLIMITED, Form, OutOfBudget, Terms
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm, Var
@@ -29,7 +29,13 @@ class Linear(Sets):
 
     def linear_parts(self, node: Expr, variables: Mapping[Var, None]) -> tuple[dict[Var, Form], Form] | None:
         """Coefficient of each variable and the rest, as sums; None where ``node`` is not linear in them."""
-        simple = self._simp(node)
+        self._allow(node)
+        try:
+            simple = self._simp(node)
+        except OutOfBudget:
+            return None
+        finally:
+            self._budget = UNLIMITED
         if not simple.dtype.is_int or simple.dtype.lanes != 1:
             return None
         terms, const = self._form(simple)

@@ -60,6 +60,7 @@ class Prove(Division):
 
     def _search(self, terms: Terms, const: int, depth: int) -> bool:
         """Try what may help; what splits an extremum loses nothing, so the first one decides."""
+        self._spend(6 + len(terms))
         for atom, k in terms.items():
             kind = type(atom)
             if kind is e.Min or kind is e.Max:

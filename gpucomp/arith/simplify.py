@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final  # Any: methods of one class of nodes ea
 from gpucomp.arith.bounds import type_range
 from gpucomp.arith.matchers import MATCHERS
 from gpucomp.arith.prove import Prove
-from gpucomp.arith.state import Impure, TooLarge
+from gpucomp.arith.state import Impure, OutOfBudget, TooLarge
 from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -43,6 +43,9 @@ class Simplify(Prove):
             if done is not None:
                 memo[node] = done
                 return done
+        self._budget -= 1
+        if self._budget < 0:
+            raise OutOfBudget
         method = self._simp_table.get(type(node))
         try:
             done = self._children(node) if method is None else method(self, node)

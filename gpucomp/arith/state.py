@@ -35,6 +35,15 @@ class TooLarge(Exception):
     """A coefficient or constant does not fit into the type of its sum: the expression is not normalised."""
 
 
+class OutOfBudget(Exception):
+    """One question took more steps than it may: the expression is left as it is, the proof is not found."""
+
+
+BUDGET: Final = 32_000  # steps of one question; a step takes about a microsecond
+UNLIMITED: Final = 1 << 62
+_BUDGET_PER_LEVEL: Final = 4  # long sums are deep, and every term of them counts
+
+
 class Layer:
     """Answers of an enclosing scope, right for expressions without the variables that the inner scope is about."""
 
@@ -75,6 +84,16 @@ class State:
         self._orders: dict[Expr, Form] = {}  # comparison -> the sum that it says is < 0
         self._data: dict[Expr, bool] = {}
         self._met_data = False
+        self._budget = UNLIMITED  # steps that are left to the question in work
+
+    def _allow(self, node: Expr) -> None:
+        """A new question begins."""
+        self._budget = BUDGET + _BUDGET_PER_LEVEL * node.depth
+
+    def _spend(self, steps: int) -> None:
+        self._budget -= steps
+        if self._budget < 0:
+            raise OutOfBudget
 
     # What the layers above provide; declared here so that lower layers may call them.
 

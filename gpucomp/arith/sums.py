@@ -186,6 +186,7 @@ class Sums(Infer):
             return {atom: k * y[1] for atom, k in x[0].items()} if y[1] else {}, y[1] * x[1]
         if (len(x[0]) + (x[1] != 0)) * (len(y[0]) + (y[1] != 0)) > _EXPAND_LIMIT:
             return {self._monomial(self._build(*x, dtype), self._build(*y, dtype)): 1}, 0
+        self._spend(len(x[0]) * len(y[0]))
         terms: Terms = {}
         for p, j in x[0].items():
             for q, k in y[0].items():
