@@ -12,7 +12,9 @@ from gpucomp.transform.host_expr import (
     Access,
     HostNames,
     host_expr,
+    host_lets,
     host_params,
+    let_steps,
     shape_vars,
     writes_whole_outputs,
 )
@@ -22,10 +24,10 @@ __all__ = ["HostNames", "cpu_program", "cpu_signature", "host_expr"]
 
 
 def cpu_signature(func: PrimFunc) -> tuple[tuple[Buffer, ...], tuple[Var, ...]]:
-    """What a whole function takes on the processor: buffers, then scalar parameters, then shape variables."""
+    """What a whole function takes on the processor: buffers, scalar parameters, shape variables, host variables."""
     buffers = tuple([func.buffer_map[p] for p in func.params if p in func.buffer_map])
     scalars = tuple([p for p in func.params if p not in func.buffer_map])
-    return buffers, (*scalars, *shape_vars(func))
+    return buffers, (*scalars, *shape_vars(func), *[var for var, _ in host_lets(func)])
 
 
 class _WholeFunction(Usage):
@@ -57,7 +59,8 @@ def cpu_program(func: PrimFunc) -> HostProgram:
         left_out = {(x if isinstance(x, Buffer) else func.buffer_map[x]).data: None for x in outputs}
     names = HostNames()
     params = host_params(func, names, access, {}, left_out)
+    lets = let_steps(func, names)
     args = [BufferArg(names(buffer.data)) for buffer in buffers]
     numbers = [ScalarArg(str(var.dtype), names(var)) for var in scalars]
     launch = LaunchStep(func.name, (1, 1, 1), (1, 1, 1), 0, (*args, *numbers))
-    return HostProgram(func.name, params, (launch,))
+    return HostProgram(func.name, params, (*lets, launch))

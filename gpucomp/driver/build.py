@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gpucomp.codegen import emit_cpu, emit_unit
-from gpucomp.codegen.host import cpu_program
 from gpucomp.driver.cache import compiled_functions, structure_key
 from gpucomp.driver.default_schedule import with_default_schedule
 from gpucomp.driver.deferred import DeferredModule
 from gpucomp.driver.locate import located
 from gpucomp.driver.pipelines import pipeline
+from gpucomp.driver.variants import make_variants, specialized
 from gpucomp.driver.verify import verified
 from gpucomp.ir.module import IRModule
 from gpucomp.ir.transform import PassContext
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.module import Module
 from gpucomp.support.diagnostics import LowerError, caller_span
-from gpucomp.support.launch import MAY_ALIAS, FunctionData, HostExpr, KernelImage, Variant
+from gpucomp.support.launch import MAY_ALIAS, FunctionData, Variant
 from gpucomp.target import Target
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.state import Schedule
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import Expr
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.packed import has_packed
-from gpucomp.transform.host_expr import HostNames, host_expr, host_params
-from gpucomp.transform.index_width import needs_int64, widen_indices
-from gpucomp.transform.split_host_device import split_host_device
-from gpucomp.transform.split_packed import split_packed
+from gpucomp.tir.specialize import given_values
 
 Inputs = Schedule | PrimFunc | IRModule
 
@@ -91,10 +85,10 @@ def source(
         binds: see :func:`lower`.
 
     Returns:
-        CUDA C, OpenCL C or LLVM IR; of several variants, the first.
+        CUDA C, OpenCL C or LLVM IR; of several variants, the one for any extents within 32-bit indices.
     """
     data = compile_function(sch, args, Target(target), name, binds)
-    return data.variants[0].image.source
+    return data.general.image.source
 
 
 def build(
@@ -105,6 +99,7 @@ def build(
     runtime: object = None,
     name: str = "default_function",
     binds: Mapping[Any, Buffer] | None = None,
+    specialize: Mapping[Any, int] | Sequence[Mapping[Any, int]] = (),
 ) -> Module:
     """Compile for a target.
 
@@ -117,6 +112,8 @@ def build(
         runtime: accepted for compatibility.
         name: of the function in the module.
         binds: buffers to use for some tensors.
+        specialize: values of variables for which there shall be code of its own, such as ``{n: 1024}``, or several
+            such mappings. Other sizes are computed all the same; see ``Module.specialize``.
 
     Returns:
         A module.  Called with all buffers it writes in place; called with the inputs only it allocates and
@@ -130,18 +127,44 @@ def build(
     _check_request(inputs, args, name)
     chosen = Target(target) if target is not None else Target.current()
     functions = _functions(inputs, args, name, binds) if not isinstance(inputs, Schedule) else ()
+    wanted = [specialize] if isinstance(specialize, Mapping) else list(specialize)
     if chosen is None:
-        return DeferredModule(lambda device: _build_for(inputs, args, device, name, binds), name)
-    if functions:
+        made: Module = DeferredModule(lambda device: _build_for(inputs, args, device, name, binds), name)
+    elif functions:
         data = {f.name: compile_function(f, None, chosen, f.name) for f in functions}
+        made = Module(data, None, chosen.kind, _specializer(functions, None, chosen, None))
     else:
         data = {name: compile_function(inputs, args, chosen, name, binds)}
-    return Module(data, None, chosen.kind)
+        made = Module(data, None, chosen.kind, _specializer(inputs, args, chosen, binds))
+    for values in wanted:
+        made.specialize(values)
+    return made
 
 
 def _build_for(inputs: Inputs, args: object, device: Device, name: str, binds: object) -> Module:
     target = Target.from_device(device)
-    return Module({name: compile_function(inputs, args, target, name, binds)}, device, target.kind)
+    data = {name: compile_function(inputs, args, target, name, binds)}
+    return Module(data, device, target.kind, _specializer(inputs, args, target, binds))
+
+
+def _specializer(
+    inputs: Inputs | Sequence[PrimFunc], args: Any, target: Target, binds: Any
+) -> Callable[[str, Mapping[Any, int]], Variant]:  # Any: as in lower
+    """What compiles a function of a module for given values; the schedule is taken as it is now."""
+    held = inputs.copy() if isinstance(inputs, Schedule) else inputs
+    context = PassContext.current()
+
+    def make(name: str, values: Mapping[Any, int]) -> Variant:
+        inp = held
+        with context, located(inp):
+            if isinstance(inp, Schedule):
+                inp = with_default_schedule(inp, target)
+            several = not isinstance(inp, (Schedule, PrimFunc, IRModule))
+            known = list(inp) if several else _functions(inp, args, name, binds)
+            [func] = [f for f in known if f.name == name]
+            return specialized(func, given_values(func, values), target, lower_primfunc)
+
+    return make
 
 
 def _check_request(inputs: object, args: object, name: object) -> None:
@@ -204,37 +227,7 @@ def _compile_primfunc(inp: Inputs, args: object, target: Target, name: str, bind
     if rest:
         raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")
     attrs = () if func.attrs.get("tir.noalias", False) else (MAY_ALIAS,)
-    wide = needs_int64(func)
-    if isinstance(wide, bool):
-        note = "64-bit indices" if wide else "32-bit indices"
-        return FunctionData(name, (_variant(_widened(func) if wide else func, target, True, note),), attrs)
-    # Symbolic extents: a guard over the call's shapes picks the variant.
-    narrow = _variant(func, target, _guard(func, wide), "32-bit indices")
-    return FunctionData(name, (narrow, _variant(_widened(func), target, True, "64-bit indices")), attrs)
-
-
-def _widened(func: PrimFunc) -> PrimFunc:
-    """The form with 64-bit indices, under a name of its own: the texts of both forms may stand in one file."""
-    return widen_indices(func).with_attr("global_symbol", f"{func.name}_int64")
-
-
-def _guard(func: PrimFunc, fits: Expr) -> HostExpr:
-    """The condition under which 32-bit indices suffice, over the names that the host program gives to shapes."""
-    names = HostNames()
-    host_params(func, names, {}, {}, {})
-    return host_expr(fits, names)
-
-
-def _variant(func: PrimFunc, target: Target, guard: HostExpr, note: str) -> Variant:
-    func = lower_primfunc(func.with_attr("target", target), target)
-    if not target.is_gpu and has_packed(func.body):
-        kernels, program = split_packed(func)
-        return Variant(guard, program, emit_cpu(kernels, target), note)
-    if not target.is_gpu:
-        return Variant(guard, cpu_program(func), emit_cpu(func, target), note)
-    kernels, program = split_host_device(func)
-    image: KernelImage = emit_unit(kernels, target)
-    return Variant(guard, program, image, note)
+    return FunctionData(name, make_variants(func, target, lower_primfunc), attrs)
 
 
 def stages(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any  # Any: variables, or their names
 
 from gpucomp.runtime.device import Device, default_device
 from gpucomp.runtime.function import Function
 from gpucomp.runtime.module import Module
 from gpucomp.runtime.ndarray import NDArray
+from gpucomp.runtime.stats import ModuleStats
 
 
 class DeferredModule(Module):
@@ -23,13 +25,30 @@ class DeferredModule(Module):
         self._compile_for = compile_for
         self._name = name
         self._compiled: dict[Device, Module] = {}
+        self._specialized: list[dict[Any, int]] = []
 
     def on(self, device: Device) -> Module:
         """The module of one device, compiled when first asked for."""
         found = self._compiled.get(device)
         if found is None:
             found = self._compiled[device] = self._compile_for(device)
+            for values in self._specialized:
+                found.specialize(values)
         return found
+
+    def specialize(self, values: Mapping[Any, int] | None = None, **sizes: int) -> Module:
+        """Compile for given sizes as well, on every device; see :meth:`Module.specialize`."""
+        both: dict[Any, int] = {**(values or {}), **sizes}
+        for module in self._compiled.values():
+            module.specialize(both)
+        self._specialized.append(both)
+        return self
+
+    @property
+    def stats(self) -> ModuleStats:
+        """The variants on all devices so far."""
+        each = [module.stats for module in self._compiled.values()]
+        return ModuleStats(tuple([v for s in each for v in s.variants]), sum([s.recompiles for s in each]))
 
     def __call__(self, *args: object, stream: object | None = None) -> object:
         """Run on the device where the arrays live; numpy arrays run on the default device."""

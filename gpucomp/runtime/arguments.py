@@ -13,7 +13,8 @@ from gpucomp.runtime.ndarray import NDArray, is_compact
 from gpucomp.support.diagnostics import ArgumentError, LowerError, caller_span
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import HostExpr, Scalar, evaluate, render_python, walk
-from gpucomp.support.launch import BufferParam, FunctionData, HostProgram, Param, ScalarParam, Variant
+from gpucomp.support.launch import BufferParam, FunctionData, HostProgram, LazyVariant, Param, ScalarParam, Variant
+from gpucomp.support.log import logger
 
 # Address residues are known modulo this; moduli in guards have to divide it.
 RESIDUES: Final = 256
@@ -63,7 +64,7 @@ class Argument:
 class Binding:
     """A variant that accepts the arguments, with the values of its variables and facts."""
 
-    variant: Variant
+    variant: Variant | LazyVariant
     env: Mapping[str, Scalar]
     facts: Mapping[HostExpr, Scalar]
 
@@ -75,7 +76,7 @@ def check_moduli(data: FunctionData) -> None:
         LowerError: a modulus that does not divide 256.
     """
     for variant in data.variants:
-        for fact in (*walk(variant.guard), *variant.program.facts):
+        for fact in (*walk(variant.guard), *variant.head.facts):
             if isinstance(fact, tuple) and fact[0] == "ptr_mod" and RESIDUES % int(str(fact[2])):
                 raise LowerError(f"{data.name}: address modulus {fact[2]} does not divide {RESIDUES}", code="GC394")
 
@@ -85,7 +86,7 @@ def structural_scalars(data: FunctionData) -> frozenset[str]:
     used: set[HostExpr] = set()
     for variant in data.variants:
         used.update(walk(variant.guard))
-        for buffer in variant.program.buffers:
+        for buffer in variant.head.buffers:
             for dim in (*buffer.shape, *(buffer.strides or ())):
                 used.update(walk(dim))
     return frozenset(param.name for param in data.params if isinstance(param, ScalarParam) and param.name in used)
@@ -134,17 +135,36 @@ def choose_variant(data: FunctionData, arguments: Sequence[Argument]) -> Binding
         ArgumentError: none does; the error is that of the last, most general variant.
     """
     for variant in data.variants[:-1]:
-        try:
-            binding = _match(data.name, variant, arguments, _Mismatch.throw)
-        except _Mismatch:
-            continue
+        binding = _accepts(data.name, variant, arguments)
         if binding is not None:
             return binding
-    binding = _match(data.name, data.variants[-1], arguments, refuse)
+    last = data.variants[-1]
+    binding = _match(data.name, last, last.head, arguments, refuse)
+    if binding is not None and not isinstance(last, Variant):
+        binding = _match(data.name, last, _made(data.name, last, binding).program, arguments, refuse)
     if binding is not None:
         return binding
     conditions = " nor ".join(_text(variant.guard) for variant in data.variants)
     refuse(f"{data.name} has no code for these arguments: they do not meet {conditions}", "GC614")
+
+
+def _accepts(name: str, variant: Variant | LazyVariant, arguments: Sequence[Argument]) -> Binding | None:
+    """The binding of a variant, made now if need be; None when it is not for these arguments."""
+    try:
+        binding = _match(name, variant, variant.head, arguments, _Mismatch.throw)
+        if binding is None or isinstance(variant, Variant):
+            return binding
+        return _match(name, variant, _made(name, variant, binding).program, arguments, _Mismatch.throw)
+    except _Mismatch:
+        return None
+
+
+def _made(name: str, variant: LazyVariant, binding: Binding) -> Variant:
+    """The variant, compiled if no call needed it before."""
+    if not variant.is_made:
+        sizes = ", ".join([f"{key} = {value}" for key, value in binding.env.items()])
+        logger.info("%s: compiling its variant for %s%s", name, variant.note, f" ({sizes})" if sizes else "")
+    return variant.get()
 
 
 class _Mismatch(Exception):
@@ -158,12 +178,14 @@ class _Mismatch(Exception):
 _Refuse = Callable[[str, str, str | None], NoReturn]
 
 
-def _match(name: str, variant: Variant, arguments: Sequence[Argument], refuse: _Refuse) -> Binding | None:
-    """Bind variables; None when all checks pass but the guard does not hold."""
-    env = _bind(name, variant.program, arguments, refuse)
+def _match(
+    name: str, variant: Variant | LazyVariant, program: HostProgram, arguments: Sequence[Argument], refuse: _Refuse
+) -> Binding | None:
+    """Bind variables of a variant's program, or of its head; None when all checks pass but the guard does not hold."""
+    env = _bind(name, program, arguments, refuse)
     arrays = {argument.param.name: argument.value for argument in arguments}
     facts: dict[HostExpr, Scalar] = {}
-    for fact in (*walk(variant.guard), *variant.program.facts):
+    for fact in (*walk(variant.guard), *program.facts):
         if isinstance(fact, tuple):
             facts[fact] = _fact(str(fact[0]), arrays[str(fact[1])], int(str(fact[2])))
     return Binding(variant, env, facts) if evaluate(variant.guard, env, facts) else None
@@ -211,7 +233,7 @@ def bind_inputs(data: FunctionData, arguments: Sequence[Argument]) -> Mapping[st
     Raises:
         ArgumentError: the inputs do not fit.
     """
-    return _bind(data.name, data.variants[-1].program, arguments, refuse)
+    return _bind(data.name, data.variants[-1].head, arguments, refuse)
 
 
 def _bind_names(
@@ -292,7 +314,7 @@ def output_shape(name: str, param: BufferParam, env: Mapping[str, Scalar]) -> tu
         ArgumentError: the inputs do not determine it.
     """
     try:
-        return tuple(int(evaluate(dim, env)) for dim in param.shape)
+        shape = tuple(int(evaluate(dim, env)) for dim in param.shape)
     except KeyError as error:
         refuse(
             f"the shape {_extents(param.shape)} of output {param.name} of {name} does not follow from the inputs: "
@@ -300,6 +322,16 @@ def output_shape(name: str, param: BufferParam, env: Mapping[str, Scalar]) -> tu
             "GC606",
             f"pass {param.name} as well",
         )
+    for axis, (extent, dim) in enumerate(zip(shape, param.shape, strict=True)):
+        if extent < 0:
+            known = [f"{atom} = {env[atom]}" for atom in dict.fromkeys(walk(dim)) if isinstance(atom, str)]
+            refuse(
+                f"output {param.name} of {name} would have {extent} elements along axis {axis}: its shape is "
+                f"{_extents(param.shape)} with {', '.join(known)}",
+                "GC616",
+                "pass larger arrays",
+            )
+    return shape
 
 
 def check_scalar(argument: Argument, function: str) -> Scalar:

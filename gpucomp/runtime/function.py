@@ -35,10 +35,20 @@ from gpucomp.runtime.interop import adopt, result_converter
 from gpucomp.runtime.memory import Allocation, Pool, get_pool
 from gpucomp.runtime.ndarray import NDArray, empty
 from gpucomp.runtime.packed_call import call_packed
+from gpucomp.runtime.stats import VariantStats
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import Scalar
-from gpucomp.support.launch import MAY_ALIAS, BufferParam, FunctionData, KernelImage, Param, ScalarParam, Variant
+from gpucomp.support.launch import (
+    MAY_ALIAS,
+    BufferParam,
+    FunctionData,
+    KernelImage,
+    LazyVariant,
+    Param,
+    ScalarParam,
+    Variant,
+)
 from gpucomp.support.launcher import Launcher, bind_program
 
 _MOST_BOUND: Final = 4096
@@ -129,12 +139,32 @@ class Function:
         self.device = device
         self.name = data.name
         self.__name__ = data.name
-        self.kind = kind_name(data.variants[-1].image.kind)
+        self.kind = kind_name(data.variants[-1].kind)
         self._params = data.params
         self._inputs = tuple(position for position, param in enumerate(self._params) if not _is_output(param))
         self._structural = structural_scalars(data)
         self._only_arrays = all(isinstance(param, BufferParam) for param in self._params)
         self._bound: dict[_Key, _Bound] = {}
+        self._chosen: dict[Variant | LazyVariant, int] = {}
+        self.recompiles = 0
+
+    def add_variant(self, variant: Variant) -> None:
+        """Prefer a variant, where its parameters fit and its guard holds, to all others.
+
+        Raises:
+            LowerError: its parameters are not those of the function.
+        """
+        data = FunctionData(self.data.name, (variant, *self.data.variants), self.data.attrs)
+        check_moduli(data)
+        self.data = data
+        self._structural = structural_scalars(data)
+        self.recompiles += 1
+        self._bound = {}
+
+    def stats(self) -> list[VariantStats]:
+        """The variants, in the order in which they are tried."""
+        chosen = self._chosen
+        return [VariantStats(self.name, v.note, v.is_made, chosen.get(v, 0)) for v in self.data.variants]
 
     @property
     def params(self) -> tuple[Param, ...]:
@@ -286,10 +316,13 @@ class Function:
             for output in outputs:
                 full.insert(output.position, output.allocate(device))
             arguments = self._arguments(full)
+        made = [v.is_made for v in self.data.variants]
         binding = choose_variant(self.data, arguments)
+        self.recompiles += [v.is_made for v in self.data.variants].count(True) - made.count(True)
+        self._chosen[binding.variant] = self._chosen.get(binding.variant, 0) + 1
         program = binding.variant.program
         bound = _Bound(
-            launch=self._launcher(device, binding.variant),
+            launch=self._launcher(device, binding.variant.get()),
             device=device,
             buffers=tuple(i for i, param in enumerate(self._params) if isinstance(param, BufferParam)),
             scalars=tuple((i, p) for i, p in enumerate(self._params) if isinstance(p, ScalarParam)),

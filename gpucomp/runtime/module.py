@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final  # Any: variables are of a layer that this one does not know
 
 from gpucomp.runtime.base import get_api
 from gpucomp.runtime.cache import write_atomically
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.function import Function
+from gpucomp.runtime.stats import ModuleStats
 from gpucomp.runtime.timing import BenchmarkResult, TimeSettings, measure
 from gpucomp.support.diagnostics import ArgumentError, caller_span, did_you_mean
-from gpucomp.support.launch import FunctionData, KernelImage
+from gpucomp.support.launch import FunctionData, KernelImage, Variant
 from gpucomp.support.launcher import render_program
 
 _SOURCE_FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -33,6 +35,7 @@ class Module:
         functions: by name; the first one (or "main") is the entry.
         device: where they run; None: where the arrays of a call are.
         type_key: "cuda", "opencl", "llvm"; None: the kind of the first function's code.
+        specializer: compiles a function (by name) for given values of its variables.
     """
 
     def __init__(
@@ -40,15 +43,18 @@ class Module:
         functions: Mapping[str, FunctionData],
         device: Device | None = None,
         type_key: str | None = None,
+        specializer: Callable[[str, Mapping[Any, int]], Variant] | None = None,
     ) -> None:
         self._data = dict(functions)
+        self._specializer = specializer
         self._functions = {name: Function(data, device) for name, data in self._data.items()}
         self._device = device
-        self._type_key = type_key or (self._images()[0].kind if self._data else "")
+        kinds = [variant.kind for data in self._data.values() for variant in data.variants]
+        self._type_key = type_key or (kinds[0] if kinds else "")
         self._imported: list[Module | SourceModule] = []
-        for kind in dict.fromkeys(image.kind for image in self._images()):
+        for kind in dict.fromkeys(kinds):
             if kind != "llvm":
-                self._imported.append(SourceModule(kind, self._images(kind)))
+                self._imported.append(SourceModule(kind, functools.partial(self._images, kind)))
 
     # -- functions
 
@@ -113,6 +119,41 @@ class Module:
     def __call__(self, *args: object, stream: object | None = None) -> object:
         """Run the entry function; see :class:`gpucomp.runtime.function.Function`."""
         return self.entry_func(*args, stream=stream)
+
+    # -- variants
+
+    def specialize(self, values: Mapping[Any, int] | None = None, **sizes: int) -> Module:
+        """Compile the entry function for given sizes as well; calls with them take that code from now on.
+
+        Args:
+            values: from variables, or their names, to numbers.
+            sizes: likewise, by name: ``module.specialize(n=1024)``.
+
+        Returns:
+            This module, which still takes arrays of any size.
+
+        Raises:
+            LowerError: GC303 no such variable, or no size; a limit that the sizes exceed.
+            ArgumentError: GC633 the module was read from a file, where its source is not.
+        """
+        if self._specializer is None:
+            raise ArgumentError(
+                "this module cannot be specialised: it was not built in this process",
+                code="GC633",
+                where=caller_span(),
+                hint="build it from its schedule",
+            )
+        function = self.entry_func
+        function.add_variant(self._specializer(function.name, {**(values or {}), **sizes}))
+        self._data[function.name] = function.data
+        return self
+
+    @property
+    def stats(self) -> ModuleStats:
+        """Which variants there are, which of them were compiled, and how many since the build."""
+        functions = self._functions.values()
+        variants = tuple([v for f in functions for v in f.stats()])
+        return ModuleStats(variants, sum([f.recompiles for f in functions]))
 
     # -- modules
 
@@ -233,9 +274,14 @@ class Module:
 class SourceModule:
     """The device code inside a module: what ``module.imported_modules[0]`` is."""
 
-    def __init__(self, type_key: str, images: list[KernelImage]) -> None:
+    def __init__(self, type_key: str, images: Callable[[], list[KernelImage]]) -> None:
         self.type_key = type_key
-        self.images = images
+        self._images = images
+
+    @property
+    def images(self) -> list[KernelImage]:
+        """The code of all variants; those that no call needed yet are made for it."""
+        return self._images()
 
     @property
     def imported_modules(self) -> list[Module | SourceModule]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal, Self, TypeAlias  # Any: JSON values
 
@@ -68,6 +69,8 @@ def _field_names(record: Record) -> tuple[str, ...]:
 
 
 def _encode(value: object) -> object:
+    if isinstance(value, LazyVariant):
+        value = value.get()
     if isinstance(value, Record):
         return value.to_json()
     if isinstance(value, tuple):
@@ -480,6 +483,72 @@ class Variant(Record):
     def __post_init__(self) -> None:
         _freeze_fields(self, "guard")
 
+    @property
+    def head(self) -> HostProgram:
+        """What tells the parameters."""
+        return self.program
+
+    @property
+    def kind(self) -> str:
+        """Of device."""
+        return self.image.kind
+
+    @property
+    def is_made(self) -> bool:
+        return True
+
+    def get(self) -> Variant:
+        """The variant itself; see :class:`LazyVariant`."""
+        return self
+
+
+class LazyVariant:
+    """A variant that is made when a call needs it for the first time.
+
+    Args:
+        guard: as of the variant.
+        head: the program's parameters, without steps; what they demand is no more than the variant does.
+        kind: of its image.
+        note: as of the variant.
+        make: compiles it.
+    """
+
+    __slots__ = ("_lock", "_made", "_make", "guard", "head", "kind", "note")
+
+    def __init__(self, guard: HostExpr, head: HostProgram, kind: str, note: str, make: Callable[[], Variant]) -> None:
+        self.guard = freeze(guard)
+        self.head = head
+        self.kind = kind
+        self.note = note
+        self._make: Callable[[], Variant] | None = make
+        self._made: Variant | None = None
+        self._lock = threading.RLock()
+
+    def get(self) -> Variant:
+        """The variant; made now, unless it was before.
+
+        Raises:
+            LowerError: it cannot be lowered.
+        """
+        with self._lock:
+            if self._made is None:
+                assert self._make is not None
+                self._made, self._make = self._make(), None
+            return self._made
+
+    @property
+    def is_made(self) -> bool:
+        """Whether a call needed it already."""
+        return self._made is not None
+
+    @property
+    def program(self) -> HostProgram:
+        return self.get().program
+
+    @property
+    def image(self) -> KernelImage:
+        return self.get().image
+
 
 # An attribute of functions whose arguments may overlap, outputs included.
 MAY_ALIAS: Final = ("may_alias", "1")
@@ -497,20 +566,25 @@ class FunctionData(Record):
     """
 
     name: str
-    variants: tuple[Variant, ...]
+    variants: tuple[Variant | LazyVariant, ...]
     attrs: tuple[tuple[str, str], ...] = field(default=())
 
     def __post_init__(self) -> None:
         if not self.variants:
             raise LowerError(f"function {self.name} has no variant", code="GC393")
-        kinds = {tuple(_param_kind(param) for param in variant.program.params) for variant in self.variants}
+        kinds = {tuple(_param_kind(param) for param in variant.head.params) for variant in self.variants}
         if len(kinds) > 1:
             raise LowerError(f"the variants of function {self.name} differ in their parameters", code="GC393")
 
     @property
     def params(self) -> tuple[Param, ...]:
         """The parameters of the last, most general variant."""
-        return self.variants[-1].program.params
+        return self.variants[-1].head.params
+
+    @property
+    def general(self) -> Variant:
+        """The first variant that is there without a call for it."""
+        return next((v for v in self.variants if isinstance(v, Variant)), self.variants[0]).get()
 
 
 def _param_kind(param: Param) -> tuple[object, ...]:

@@ -65,6 +65,31 @@ class PrimFunc(Node):
         """A copy with one attribute removed."""
         return self.replace(attrs={k: v for k, v in self.attrs.items() if k != key})
 
+    def specialize(self, param_map: Mapping[Any, Any]) -> PrimFunc:
+        """The function for given values of its variables.
+
+        Args:
+            param_map: from scalar parameters, or variables of the buffers' extents and strides, to numbers or
+                expressions; from buffer parameters to buffers of the extents that are wanted.
+
+        Returns:
+            A function without the parameters that got values; the buffers have the extents that follow.
+
+        Raises:
+            LowerError: GC303 no such variable, or a value that it cannot have.
+
+        >>> from gpucomp import te
+        >>> n = te.var("n")
+        >>> A = te.placeholder((n,), name="A")
+        >>> B = te.compute((n,), lambda i: A[i] + 1.0, name="B")
+        >>> f = te.lower_schedule(te.create_schedule(B.op), [A, B])
+        >>> print(f.specialize({n: 8}).script().splitlines()[-2].strip())
+        for i in T.serial(8):
+        """
+        from gpucomp.tir.specialize import specialize
+
+        return specialize(self, param_map)
+
     def script(self) -> str:
         """The function as Python-like text that parses back."""
         from gpucomp.tir.script.printer import func_text

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.hostexpr import HostExpr
-from gpucomp.support.launch import BufferParam, Param, ScalarParam
+from gpucomp.support.launch import BufferParam, LetStep, Param, ScalarParam
 from gpucomp.tir import expr as e
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, Var
@@ -145,6 +145,19 @@ def shape_vars(func: PrimFunc) -> list[Var]:
                 if var not in params:
                     found[var] = None
     return list(found)
+
+
+def host_lets(func: PrimFunc) -> tuple[tuple[Var, Expr], ...]:
+    """Variables that the host works out before anything else: the attribute ``host_lets``, (variable, value) pairs."""
+    return tuple(func.attrs.get("host_lets", ()))
+
+
+def let_steps(func: PrimFunc, names: HostNames) -> tuple[LetStep, ...]:
+    """The steps that define :func:`host_lets`; declares their names."""
+    steps: list[LetStep] = []
+    for var, value in host_lets(func):
+        steps.append(LetStep(names.declare(var), host_expr(value, names)))
+    return tuple(steps)
 
 
 def writes_whole_outputs(func: PrimFunc) -> bool:

@@ -39,7 +39,7 @@ from gpucomp.tir.functor import Functor, expr_children, ordered_vars, stmt_child
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.packed import ARRAY, array_parts, has_packed, is_packed
 from gpucomp.tir.stmt import Stmt
-from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, writes_whole_outputs
+from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, let_steps, writes_whole_outputs
 from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
 
 GRID_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
@@ -222,6 +222,7 @@ class Splitter(Functor):
         # Names first: steps refer to them.  What is known about accesses comes with the kernels, so parameters
         # are made twice.
         params = host_params(func, self.names, {}, {}, {})
+        lets = let_steps(func, self.names)
         self.scalars = [v for v in self.names.declared if not v.dtype.is_handle]
         steps = self.steps(func.body)
         access: dict[Var, Access] = {}
@@ -239,7 +240,7 @@ class Splitter(Functor):
             kept = data in read or not writes_whole_outputs(func)
             access[data] = "read" if data not in written else "readwrite" if kept else "write"
         params = host_params(func, self.names, access, alignment, self._outputs(first))
-        return tuple(self.kernels), HostProgram(func.name, params, steps)
+        return tuple(self.kernels), HostProgram(func.name, params, (*lets, *steps))
 
     def _outputs(self, first_written: dict[Var, None]) -> dict[Var, None]:
         named = self.func.attrs.get("outputs")
@@ -409,7 +410,7 @@ class Splitter(Functor):
                 node,
                 {},
                 {
-                    **{k: v for k, v in self.func.attrs.items() if k not in ("outputs", "calling_conv")},
+                    **{k: v for k, v in self.func.attrs.items() if k not in ("outputs", "calling_conv", "host_lets")},
                     "global_symbol": name,
                     "calling_conv": CallingConv.DEVICE_KERNEL_LAUNCH,
                     "launch": dict(usage.extents),

@@ -21,6 +21,7 @@ from gpucomp.target import Target
 from gpucomp.tir.buffer import decl_buffer
 from tests.driver.graphs import SHAPES, Graph, numbers, vector_add
 from tests.golden.cases import CASES
+from tests.golden.manifest import by_width
 from tests.golden.support import assert_same, make_arrays, reference
 from tests.golden.test_sources import INEXACT
 from tests.tiers import tiered
@@ -33,7 +34,7 @@ LIMIT = 2**31 - 2**20
 
 def only(data: FunctionData, number: int) -> FunctionData:
     """The function with one of its variants, whatever the shapes."""
-    return FunctionData(data.name, (replace(data.variants[number], guard=True),))
+    return FunctionData(data.name, (replace(by_width(data)[number], guard=True),))
 
 
 def test_there_are_symbolic_cases() -> None:
@@ -45,8 +46,8 @@ def test_there_are_symbolic_cases() -> None:
 def test_symbolic_kernels_have_two_variants_and_constant_ones_have_one(name: str, require_nvrtc: object) -> None:
     schedule, args = CASES[name].make(CUDA)
     data = compile_function(schedule, args, CUDA, name)
-    assert [v.note for v in data.variants] == ["32-bit indices", "64-bit indices"]
-    narrow, wide = (v.image.source for v in data.variants)
+    assert [v.note for v in by_width(data)] == ["32-bit indices", "64-bit indices"]
+    narrow, wide = (v.image.source for v in by_width(data))
     assert "long long" not in re.sub(r"(?s)^.*?__global__", "", narrow)
     assert "long long" in re.sub(r"(?s)^.*?__global__", "", wide)
     for variant in data.variants:
@@ -99,8 +100,8 @@ def test_the_guard_holds_when_every_array_is_within_32_bits(m: int, n: int, k: i
     schedule, args = CASES["matmul_symbolic"].make(CUDA)
     data = compile_function(schedule, args, CUDA, "matmul")
     env = {"m": m, "n": n, "k": k}
-    assert bool(evaluate(data.variants[0].guard, env)) is narrow
-    assert data.variants[1].guard is True
+    assert bool(evaluate(by_width(data)[0].guard, env)) is narrow
+    assert by_width(data)[1].guard is True
 
 
 def test_a_constant_extent_past_32_bits_has_wide_indices_only() -> None:

@@ -25,6 +25,7 @@ def test_the_hash_covers_every_variant() -> None:
     data = m.compiled("vector_add_symbolic")
     assert len(data.variants) == 2
     only_first = type(data)(data.name, data.variants[:1])
+    assert len(m.by_width(data)) == 2
     assert m.digest(only_first) != m.digest(data)
 
 

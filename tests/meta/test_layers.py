@@ -20,7 +20,7 @@ OWNERS = {
     "llvmlite": ("gpucomp/codegen/", "gpucomp/runtime/cpu_jit.py"),
     "jinja2": ("gpucomp/codegen/",),
     "click": ("gpucomp/cli/",),
-    "rich": ("gpucomp/cli/",),
+    "rich": ("gpucomp/cli/", "gpucomp/te/show.py"),
     "pytest": ("gpucomp/testing/",),
 }
 
