@@ -18,6 +18,11 @@ from gpucomp.arith.iter_map import (
 )
 from gpucomp.arith.linear_equations import solve_linear_equations
 from gpucomp.arith.linear_inequalities import solve_linear_inequalities
+from gpucomp.arith.regions import (
+    estimate_region_lower_bound,
+    estimate_region_strict_bound,
+    estimate_region_upper_bound,
+)
 from gpucomp.arith.solve import (
     deduce_bound,
     detect_clip_bound,
@@ -26,6 +31,7 @@ from gpucomp.arith.solve import (
     intersect,
     union,
 )
+from gpucomp.arith.touched import domain_touched
 
 __all__ = [
     "NEG_INF",
@@ -47,6 +53,10 @@ __all__ = [
     "detect_clip_bound",
     "detect_iter_map",
     "detect_linear_equation",
+    "domain_touched",
+    "estimate_region_lower_bound",
+    "estimate_region_strict_bound",
+    "estimate_region_upper_bound",
     "eval_set",
     "intersect",
     "inverse_affine_iter_map",
