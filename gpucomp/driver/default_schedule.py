@@ -16,6 +16,7 @@ from gpucomp.te.api import thread_axis
 from gpucomp.te.extern import ExternOp
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.state import Schedule, create_schedule
+from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.tir.expr import IntImm, IterVar, Reduce
 
 _THREADS: Final = 256
@@ -33,7 +34,7 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
         return sch
     fresh = create_schedule(list(sch.trace.outputs))
     outputs = set(sch.trace.outputs)
-    whole = {t.op for op in sch.trace.ops if isinstance(op, ExternOp) for t in op.inputs}
+    whole = {t.op for op in sch.trace.ops if isinstance(op, (ExternOp, TensorComputeOp)) for t in op.input_tensors}
     rule = _gpu if target.is_gpu else _cpu
     for op in sch.trace.ops:
         if isinstance(op, (PlaceholderOp, ExternOp)):
@@ -45,7 +46,9 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
                 where=op.span,
                 hint="schedule it by hand",
             )
-        if op not in outputs and not _reduces(op) and op not in whole:
+        if isinstance(op, TensorComputeOp):
+            _intrinsics(fresh, op, target)
+        elif op not in outputs and not _reduces(op) and op not in whole:
             fresh[op].compute_inline()
         else:
             rule(fresh, op, target)
@@ -85,6 +88,19 @@ def _gpu(sch: Schedule, op: Operation, target: Target) -> None:
         return
     fused = stage.fuse(*axes)
     outer, inner = stage.split(fused, factor=threads)
+    stage.bind(outer, thread_axis("blockIdx.x"))
+    stage.bind(inner, thread_axis("threadIdx.x"))
+
+
+def _intrinsics(sch: Schedule, op: TensorComputeOp, target: Target) -> None:
+    """The axes outside of the intrinsic run in parallel."""
+    stage = sch[op]
+    axes = list(op.axis[: op.schedulable_ndim])
+    if not target.is_gpu:
+        if axes:
+            stage.parallel(stage.fuse(*axes) if len(axes) > 1 else axes[0])
+        return
+    outer, inner = stage.split(stage.fuse(*axes), factor=min(_THREADS, target.max_num_threads))
     stage.bind(outer, thread_axis("blockIdx.x"))
     stage.bind(inner, thread_axis("threadIdx.x"))
 

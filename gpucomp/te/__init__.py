@@ -30,7 +30,8 @@ from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.te.tensor import Tensor, TensorSlice
-from gpucomp.te.tensor_intrin import TensorIntrin, decl_tensor_intrin
+from gpucomp.te.tensor_compute import TensorComputeOp
+from gpucomp.te.tensor_intrin import TensorIntrin, TensorIntrinCall, decl_tensor_intrin
 from gpucomp.tir.expr import Select
 from gpucomp.tir.intrin import (
     abs,
@@ -88,7 +89,7 @@ __all__ = [
     # reductions
     "comm_reducer", "sum", "prod", "max", "min", "all", "any",
     # tensor intrinsics
-    "decl_tensor_intrin", "TensorIntrin",
+    "decl_tensor_intrin", "TensorIntrin", "TensorIntrinCall", "TensorComputeOp",
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
     "create_prim_func", "gradient",

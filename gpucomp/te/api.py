@@ -12,6 +12,8 @@ from gpucomp.support.diagnostics import GpucompError, Span, TensorError, caller_
 from gpucomp.support.dtype import FLOAT32, INT32, DType
 from gpucomp.te.operation import ComputeOp, PlaceholderOp
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensor_compute import tensor_compute
+from gpucomp.te.tensor_intrin import TensorIntrinCall
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Reduce, SizeVar, Var
@@ -97,16 +99,22 @@ def _arg_names(fcompute: Callable[..., Any], ndim: int, name: str, varargs_names
     names = [p.name for p in positional[:ndim]]
     rest = ndim - len(names)
     has_varargs = any([p.kind is kinds.VAR_POSITIONAL for p in params])
-    if len(needed) > ndim or (rest and not has_varargs):
-        raise TensorError(
-            f"compute {name!r} has {ndim} dimensions, but its function takes {len(positional)} indices",
-            code="GC207",
-            where=caller_span(),
-            hint="the function takes one index for each dimension of the shape",
-        )
+    if len(needed) > ndim:
+        raise _wrong_count(name, ndim, len(positional))
+    if rest and not has_varargs:
+        return names  # enough for a tensor intrinsic, which computes the other dimensions
     if varargs_names is not None and len(varargs_names) == rest:
         return names + list(varargs_names)
     return names + [f"i{i}" for i in range(len(names), ndim)]
+
+
+def _wrong_count(name: str, ndim: int, count: int) -> TensorError:
+    return TensorError(
+        f"compute {name!r} has {ndim} dimensions, but its function takes {count} indices",
+        code="GC207",
+        where=caller_span(),
+        hint="the function takes one index for each dimension of the shape",
+    )
 
 
 def current_tag() -> str:
@@ -149,7 +157,8 @@ def compute(
     Args:
         shape: extents of the result; ``()`` for a scalar.
         fcompute: called once with one index variable for each dimension; returns an expression, a reduction
-            (``te.sum(...)``), or a tuple of those for several outputs of one shape.
+            (``te.sum(...)``), or a tuple of those for several outputs of one shape.  One that returns the call of a
+            tensor intrinsic takes the indices of the outer dimensions only.
         name: preferred name.
         tag: class of operation, for automatic scheduling.
         attrs: free annotations.
@@ -168,10 +177,15 @@ def compute(
     axis = tuple(
         [
             IterVar(Range.from_min_extent(0, x), Var(n, x.dtype), IterVar.DataPar)
-            for n, x in zip(names, extents, strict=True)
+            for n, x in zip(names, extents, strict=False)
         ]
     )
     result = trace_body(fcompute, [a.var for a in axis])
+    if isinstance(result, TensorIntrinCall):
+        made = tensor_compute(name, tag or current_tag(), attrs, axis, extents[len(axis) :], result, span)
+        return made.outputs if made.num_outputs > 1 else made.output(0)
+    if len(axis) < len(extents):
+        raise _wrong_count(name, len(extents), len(axis))
     several = isinstance(result, (tuple, list))
     body = tuple([_body(x, name, span) for x in (result if several else (result,))])
     _check_reductions(body, name, span)

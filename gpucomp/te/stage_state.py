@@ -11,6 +11,7 @@ from gpucomp.te.operation import Operation
 from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
 from gpucomp.te.scopes import STORAGE_RANK
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar
 
@@ -96,6 +97,9 @@ class StageState:
         self.dim_align: dict[int, tuple[int, int]] = {}
         self.moved: dict[IterVar, str] = {}  # axes that left for another stage, with a word on how
         self.span = span
+        if isinstance(op, TensorComputeOp):
+            inner = self.attr(op.inner_axis[0])
+            inner.kind, inner.kind_span, inner.tensor_intrin = "tensorize", op.span, op.intrin
 
     # -- reading ----------------------------------------------------------------------------------------------
 

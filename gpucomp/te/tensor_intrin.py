@@ -7,16 +7,17 @@ a loop nest with it, and where a target lacks a function that the statements cal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any  # Any: what the user's function takes and returns
 
 from gpucomp import arith
 from gpucomp.support.diagnostics import Span, TensorError, caller_span
 from gpucomp.te.affine import Forms
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
-from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensor import Tensor, TensorSlice
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
-from gpucomp.tir.expr import Call, Expr, IterVar, StringImm, Var
+from gpucomp.tir.expr import Call, Expr, IterVar, Range, StringImm, Var
 from gpucomp.tir.functor import expr_post_order, post_order
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import Evaluate, Stmt
@@ -65,8 +66,90 @@ class TensorIntrin:
         statements = [x for x in (self.body, self.reduce_init, self.reduce_update) if x is not None]
         return tuple(dict.fromkeys([name for x in statements for name in extern_names(x)]))
 
+    def __call__(
+        self, *args: object, reduce_axis: IterVar | Sequence[IterVar] | None = None, scalar_inputs: object = None
+    ) -> TensorIntrinCall:
+        """Use it in ``te.compute``: ``te.compute((m, 16), lambda i: intrin(A[i, 0:16], B[i, 0:16]))``.
+
+        The function of the compute takes the indices of the outer dimensions; the intrinsic computes the others.
+
+        Args:
+            args: a region for each input (a tensor with indices and slices, or a whole tensor), and a value for each
+                scalar parameter.
+            reduce_axis: reduction axes outside of the intrinsic, on which the regions depend; the intrinsic's update
+                adds one part after the other.
+            scalar_inputs: values of the scalar parameters, in place of those among ``args``.
+
+        Raises:
+            TensorError: GC157 wrong number of regions or scalars, or a slice with a step.
+        """
+        span = caller_span()
+        slices = [x for x in args if isinstance(x, (Tensor, TensorSlice))]
+        scalars: list[Any] = [x for x in args if not isinstance(x, (Tensor, TensorSlice))]
+        if scalar_inputs is not None:
+            scalars += list(scalar_inputs) if isinstance(scalar_inputs, (list, tuple)) else [scalar_inputs]
+        counts = (len(slices), len(scalars)), (len(self.inputs), len(self.scalar_params))
+        if counts[0] != counts[1]:
+            raise TensorError(
+                f"{self.name} takes {counts[1][0]} regions and {counts[1][1]} scalars, got {counts[0][0]} and "
+                f"{counts[0][1]}",
+                code="GC157",
+                where=span,
+                hint=f"its inputs are {', '.join([t.name for t in self.inputs])}",
+            )
+        axes = (reduce_axis,) if isinstance(reduce_axis, IterVar) else tuple(reduce_axis or ())
+        values = [
+            operators.cast(p.dtype, operators.convert(x)) for p, x in zip(self.scalar_params, scalars, strict=True)
+        ]
+        tensors = tuple([x if isinstance(x, Tensor) else x.tensor for x in slices])
+        regions = tuple([_region(self.name, x, span) for x in slices])
+        return TensorIntrinCall(self, tensors, regions, axes, tuple(values))
+
     def __repr__(self) -> str:
         return f"TensorIntrin({self.name})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorIntrinCall:
+    """A use of a tensor intrinsic in ``te.compute``.
+
+    Attributes:
+        intrin: the intrinsic.
+        tensors: one for each input.
+        regions: which part of each.
+        reduce_axis: reduction axes outside of the intrinsic.
+        scalar_inputs: values of the scalar parameters.
+    """
+
+    intrin: TensorIntrin
+    tensors: tuple[Tensor, ...]
+    regions: tuple[tuple[Range, ...], ...]
+    reduce_axis: tuple[IterVar, ...]
+    scalar_inputs: tuple[Expr, ...]
+
+
+def _region(name: str, given: Tensor | TensorSlice, span: Span | None) -> tuple[Range, ...]:
+    """The box that indices and slices name; dimensions without an index are whole."""
+    tensor = given if isinstance(given, Tensor) else given.tensor
+    indices: tuple[Any, ...] = () if isinstance(given, Tensor) else given.indices
+    out: list[Range] = []
+    for position, extent in enumerate(tensor.shape):
+        index = indices[position] if position < len(indices) else slice(None)
+        if not isinstance(index, slice):
+            out.append(Range.from_min_extent(operators.convert(index), 1))
+            continue
+        if index.step not in (None, 1):
+            raise TensorError(
+                f"{name}: the region of {tensor.name} has a step of {index.step}",
+                code="GC157",
+                where=span,
+                hint="a region is a box; strides belong to the buffer of the intrinsic",
+            )
+        begin = operators.convert(0 if index.start is None else index.start)
+        end = operators.convert(extent if index.stop is None else index.stop)
+        size = arith.Analyzer().simplify(operators.subtract(end, begin))
+        out.append(Range.from_min_extent(begin, size))
+    return tuple(out)
 
 
 def decl_tensor_intrin(
@@ -111,6 +194,13 @@ def decl_tensor_intrin(
         own = frozenset[Buffer]()
     count = len(given.input_tensors)
     scalars = () if scalar_params is None else (scalar_params,) if isinstance(scalar_params, Var) else scalar_params
+    used = dict.fromkeys(_scalars(given))
+    for scalar in scalars:
+        if scalar not in used:
+            hint = "name it in the expression of the declaration"
+            raise _wrong(
+                name, f"has the scalar parameter {scalar.name!r}, which its declaration does not use", span, hint
+            )
     arguments: list[Any] = [list(buffers[:count]), list(buffers[count:])]
     with operators.tracing():
         result = fcompute(*arguments, list(scalars)) if scalars else fcompute(*arguments)
@@ -191,10 +281,14 @@ def extern_names(stmt: Stmt) -> tuple[str, ...]:
 
 def declared_scalars(intrin: TensorIntrin) -> tuple[Var, ...]:
     """The variables of a declaration that are no axes: symbolic extents and scalar parameters."""
-    axes = {axis.var for axis in intrin.op.root_iter_vars}
+    return _scalars(intrin.op)
+
+
+def _scalars(op: ComputeOp) -> tuple[Var, ...]:
+    axes = {axis.var for axis in op.root_iter_vars}
     found: dict[Var, None] = {}
-    bodies: list[Expr] = list(intrin.op.body)
-    for axis in intrin.op.root_iter_vars:
+    bodies: list[Expr] = list(op.body)
+    for axis in op.root_iter_vars:
         assert isinstance(axis, IterVar)
         assert axis.dom is not None
         bodies += [axis.dom.min, axis.dom.extent]
