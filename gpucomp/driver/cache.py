@@ -13,6 +13,7 @@ from typing import Any, Final  # Any: nodes are known here by the fields that th
 
 from gpucomp.ir.structural import Encoder
 from gpucomp.ir.transform import PassContext
+from gpucomp.layout import IndexMap
 from gpucomp.support.config import config
 from gpucomp.support.launch import FunctionData
 from gpucomp.target import Target
@@ -91,6 +92,8 @@ class _KeyEncoder(Encoder):
             return ("intrinsic", value, extern_state(value.extern_names, self.kind))
         if isinstance(value, IterVar):
             return ("axis", self._axis(value))
+        if isinstance(value, IndexMap):
+            return ("layout", str(value))
         if isinstance(value, Group):
             return ("group", self._refs.setdefault(value, len(self._refs)))
         return super().encode(value)

@@ -13,6 +13,7 @@ from gpucomp.te.api import (
     thread_axis,
     var,
 )
+from gpucomp.te.axis_separator import AXIS_SEPARATOR
 from gpucomp.te.create_primfunc import create_prim_func
 from gpucomp.te.extern import ExternOp, extern, extern_primfunc
 from gpucomp.te.gradient import gradient
@@ -92,6 +93,7 @@ __all__ = [
     "decl_tensor_intrin", "TensorIntrin", "TensorIntrinCall", "TensorComputeOp",
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
+    "AXIS_SEPARATOR",
     "create_prim_func", "gradient",
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",

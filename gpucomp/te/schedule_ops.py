@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpucomp.te import rolling
 from gpucomp.te.bound import Bounds, ThreadUse
 from gpucomp.te.cross_thread import cross_thread_nest, reduce_threads
 from gpucomp.te.errors import schedule_error
@@ -77,7 +78,8 @@ def schedule_ops(schedule: Schedule, bounds: Bounds, external: Collection[Tensor
     Raises:
         ScheduleError: GC122, GC123, GC127, GC129; see ``gpucomp.te.errors``.
     """
-    return Builder(schedule, bounds, external).build()
+    stmt = Builder(schedule, bounds, external).build()
+    return rolling.inject_rolling_buffers(schedule, stmt, external or ())
 
 
 class Builder:
@@ -122,6 +124,8 @@ class Builder:
             body = ProducerRealize(tensor, box, _TRUE, body, scope, stage.span)
             for axis, (factor, offset) in stage.dim_align.items():
                 body = AttrStmt((tensor, axis, factor, offset), "buffer_dim_align", 1, body, stage.span)
+            if stage.rolls:
+                body = AttrStmt(tensor, rolling.KEY, 1, body, stage.span)
         return body
 
     def _kernel(self, stage: Stage, body: Stmt) -> Stmt:

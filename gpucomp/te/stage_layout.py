@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from gpucomp.layout import IndexMap, NotInvertible
 from gpucomp.support.diagnostics import caller_span
+from gpucomp.te.axis_separator import SeparatedAxes, without_separators
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.operation import ComputeOp
+from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
@@ -27,6 +28,8 @@ class LayoutPrimitives(StageBase):
 
         The stage gets one loop for each new dimension; readers find the elements where they are now.  Places that
         hold no element (where a factor does not divide an extent) are filled with zero.
+
+        Of an argument of the kernel, an input or a result, the caller passes an array in the new order.
 
         Args:
             mapping_function: of as many indices as the tensor has; its result has an inverse: digits such as
@@ -52,15 +55,12 @@ class LayoutPrimitives(StageBase):
                 D[i] = B[i % 2, i // 2] + 1.0
 
         Raises:
-            ScheduleError: GC117 the map has no inverse; the tensor is an input or a result, whose order is the
-                caller's; the axes of the stage are scheduled already; a reader is no compute stage.
+            ScheduleError: GC117 the map has no inverse, or separates physical dimensions; the axes of the stage are
+                scheduled already; a reader is no compute stage.
         """
-        self.require_compute("transform_layout")
         op = self._transformable()
-        index_map = mapping_function
-        if not isinstance(index_map, IndexMap):
-            index_map = IndexMap.from_func(index_map, len(op.axis))
         shape = op.output(0).shape
+        index_map = self._index_map(mapping_function, len(shape))
         try:
             back, inside = index_map.inverse(shape)
             extents = index_map.map_shape(shape)
@@ -69,6 +69,11 @@ class LayoutPrimitives(StageBase):
         axes = tuple([
             IterVar(Range.from_min_extent(0, n), Var(f"i{k}", n.dtype), IterVar.DataPar) for k, n in enumerate(extents)
         ])  # fmt: skip
+        if isinstance(op, PlaceholderOp):
+            given = PlaceholderOp(op.name, extents, op.dtype, op.span)
+            self._replace(op, given, index_map)
+            self._record("transform_layout", (index_map,), {}, ())
+            return []
         places = dict(zip(back.initial_indices, [a.var for a in axes], strict=True))
         values = {a.var: substitute(x, places) for a, x in zip(op.axis, back.final_indices, strict=True)}
         body = tuple([_padded(substitute(b, values), substitute(inside, places)) for b in op.body])
@@ -77,11 +82,19 @@ class LayoutPrimitives(StageBase):
         self._record("transform_layout", (index_map,), {}, axes)
         return list(axes)
 
-    def _transformable(self) -> ComputeOp:
+    def _index_map(self, mapping: Callable[..., Sequence[object]] | IndexMap, ndim: int) -> IndexMap:
+        if isinstance(mapping, IndexMap):
+            return mapping
+        try:
+            return IndexMap.from_func(without_separators(mapping), ndim)
+        except SeparatedAxes as error:
+            raise self._refusal(
+                "the layout has te.AXIS_SEPARATOR, but memory has one physical dimension on all targets"
+            ) from error
+
+    def _transformable(self) -> ComputeOp | PlaceholderOp:
         op = self.op
-        if self.is_output:
-            raise self._refusal(f"{self.name} is a result, whose order the caller sees")
-        if not isinstance(op, ComputeOp):
+        if not isinstance(op, (ComputeOp, PlaceholderOp)):
             raise self._refusal(f"{self.name} is not computed element by element")
         if self.relations or any([self.bound_thread(a) is not None for a in self.all_iter_vars]):
             raise self._refusal(f"the axes of stage {self.name} are scheduled already")
@@ -93,16 +106,15 @@ class LayoutPrimitives(StageBase):
             f"transform_layout: {why}",
             stage=self,
             where=caller_span(),
-            hint="call it first on s[T] of an intermediate tensor, with digits such as i // 4, i % 4; "
-            "s.cache_read and s.cache_write make intermediate tensors of inputs and results",
+            hint=f"call it first on s[{self.name}], with digits such as lambda i, j: [i // 4, j, i % 4]",
         )
 
-    def _replace(self, old: ComputeOp, new: ComputeOp, index_map: IndexMap) -> None:
+    def _replace(self, old: Operation, new: Operation, index_map: IndexMap) -> None:
         schedule = self.schedule
         stage: Stage = schedule[old]
         moved = dict(zip(old.outputs, new.outputs, strict=True))
         redirect: dict[Tensor, Tensor] = {}
-        changed: list[tuple[Stage, ComputeOp]] = []
+        changed: list[tuple[Stage, Operation]] = []
         for reader in schedule.stages[schedule.stages.index(stage) + 1 :]:
             if not any([t in moved or t in redirect for t in reader.op.input_tensors]):
                 continue

@@ -92,6 +92,8 @@ class StageState:
         self.group: Group | None = None
         self.is_output = is_output
         self.double_buffered = False
+        self.rolls = False
+        self.rolls_span: Span | None = None
         self.store_predicate: Expr | None = None
         self.store_predicate_span: Span | None = None
         self.dim_align: dict[int, tuple[int, int]] = {}

@@ -181,11 +181,10 @@ class _PythonWriter:
         call = f"{head}.{step.primitive}({', '.join(args)})"
         if step.results:
             # A list of one: what is returned as a list is taken apart as a list.
-            comma = (
-                ","
-                if len(step.results) == 1 and step.primitive == "cache_write" and type(step.args[0]) is not Tensor
-                else ""
+            listed = step.primitive == "transform_layout" or (
+                step.primitive == "cache_write" and type(step.args[0]) is not Tensor
             )
+            comma = "," if listed and len(step.results) == 1 else ""
             call = f"{', '.join([self._name(r, r.name) for r in step.results])}{comma} = {call}"
         self.lines.append(call)
         if step.primitive == "rfactor":

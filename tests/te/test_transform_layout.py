@@ -11,6 +11,7 @@ import pytest
 import gpucomp
 from gpucomp import te
 from gpucomp.support.diagnostics import ScheduleError
+from tests.te.backends import everywhere
 from tests.te.helpers import check, small_ints
 
 MAPS: list[Callable[..., Any]] = [
@@ -87,7 +88,8 @@ def test_every_backend_reads_the_padded_tile() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tensor", "word"), [("C", "is a result"), ("B", "digits are not all there"), ("split", "scheduled already")]
+    ("tensor", "word"),
+    [("C", "AXIS_SEPARATOR"), ("B", "digits are not all there"), ("split", "scheduled already")],
 )
 def test_what_cannot_be_moved_is_refused(tensor: str, word: str) -> None:
     _, b, c = graph()
@@ -96,5 +98,36 @@ def test_what_cannot_be_moved_is_refused(tensor: str, word: str) -> None:
         s[b].split(b.op.axis[0], 2)
     stage = s[c if tensor == "C" else b]
     with pytest.raises(ScheduleError, match=word) as caught:
-        stage.transform_layout(lambda i, j: [i, j % 4] if tensor == "B" else [j, i])
+        stage.transform_layout(lambda i, j: {"B": [i, j % 4], "C": [i, te.AXIS_SEPARATOR, j]}.get(tensor, [j, i]))
     assert caught.value.code == "GC117"
+
+
+def test_arguments_in_another_order_and_padding_is_zero() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a, b, c = graph()
+        s = te.create_schedule(c.op)
+        s[b].compute_inline()
+        s[a].transform_layout(lambda i, j: [j, i])
+        s[c].transform_layout(lambda i, j: [i, j // 4, j % 4])
+        return s, [a, c]
+
+    x = small_ints((10, 17))
+    expected = np.zeros((10, 16), "float32")
+    expected[:, :15] = 2 * x[:, :15] + 2 * x[:, 2:]
+    everywhere(program, [x.T.copy()], expected.reshape(10, 4, 4))
+
+
+def test_a_reduction_of_symbolic_extent_in_tiles() -> None:
+    n = te.var("n")
+    a = te.placeholder((n, 7), name="A")
+    k = te.reduce_axis((0, 7), "k")
+    r = te.compute((n,), lambda i: te.sum(a[i, k], axis=k), name="R")
+    c = te.compute((n,), lambda i: r[i] + 1.0, name="C")
+    s = te.create_schedule(c.op)
+    _, inner = s[r].transform_layout(lambda i: [i // 4, i % 4])
+    s[r].reorder(k, inner)
+    x = small_ints((9, 7))
+    out = np.full(9, 77, "float32")
+    gpucomp.build(s, [a, c], "llvm")(x, out)
+    np.testing.assert_array_equal(out, x.sum(1) + 1)
+    check(s, [a, c], [x], x.sum(1) + 1)
