@@ -15,6 +15,7 @@ from gpucomp.target import Target
 from gpucomp.te.api import thread_axis
 from gpucomp.te.extern import ExternOp
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
+from gpucomp.te.scan import ScanOp
 from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.tir.expr import IntImm, IterVar, Reduce
@@ -34,11 +35,12 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
         return sch
     fresh = create_schedule(list(sch.trace.outputs))
     outputs = set(sch.trace.outputs)
-    whole = {t.op for op in sch.trace.ops if isinstance(op, (ExternOp, TensorComputeOp)) for t in op.input_tensors}
+    opaque = (ExternOp, TensorComputeOp, ScanOp)
+    whole = {t.op for op in sch.trace.ops if isinstance(op, opaque) for t in op.input_tensors}
     rule = _gpu if target.is_gpu else _cpu
     for op in sch.trace.ops:
-        if isinstance(op, (PlaceholderOp, ExternOp)):
-            continue  # what an opaque operation does is in its body
+        if isinstance(op, (PlaceholderOp, ExternOp, ScanOp)):
+            continue  # what an opaque operation does is in its body, what a scan does in the stages of a step
         if not isinstance(op, ComputeOp):
             raise ScheduleError(
                 f"operation {op.name!r} has no default schedule",

@@ -26,6 +26,8 @@ from gpucomp.te.reduction import max_of as max
 from gpucomp.te.reduction import min_of as min
 from gpucomp.te.reduction import product_of as prod
 from gpucomp.te.reduction import sum_of as sum
+from gpucomp.te.scan import ScanOp, scan
+from gpucomp.te.scan_nest import scan_nest as _scan_nest
 from gpucomp.te.specialized import SpecializedCondition
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
@@ -94,7 +96,7 @@ __all__ = [
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
     "AXIS_SEPARATOR",
-    "create_prim_func", "gradient",
+    "create_prim_func", "gradient", "scan", "ScanOp",
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",
     "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan",
@@ -102,3 +104,5 @@ __all__ = [
     "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
     "floordiv", "floormod", "truncdiv", "truncmod", "indexdiv", "indexmod",
 ]  # fmt: skip
+
+assert _scan_nest is not None  # importing it registers the nest of scans

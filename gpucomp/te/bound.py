@@ -20,6 +20,8 @@ from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_index, pass_up_interval
 from gpucomp.te.operation import Operation
 from gpucomp.te.regions import Box, Running
+from gpucomp.te.scan import ScanOp
+from gpucomp.te.scan_place import scan_memory
 from gpucomp.te.scopes import GLOBAL_RANK, INFERRED_SCOPE, STORAGE_RANK, is_virtual, needs_relax, thread_rank
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
@@ -52,6 +54,7 @@ class Bounds(Mapping[IterVar, Range]):
         cut: by stage, the axes of consumers whose last part reaches past their domain, and past the stage's region.
         paths: enclosing loops by stage, innermost first.
         kernels: for each stage at root, its thread axes by tag (by axis, for virtual threads).
+        shares: stages that write into the memory of a scan, with its stage.
         forms: linear forms, with the ranges of all loop and thread variables.
     """
 
@@ -62,6 +65,8 @@ class Bounds(Mapping[IterVar, Range]):
     exact: dict[Stage, bool] = field(default_factory=dict)
     cut: dict[Stage, dict[IterVar, None]] = field(default_factory=dict)
     kernels: dict[Stage, dict[object, ThreadUse]] = field(default_factory=dict)
+    shares: dict[Stage, Stage] = field(default_factory=dict)
+    _roots: dict[Stage, Stage] = field(default_factory=dict)
 
     def __getitem__(self, axis: IterVar) -> Range:
         return self.doms[axis]
@@ -73,9 +78,19 @@ class Bounds(Mapping[IterVar, Range]):
         return len(self.doms)
 
     def root_of(self, stage: Stage) -> Stage:
-        """The stage at root whose nest contains this stage."""
-        path = self.paths[stage]
-        return path[-1][0] if path else stage
+        """The stage whose nest, a kernel where it has threads, contains this stage."""
+        found = self._roots.get(stage)
+        if found is None:
+            found = self._roots[stage] = self._kernel_root(stage)
+        return found
+
+    def _kernel_root(self, stage: Stage) -> Stage:
+        at = stage
+        while at.is_attached and at.attach_stage is not None:
+            if isinstance(at.attach_stage.op, ScanOp) and not _in_threads(self.paths[at]):
+                return at  # a step of a scan outside of any kernel: what runs in it are kernels of their own
+            at = at.attach_stage
+        return at
 
     def thread(self, stage: Stage, leaf: IterVar) -> IterVar | None:
         """The thread axis (one for each tag and kernel) that a leaf is bound to."""
@@ -102,7 +117,7 @@ def infer_bound(schedule: Schedule) -> Bounds:
     """
     analyzer = arith.Analyzer()
     _check_places(schedule)
-    bounds = Bounds(Forms(analyzer), create_attach_path(schedule))
+    bounds = Bounds(Forms(analyzer), create_attach_path(schedule), shares=scan_memory(schedule))
     _collect_threads(schedule, bounds)
     feed = create_feed_graph(schedule)
     for stage in reversed(schedule.stages):
@@ -241,12 +256,21 @@ def _check_agrees(stage: Stage, leaf: IterVar, extent: Expr, use: ThreadUse, bou
     )
 
 
+def _in_threads(path: AttachPath) -> bool:
+    """True when a hardware thread axis encloses the attach point."""
+    bound = [s.bound_thread(iv) for s, iv in path]
+    return any([t is not None and not is_virtual(t.thread_tag) for t in bound])
+
+
 def _scope(stage: Stage, bounds: Bounds) -> str:
+    if stage in bounds.shares:
+        return bounds.scopes[bounds.shares[stage]]
     path = bounds.paths[stage]
+    is_root = bounds.root_of(stage) is stage
     tags = [t.thread_tag for s, iv in path if (t := bounds.thread(s, iv)) is not None]
     scope = stage.scope or INFERRED_SCOPE[max([thread_rank(t) for t in tags], default=-1)]
     in_kernel = any([not is_virtual(u.axis.thread_tag) for u in bounds.kernels[bounds.root_of(stage)].values()])
-    if not path and STORAGE_RANK[scope] > GLOBAL_RANK and not stage.is_output and _has_threads(bounds):
+    if is_root and STORAGE_RANK[scope] > GLOBAL_RANK and not stage.is_output and _has_threads(bounds):
         raise schedule_error(
             "GC128",
             f"stage {stage.name} lives in {scope} memory but is computed at root, outside of the kernel that reads it",
@@ -254,7 +278,7 @@ def _scope(stage: Stage, bounds: Bounds) -> str:
             where=stage.scope_span,
             hint=f"s[{stage.name}].compute_at(s[consumer], axis) inside of a loop bound to threads",
         )
-    if path and in_kernel and STORAGE_RANK[scope] == GLOBAL_RANK:
+    if not is_root and in_kernel and STORAGE_RANK[scope] == GLOBAL_RANK:
         raise schedule_error(
             "GC128",
             f"stage {stage.name} lives in global memory but is computed inside of the kernel of "

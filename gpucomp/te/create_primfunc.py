@@ -35,6 +35,20 @@ def create_prim_func(ops: Sequence[Tensor | Var], index_dtype_override: str | No
     Returns:
         A function named "main" for ``tir.Schedule``, ``gpucomp.lower`` or ``gpucomp.build``.
 
+    >>> print(te.create_prim_func([V, B]))
+    @T.prim_func
+    def main(V: T.Buffer((8,), "float32"), B: T.Buffer((8,), "float32")):
+        T.func_attr({"tir.noalias": true})
+        with T.block("root"):
+            T.reads()
+            T.writes()
+            for i in T.serial(8):
+                with T.block("B"):
+                    v_i = T.axis.spatial(8, i)
+                    T.reads(V[v_i])
+                    T.writes(B[v_i])
+                    B[v_i] = V[v_i] * 2.0
+
     Raises:
         TensorError: GC216 an argument is no tensor or variable, an input is missing, or an operation has no form as
             a block.

@@ -38,6 +38,9 @@ GC130   a tensor is missing from the arguments
 GC131   a variable is neither an argument nor the extent of one
 GC132   an argument appears twice, is of the wrong kind, or does not fit its buffer
 GC140   an operation without expressions is inlined, or reads an inlined stage
+GC141   a part of a scan is read, or is an output, outside of the scan
+GC142   threads of one kernel over all steps of a scan exchange elements through global memory
+GC143   a part of a scan is computed elsewhere, or its steps do not run in order
 GC150   the declaration of a tensor intrinsic is no compute over placeholders, or its function returns no statements
 GC151   tensorized loops hold attached stages, marks or threads, or do not run over a whole box
 GC152   a tile that the bounds cut off cannot be tensorized

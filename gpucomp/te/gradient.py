@@ -41,6 +41,13 @@ def gradient(output: Tensor, inputs: Sequence[Tensor] | Tensor, head: Tensor | N
         At a jump, and at ties of ``max`` and ``min`` between two values, it is the derivative of the value taken; of
         a ``te.max`` or ``te.min`` over an axis, the first of equal elements gets all.
 
+    >>> head = te.placeholder((6,), name="head")
+    >>> [dA] = te.gradient(R, [A], head)
+    >>> show(te.create_schedule(dA.op))
+    for i0 in T.serial(6):
+        for i1 in T.serial(8):
+            A_grad[i0, i1] = head[i0]
+
     Raises:
         TensorError: GC217 a tensor is not float, the head does not fit, or there is no derivative.
 

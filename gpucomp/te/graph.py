@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gpucomp.te.errors import schedule_error
@@ -35,6 +36,15 @@ def post_dfs_order(ops: tuple[Operation, ...]) -> tuple[Operation, ...]:
 def create_read_graph(ops: tuple[Operation, ...]) -> dict[Operation, tuple[Tensor, ...]]:
     """For each operation that the given ones depend on: the tensors that it reads."""
     return {op: op.input_tensors for op in post_dfs_order(ops)}
+
+
+def feed_graph(reads: Mapping[Operation, tuple[Tensor, ...]]) -> dict[Tensor, list[Operation]]:
+    """For each tensor of a read graph: the operations that read it, in the order of the graph."""
+    feed: dict[Tensor, list[Operation]] = {}
+    for op, tensors in reads.items():
+        for tensor in tensors:
+            feed.setdefault(tensor, []).append(op)
+    return feed
 
 
 def create_feed_graph(schedule: Schedule) -> dict[Tensor, list[Stage]]:

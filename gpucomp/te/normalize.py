@@ -9,6 +9,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.group import resolve_groups
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.relation import Fuse, Rebase, Split
+from gpucomp.te.scan_place import place_scans
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
@@ -25,6 +26,7 @@ def normalize(schedule: Schedule) -> Schedule:
     resolve_groups(out)
     _inject_inline(out)
     _drop_unused(out)
+    place_scans(out)
     for stage in out.stages:
         _legalize_attach(stage)
     for stage in out.stages:

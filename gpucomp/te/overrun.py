@@ -72,7 +72,13 @@ class Overrun:
     def plan(self, stage: Stage, op: Operation, ends: Mapping[IterVar, list[Expr]]) -> Plan:
         """Sort the conditions of a stage, by axis, into checks, choices and those that are not needed."""
         plan = Plan()
-        if not isinstance(op, ComputeOp) or stage.is_output or self._is_external(op) or stage.is_tensorized:
+        if (
+            not isinstance(op, ComputeOp)
+            or stage.is_output
+            or stage in self.bounds.shares
+            or self._is_external(op)
+            or stage.is_tensorized
+        ):
             plan.checks = [c for conditions in ends.values() for c in conditions]
             return plan
         kept = [axis for axis in ends if not self._harmless(op, axis)]

@@ -9,10 +9,13 @@ from gpucomp.te.bound import Bounds
 from gpucomp.te.bound import infer_bound as InferBound
 from gpucomp.te.graph import create_attach_path as CreateAttachPath
 from gpucomp.te.graph import create_read_graph as CreateReadGraph
+from gpucomp.te.graph import feed_graph as CreateFeedGraph
 from gpucomp.te.graph import post_dfs_order as PostDFSOrder
 from gpucomp.te.group import Group
 from gpucomp.te.postproc import to_prim_func as SchedulePostProcToPrimFunc
 from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split
+from gpucomp.te.scan_analysis import scan_fix_point as ScanFixPointAnalysis
+from gpucomp.te.scan_analysis import scan_get_body as ScanGetBody
 from gpucomp.te.schedule_ops import schedule_ops as ScheduleOps
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
@@ -26,6 +29,7 @@ __all__ = [
     "AutoInlineInjective",
     "Bounds",
     "CreateAttachPath",
+    "CreateFeedGraph",
     "CreateReadGraph",
     "Fuse",
     "Group",
@@ -33,6 +37,8 @@ __all__ = [
     "IterVarRelation",
     "PostDFSOrder",
     "Rebase",
+    "ScanFixPointAnalysis",
+    "ScanGetBody",
     "Schedule",
     "SchedulePostProcToPrimFunc",
     "ScheduleOps",

@@ -20,6 +20,7 @@ from gpucomp.te.nest import Guard, Loops, conjunction
 from gpucomp.te.nest_rules import nest_rule, rule_of
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.overrun import Overrun
+from gpucomp.te.scan_place import scan_starts
 from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
@@ -91,8 +92,14 @@ class Builder:
         self.overrun = Overrun(schedule, bounds, external)
         self.loops = Loops(bounds)
         self.attached: dict[Stage, dict[IterVar, list[Stage]]] = {}
+        self.starts = scan_starts(schedule)  # the nest of a scan begins with them
         for stage in schedule.stages:
-            if stage.is_attached and stage.attach_stage is not None and stage.attach_ivar is not None:
+            if (
+                stage.is_attached
+                and stage not in self.starts
+                and stage.attach_stage is not None
+                and stage.attach_ivar is not None
+            ):
                 by_axis = self.attached.setdefault(stage.attach_stage, {})
                 by_axis.setdefault(stage.attach_ivar, []).append(stage)
         self.works = {st: self._work(st, st.op) for st in schedule.stages if st.op.computes}
@@ -101,7 +108,7 @@ class Builder:
         """The statement of all stages at root."""
         body: Stmt = NOOP
         for stage in reversed(self.schedule.stages):
-            if stage.op.computes and stage.attach_type == AttachType.GROUP_ROOT:
+            if stage.op.computes and stage.attach_type == AttachType.GROUP_ROOT and stage not in self.starts:
                 body = self.pipeline(stage, body)
         return body
 
@@ -109,10 +116,10 @@ class Builder:
         """Compute a stage, then run its consumer, with the memory for its tensors around both."""
         work, rule = self.works[stage], rule_of(stage.op)
         body = rule.provide(self, work)
-        if not self.bounds.paths[stage]:
+        if self.bounds.root_of(stage) is stage:
             body = self._kernel(stage, body)
         body = seq(body, consumer)
-        if stage.is_output:
+        if stage.is_output or stage in self.bounds.shares:
             return body
         if rule.realize is not None:
             return rule.realize(self, work, body)

@@ -11,6 +11,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.graph import post_dfs_order
 from gpucomp.te.group import Group
 from gpucomp.te.operation import Operation
+from gpucomp.te.scan_place import enter_scans
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.trace import Step, Trace
@@ -47,6 +48,7 @@ class Schedule:
             stage = Stage(self, op, op in outputs, op.span)
             self.stages.append(stage)
             self.stage_map[op] = stage
+        enter_scans(self)
 
     def __getitem__(self, key: Tensor | Operation) -> Stage:
         """The stage of a tensor or operation.

@@ -10,7 +10,8 @@ from gpucomp import te, tir
 def show(s: te.Schedule) -> None:
     """Print the statements of a schedule, without the head of the function."""
     op = s.trace.outputs[0]
-    inputs = [o.output(0) for o in s.trace.ops if isinstance(o, te.PlaceholderOp)]
+    states = [x for o in s.trace.ops if isinstance(o, te.ScanOp) for x in o.state_placeholder]
+    inputs = [o.output(0) for o in s.trace.ops if isinstance(o, te.PlaceholderOp) and o.output(0) not in states]
     lines = te.lower_schedule(s, [*inputs, op.output(0)]).script().splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("    T.func_attr")) + 1
     print("\n".join([line[4:] for line in lines[start:]]))

@@ -1,0 +1,107 @@
+"""Scans in schedules: where the parts of a step are computed, whose memory they write, and the loop over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gpucomp.te.bound import Bounds
+from gpucomp.te.errors import schedule_error
+from gpucomp.te.nest_rules import nest_rule
+from gpucomp.te.scan import ScanOp
+from gpucomp.te.scan_place import scan_parts
+from gpucomp.te.scopes import GLOBAL_RANK, KERNEL_TAGS, STORAGE_RANK
+from gpucomp.te.stage import Stage
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir.expr import Expr, IntImm, ProducerLoad, Var
+from gpucomp.tir.functor import Mutator, free_vars
+from gpucomp.tir.stmt import NOOP, AttrStmt, ProducerStore, Stmt, seq
+
+if TYPE_CHECKING:
+    from gpucomp.te.schedule_ops import Builder, Work
+
+
+@nest_rule(ScanOp)
+def scan_nest(builder: Builder, work: Work) -> Stmt:
+    """The first steps, then the loop over the others, all in the memory of the scan."""
+    from gpucomp.te.schedule_ops import Work
+
+    op, stage = work.op, work.stage
+    assert isinstance(op, ScanOp)
+    starts, updates = scan_parts(builder.schedule, stage)
+    _check_threads(builder, stage, op, starts, updates)
+    outer = len(stage.env_thread_axes)
+    whole = Work(stage, op, work.leaves, work.values, work.indices, work.mapping, children=work.children)
+    steps = builder.serial(whole, outer, NOOP, [])
+    first = [builder.pipeline(start, NOOP) for start in starts]
+    lead = Work(
+        stage, op, work.leaves[:outer], work.values, work.indices, work.mapping,
+        children={p: c for p, c in work.children.items() if p < outer},
+    )  # fmt: skip
+    body = builder.serial(lead, 0, seq(*first, steps), [])
+    same = {t: op.output(i) for many in (op.init, op.update, op.state_placeholder) for i, t in enumerate(many)}
+    return _InPlace(same).stmt(body)
+
+
+class _InPlace(Mutator):
+    """Accesses of initial parts, updates and states as accesses of the scan's own memory."""
+
+    def __init__(self, same: Mapping[Tensor, Tensor]) -> None:
+        super().__init__()
+        self.same = same
+
+    def visit_producer_load(self, node: ProducerLoad) -> Expr:
+        indices = tuple([self.visit(i) for i in node.indices])
+        return ProducerLoad(self.same.get(node.producer, node.producer), indices)
+
+    def visit_producer_store(self, node: ProducerStore) -> Stmt:
+        tensor = self.same.get(node.producer, node.producer)
+        return ProducerStore(tensor, self.expr(node.value), self.exprs(node.indices), node.span)
+
+    def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
+        target = self.same.get(node.node, node.node) if isinstance(node.node, Tensor) else node.node
+        value, body = self.expr(node.value), self.stmt(node.body)
+        return AttrStmt(target, node.attr_key, value, body, node.span)
+
+
+def _check_threads(builder: Builder, stage: Stage, op: ScanOp, starts: list[Stage], updates: list[Stage]) -> None:
+    """In one kernel over all steps, each thread reads those elements of global memory only that it wrote itself."""
+    bounds = builder.bounds
+    root = bounds.root_of(updates[0])
+    if root is updates[0] or STORAGE_RANK[bounds.scopes[stage]] > GLOBAL_RANK:
+        return
+    threads = [
+        use.axis.var for tag in KERNEL_TAGS if (use := bounds.kernels[root].get(tag)) and not _is_one(use.extent)
+    ]
+    if not threads:
+        return
+    spatial = iter(op.spatial_axis_)
+    for start, update in zip(starts, updates, strict=True):
+        axes = [next(spatial) for _ in update.op.axis[1:]]
+        shares = [_thread_part(x, threads, bounds) for x in builder.works[update].indices[1:]]
+        begins = [_thread_part(x, threads, bounds) for x in builder.works[start].indices[1:]]
+        alone = all([op.fixed_axis[a] for a, part in zip(axes, shares, strict=True) if part])
+        missing = [v for v in threads if not any([v in free_vars(t) for part in shares for t in part])]
+        if alone and not missing and begins == shares:
+            continue
+        why = "reads what other threads wrote in earlier steps" if not alone else "shares elements between its threads"
+        if alone and not missing:
+            why = f"divides its elements among the threads otherwise than {start.name} does"
+        raise schedule_error(
+            "GC142",
+            f"scan {op.name} runs all its steps in one kernel, but {update.name} {why}: between two steps all blocks "
+            "would have to wait for each other",
+            stage=update,
+            where=next((a.bind_span for a in update.iter_var_attrs.values() if a.bind_span is not None), update.span),
+            hint=f"leave out s[{op.name}].env_threads(...): a kernel for each step waits for the one before",
+        )
+
+
+def _is_one(extent: Expr) -> bool:
+    return isinstance(extent, IntImm) and extent.value == 1
+
+
+def _thread_part(index: Expr, threads: list[Var], bounds: Bounds) -> dict[Expr, int]:
+    """The terms of an index that differ between threads."""
+    form = bounds.forms.of(index)
+    return {t: c for t, c in form.terms.items() if any([v in free_vars(t) for v in threads])}
