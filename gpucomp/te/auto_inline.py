@@ -40,7 +40,10 @@ def injectivity(op: Operation) -> int | None:
 
 
 def _inline_up_to(schedule: Schedule, limit: int) -> None:
+    needed = {t for stage in schedule.stages if not isinstance(stage.op, ComputeOp) for t in stage.op.input_tensors}
     for stage in schedule.stages:
+        if any([t in needed for t in stage.op.outputs]):
+            continue  # what is no te.compute reads it from memory
         if _is_free(stage) and (kind := injectivity(stage.op)) is not None and kind <= limit:
             stage.compute_inline()
 

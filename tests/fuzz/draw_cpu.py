@@ -12,6 +12,7 @@ NAMES: Final = weighted({
     "split": 4, "tile": 3, "fuse": 4, "fuse_nothing": 2, "reorder": 4, "unroll": 4, "vectorize": 4, "parallel": 4,
     "pragma": 3, "compute_at": 10, "compute_root": 4, "compute_inline": 4, "cache_read": 3, "cache_write": 3,
     "rfactor": 5, "set_scope": 4, "storage_align": 4, "double_buffer": 5, "set_store_predicate": 3,
+    "prefetch": 4, "transform_layout": 6, "create_group": 5, "tensorize": 8,
 })  # fmt: skip
 
 
@@ -35,13 +36,22 @@ class CpuMoves(Moves):
         return bool(free) and free[0] is stage.leaf_iter_vars[0] and stage.attach_type == AttachType.GROUP_ROOT
 
     def _compute_at(self, a: int, b: int, c: int) -> None:
-        stage = self.some(lambda x: self.inner(x) and len(self.consumers(x)) == 1, a)
+        stage = self.some(self._one_reader, a)
         consumer = stage and pick(self.consumers(stage), c)
         if not consumer:
             return
         axes = [x for x in consumer.leaf_iter_vars if self.wild or _is_scalar(consumer, x)]
         if axes:
             stage.compute_at(consumer, pick(axes, b))
+
+    def _one_reader(self, stage: Stage) -> bool:
+        readers = self.consumers(stage)
+        return (
+            self.inner(stage)
+            and not self.opaque(stage)
+            and len(readers) == 1
+            and stage.group in (None, readers[0].group)
+        )
 
     def _compute_root(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: x.attach_type == AttachType.SCOPE, a) or self.some(lambda x: True, a)

@@ -6,6 +6,7 @@ from typing import Any, Final  # Any: axes and tensors
 
 from gpucomp import te
 from gpucomp.te import AttachType, Schedule, Stage
+from gpucomp.te.group import Group
 from gpucomp.tir.expr import IterVar
 from tests.fuzz.moves import Move, Moves, pick, reduction, weighted
 
@@ -13,6 +14,7 @@ NAMES: Final = weighted({
     "attach": 8, "compute_inline": 2, "cache_shared": 6, "cache_local": 4, "split": 3, "fuse": 2, "reorder": 3,
     "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4, "set_scope": 2,
     "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1, "rebind": 1,
+    "prefetch": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
 })  # fmt: skip
 
 
@@ -184,7 +186,8 @@ class GpuMoves(Moves):
 
     def _one_placed(self, stage: Stage) -> bool:
         consumers = self.consumers(stage)
-        return self.inner(stage) and len(consumers) == 1 and consumers[0] in self.placed
+        inside = len(consumers) == 1 and not self.opaque(stage) and consumers[0] in self.placed
+        return self.inner(stage) and inside and stage.group in (None, consumers[0].group)
 
     def _in_kernel(self, stage: Stage) -> bool:
         """Whether a stage is computed inside of another one."""
@@ -268,6 +271,17 @@ class GpuMoves(Moves):
             if stage.bound_thread(leaf) is self.tx:
                 stage.bind(leaf, te.thread_axis("threadIdx.x"))
                 break
+
+    def groupable(self, stage: Stage) -> bool:
+        return super().groupable(stage) and (self.wild or stage not in self.placed)
+
+    def group_at(self, group: Group, stage: Stage, b: int, c: int) -> None:
+        consumers = self.consumers(stage)
+        points = self._points(consumers[0]) if len(consumers) == 1 and consumers[0] in self.placed else []
+        members = [x for x in group.stages if x not in self.placed]
+        if c % 5 and points and len(members) == len(group.stages):
+            group.compute_at(consumers[0], pick(points, b))
+            self.placed |= set(members)
 
     # -- the rest -------------------------------------------------------------------------------------------------
 

@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar  # Any: schedules hand out axes and tensors of any kind
 
 from gpucomp import tir
+from gpucomp.layout import IndexMap
 from gpucomp.te import AttachType, ComputeOp, Schedule, Stage
+from gpucomp.te.group import Group
 from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
 from gpucomp.tir import operators
-from gpucomp.tir.expr import IntImm, IterVar, Reduce
+from gpucomp.tir.expr import IntImm, IterVar, Reduce, is_const_int
+from tests.fuzz.intrin import can_declare, intrin_of
 
 Move = tuple[int, int, int, int]
 FACTORS = (1, 2, 3, 4, 5, 7, 8, 16)
@@ -210,6 +213,53 @@ class Moves:
         if stage:
             stage.set_store_predicate(self.always(stage, b) if c % 3 else operators.const(1, "bool"))
 
+    def _prefetch(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: x.op.input_tensors and self.free(x), a)
+        axis = stage and pick(self.free(stage), b)
+        tensor = stage and pick(stage.op.input_tensors, c)
+        if axis is not None and tensor is not None:
+            stage.prefetch(tensor, axis, c % 4)
+
+    def _tensorize(self, a: int, b: int, c: int) -> None:
+        stage = self.some(self.tensorizable, a)
+        if stage is None:
+            return
+        op = stage.op
+        box = {axis: _part(axis, b + c * i) for i, axis in enumerate(op.root_iter_vars)}
+        box.update({axis: 1 for i, axis in enumerate(op.root_iter_vars) if (b >> i) % 3 == 0})
+        intrin = intrin_of(op, box)
+        if intrin is None:
+            return
+        outer: list[IterVar] = []
+        inner: list[IterVar] = []
+        for axis in op.root_iter_vars:
+            whole = isinstance(axis.dom.extent, IntImm) and axis.dom.extent.value == box[axis]
+            if box[axis] == 1 and c % 2:
+                outer.append(axis)
+            elif whole:
+                inner.append(axis)
+            else:
+                parts = stage.split(axis, factor=box[axis])
+                outer.append(parts[0])
+                inner.append(parts[1])
+        if not inner:
+            return
+        stage.reorder(*outer, *inner)
+        stage.tensorize(inner[0], intrin)
+
+    def tensorizable(self, stage: Stage) -> bool:
+        """Whether an intrinsic can be made to measure for it: loops of known extent that nothing happened to."""
+        op = stage.op
+        doms = [x.dom for x in op.root_iter_vars]
+        known = all([d is not None and isinstance(d.extent, IntImm) and is_const_int(d.min, 0) for d in doms])
+        return (
+            known and self.untouched(stage) and self.is_whole(stage) and isinstance(op, ComputeOp) and can_declare(op)
+        )
+
+    def is_whole(self, stage: Stage) -> bool:
+        """Whether the stage computes its tensor whole, so that the extents of its axes are those of its loops."""
+        return stage.attach_type == AttachType.GROUP_ROOT and stage.group is None
+
     # -- storage --------------------------------------------------------------------------------------------------
 
     def _storage_align(self, a: int, b: int, c: int) -> None:
@@ -222,12 +272,68 @@ class Moves:
         if stage:
             stage.double_buffer()
 
+    def _transform_layout(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: self.inner(x) and x.op.axis and self.untouched(x) and not self.opaque(x), a)
+        if stage is None or not stage.op.axis:
+            return
+        ndim, k = len(stage.op.axis), pick((2, 3, 4), b)
+
+        def turned(*i: Any) -> list[Any]:
+            return [*i[1 + b % ndim :], *i[: 1 + b % ndim]]
+
+        def in_digits(*i: Any) -> list[Any]:
+            at = b % ndim
+            return [*i[:at], i[at] // k, *i[at + 1 :], i[at] % k]
+
+        def flat(*i: Any) -> list[Any]:
+            value = i[0]
+            for index, axis in zip(i[1:], stage.op.axis[1:], strict=True):
+                value = value * axis.dom.extent + index
+            return [value]
+
+        stage.transform_layout(IndexMap.from_func(pick((turned, in_digits, flat), c), ndim))
+
     # -- dataflow -------------------------------------------------------------------------------------------------
 
     def _compute_inline(self, a: int, b: int, c: int) -> None:
-        stage = self.some(lambda x: self.inner(x) and reduction(x) is None and not self.hosts(x), a)
+        stage = self.some(self._inlinable, a)
         if stage:
             stage.compute_inline()
+
+    def _create_group(self, a: int, b: int, c: int) -> None:
+        stage = self.some(self.groupable, a)
+        if stage is None or not self.consumers(stage):
+            return
+        stops = [t for x in self.consumers_below(stage) for t in x.op.input_tensors] if c % 2 else []
+        outputs = stage.op.output(0)
+        include = c % 4 == 3
+        group = self.s.create_group(
+            outputs=outputs, inputs=stops or list(stage.op.input_tensors), include_inputs=include
+        )
+        self.group_at(group, stage, b, c)
+
+    def groupable(self, stage: Stage) -> bool:
+        """Whether a group may end with it."""
+        alone = self.inner(stage) and stage.group is None and not self.opaque(stage)
+        return alone and len(self.consumers(stage)) == 1
+
+    def consumers_below(self, stage: Stage) -> list[Stage]:
+        """Stages that it reads."""
+        return [self.s[t] for t in stage.op.input_tensors if isinstance(t.op, ComputeOp)]
+
+    def group_at(self, group: Group, stage: Stage, b: int, c: int) -> None:
+        """Place a group inside of the stage that reads it; or, once in three times, leave it at root."""
+        [consumer, *others] = self.consumers(stage)
+        if not others and c % 3 and consumer.leaf_iter_vars:
+            group.compute_at(consumer, pick(consumer.leaf_iter_vars, b))
+
+    def _inlinable(self, stage: Stage) -> bool:
+        return self.inner(stage) and reduction(stage) is None and not self.hosts(stage) and not self.opaque(stage)
+
+    def opaque(self, stage: Stage) -> bool:
+        """Whether something reads it that is no ``te.compute``."""
+        readers = [x.op for x in self.s.stages if any([t.op is stage.op for t in x.op.input_tensors])]
+        return not all([isinstance(op, ComputeOp) for op in readers])
 
     def _cache_read(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: x.op.input_tensors, a)
@@ -286,6 +392,13 @@ def _said(stage: Stage, axis: IterVar) -> bool:
     """Whether an axis is bound or marked."""
     attr = stage.iter_var_attrs.get(axis)
     return attr is not None and bool(attr.kind or attr.bind_thread is not None)
+
+
+def _part(axis: IterVar, choice: int) -> int:
+    """A divisor of an axis's extent, up to 8."""
+    extent = axis.dom.extent if axis.dom is not None else None
+    size = extent.value if isinstance(extent, IntImm) else 1
+    return pick([n for n in range(1, 9) if size % n == 0], choice)
 
 
 AUTO_INLINE = (AutoInlineElemWise, AutoInlineBroadcast, AutoInlineInjective)

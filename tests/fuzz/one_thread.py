@@ -20,16 +20,16 @@ def one_thread(func: PrimFunc) -> PrimFunc:
     Memory between the nests becomes global, memory inside of a nest the work-item's own, and parallel loops run one
     step after the other; everything else is as it was.
     """
-    return func.with_body(_OneThread().outside(func.body))
+    return func.with_body(_OneThread(func).outside(func.body))
 
 
 class _OneThread(Mutator):
     """Rewrites nests; ``outside`` walks what stands around them."""
 
-    def __init__(self) -> None:
+    def __init__(self, func: PrimFunc) -> None:
         super().__init__()
         self.scope = "global"
-        self.buffers: dict[Buffer, Buffer] = {}
+        self.buffers: dict[Buffer, Buffer] = {b: b for b in func.buffer_map.values()}
         self.pointers: dict[Var, Var] = {}
 
     def outside(self, node: Stmt) -> Stmt:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any  # Any: tensors of any operation; arrays of any type
+from typing import Any, overload  # Any: tensors of any operation; arrays of any type
 
 import numpy as np
 
@@ -82,12 +82,28 @@ def _fits(result: Any, like: Array) -> Array:
 
 Workload = Callable[[random.Random], Problem]
 WORKLOADS: dict[str, Workload] = {}
+ONLY_ON: dict[str, str] = {}
 
 
-def workload(make: Workload) -> Workload:
-    """Register a workload under its function's name."""
-    WORKLOADS[make.__name__] = make
-    return make
+@overload
+def workload(make: Workload) -> Workload: ...
+@overload
+def workload(*, on: str) -> Callable[[Workload], Workload]: ...
+def workload(make: Workload | None = None, *, on: str = "") -> Any:
+    """Register a workload under its function's name.
+
+    Args:
+        make: makes an instance from random numbers.
+        on: "cpu" or "gpu" for one that has only schedules of that kind.
+    """
+
+    def register(made: Workload) -> Workload:
+        WORKLOADS[made.__name__] = made
+        if on:
+            ONLY_ON[made.__name__] = on
+        return made
+
+    return register if make is None else register(make)
 
 
 def size(rng: random.Random, low: int = 1, high: int = 20) -> int:

@@ -21,7 +21,7 @@ from tests.fuzz.draw_cpu import schedule_for_cpu
 from tests.fuzz.draw_gpu import schedule_for_gpu
 from tests.fuzz.moves import Move, draw_moves, inline_first
 from tests.fuzz.one_thread import one_thread
-from tests.fuzz.problem import Problem, assert_close, constant_extents
+from tests.fuzz.problem import ONLY_ON, Problem, assert_close, constant_extents
 from tests.fuzz.workloads import WORKLOADS
 from tests.golden.support import run_interpreted
 
@@ -69,7 +69,8 @@ def draw_case(seed: int, index: int) -> FuzzCase:
     rng = random.Random(f"{seed}:{index}")
     head: Move = (rng.randrange(1 << 16), rng.randrange(64), rng.randrange(64), rng.randrange(64))
     moves = tuple(draw_moves(rng, rng.randint(1, MOST_MOVES)))
-    return FuzzCase(rng.choice(sorted(WORKLOADS)), rng.randrange(1 << 30), rng.random() < 0.5, head, moves)
+    name, number, gpu = rng.choice(sorted(WORKLOADS)), rng.randrange(1 << 30), rng.random() < 0.5
+    return FuzzCase(name, number, ONLY_ON.get(name, "gpu" if gpu else "cpu") == "gpu", head, moves)
 
 
 def make_problem(case: FuzzCase) -> Problem:
@@ -193,7 +194,7 @@ def _replayed(case: FuzzCase, schedule: Schedule, func: PrimFunc) -> None:
     """The trace, applied to the same tensors made again or printed and executed, gives the same function."""
     again = make_problem(case)
     outputs = list(dict.fromkeys([t.op for t in again.outputs]))
-    if case.head[1] % 8:
+    if case.head[1] % 8 or any([step.primitive == "tensorize" for step in schedule.trace.steps]):
         other = replay(schedule.trace, outputs)
     else:
         names: dict[str, Any] = {"te": te, "tir": tir, **{_name(t): t for op in outputs for t in op.outputs}}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any  # Any: buffers
+
 import numpy as np
 import pytest
 
 from gpucomp import te, tir
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.te.trace import replay
+from gpucomp.tir import For, ForKind
 from gpucomp.tir.interp import interpret
 from tests.te.backends import everywhere, rebuilt
 from tests.te.helpers import check, small_ints
@@ -77,3 +80,18 @@ def test_a_store_predicate_may_use_a_symbolic_extent() -> None:
     s[b].set_store_predicate(b.op.axis[0].var < n - 1)
     x = small_ints((6, 8))
     check(s, [a, b], [x], np.where(np.arange(6)[:, None] < 5, 2 * x, np.float32(77)))
+
+
+def test_auto_inline_leaves_what_an_extern_reads_in_memory() -> None:
+    def copy(ins: Any, outs: Any) -> tir.Stmt:
+        return For(i := tir.Var("i", "int32"), 0, 8, ForKind.SERIAL, tir.BufferStore(outs[0], ins[0][i], [i]))
+
+    a = te.placeholder((8,), name="A")
+    b = te.compute((8,), lambda i: a[i] * 2.0, name="B")
+    c = te.extern((8,), [b], copy, name="C")
+    d = te.compute((8,), lambda i: c[i] + 1.0, name="D")
+    s = te.create_schedule(d.op)
+    te.schedule.AutoInlineInjective(s)
+    assert s[b].attach_type == te.AttachType.GROUP_ROOT
+    x = small_ints((8,))
+    check(s, [a, d], [x], 2 * x + 1)
