@@ -9,6 +9,7 @@ import pytest
 
 from gpucomp import te, tir
 from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.te.schedule import AutoInlineInjective
 from gpucomp.te.trace import replay
 from gpucomp.tir import For, ForKind
 from gpucomp.tir.interp import interpret
@@ -91,7 +92,7 @@ def test_auto_inline_leaves_what_an_extern_reads_in_memory() -> None:
     c = te.extern((8,), [b], copy, name="C")
     d = te.compute((8,), lambda i: c[i] + 1.0, name="D")
     s = te.create_schedule(d.op)
-    te.schedule.AutoInlineInjective(s)
+    AutoInlineInjective(s)
     assert s[b].attach_type == te.AttachType.GROUP_ROOT
     x = small_ints((8,))
     check(s, [a, d], [x], 2 * x + 1)
