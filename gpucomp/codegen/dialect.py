@@ -170,7 +170,15 @@ class WarpExchange(Protocol):
         ...
 
 
-EXTENSIONS: Final[Mapping[str, type]] = {"shuffle": WarpExchange}
+class DotProduct(Protocol):
+    """Extension, feature ``dp4a``: products of four bytes each, summed in 32 bits."""
+
+    def dp4a(self, a: str, b: str, c: str, /) -> str:
+        """``c`` plus the dot product of two vectors of four int8 or four uint8."""
+        ...
+
+
+EXTENSIONS: Final[Mapping[str, type]] = {"shuffle": WarpExchange, "dp4a": DotProduct}
 FILES: Final = {"cuda": "cuh", "opencl": "cl"}
 UNITS: Final = {"cuda": "unit.cu.j2", "opencl": "unit.cl.j2"}
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.codegen.calls import CallText
-from gpucomp.codegen.dialect import Dialect
+from gpucomp.codegen.dialect import Dialect, extension
 from gpucomp.codegen.expression import (
     ATOM,
     MULTIPLY,
@@ -174,6 +174,13 @@ class VectorText(CallText):
     def _vector_choice(self, node: Expr) -> Text:
         condition = self.visit(_condition(node))
         return self.choose(self.type_in_memory(node.dtype), condition, *_sides(node))
+
+    def visit_call(self, node: e.Call) -> Text:
+        if not (isinstance(node.op, Op) and node.op.name == "tir.dp4a"):
+            return super().visit_call(node)
+        dot = extension(self.dialect, "dp4a", self.features)
+        a, b, c = node.args
+        return dot.dp4a(self.vector(a)[0], self.vector(b)[0], self.text(c)), ATOM
 
     def whole(self, node: Expr) -> Text:
         return self.visit(node) if node.dtype.lanes == 1 else self.vector(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpucomp.te import trace
+from gpucomp.te import intrinsics, trace
 from gpucomp.te.api import (
     compute,
     const,
@@ -92,7 +92,7 @@ __all__ = [
     # reductions
     "comm_reducer", "sum", "prod", "max", "min", "all", "any",
     # tensor intrinsics
-    "decl_tensor_intrin", "TensorIntrin", "TensorIntrinCall", "TensorComputeOp",
+    "decl_tensor_intrin", "intrinsics", "TensorIntrin", "TensorIntrinCall", "TensorComputeOp",
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
     "AXIS_SEPARATOR",

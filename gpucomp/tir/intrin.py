@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import TypeMismatchError, did_you_mean
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Call, Expr, ExprLike, IntImm, Select, StringImm
+from gpucomp.tir.expr import Call, Expr, ExprLike, IntImm, Select, Shuffle, StringImm
 
 
 class CallEffectKind(IntEnum):
@@ -112,6 +112,7 @@ for _name in UNARY_MATH + PREDICATES + ["bitwise_not", "popcount", "clz", "likel
 for _name in BINARY_MATH + BITWISE:
     register(f"tir.{_name}", arity=2)
 register("tir.fma", arity=3)
+register("tir.dp4a", arity=3)
 register("tir.if_then_else", arity=3)  # pure, but only the chosen side is evaluated
 register("tir.call_extern", CallEffectKind.Opaque)
 register("tir.call_pure_extern")
@@ -271,6 +272,30 @@ def fma(a: ExprLike, b: ExprLike, c: ExprLike) -> Expr:
     """a * b + c with one rounding where the target has it."""
     x, y = operators.match_types(a, b)
     return call_intrin(x.dtype, "fma", x, y, operators.convert(c))
+
+
+def dp4a(a: ExprLike, b: ExprLike, c: ExprLike) -> Expr:
+    """``c`` plus the dot product of two vectors of four int8 (with an int32) or of four uint8 (with a uint32).
+
+    Raises:
+        TypeMismatchError: other types.
+    """
+    x, y, z = operators.convert(a), operators.convert(b), operators.convert(c)
+    kinds = (str(x.dtype), str(y.dtype), str(z.dtype))
+    if kinds not in (("int8x4", "int8x4", "int32"), ("uint8x4", "uint8x4", "uint32")):
+        raise TypeMismatchError(
+            f"dp4a of {', '.join(kinds)}", hint="int8x4, int8x4, int32, or uint8x4, uint8x4, uint32"
+        )
+    return call_intrin(z.dtype, "dp4a", x, y, z)
+
+
+def dp4a_meaning(call: Call) -> Expr:
+    """What :func:`dp4a` means, as multiplications and additions of lanes."""
+    a, b, total = call.args
+    for i in range(4):
+        left, right = [operators.cast(call.dtype, Shuffle((v,), (i,))) for v in (a, b)]
+        total = operators.add(total, operators.multiply(left, right))
+    return total
 
 
 def select(condition: ExprLike, true_value: ExprLike, false_value: ExprLike) -> Expr:

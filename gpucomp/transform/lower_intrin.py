@@ -11,12 +11,14 @@ from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.intrin import dp4a_meaning
 from gpucomp.tir.stmt import Stmt
-from gpucomp.transform.walk import ScopedMutator
+from gpucomp.transform.walk import ScopedMutator, is_call
 
 
 def lower_intrin(func: PrimFunc) -> PrimFunc:
-    """Rewrite floor division and remainder of operands that are proven not to be negative.
+    """Rewrite floor division and remainder of operands that are proven not to be negative, and dot products of bytes
+    for targets without an instruction.
 
     Ranges come from loops, threads, lets, and from the extents of argument buffers, which are not negative.
     """
@@ -27,6 +29,7 @@ class _LowerIntrin(ScopedMutator):
     def __init__(self, func: PrimFunc) -> None:
         super().__init__(func)
         self.lets: dict[Var, Expr] = {}
+        self.has_dp4a = "dp4a" in getattr(func.attrs.get("target"), "features", ())
 
     def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
         var, value = node.var, node.value
@@ -36,6 +39,11 @@ class _LowerIntrin(ScopedMutator):
             self.lets[var] = value
             self.analyzer.update(var, self.analyzer.const_int_bound(value), True)
         return super().visit_let_stmt(node)
+
+    def visit_call(self, node: e.Call) -> Expr:
+        if is_call(node, "dp4a") and not self.has_dp4a:
+            return self.visit(dp4a_meaning(node))
+        return self.visit_expr(node)
 
     def visit_floor_div(self, node: e.FloorDiv) -> Expr:
         return self._division(node, e.Div)

@@ -22,7 +22,7 @@ from typing import Final
 
 from tests.meta.source import ROOT
 
-DOCUMENTS: Final = ("README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))))
+DOCUMENTS: Final = ("README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))))
 _FLAGS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _FILE: Final = re.compile(r"# (\w+\.py)\n")
 

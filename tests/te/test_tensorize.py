@@ -9,7 +9,10 @@ import pytest
 
 import gpucomp
 from gpucomp import te, tir
+from gpucomp.driver.build import compile_function
+from gpucomp.target import Target
 from gpucomp.te import trace
+from tests.codegen.devices import compile_cuda
 from tests.te.helpers import check, poisoned, small_ints
 from tests.te.intrinsics import copy_intrin, gemm_intrin, gemv_intrin, loop, row_intrin, view
 
@@ -132,7 +135,9 @@ def test_a_gemm_tile_on_threads_with_tiles_in_shared_and_local_memory() -> None:
     for target in TARGETS:
         gpucomp.build(s, args, target)(*data, out)
         np.testing.assert_array_equal(out, want, err_msg=target)
-    assert "__shared__" in gpucomp.source(s, args, "cuda")
+    image = compile_function(s, args, Target("cuda")).variants[0].image
+    assert "__shared__" in image.source
+    assert all([r.spill_bytes == 0 for r in compile_cuda(image).values()])
 
 
 @pytest.mark.parametrize("reset", [True, False])

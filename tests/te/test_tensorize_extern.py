@@ -12,9 +12,11 @@ import pytest
 
 import gpucomp
 from gpucomp import te, tir
+from gpucomp.driver.build import compile_function
 from gpucomp.support.diagnostics import GpucompError
-from gpucomp.target import externs, register_extern
+from gpucomp.target import Target, externs, register_extern
 from gpucomp.tir.interp import interpret
+from tests.codegen.devices import compile_cuda
 from tests.te.helpers import check, poisoned, small_ints
 from tests.te.intrinsics import view
 
@@ -163,8 +165,12 @@ def test_a_pointer_into_shared_memory_is_waited_for() -> None:
         del inner
     intrin = gemv_in_memory(4, 8)
     s[cl].tensorize(s[cl].op.axis[0], intrin)
-    register_extern("gemv_local", "cuda", "__device__ int gemv_local(float* c, const float* a, const float* b);")
-    text = gpucomp.source(s, [a, b, c], "cuda")
+    body = "for (int i = 0; i < 4; ++i) for (int j = 0; j < 8; ++j) c[i] += a[i * 8 + j] * b[j];"
+    head = "static __device__ int gemv_local(float* c, const float* a, const float* b)"
+    register_extern("gemv_local", "cuda", f"{head} {{ {body} return 0; }}")
+    image = compile_function(s, [a, b, c], Target("cuda")).variants[0].image
+    assert compile_cuda(image)
+    text = image.source
     loop = text[text.index("for (int k_outer") :]
     assert loop.index("__syncthreads") < loop.index("gemv_local(")
     assert loop.count("__syncthreads") == 2

@@ -13,6 +13,7 @@ from gpucomp.tir.interp.access import AccessCompiler
 from gpucomp.tir.interp.faults import ASSERTION
 from gpucomp.tir.interp.meaning import MATH
 from gpucomp.tir.interp.values import Val
+from gpucomp.tir.intrin import dp4a_meaning
 from gpucomp.tir.packed import ARRAY, array_parts
 
 _SMALL_FLOATS: Final = frozenset({16, 8})
@@ -127,6 +128,9 @@ class CallCompiler(AccessCompiler):
         args = f"{c.text}, {self.mask_text()}, {self.site}, {ASSERTION!r}, 'the assumption does not hold'"
         self.w.line(f"K.check_true({args})" if self.in_lanes else f"host_true({c.text}, {self.site}, 'the assumption')")
         return self.nothing()
+
+    def call_dp4a(self, node: e.Call) -> Val:
+        return self.expr(dp4a_meaning(node))
 
     def call_provides(self, node: e.Call) -> Val:
         """No target's functions are here: what they mean runs instead."""
