@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.int_set import IntervalSet, IntSet, is_infinite
+from gpucomp.arith.logic import strip_likely
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
@@ -39,99 +41,143 @@ def domain_touched(
     >>> arith.domain_touched(func.body, func.buffer_map[func.params[0]])
     [Range(1, 35)]
     """
-    walk = _Walk(buffer, loads=consider_loads, stores=consider_stores)
-    walk.stmt(stmt, [])
-    ana = walk.ana
+    ana = Analyzer()
+    touched: list[list[IntSet]] = [[] for _ in buffer.shape]
+    for access in accesses(stmt, buffer, consider_loads, consider_stores):
+        for sets, index in zip(touched, access.indices, strict=True):
+            sets.append(_sweep(ana, index, access.bindings))
     found: list[Range] = []
-    for sets, extent in zip(walk.touched, buffer.shape, strict=True):
+    for sets, extent in zip(touched, buffer.shape, strict=True):
         if sets:
             whole = Range.from_min_extent(0, extent)
             found.append(ana.union(sets).cover_range(whole) or whole)
     return found
 
 
-class _Walk:
-    """Collects the intervals of all accesses."""
+@dataclass(frozen=True)
+class Access:
+    """One load or store.
 
-    def __init__(self, buffer: Buffer, *, loads: bool, stores: bool) -> None:
-        self.buffer = buffer
-        self.loads = loads
-        self.stores = stores
-        self.ana = Analyzer()
-        self.touched: list[list[IntSet]] = [[] for _ in buffer.shape]
+    Attributes:
+        indices: of the element, or vectors of indices.
+        bindings: what encloses it.
+        guards: conditions under which it happens.
+    """
 
-    def stmt(self, node: Stmt, outer: Bindings) -> None:
-        inner = self._binds(node, outer)
-        if isinstance(node, s.BufferStore) and self.stores and node.buffer is self.buffer:
-            self._access(node.indices, outer)
-        if isinstance(node, s.AllReduce) and self.stores and any([b is self.buffer for b in node.results]):
-            self._access([operators.const(0)], outer)
-        if isinstance(node, s.BlockRealize):
-            self._block(node, outer)
-            return
-        for child in stmt_children(node):
-            if isinstance(child, Stmt):
-                self.stmt(child, inner)
-            else:
-                self.expr(child, outer)
+    indices: tuple[Expr, ...]
+    bindings: Bindings
+    guards: tuple[Expr, ...]
 
-    def _block(self, node: s.BlockRealize, outer: Bindings) -> None:
-        for item in (*node.iter_values, node.predicate):
-            self.expr(item, outer)
+
+def accesses(stmt: Stmt, buffer: Buffer, loads: bool = True, stores: bool = True) -> list[Access]:
+    """All accesses of a buffer, with what stands around them; a shared expression counts once where it stands."""
+    found: list[Access] = []
+
+    def visit(node: Stmt | Expr, bindings: Bindings, guards: tuple[Expr, ...]) -> None:
+        if isinstance(node, s.BufferStore) and stores and node.buffer is buffer:
+            found.append(Access(node.indices, bindings, guards))
+        if isinstance(node, s.AllReduce) and stores and any([b is buffer for b in node.results]):
+            found.append(Access((operators.const(0),), bindings, guards))
+        if isinstance(node, e.BufferLoad) and loads and node.buffer is buffer:
+            found.append(Access(node.indices, bindings, guards))
+
+    walk_places(stmt, visit)
+    return found
+
+
+Visit = Callable[[Stmt | Expr, Bindings, tuple[Expr, ...]], None]
+
+
+def walk_places(root: Stmt, visit: Visit) -> None:
+    """Visit all statements and expressions with the bindings and conditions around them."""
+    stack: list[tuple[Stmt | Expr, Bindings, tuple[Expr, ...]]] = [(root, [], ())]
+    seen: dict[Expr, None] = {}
+    around: tuple[Bindings, tuple[Expr, ...]] = [], ()
+    while stack:
+        node, bindings, guards = stack.pop()
+        if isinstance(node, Expr):
+            if bindings is not around[0] or guards is not around[1]:
+                seen, around = {}, (bindings, guards)
+            if node in seen:
+                continue
+            seen[node] = None
+        visit(node, bindings, guards)
+        stack += _inside(node, bindings, guards)[::-1]
+
+
+def _inside(
+    node: Stmt | Expr, bindings: Bindings, guards: tuple[Expr, ...]
+) -> list[tuple[Stmt | Expr, Bindings, tuple[Expr, ...]]]:
+    """Children with what is around them."""
+    if isinstance(node, Expr):
+        return [(x, b, g) for x, b, g in _inside_expr(node, bindings, guards)]
+    if isinstance(node, s.IfThenElse):
+        branches: list[tuple[Stmt | Expr, Bindings, tuple[Expr, ...]]] = [(node.condition, bindings, guards)]
+        branches.append((node.then_case, bindings, (*guards, strip_likely(node.condition))))
+        if node.else_case is not None:
+            branches.append((node.else_case, bindings, (*guards, e.Not(strip_likely(node.condition)))))
+        return branches
+    if isinstance(node, s.BlockRealize):
         values = [(v.var, x) for v, x in zip(node.block.iter_vars, node.iter_values, strict=True)]
-        for part in (node.block.init, node.block.body):
-            if part is not None:
-                self.stmt(part, [*outer, *values])
+        parts: list[tuple[Stmt | Expr, Bindings, tuple[Expr, ...]]] = [
+            (x, bindings, guards) for x in (*node.iter_values, node.predicate)
+        ]
+        inner = (*guards, node.predicate)
+        return parts + [(x, [*bindings, *values], inner) for x in (node.block.init, node.block.body) if x is not None]
+    inner_bindings = _binds(node, bindings)
+    return [(x, inner_bindings if isinstance(x, Stmt) else bindings, guards) for x in stmt_children(node)]
 
-    def _binds(self, node: Stmt, outer: Bindings) -> Bindings:
-        """The bindings inside of a statement."""
-        if isinstance(node, s.For):
-            return [*outer, (node.loop_var, Range.from_min_extent(node.min, node.extent))]
-        if isinstance(node, s.LetStmt):
-            return [*outer, (node.var, node.value)]
-        if isinstance(node, s.AttrStmt) and node.attr_key in ("thread_extent", "virtual_thread"):
-            axis: object = node.node
-            if isinstance(axis, IterVar):
-                return [*outer, (axis.var, Range.from_min_extent(0, node.value))]
-        return outer
 
-    def expr(self, root: Expr, outer: Bindings) -> None:
-        """Loads, each distinct one once for each set of bindings."""
-        seen: dict[Expr, None] = {}
-        stack: list[tuple[Expr, Bindings]] = [(root, outer)]
-        while stack:
-            node, around = stack.pop()
-            if around is outer and node in seen:
-                continue
-            if around is outer:
-                seen[node] = None
-            if isinstance(node, e.BufferLoad) and self.loads and node.buffer is self.buffer:
-                self._access(node.indices, around)
-            if isinstance(node, e.Let):
-                stack += [(node.value, around), (node.body, [*around, (node.var, node.value)])]
-                continue
-            if isinstance(node, e.Reduce):
-                axes = [(a.var, a.dom) for a in node.axis if a.dom is not None]
-                around = [*around, *axes]
-            stack += [(child, around) for child in expr_children(node)]
+def _inside_expr(
+    node: Expr, bindings: Bindings, guards: tuple[Expr, ...]
+) -> list[tuple[Expr, Bindings, tuple[Expr, ...]]]:
+    if isinstance(node, e.Let):
+        return [(node.value, bindings, guards), (node.body, [*bindings, (node.var, node.value)], guards)]
+    if isinstance(node, e.Reduce):
+        axes = [(a.var, a.dom) for a in node.axis if a.dom is not None]
+        return [(x, [*bindings, *axes], guards) for x in expr_children(node)]
+    choice = _choice(node)
+    if choice is None:
+        return [(x, bindings, guards) for x in expr_children(node)]
+    condition, yes, no = choice
+    positive, negative = (*guards, strip_likely(condition)), (*guards, e.Not(strip_likely(condition)))
+    return [(condition, bindings, guards), (yes, bindings, positive), (no, bindings, negative)]
 
-    def _access(self, indices: Sequence[Expr], outer: Bindings) -> None:
-        for sets, index in zip(self.touched, indices, strict=True):
-            sets.append(self._sweep(index, outer))
 
-    def _sweep(self, index: Expr, outer: Bindings) -> IntervalSet:
-        """The interval of an index, from the innermost binding outwards."""
-        values = self.ana.int_set(index, {}) if index.dtype.lanes > 1 else IntSet.single_point(index)
-        low, high = values.min_value, values.max_value
-        for var, bound in reversed(outer):
-            if isinstance(bound, Expr):
-                low, high = [x if is_infinite(x) else substitute(x, {var: bound}) for x in (low, high)]
-                continue
-            low = low if is_infinite(low) else self.ana.int_set(low, {var: bound}).min_value
-            high = high if is_infinite(high) else self.ana.int_set(high, {var: bound}).max_value
-        if any([_reads(x) for x in (low, high)]):
-            return IntSet.everything()
-        return IntervalSet(low, high)
+def _choice(node: Expr) -> tuple[Expr, Expr, Expr] | None:
+    """Condition and values of a choice between scalars that evaluates one side only."""
+    if isinstance(node, e.Call) and getattr(node.op, "name", "") == "tir.if_then_else":
+        condition, yes, no = node.args
+        return (condition, yes, no) if condition.dtype.lanes == 1 else None
+    return None
+
+
+def _binds(node: Stmt, outer: Bindings) -> Bindings:
+    """The bindings inside of a statement."""
+    if isinstance(node, s.For):
+        return [*outer, (node.loop_var, Range.from_min_extent(node.min, node.extent))]
+    if isinstance(node, s.LetStmt):
+        return [*outer, (node.var, node.value)]
+    if isinstance(node, s.AttrStmt) and node.attr_key in ("thread_extent", "virtual_thread"):
+        axis: object = node.node
+        if isinstance(axis, IterVar):
+            return [*outer, (axis.var, Range.from_min_extent(0, node.value))]
+    return outer
+
+
+def _sweep(ana: Analyzer, index: Expr, outer: Bindings) -> IntervalSet:
+    """The interval of an index, from the innermost binding outwards."""
+    values = ana.int_set(index, {}) if index.dtype.lanes > 1 else IntSet.single_point(index)
+    low, high = values.min_value, values.max_value
+    for var, bound in reversed(outer):
+        if isinstance(bound, Expr):
+            low, high = [x if is_infinite(x) else substitute(x, {var: bound}) for x in (low, high)]
+            continue
+        low = low if is_infinite(low) else ana.int_set(low, {var: bound}).min_value
+        high = high if is_infinite(high) else ana.int_set(high, {var: bound}).max_value
+    if any([_reads(x) for x in (low, high)]):
+        return IntSet.everything()
+    return IntervalSet(low, high)
 
 
 def _reads(node: Expr) -> bool:

@@ -402,3 +402,30 @@ def an_inverse_of_a_sum_that_nothing_detected() -> object:
     x = te.var("x")
     digit = arith.IterSplitExpr(arith.IterMark(x * 2, 8))
     return arith.inverse_affine_iter_map([arith.IterSumExpr([digit], 0)], [x])  # cause
+
+
+# -- exact sets -------------------------------------------------------------------------------------------------------
+
+
+@mistake("`x * y`", "x, y")
+def a_condition_that_is_not_affine() -> object:
+    from gpucomp.arith import poly
+
+    x, y = te.var("x"), te.var("y")
+    return poly.integer_set([x], [x * y < 8])  # cause
+
+
+@mistake("1", "2")
+def sets_of_different_dimensions() -> object:
+    from gpucomp.arith import poly
+
+    x, y = te.var("x"), te.var("y")
+    return poly.integer_set([x]) | poly.integer_set([x, y])  # cause
+
+
+@mistake("parameters")
+def counting_points_that_depend_on_parameters() -> object:
+    from gpucomp.arith import poly
+
+    x, y = te.var("x"), te.var("y")
+    return poly.integer_set([x], [x < y], {x: Range(0, 8)}).count()  # cause
