@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -139,13 +140,20 @@ class Schedule:
         return normalize(self)
 
     def check(self, target: object = None) -> None:
-        """Raise the error that lowering would raise for this schedule, if any.
+        """Raise the error that lowering would raise for this schedule, if any, at the line of the primitive to blame.
 
-        Limits of ``target`` (threads, shared memory) are checked by ``lower``; here is what concerns every target.
+        Args:
+            target: a target or its text, whose limits count too (threads, blocks, memory, vectors); None checks what
+                concerns every target.
 
         Raises:
             ScheduleError: GC12x, see ``gpucomp.te.errors``.
+            LowerError: GC31x, a limit of the target is passed; GC32x, it lacks something.
         """
+        if target is not None:
+            # The driver is a layer above, and only this question needs it.
+            importlib.import_module("gpucomp.driver.schedule_check").check_for_target(self, target)
+            return
         from gpucomp.te.bound import infer_bound
         from gpucomp.te.schedule_ops import schedule_ops
 
