@@ -1,0 +1,87 @@
+"""Programs with one mistake each, about the less common primitives; see ``programs``."""
+
+from __future__ import annotations
+
+import gpucomp
+from gpucomp import te
+from tests.errors.programs import block, mistake, row_sums, thread
+
+
+@mistake("env_threads", "'threadIdx.x'", "no domain", "stage C")
+def env_threads_without_an_extent() -> object:
+    s, _, _, c = row_sums()
+    return s[c].env_threads([thread()])  # cause
+
+
+@mistake("stage B", "'k'", "reduction")
+def a_store_predicate_over_a_reduction_axis() -> object:
+    s, a, b, c = row_sums()
+    s[b].set_store_predicate(b.op.reduce_axis[0].equal(0))  # cause
+    return gpucomp.lower(s, [a, c])
+
+
+@mistake("group B", "stage C")
+def leaving_a_group_by_compute_at() -> object:
+    s, a, b, c = row_sums()
+    s.create_group(outputs=b, inputs=a)
+    return s[b].compute_at(s[c], c.op.axis[0])  # cause
+
+
+@mistake("group B", "s[B].compute_inline()")
+def inlining_a_group() -> object:
+    s, a, b, _ = row_sums()
+    return s.create_group(outputs=b, inputs=a).compute_inline()  # cause
+
+
+@mistake("prefetch of A", "'i'", "blockIdx.x", "stage C")
+def prefetching_along_a_loop_bound_to_blocks() -> object:
+    s, a, _, c = row_sums()
+    s[c].bind(c.op.axis[0], block())
+    s[c].prefetch(a, c.op.axis[0], 1)  # cause
+    return gpucomp.lower(s, [a, c])
+
+
+@mistake("stage C", "'i.inner'", "threadIdx.x", "cache_write")
+def cache_write_of_a_stage_that_is_bound() -> object:
+    s, _, _, c = row_sums()
+    s[c].bind(s[c].split(c.op.axis[0], factor=4)[1], thread())
+    return s.cache_write(c, "local")  # cause
+
+
+@mistake("transform_layout", "'j'", "digits")
+def a_layout_that_loses_elements() -> object:
+    s, _, _, c = row_sums()
+    return s[c].transform_layout(lambda i, j: [i, j // 4])  # cause
+
+
+@mistake("stage B", "keeps none", "'i'")
+def a_rolling_buffer_whose_windows_do_not_overlap() -> object:
+    a = te.placeholder((32,), name="A")
+    b = te.compute((32,), lambda i: a[i] + 1.0, name="B")
+    c = te.compute((16,), lambda i: b[2 * i] + b[2 * i + 1], name="C")
+    s = te.create_schedule(c.op)
+    s[b].compute_at(s[c], c.op.axis[0])
+    s[b].rolling_buffer()  # cause
+    return gpucomp.lower(s, [a, c])
+
+
+@mistake("pragma", "'auto_unroll_max_step'", "a number")
+def a_pragma_with_a_value_of_the_wrong_kind() -> object:
+    s, _, _, c = row_sums()
+    return s[c].pragma(c.op.axis[0], "auto_unroll_max_step", "many")  # cause
+
+
+@mistake("split", "factor", "0", "stage C")
+def splitting_by_zero() -> object:
+    s, _, _, c = row_sums()
+    return s[c].split(c.op.axis[0], factor=0)  # cause
+
+
+@mistake("2,048", "threadIdx.x", "1,024")
+def a_check_for_a_target_with_fewer_threads() -> object:
+    a = te.placeholder((8, 2048), name="A")
+    c = te.compute((8, 2048), lambda i, j: a[i, j] + 1.0, name="C")
+    s = te.create_schedule(c.op)
+    s[c].bind(c.op.axis[0], block())
+    s[c].bind(c.op.axis[1], thread())  # cause
+    return s.check("cuda -arch=sm_90")
