@@ -103,7 +103,14 @@ def _arg_names(fcompute: Callable[..., Any], ndim: int, name: str, varargs_names
         raise _wrong_count(name, ndim, len(positional))
     if rest and not has_varargs:
         return names  # enough for a tensor intrinsic, which computes the other dimensions
-    if varargs_names is not None and len(varargs_names) == rest:
+    if varargs_names is not None and has_varargs:
+        if len(varargs_names) != rest:
+            raise TensorError(
+                f"compute {name!r}: varargs_names has {len(varargs_names)} names for {rest} indices",
+                code="GC207",
+                where=caller_span(),
+                hint="one name for each index that the function takes as *indices",
+            )
         return names + list(varargs_names)
     return names + [f"i{i}" for i in range(len(names), ndim)]
 
@@ -190,7 +197,7 @@ def compute(
     body = tuple([_body(x, name, span) for x in (result if several else (result,))])
     _check_reductions(body, name, span)
     op = ComputeOp(name, tag or current_tag(), attrs, axis, body, span)
-    return op.outputs if several else op.output(0)
+    return op.outputs if len(body) > 1 else op.output(0)
 
 
 def _body(value: object, name: str, span: Span | None) -> Expr:

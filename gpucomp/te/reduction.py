@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any  # Any: the user's functions; one value or a tuple of them
 
@@ -35,7 +36,8 @@ class Reducer:
             An expression, or a tuple of them.
 
         Raises:
-            TensorError: GC215 there is no axis, or what is given as one is none.
+            TensorError: GC215 there is no axis, or what is given as one is none; GC213 the reducer does not fit the
+                values; GC220 ``where`` is no condition, or ``init`` no start value for each of them.
         """
         if len(other) == 1 and axis is None:
             if not isinstance(other[0], (IterVar, list, tuple)):
@@ -47,16 +49,41 @@ class Reducer:
         self._check_axes(axes)
         several = isinstance(expr, (tuple, list))
         source = tuple([operators.convert(x) for x in (expr if several else (expr,))])
-        starts = () if init is None else tuple(init) if several else (init,)
         kinds = tuple([x.dtype for x in source])
-        begin: tuple[Expr, ...] = ()
-        if init is not None:
-            pairs = zip(starts, kinds, strict=True)
-            begin = tuple([operators.cast(k, operators.convert(x)) for x, k in pairs])
+        begin = self._starts(init, kinds, several)
         condition = operators.const(1, BOOL) if where is None else operators.convert(where)
+        if not condition.dtype.is_bool:
+            raise TensorError(
+                f"{self.__name__}: where has type {condition.dtype}, which is no condition",
+                code="GC220",
+                where=caller_span(),
+                hint="where=k < n, or where=A[k] != 0",
+            )
         combiner = self._combiner(kinds, several)
         outputs = tuple([Reduce(combiner, source, axes, condition, i, begin) for i in range(len(source))])
         return outputs if several else outputs[0]
+
+    def _starts(self, init: Any, kinds: tuple[DType, ...], several: bool) -> tuple[Expr, ...]:
+        """The start values, in the types of the values that are combined."""
+        if init is None:
+            return ()
+        items = list(init) if isinstance(init, (tuple, list)) else [init]
+        if len(items) != len(kinds) or (isinstance(init, (tuple, list)) and not several):
+            raise self._no_start(f"{len(items)} values in a {type(init).__name__}", len(kinds), several)
+        starts = [operators.convert(x) for x in items]
+        for x in starts:
+            if x.dtype.is_handle:
+                raise self._no_start(str(x), len(kinds), several)
+        return tuple([operators.cast(k, x) for x, k in zip(starts, kinds, strict=True)])
+
+    def _no_start(self, given: str, count: int, several: bool) -> TensorError:
+        wanted = f"a tuple of {count} values" if several else "one value"
+        return TensorError(
+            f"{self.__name__}: init is {given}, but the reduction needs {wanted} to start from",
+            code="GC220",
+            where=caller_span(),
+            hint="init=(a, b) for a reducer of pairs, init=a for one of single values",
+        )
 
     def _no_axis(self, given: object) -> TensorError:
         what = "needs one axis or several" if given is None else f"runs over {given}, which is no reduction axis"
@@ -91,9 +118,8 @@ class Reducer:
         suffix = [str(i) if several else "" for i in range(len(kinds))]
         lhs = tuple([Var(f"x{s}", k) for s, k in zip(suffix, kinds, strict=True)])
         rhs = tuple([Var(f"y{s}", k) for s, k in zip(suffix, kinds, strict=True)])
-        with operators.tracing():
-            result = self.fcombine(lhs, rhs) if several else (self.fcombine(lhs[0], rhs[0]),)
-            identity = self.fidentity(*kinds) if several else (self.fidentity(kinds[0]),)
+        result = self._call(self.fcombine, "fcombine", (lhs, rhs) if several else (lhs[0], rhs[0]), several)
+        identity = self._call(self.fidentity, "fidentity", kinds, several)
         if len(result) != len(kinds) or len(identity) != len(kinds):
             raise TensorError(
                 f"reducer {self.__name__!r} of {len(kinds)} values gives {len(result)} values and "
@@ -110,6 +136,35 @@ class Reducer:
         neutral = tuple([operators.cast(k, operators.convert(x)) for x, k in zip(identity, kinds, strict=True)])
         made = CommReducer(lhs, rhs, tuple(exprs), neutral)
         return self._combiners.setdefault(kinds, made)
+
+    def _call(self, function: Any, what: str, args: tuple[Any, ...], several: bool) -> tuple[Any, ...]:
+        """What a function of the user's gives, as a tuple."""
+        problem = "" if callable(function) else f"is a {type(function).__name__}, no function"
+        if not problem:
+            try:
+                inspect.signature(function).bind(*args)
+            except TypeError:
+                problem = f"does not take {len(args)} arguments"
+            except ValueError:  # a built-in without a signature
+                problem = ""
+        if not problem:
+            with operators.tracing():
+                result = function(*args)
+            if not several:
+                return (result,)
+            if isinstance(result, (tuple, list)):
+                return tuple(result)
+            problem = f"gives one {type(result).__name__}, not a tuple, for {len(self._of(args))} values"
+        raise TensorError(
+            f"reducer {self.__name__!r}: {what} {problem}",
+            code="GC213",
+            where=caller_span(),
+            hint="te.comm_reducer(lambda x, y: x + y, lambda t: te.const(0, t)); for pairs, x and y are tuples of two "
+            "and the identity takes two types",
+        )
+
+    def _of(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return args[0] if args and isinstance(args[0], tuple) else args
 
 
 def comm_reducer(fcombine: Callable[..., Any], fidentity: Callable[..., Any], name: str = "reduce") -> Reducer:

@@ -17,6 +17,7 @@ from gpucomp.support.recursion import ensure_recursion
 from gpucomp.te.bound import Bounds, infer_bound
 from gpucomp.te.operation import Operation, PlaceholderOp
 from gpucomp.te.relation import Fuse, Rebase, Split
+from gpucomp.te.scan import ScanOp
 from gpucomp.te.schedule_ops import schedule_ops
 from gpucomp.te.scopes import KERNEL_TAGS, SHARED_RANK, STORAGE_RANK
 from gpucomp.te.stage import Stage
@@ -125,7 +126,8 @@ class _Builder:
 
     def build(self) -> ScheduleTree:
         roots: list[Stage] = []
-        stages = [s for s in self.shown.stages if s.attach_type not in _INLINED]
+        states = [x.op for s in self.shown.stages if isinstance(s.op, ScanOp) for x in s.op.state_placeholder]
+        stages = [s for s in self.shown.stages if s.attach_type not in _INLINED and s.op not in states]
         for stage in stages:
             place = self._place(stage, stages)
             if place is None:
@@ -138,7 +140,7 @@ class _Builder:
     def _place(self, stage: Stage, stages: list[Stage]) -> tuple[Stage, IterVar] | None:
         """The loop in which a stage is computed, whose axis may have been split or fused since."""
         parent, axis = stage.attach_stage, stage.attach_ivar
-        if stage.attach_type != AttachType.SCOPE or parent is None or axis is None:
+        if not stage.is_attached or parent is None or axis is None:
             return None
         if not any([s is parent for s in stages]):
             return None
@@ -150,6 +152,11 @@ class _Builder:
             elif isinstance(rel, Rebase) and rel.parent is axis:
                 axis = rel.rebased
         return (parent, axis) if any([leaf is axis for leaf in parent.leaf_iter_vars]) else None
+
+    def _starts_kernel(self, stage: Stage) -> bool:
+        """Parts of a step of a scan are kernels of their own where no kernel encloses the scan."""
+        known = self.bounds is not None and stage in self.bounds.paths
+        return known and self.bounds is not None and self.bounds.root_of(stage) is stage
 
     def _stage(self, stage: Stage, *, root: bool) -> StageTree:
         op = stage.op
@@ -166,7 +173,7 @@ class _Builder:
             self._memory(stage),
             tuple(_marks(stage, root and stage.attach_type == AttachType.SCOPE)),
             tuple(dict.fromkeys([t.op.name for t in op.input_tensors])),
-            self._kernel(stage) if root and role != "input" else "",
+            self._kernel(stage) if role != "input" and (root or self._starts_kernel(stage)) else "",
             loops,
         )
 
