@@ -127,10 +127,17 @@ class BufferParam(Record):
 
 @dataclass(frozen=True, slots=True)
 class ScalarParam(Record):
-    """A number argument; its name may be used in shapes, guards and grids."""
+    """A number argument; its name may be used in shapes, guards and grids.
+
+    Attributes:
+        name: as the user wrote it.
+        dtype: such as ``"int32"``.
+        minimum: the least value that it may have; None: any of its type.
+    """
 
     name: str
     dtype: str
+    minimum: int | None = None
 
 
 Param: TypeAlias = BufferParam | ScalarParam

@@ -262,7 +262,20 @@ class Forms:
                 return None
             step = self.divide if isinstance(term, e.FloorDiv) else self.remainder
             return step(inner, term.b.value, dtype)
+        if isinstance(term, e.Mul):
+            scaled = self._evaluate_scaled(term, relax)
+            if scaled is not None:
+                return scaled
         return self._evaluate_any(term, {v: relax[v] for v in used})
+
+    def _evaluate_scaled(self, term: e.Mul, relax: Mapping[Var, Interval]) -> Interval | None:
+        """The values of a product with a factor that stands still and is known to be >= 0, a symbolic split factor."""
+        for moving, factor in ((term.a, term.b), (term.b, term.a)):
+            still = free_vars(factor).isdisjoint(relax)
+            if still and self.analyzer.const_int_bound(factor).min_value >= 0:
+                inner = self.evaluate(moving, relax)
+                return inner and Interval(self.times(inner.low, factor), self.times(inner.width, factor))
+        return None
 
     def _evaluate_any(self, term: Expr, relax: dict[Var, Interval]) -> Interval | None:
         domains = {

@@ -16,6 +16,7 @@ from gpucomp import arith
 from gpucomp.support.diagnostics import Span
 from gpucomp.te.affine import ZERO, Forms, Interval
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.factors import declare_factors
 from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_index, pass_up_interval
 from gpucomp.te.operation import Operation
@@ -116,6 +117,7 @@ def infer_bound(schedule: Schedule) -> Bounds:
         ScheduleError: GC120, GC121, GC125, GC126, GC128; see ``gpucomp.te.errors``.
     """
     analyzer = arith.Analyzer()
+    declare_factors(schedule, analyzer)
     _check_places(schedule)
     bounds = Bounds(Forms(analyzer), create_attach_path(schedule), shares=scan_memory(schedule))
     _collect_threads(schedule, bounds)

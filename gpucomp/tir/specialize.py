@@ -35,11 +35,8 @@ def specialize(func: PrimFunc, param_map: Mapping[Any, Any]) -> PrimFunc:
         if isinstance(own, Buffer):
             _match_buffer(func, own, value, buffers, values)
         else:
-            _note(values, _variable(func, key), value)
-    walker = _Specialize(values, buffers)
-    params = tuple([p for p in func.params if p not in values])
-    known = {p: walker.buffer(b) for p, b in func.buffer_map.items()}
-    return func.replace(params=params, body=walker.stmt(func.body), buffer_map=known)
+            _note(func, values, _variable(func, key), value)
+    return _replaced(func, _Specialize(values, buffers), keep_params=False)
 
 
 def replace_vars(func: PrimFunc, values: Mapping[Var, Expr], *, keep_params: bool = False) -> PrimFunc:
@@ -50,10 +47,17 @@ def replace_vars(func: PrimFunc, values: Mapping[Var, Expr], *, keep_params: boo
         values: by variable.
         keep_params: leave parameters that are replaced among the parameters, unused.
     """
-    walker = _Specialize(values, {})
-    params = tuple([p for p in func.params if keep_params or p not in values])
+    return _replaced(func, _Specialize(values, {}), keep_params=keep_params)
+
+
+def _replaced(func: PrimFunc, walker: _Specialize, *, keep_params: bool) -> PrimFunc:
+    params = tuple([p for p in func.params if keep_params or p not in walker.values])
     known = {p: walker.buffer(b) for p, b in func.buffer_map.items()}
-    return func.replace(params=params, body=walker.stmt(func.body), buffer_map=known)
+    attrs = dict(func.attrs)
+    positive = tuple([v for v in attrs.pop("tir.positive", ()) if v in params])
+    if positive:
+        attrs["tir.positive"] = positive
+    return func.replace(params=params, body=walker.stmt(func.body), buffer_map=known, attrs=attrs)
 
 
 def given_values(func: PrimFunc, values: Mapping[Any, Any]) -> dict[Var, int]:
@@ -65,7 +69,7 @@ def given_values(func: PrimFunc, values: Mapping[Any, Any]) -> dict[Var, int]:
     found: dict[Var, Expr] = {}
     for key, value in values.items():
         var = _variable(func, key)
-        _note(found, var, value)
+        _note(func, found, var, value)
         if not isinstance(found[var], IntImm):
             raise LowerError(f"specialize: {var.name} has to be a number", code="GC303", where=caller_span())
     return {v: x.value for v, x in found.items() if isinstance(x, IntImm)}
@@ -99,11 +103,12 @@ def _variable(func: PrimFunc, key: object) -> Var:
     )
 
 
-def _note(values: dict[Var, Expr], var: Var, given: Any) -> None:
+def _note(func: PrimFunc, values: dict[Var, Expr], var: Var, given: Any) -> None:
     value = operators.convert(given)
     whole = var.dtype.is_int
-    if value.dtype.is_int is not whole or (isinstance(value, IntImm) and whole and value.value < 0):
-        expected = "an integer >= 0" if whole else f"a {var.dtype}"
+    least = int(var in func.attrs.get("tir.positive", ()))
+    if value.dtype.is_int is not whole or (isinstance(value, IntImm) and whole and value.value < least):
+        expected = f"an integer >= {least}" if whole else f"a {var.dtype}"
         raise LowerError(
             f"specialize: {var.name} cannot be {value}; it is {expected}",
             code="GC303",
@@ -131,7 +136,7 @@ def _match_buffer(
     mine, theirs = (*own.shape, own.elem_offset), (*given.shape, given.elem_offset)
     for a, b in [*zip(mine, theirs, strict=True), *zip(own.strides, given.strides, strict=False)]:
         if isinstance(a, Var):
-            _note(values, a, b)
+            _note(func, values, a, b)
     buffers[own] = given
     values[own.data] = given.data
 

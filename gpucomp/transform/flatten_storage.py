@@ -12,6 +12,7 @@ from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import EQ, Broadcast, BufferLoad, Call, Expr, IntImm, Ramp, Var
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import ordered_vars
 from gpucomp.tir.intrin import call_intrin, select
 from gpucomp.tir.stmt import (
     NOOP,
@@ -68,6 +69,7 @@ class _Flatten(ScopedMutator):
         self.arguments = tuple(func.buffer_map.values())
         self.aligned: dict[Buffer, dict[int, tuple[int, int]]] = {}
         self.offsets: dict[tuple[Buffer, tuple[Expr, ...]], Expr] = {}
+        self.factors: tuple[Var, ...] = func.attrs.get("tir.positive", ())
 
     # -- layouts ----------------------------------------------------------------------------------------------
 
@@ -111,9 +113,19 @@ class _Flatten(ScopedMutator):
         raise LowerError(
             f"buffer {buffer.name!r} in {buffer.scope()} memory has extent {extent} along dimension {axis}, "
             "which has no constant bound",
+            code="GC314",
             where=node.span,
-            hint="attach it inside a loop whose extent is a number (split by a constant factor first), "
-            'or keep it in global memory: set_scope("global")',
+            hint=self._how_to_bound(extent),
+        )
+
+    def _how_to_bound(self, extent: Expr) -> str:
+        given = [v.name for v in ordered_vars(extent) if v in self.factors]
+        if given:
+            values = ", ".join([f"{name}: 16" for name in given])
+            return f"give the split factors values before: lower(..., simple_mode=True)[name].specialize({{{values}}})"
+        return (
+            "attach it inside a loop whose extent is a number (split by a constant factor first), "
+            'or keep it in global memory: set_scope("global")'
         )
 
     def _padded_strides(

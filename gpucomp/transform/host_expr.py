@@ -200,7 +200,8 @@ def host_params(
         elif param.dtype.is_handle:
             raise LowerError(f"parameter {param.name!r} of {func.name} is a pointer without a buffer")
         else:
-            out.append(ScalarParam(names(param), str(param.dtype)))
+            least = 1 if param in func.attrs.get("tir.positive", ()) else None
+            out.append(ScalarParam(names(param), str(param.dtype), least))
     return tuple(out)
 
 

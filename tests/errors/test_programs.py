@@ -11,7 +11,7 @@ import pytest
 
 import gpucomp
 from gpucomp.support.diagnostics import ArgumentError, DeviceError, LowerError, ScheduleError, TensorError
-from tests.errors import graph_programs, intrinsic_programs, primitive_programs
+from tests.errors import graph_programs, intrinsic_programs, primitive_programs, size_programs
 from tests.errors.programs import MISTAKES, row_sums
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -19,6 +19,7 @@ GOLDEN = Path(__file__).parent / "golden"
 assert graph_programs.__name__  # its programs register themselves
 assert intrinsic_programs.__name__
 assert primitive_programs.__name__
+assert size_programs.__name__
 ASKED = (
     "two_binds_of_one_thread_axis_with_different_extents",
     "splitting_an_axis_that_a_split_consumed",

@@ -1,0 +1,58 @@
+"""Programs with one mistake each about symbolic sizes; see ``tests.errors.programs``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import gpucomp
+from gpucomp import te
+from gpucomp.te import Schedule, Tensor
+from tests.errors.programs import block, mistake
+
+
+def doubled() -> tuple[Schedule, list[Tensor]]:
+    """B = A + A over n elements."""
+    a = te.placeholder((te.var("n"),), name="A")
+    b = te.compute(a.shape, lambda i: a[i] + a[i], name="B")
+    return te.create_schedule(b.op), [a, b]
+
+
+@mistake("specialize", "'m'", "n")
+def specialising_a_variable_that_is_not_there() -> object:
+    module = gpucomp.build(*doubled(), "llvm")
+    return module.specialize(m=64)  # cause
+
+
+@mistake("specialize", "n", "-4", ">= 0")
+def specialising_for_a_negative_size() -> object:
+    module = gpucomp.build(*doubled(), "llvm")
+    return module.specialize(n=-4)  # cause
+
+
+@mistake("argument 1 (f)", "0", "at least 1")
+def a_split_factor_of_zero_at_launch() -> object:
+    s, (a, b) = doubled()
+    f = te.var("f")
+    s[b].split(b.op.axis[0], factor=f)
+    module = gpucomp.build(s, [f, a, b], "llvm")
+    return module(0, np.zeros(8, np.float32))  # cause
+
+
+@mistake("B", "-1", "axis 0", "n = 2")
+def an_output_of_negative_extent() -> object:
+    n = te.var("n")
+    a = te.placeholder((n,), name="A")
+    b = te.compute((n - 3,), lambda i: a[i + 3], name="B")
+    module = gpucomp.build(te.create_schedule(b.op), [a, b], "llvm")
+    return module(np.zeros(2, np.float32))  # cause
+
+
+@mistake("'B.shared'", "f", "dimension 0", "specialize")
+def shared_memory_whose_size_is_an_open_split_factor() -> object:
+    s, (a, b) = doubled()
+    f = te.var("f")
+    shared = s.cache_write(b, "shared")  # cause
+    outer, _ = s[b].split(b.op.axis[0], factor=f)
+    s[b].bind(outer, block())
+    s[shared].compute_at(s[b], outer)
+    return gpucomp.source(s, [f, a, b], "cuda")
