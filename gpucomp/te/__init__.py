@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpucomp.te import intrinsics, trace
+from gpucomp.te import hybrid, intrinsics, trace
 from gpucomp.te.api import (
     compute,
     const,
@@ -86,7 +86,7 @@ indexdiv, indexmod = floordiv, floormod  # for indices, which are >= 0
 __all__ = [
     # tensors and operations
     "Tensor", "TensorSlice", "Operation", "PlaceholderOp", "ComputeOp", "placeholder", "compute", "tag_scope",
-    "ExternOp", "extern", "extern_primfunc",
+    "ExternOp", "extern", "extern_primfunc", "hybrid",
     # variables and axes
     "var", "size_var", "const", "thread_axis", "reduce_axis",
     # reductions

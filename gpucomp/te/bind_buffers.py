@@ -39,6 +39,7 @@ class BindBuffers(Mutator):
         super().__init__()
         self.layouts = dict(layouts)
         self.buffers = dict(buffers)
+        self.kept = dict.fromkeys(buffers.values())
         self.values: dict[Var, Expr] = dict(values)
 
     def _fresh(self, var: Var) -> Var:
@@ -110,6 +111,8 @@ class BindBuffers(Mutator):
 
     def visit_buffer_realize(self, node: s.BufferRealize) -> Stmt:
         old, bounds = node.buffer, self.ranges(node.bounds)
+        if old in self.kept:
+            return s.BufferRealize(old, bounds, self.expr(node.condition), self.stmt(node.body), node.span)
         data = self._fresh(old.data)
         shape = self.exprs(old.shape)
         self.buffers[old] = old.replace(data=data, shape=shape)

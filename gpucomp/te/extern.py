@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any  # Any: shapes, bodies and attributes are 
 from gpucomp.support.diagnostics import Span, TensorError, caller_span
 from gpucomp.support.dtype import DType
 from gpucomp.te.api import current_tag, shape_of, trace_body
+from gpucomp.te.errors import schedule_error
 from gpucomp.te.nest_rules import nest_rule
 from gpucomp.te.operation import Operation
 from gpucomp.te.tensor import Tensor
@@ -81,7 +82,27 @@ def extern_nest(builder: Builder, work: Work) -> Stmt:
     """The body, to be bound to the buffers of the tensors when these exist."""
     op = work.op
     assert isinstance(op, ExternOp)
-    return s.AttrStmt(op, BIND_KEY, 0, op.body, op.span)
+    return s.AttrStmt(op, BIND_KEY, 0, guarded_body(builder, work, op.body), op.span)
+
+
+def guarded_body(builder: Builder, work: Work, body: Stmt) -> Stmt:
+    """Where threads share the memory of the outputs, the first of them runs the body.
+
+    Raises:
+        ScheduleError: GC147 a body with threads of its own is computed inside of a kernel.
+    """
+    stage = work.stage
+    binds = [n for n in post_order(body) if isinstance(n, s.AttrStmt) and n.attr_key == "thread_extent"]
+    if binds and builder.bounds.paths[stage]:
+        raise schedule_error(
+            "GC147",
+            f"stage {stage.name} binds {binds[0].node.thread_tag} itself, but is computed inside of "
+            f"{builder.bounds.root_of(stage).name}",
+            stage=stage,
+            where=stage.attach_span,
+            hint=f"s[{stage.name}].compute_root()",
+        )
+    return body if work.thread_guard is None else s.IfThenElse(work.thread_guard, body, None, stage.span)
 
 
 def _error(message: str, code: str, hint: str | None = None, where: Span | None = None) -> TensorError:

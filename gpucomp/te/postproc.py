@@ -70,6 +70,7 @@ class _ToBuffers(Mutator):
         return BufferRealize(buffer, node.bounds, node.condition, body, node.span)
 
     def _bind_placeholders(self, op: ExternOp, body: Stmt) -> Stmt:
+        body = self.stmt(body)  # stages that are attached to loops of the body stand in it
         pairs = [(b, self._buffer(t, "read")) for b, t in zip(op.input_placeholders, op.inputs, strict=True)]
         pairs += [(b, self._buffer(t, "written")) for b, t in zip(op.output_placeholders, op.outputs, strict=True)]
         values: dict[Var, Expr] = {}
