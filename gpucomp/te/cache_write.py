@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any  # Any: a tensor gives a tensor, a list gives a list
 
-from gpucomp.support.diagnostics import caller_span
+from gpucomp.support.diagnostics import Span, caller_span
 from gpucomp.te.dataflow import data_axis, domain, insert_stage, propagate, set_op, user_tensor
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_down_index, pass_up_index, split_predicates
@@ -13,6 +13,7 @@ from gpucomp.te.relation import children_of, parents_of
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import check_scope
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, Reduce, Var
@@ -42,12 +43,15 @@ def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
     packs = len(order) != len(old.axis) or any([a is not b for a, b in zip(order, old.axis, strict=True)])
     _refuse_marked(stage, scope, order, packs)
     axis, body, indices = _packed(stage, old, order)
-    cache_op = ComputeOp(f"{old.name}.{scope}", old.tag, old.attrs, axis, body, schedule.current_span())
+    cache_op = _copy_op(old, f"{old.name}.{scope}", axis, body, schedule.current_span())
     copies: tuple[Expr, ...] = tuple([t(*indices) for t in cache_op.outputs])
     new = ComputeOp(old.name, "", old.attrs, old.axis, copies, old.span)
     position = schedule.stages.index(stage)
     cache_stage = insert_stage(schedule, position, cache_op, scope, stage)
-    _move_reduction(stage, cache_stage)
+    if isinstance(old, TensorComputeOp):
+        _leave_intrinsic(stage, old, cache_op.name)
+    else:
+        _move_reduction(stage, cache_stage)
     if packs:
         _unschedule(stage, old, cache_op.name)
     set_op(schedule, stage, new)
@@ -60,10 +64,42 @@ def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
     return list(results) if several else results[0]
 
 
+def _copy_op(
+    old: ComputeOp, name: str, axis: tuple[IterVar, ...], body: tuple[Expr, ...], span: Span | None
+) -> ComputeOp:
+    """The operation of the copy; the intrinsic of a call goes along."""
+    if not isinstance(old, TensorComputeOp):
+        return ComputeOp(name, old.tag, old.attrs, axis, body, span)
+    call = (old.intrin, old.schedulable_ndim, old.outer_reduce_axis)
+    return TensorComputeOp(name, old.tag, old.attrs, axis, body, span, call)
+
+
+def _leave_intrinsic(stage: Stage, old: TensorComputeOp, copy: str) -> None:
+    """The copy computes by the intrinsic, over all reduction axes; copying out is plain."""
+    for iv in old.reduce_axis:
+        stage.moved[iv] = f"cache_write moved it to stage {copy}"
+    stage.all_iter_vars, stage.leaf_iter_vars = list(old.axis), list(old.axis)
+    for iv in old.inner_axis:
+        stage.iter_var_attrs.pop(iv, None)
+
+
 def _refuse_marked(stage: Stage, scope: str, order: list[IterVar], packs: bool) -> None:
     """Bindings stay with the copy out only as long as its loops do."""
+    if isinstance(stage.op, TensorComputeOp):
+        if stage.relations or packs:
+            raise schedule_error(
+                "GC112",
+                f"cache_write: stage {stage.name} computes by the intrinsic {stage.op.intrin.name}, and its loops are "
+                "scheduled already",
+                stage=stage,
+                where=caller_span(),
+                hint=f"call s.cache_write({stage.name}, {scope!r}) before split and reorder of s[{stage.name}]",
+            )
+        packs = False
     for leaf in stage.leaf_iter_vars:
         attr = stage.iter_var_attrs.get(leaf)
+        if attr is not None and attr.kind == "tensorize" and not isinstance(stage.op, TensorComputeOp):
+            packs = True
         if attr is None or not (attr.bind_thread is not None or (packs and leaf in order and attr.kind)):
             continue
         how = f"bound to {attr.bind_thread.thread_tag}" if attr.bind_thread is not None else f"marked {attr.kind}"

@@ -42,13 +42,14 @@ def check_pragma(stage: StageState, kind: str, value: Expr) -> None:
             where=caller_span(),
             hint=f"one of {', '.join(PRAGMAS)}",
         )
-    if kind in _SOURCES and not isinstance(value, StringImm):
+    if kind in _SOURCES:
         raise schedule_error(
             "GC104",
-            f"pragma {kind!r} needs the source as a string, got {value}",
+            f"pragma {kind!r}: source text does not come through schedules here",
             stage=stage,
             where=caller_span(),
-            hint=f"s[{stage.name}].pragma(axis, {kind!r}, source)",
+            hint="gpucomp.target.register_extern(name, 'cuda', source) for GPUs; on processors, a library: "
+            "ctypes.CDLL(path, ctypes.RTLD_GLOBAL)",
         )
     if kind in PRAGMAS and isinstance(value, StringImm) and PRAGMAS[kind]:
         raise schedule_error(
@@ -58,7 +59,7 @@ def check_pragma(stage: StageState, kind: str, value: Expr) -> None:
             where=caller_span(),
             hint=f"s[{stage.name}].pragma(axis, {kind!r}, 16)",
         )
-    if kind in PRAGMAS or kind in _SOURCES or kind in _warned:
+    if kind in PRAGMAS or kind in _warned:
         return
     _warned[kind] = None
     hint = did_you_mean(kind, PRAGMAS) or f"known ones: {', '.join(PRAGMAS)}"

@@ -12,6 +12,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.tir import operators
 from gpucomp.tir.expr import And, Call, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
 from gpucomp.tir.functor import Mutator, substitute
@@ -94,7 +95,7 @@ class LayoutPrimitives(StageBase):
 
     def _transformable(self) -> ComputeOp | PlaceholderOp:
         op = self.op
-        if not isinstance(op, (ComputeOp, PlaceholderOp)):
+        if not isinstance(op, (ComputeOp, PlaceholderOp)) or isinstance(op, TensorComputeOp):
             raise self._refusal(f"{self.name} is not computed element by element")
         if self.relations or any([self.bound_thread(a) is not None for a in self.all_iter_vars]):
             raise self._refusal(f"the axes of stage {self.name} are scheduled already")

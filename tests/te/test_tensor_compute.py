@@ -9,7 +9,7 @@ import pytest
 
 import gpucomp
 from gpucomp import te, tir
-from gpucomp.support.diagnostics import TensorError
+from gpucomp.support.diagnostics import ScheduleError, TensorError
 from gpucomp.te import trace
 from tests.te.helpers import check, poisoned, small_ints
 from tests.te.intrinsics import gemm_intrin, gemv_intrin, loop, row_intrin
@@ -137,3 +137,37 @@ def test_a_call_that_does_not_fit_is_refused(fcompute: Any, shape: Any, word: st
     assert word in str(caught.value)
     assert caught.value.where is not None
     assert caught.value.hint
+
+
+def test_cache_write_takes_the_intrinsic_along() -> None:
+    a, b = te.placeholder((6, 4, 15), name="A"), te.placeholder((15, 3), name="B")
+    gemm = gemm_intrin(4, 3, 5)
+    k = te.reduce_axis((0, 3), "k")
+    c = te.compute(
+        (6, 4, 3),
+        lambda i: gemm(a[i, 0:4, k * 5 : k * 5 + 5], b[k * 5 : k * 5 + 5, 0:3], reduce_axis=k),
+        name="C",
+    )
+    s = te.create_schedule(c.op)
+    cc = s.cache_write(c, "global")
+    assert isinstance(s[cc].op, te.TensorComputeOp)
+    s[cc].compute_at(s[c], c.op.axis[0])
+    s[c].vectorize(s[c].split(c.op.axis[2], factor=3)[1])
+    x, y = small_ints((6, 4, 15)), small_ints((15, 3), seed=1)
+    check(s, [a, b, c], [x, y], x @ y)
+    on("llvm", s, [a, b, c], [x, y], x @ y)
+    t = te.create_schedule(c.op)
+    t[c].split(c.op.axis[0], factor=2)
+    with pytest.raises(ScheduleError, match="computes by the intrinsic"):
+        t.cache_write(c, "local")
+    with pytest.raises(ScheduleError, match="is not computed element by element"):
+        te.create_schedule(c.op)[c].transform_layout(lambda i, j, k: [j, i, k])
+
+
+def test_rows_in_a_cache() -> None:
+    args, data, want = rows(10, 8)
+    s = te.create_schedule(args[2].op)
+    cached = s.cache_write(args[2], "local")
+    s[cached].compute_at(s[args[2]], args[2].op.axis[0])
+    check(s, args, data, want)
+    on("llvm", s, args, data, want)

@@ -126,7 +126,7 @@ def errors() -> list[tuple[str, Callable[[te.Schedule, te.Tensor], object]]]:
         ("is no thread axis", lambda s, c: s[c].env_threads([c.op.axis[0]])),
         ("two of the axes have the tag threadIdx.x", lambda s, c: s[c].env_threads([tx(2), tx(2)])),
         ("needs a number, got '16'", lambda s, c: s[c].pragma(c.op.axis[0], "auto_unroll_max_step", "16")),
-        ("the source as a string", lambda s, c: s[c].pragma(c.op.axis[0], "import_llvm", 1)),
+        ("does not come through schedules", lambda s, c: s[c].pragma(c.op.axis[0], "import_llvm", "define")),
     ]
 
 
