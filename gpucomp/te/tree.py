@@ -289,6 +289,10 @@ def _marks(stage: Stage, lost: bool) -> Iterator[str]:
 def _padded(box: list[Expr], align: Mapping[int, tuple[int, int]]) -> Expr:
     """Elements of a box whose strides are aligned as asked."""
     step: Expr = operators.const(1)
+    if not align:
+        for extent in box:
+            step = operators.multiply(step, extent)
+        return step
     for dim in range(len(box) - 1, -1, -1):
         if dim in align:
             factor, offset = align[dim]

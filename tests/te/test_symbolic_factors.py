@@ -16,7 +16,11 @@ from gpucomp.support.diagnostics import ArgumentError, LowerError, ScheduleError
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import Var
 
-EVERY_DEVICE = ["llvm", pytest.param("opencl", marks=pytest.mark.opencl)]
+EVERY_DEVICE = [
+    "llvm",
+    pytest.param("opencl", marks=pytest.mark.opencl),
+    pytest.param("cuda", marks=pytest.mark.cuda),
+]
 NAMES = ("ty", "tx", "tm", "tn", "tk")
 
 
