@@ -8,6 +8,7 @@ from typing import Any  # Any: arguments are tensors, variables and buffers
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import caller_span, did_you_mean
 from gpucomp.te.bind_buffers import BindBuffers, placeholder_values
+from gpucomp.te.binds import addressed, bind_conditions
 from gpucomp.te.buffer_bind import BufferBind, Layout, declared_layout, realized_layout, resolve_bind
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.extern import BIND_KEY, ExternOp
@@ -17,6 +18,7 @@ from gpucomp.tir.expr import BufferLoad, Expr, ProducerLoad, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, free_vars, stmt_children
 from gpucomp.tir.stmt import (
+    AssertStmt,
     AttrStmt,
     BufferRealize,
     BufferStore,
@@ -116,6 +118,8 @@ def to_prim_func(
     Raises:
         ScheduleError: GC130 a tensor is missing from ``args``; GC131 a variable is; GC132 a wrong argument.
     """
+    binds, args = addressed(binds or {}, args)
+    conditions = bind_conditions(binds)
     params: list[Var] = []
     buffer_map: dict[Var, Buffer] = {}
     buffers: dict[Tensor, Buffer] = {}
@@ -130,11 +134,13 @@ def to_prim_func(
         buffer_map[handle] = buffer
         if isinstance(arg, Tensor):
             buffers[arg] = buffer
-    for tensor, buffer in (binds or {}).items():
+    for tensor, buffer in binds.items():
         buffers.setdefault(tensor, buffer)
     walker = _ToBuffers(buffers, [a.name for a in args])
     body = walker.stmt(stmt)
     _check_touched(args, walker.touched)
+    for condition, message in conditions:
+        body = AssertStmt(condition, message, body)
     func = PrimFunc(tuple(params), body, buffer_map, {"global_symbol": name, "tir.noalias": True})
     _check_free(func)
     return func

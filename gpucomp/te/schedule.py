@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpucomp.te.auto_inline import auto_inline_broadcast as AutoInlineBroadcast
 from gpucomp.te.auto_inline import auto_inline_elemwise as AutoInlineElemWise
 from gpucomp.te.auto_inline import auto_inline_injective as AutoInlineInjective
+from gpucomp.te.binds import verify_compact_buffer as VerifyCompactBuffer
 from gpucomp.te.bound import Bounds
 from gpucomp.te.bound import infer_bound as InferBound
 from gpucomp.te.graph import create_attach_path as CreateAttachPath
@@ -47,6 +48,7 @@ __all__ = [
     "Stage",
     "Step",
     "Trace",
+    "VerifyCompactBuffer",
     "create_schedule",
     "replay",
 ]

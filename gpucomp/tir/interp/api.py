@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -258,6 +259,8 @@ def _bind_array(
         copy = np.ascontiguousarray(array)
         back.append((array, copy))
         flat = copy.reshape(-1)
+    if buffer is not None and buffer.buffer_type == "auto_broadcast" and strides is None:
+        strides = [0 if n == 1 else math.prod(extents[k + 1 :]) for k, n in enumerate(extents)]
     if buffer is not None and buffer.dtype.lanes > 1:
         extents = extents[:-1]
     name = f"a{number}"
