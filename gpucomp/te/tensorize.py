@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gpucomp.te.bind_buffers import BindBuffers
 from gpucomp.te.buffer_bind import BufferBind
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.intrin_match import AxisBox, Match, Place, match_intrin
@@ -20,9 +21,9 @@ from gpucomp.te.tensor_intrin import TensorIntrin, extern_names
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import BufferLoad, Expr, IterVar, Reduce, Var
-from gpucomp.tir.functor import Mutator, free_vars, post_order, substitute
+from gpucomp.tir.functor import free_vars, post_order, substitute
 from gpucomp.tir.intrin import call_intrin
-from gpucomp.tir.stmt import Allocate, AttrStmt, BufferStore, For, IfThenElse, LetStmt, Stmt, seq
+from gpucomp.tir.stmt import Allocate, AttrStmt, BufferStore, IfThenElse, Stmt, seq
 
 if TYPE_CHECKING:
     from gpucomp.te.schedule_ops import Builder, Work
@@ -271,44 +272,19 @@ def _variables(buffer: Buffer) -> list[Var]:
     return [buffer.data, *[x for x in (*buffer.shape, *buffer.strides, buffer.elem_offset) if isinstance(x, Var)]]
 
 
-class _Fresh(Mutator):
-    """A copy with variables of its own: an intrinsic may be used in several places of one function."""
+class _Fresh(BindBuffers):
+    """A copy with names of its own: an intrinsic may be used in several places of one function."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.pointers: dict[Var, Var] = {}
-        self.buffers: dict[Buffer, Buffer] = {}
+        super().__init__({}, {}, {})
 
-    def _buffer(self, buffer: Buffer) -> Buffer:
-        data = self.pointers.get(buffer.data)
-        if data is None:
-            return buffer
-        return self.buffers.setdefault(buffer, buffer.replace(data=data))
-
-    def visit_for(self, node: For) -> Stmt:
-        var = node.loop_var.with_name(node.loop_var.name)
-        return super().visit_for(node.replace(loop_var=var, body=substitute(node.body, {node.loop_var: var})))
-
-    def visit_let_stmt(self, node: LetStmt) -> Stmt:
-        var = node.var.with_name(node.var.name)
-        return super().visit_let_stmt(node.replace(var=var, body=substitute(node.body, {node.var: var})))
+    def buffer(self, old: Buffer) -> Buffer:
+        data = self.values.get(old.data)
+        if old not in self.buffers and isinstance(data, Var):
+            self.buffers[old] = old.replace(data=data)
+        return super().buffer(old)
 
     def visit_allocate(self, node: Allocate) -> Stmt:
-        var = self.pointers[node.buffer_var] = node.buffer_var.with_name(node.buffer_var.name)
-        self.memo.clear()
-        self.buffers.clear()
-        return self.visit_stmt(node.replace(buffer_var=var))
-
-    def visit_buffer_load(self, node: BufferLoad) -> Expr:
-        done = self.visit_expr(node)
-        assert isinstance(done, BufferLoad)
-        buffer = self._buffer(node.buffer)
-        return done if buffer is node.buffer else BufferLoad(buffer, done.indices, done.predicate)
-
-    def visit_buffer_store(self, node: BufferStore) -> Stmt:
-        done = self.visit_stmt(node)
-        buffer = self._buffer(node.buffer)
-        return done if buffer is node.buffer else done.replace(buffer=buffer)
-
-    def visit_var(self, node: Var) -> Expr:
-        return self.pointers.get(node, node)
+        extents, condition = self.exprs(node.extents), self.expr(node.condition)
+        var = self._fresh(node.buffer_var)
+        return Allocate(var, node.dtype, extents, condition, self.stmt(node.body), node.annotations, node.span)
