@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from gpucomp.support.diagnostics import GpucompError, caller_span, did_you_mean
+from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
 from gpucomp.target.kinds import KINDS
 
 _functions: dict[tuple[str, str], str] = {}
@@ -25,24 +25,24 @@ def register_extern(name: str, kind: str, source: str = "") -> None:
             "llvm" the function comes from a library of the process: ``ctypes.CDLL(path, ctypes.RTLD_GLOBAL)``.
 
     Raises:
-        GpucompError: GC160 unknown kind, no C identifier, or a source for "llvm".
+        LowerError: GC160 unknown kind, no C identifier, or a source for "llvm".
     """
     if kind not in KINDS:
-        raise GpucompError(
+        raise LowerError(
             f"register_extern: unknown kind of target {kind!r}",
             code="GC160",
             where=caller_span(),
             hint=did_you_mean(kind, KINDS) or f"one of {', '.join(KINDS)}",
         )
     if not name.isidentifier() or not name.isascii():
-        raise GpucompError(
+        raise LowerError(
             f"register_extern: {name!r} is no C identifier",
             code="GC160",
             where=caller_span(),
             hint="letters, digits and _, no digit first",
         )
     if source and not KINDS[kind].is_gpu:
-        raise GpucompError(
+        raise LowerError(
             f"register_extern: {kind} takes no source text for {name!r}",
             code="GC160",
             where=caller_span(),

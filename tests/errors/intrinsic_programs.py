@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any  # Any: buffers and statements of the intrinsics
 
 from gpucomp import te, tir
+from gpucomp.target import register_extern
 from tests.errors.programs import mistake, thread
 from tests.te.intrinsics import copy_intrin, gemm_intrin, loop, row_intrin
 
@@ -153,7 +154,7 @@ def tensorizing_the_outer_part_of_a_split() -> object:
 @mistake("stage C", "tensorize", "16")
 def tensorizing_with_something_else() -> object:
     s, c = rows()
-    s[c].tensorize(c.op.axis[1], 16)  # pyright: ignore[reportArgumentType]  # cause
+    s[c].tensorize(c.op.axis[1], 16)  # cause
     return s
 
 
@@ -185,3 +186,49 @@ def declaring_an_intrinsic_over_computed_tensors() -> object:
     b = te.compute((16,), lambda i: a[i] + 1.0, name="b")
     t = te.compute((16,), lambda i: b[i], name="t")
     return te.decl_tensor_intrin(t.op, lambda ins, outs: None, "deep")  # cause
+
+
+@mistake("'C'", "row_8", "(1, 4)", "a", "(8)")
+def calling_an_intrinsic_with_a_region_of_another_shape() -> object:
+    a, row = te.placeholder((6, 8), name="A"), row_intrin(8)
+    return te.compute((6, 8), lambda i: row(a[i, 0:4], a[i, 0:8]), name="C")  # cause
+
+
+@mistake("row_8", "2 regions", "got 1")
+def calling_an_intrinsic_without_one_of_its_regions() -> object:
+    a, row = te.placeholder((6, 8), name="A"), row_intrin(8)
+    return te.compute((6, 8), lambda i: row(a[i, 0:8]), name="C")  # cause
+
+
+@mistake("'C'", "row_8", "(9)", "(8)")
+def calling_an_intrinsic_for_a_result_of_another_shape() -> object:
+    a, row = te.placeholder((6, 8), name="A"), row_intrin(8)
+    return te.compute((6, 9), lambda i: row(a[i, 0:8], a[i, 0:8]), name="C")  # cause
+
+
+@mistake("stage C", "'i'", "tensorized")
+def tensorizing_two_axes_of_one_stage() -> object:
+    s, c = rows()
+    s[c].tensorize(c.op.axis[0], row_intrin(64))
+    s[c].tensorize(c.op.axis[1], row_intrin(64))  # cause
+    return s
+
+
+@mistake("stage C", "'j'", "tensorize")
+def caching_a_tensor_whose_loops_are_tensorized() -> object:
+    s, c = rows()
+    s[c].tensorize(c.op.axis[1], row_intrin(64))
+    return s.cache_write(c, "local")  # cause
+
+
+@mistake("'scaled'", "'p'")
+def declaring_a_scalar_that_the_declaration_does_not_use() -> object:
+    a, p = te.placeholder((16,), name="a"), te.var("p")
+    t = te.compute((16,), lambda i: a[i], name="t")
+    return te.decl_tensor_intrin(t.op, lambda ins, outs, s: None, "scaled", scalar_params=[p])  # cause
+
+
+@mistake("'cudda'", "cuda")
+def registering_a_function_for_an_unknown_kind_of_target() -> object:
+    register_extern("f", "cudda")  # cause
+    return None

@@ -70,6 +70,24 @@ def test_blocks_of_a_matrix_with_a_reduction_outside() -> None:
     on("llvm", s, [a, b, c], [x, y], x @ y)
 
 
+def test_a_copy_is_computed_by_the_intrinsic() -> None:
+    a, b = te.placeholder((6, 4, 15), name="A"), te.placeholder((15, 3), name="B")
+    gemm = gemm_intrin(4, 3, 5, scopes=("global", "global", "local"))
+    k = te.reduce_axis((0, 3), "k")
+    c = te.compute(
+        (6, 4, 3),
+        lambda i: gemm(a[i, 0:4, k * 5 : k * 5 + 5], b[k * 5 : k * 5 + 5, 0:3], reduce_axis=k),
+        name="C",
+    )
+    s = te.create_schedule(c.op)
+    cl = s.cache_write(c, "local")
+    s[cl].compute_at(s[c], s[c].op.axis[0])
+    s[c].vectorize(s[c].op.axis[2])
+    x, y = small_ints((6, 4, 15)), small_ints((15, 3), seed=1)
+    check(s, [a, b, c], [x, y], x @ y)
+    on("llvm", s, [a, b, c], [x, y], x @ y)
+
+
 def test_between_other_stages() -> None:
     a, b = te.placeholder((8, 6), name="A"), te.placeholder((6,), name="B")
     twice = te.compute((8, 6), lambda i, j: a[i, j] * 2.0, name="T")

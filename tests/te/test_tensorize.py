@@ -311,6 +311,81 @@ def test_a_trace_with_an_intrinsic_replays_and_prints() -> None:
     check(s.copy(), args, data, want)
 
 
+def test_an_argmax_of_two_tensors_with_the_ordinary_start() -> None:
+    def combine(x: Any, y: Any) -> Any:
+        return tuple([te.Select(x[1] >= y[1], p, q) for p, q in zip(x, y, strict=True)])
+
+    argmax = te.comm_reducer(combine, lambda t0, t1: (tir.const(-1, t0), te.min_value(t1)), "argmax")
+
+    def largest(m: int, n: int) -> tuple[te.Tensor, te.Tensor, te.Tensor, te.Tensor]:
+        places, values = te.placeholder((m, n), "int32", "I"), te.placeholder((m, n), name="V")
+        r = te.reduce_axis((0, n), "r")
+        found = te.compute((m,), lambda i: argmax((places[i, r], values[i, r]), axis=r), name="T")
+        return places, values, found[0], found[1]
+
+    tile = largest(4, 8)
+
+    def update(ins: Any, outs: Any) -> Any:
+        ib = tir.ir_builder.create()
+        with ib.for_range(0, 4, "i") as i, ib.for_range(0, 8, "j") as j, ib.if_scope(ins[1][i, j] > outs[1][i]):
+            for x, z in zip(ins, outs, strict=True):
+                ib.emit(tir.BufferStore(z, x[i, j], [i]))
+        return None, None, ib.get()
+
+    intrin = te.decl_tensor_intrin(tile[2].op, update, "argmax", binds={t: view(t) for t in tile})
+    args = largest(12, 24)
+    t = args[2]
+    s = te.create_schedule(t.op)
+    io, ii = s[t].split(t.op.axis[0], factor=4)
+    ro, ri = s[t].split(t.op.reduce_axis[0], factor=8)
+    s[t].reorder(io, ro, ii, ri)
+    s[t].tensorize(ii, intrin)
+    data = np.random.default_rng(0).permutation(12 * 24).reshape(12, 24).astype("float32")
+    out, best = poisoned((12,), "int32"), poisoned((12,))
+    gpucomp.build(s, args, "llvm")(np.tile(np.arange(24, dtype="int32"), (12, 1)), data, out, best)
+    np.testing.assert_array_equal(out, data.argmax(1))
+    np.testing.assert_array_equal(best, data.max(1))
+
+
+def test_a_packed_function_as_an_update() -> None:
+    @gpucomp.register_func("tests.tensorize.zero", override=True)
+    def _(c: Any) -> None:
+        c.copyfrom(np.zeros(c.shape, "float32"))
+
+    @gpucomp.register_func("tests.tensorize.gemm", override=True)
+    def _(c: Any, a: Any, b: Any) -> None:
+        c.copyfrom(c.numpy() + a.numpy() @ b.numpy())
+
+    a, b = te.placeholder((4, 3), name="a"), te.placeholder((3, 6), name="b")
+    r = te.reduce_axis((0, 3), "r")
+    t = te.compute((4, 6), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="t")
+
+    def calls(ins: Any, outs: Any) -> Any:
+        zero = tir.call_packed("tests.tensorize.zero", outs[0])
+        return None, zero, tir.call_packed("tests.tensorize.gemm", outs[0], *ins)
+
+    intrin = te.decl_tensor_intrin(t.op, calls, "packed", binds={x: view(x) for x in (a, b, t)})
+    s, args, data, want = matmul(8, 12, 6)
+    c = args[2]
+    xo, yo, xi, yi = s[c].tile(c.op.axis[0], c.op.axis[1], 4, 6)
+    ko, ki = s[c].split(c.op.reduce_axis[0], factor=3)
+    s[c].reorder(xo, yo, ko, xi, yi, ki)
+    s[c].tensorize(xi, intrin)
+    everywhere(s, args, data, want, "llvm")
+
+
+def test_a_tile_on_virtual_threads() -> None:
+    s, args, data, want = matmul(16, 12, 8)
+    c = args[2]
+    xo, yo, xi, yi = s[c].tile(c.op.axis[0], c.op.axis[1], 4, 6)
+    ko, ki = s[c].split(c.op.reduce_axis[0], factor=4)
+    s[c].reorder(xo, yo, ko, xi, yi, ki)
+    s[c].bind(xo, te.thread_axis("vthread"))
+    s[c].bind(yo, te.thread_axis(TX))
+    s[c].tensorize(xi, gemm_intrin(4, 6, 4))
+    everywhere(s, args, data, want, *TARGETS)
+
+
 def test_a_later_mark_takes_the_intrinsic_away() -> None:
     s, args, data, want = rows(4, 8)
     c = args[2]
