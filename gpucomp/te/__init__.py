@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpucomp.te import hybrid, intrinsics, trace
+from gpucomp.te import hybrid, intrinsics, schedule, trace
 from gpucomp.te.api import (
     compute,
     const,
@@ -94,7 +94,7 @@ __all__ = [
     # tensor intrinsics
     "decl_tensor_intrin", "intrinsics", "TensorIntrin", "TensorIntrinCall", "TensorComputeOp",
     # schedules
-    "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "trace", "lower_schedule",
+    "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "schedule", "trace", "lower_schedule",
     "AXIS_SEPARATOR",
     "create_prim_func", "gradient", "scan", "ScanOp",
     # functions of elements

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from gpucomp.te.bound import Bounds
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.nest_rules import nest_rule
+from gpucomp.te.operation import ComputeOp
 from gpucomp.te.scan import ScanOp
 from gpucomp.te.scan_place import scan_parts
 from gpucomp.te.scopes import GLOBAL_RANK, KERNEL_TAGS, STORAGE_RANK
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import Expr, IntImm, ProducerLoad, Var
-from gpucomp.tir.functor import Mutator, free_vars
+from gpucomp.tir.functor import Mutator, free_vars, substitute
 from gpucomp.tir.stmt import NOOP, AttrStmt, ProducerStore, Stmt, seq
 
 if TYPE_CHECKING:
@@ -76,25 +77,41 @@ def _check_threads(builder: Builder, stage: Stage, op: ScanOp, starts: list[Stag
     if not threads:
         return
     spatial = iter(op.spatial_axis_)
+    divided: dict[Tensor, list[dict[Expr, int]]] = {}
     for start, update in zip(starts, updates, strict=True):
         axes = [next(spatial) for _ in update.op.axis[1:]]
         shares = [_thread_part(x, threads, bounds) for x in builder.works[update].indices[1:]]
         begins = [_thread_part(x, threads, bounds) for x in builder.works[start].indices[1:]]
         alone = all([op.fixed_axis[a] for a, part in zip(axes, shares, strict=True) if part])
+        divided[op.state_placeholder[len(divided)]] = shares
         missing = [v for v in threads if not any([v in free_vars(t) for part in shares for t in part])]
         if alone and not missing and begins == shares:
             continue
         why = "reads what other threads wrote in earlier steps" if not alone else "shares elements between its threads"
         if alone and not missing:
             why = f"divides its elements among the threads otherwise than {start.name} does"
-        raise schedule_error(
-            "GC142",
-            f"scan {op.name} runs all its steps in one kernel, but {update.name} {why}: between two steps all blocks "
-            "would have to wait for each other",
-            stage=update,
-            where=next((a.bind_span for a in update.iter_var_attrs.values() if a.bind_span is not None), update.span),
-            hint=f"leave out s[{op.name}].env_threads(...): a kernel for each step waits for the one before",
-        )
+        raise _exchange(op, update, why)
+    for part in op.body:
+        inner = builder.schedule.stage_map.get(part)
+        if inner is None or inner not in builder.works or not isinstance(part, ComputeOp):
+            continue
+        mapping = builder.works[inner].mapping
+        for tensor, accesses in part.reads:
+            for indices in accesses if tensor in divided else ():
+                places = [_thread_part(substitute(i, mapping), threads, bounds) for i in indices[1:]]
+                if places != divided[tensor]:
+                    raise _exchange(op, inner, "reads what other threads wrote in earlier steps")
+
+
+def _exchange(op: ScanOp, stage: Stage, why: str) -> Exception:
+    return schedule_error(
+        "GC142",
+        f"scan {op.name} runs all its steps in one kernel, but {stage.name} {why}: between two steps all blocks "
+        "would have to wait for each other",
+        stage=stage,
+        where=next((a.bind_span for a in stage.iter_var_attrs.values() if a.bind_span is not None), stage.span),
+        hint=f"leave out s[{op.name}].env_threads(...): a kernel for each step waits for the one before",
+    )
 
 
 def _is_one(extent: Expr) -> bool:

@@ -557,6 +557,31 @@ def test_threads_that_exchange_elements_need_a_kernel_for_each_step() -> None:
     split_columns(s, [first, step], (4, 4), axes)
     s[total].env_threads(axes)
     wrong(lambda: te.lower_schedule(s, [x, total]), "GC142", "reads what other threads wrote", ScheduleError)
+    # A stage between, which other threads compute than those that wrote what it reads.
+    x, state = te.placeholder((5, n), name="X"), te.placeholder((5, n), name="state")
+    first = te.compute((1, n), lambda _, i: x[0, i], name="first")
+    mid = te.compute((5, n), lambda t, i: state[t - 1, i] * 2.0, name="mid")
+    step = te.compute((5, n), lambda t, i: mid[t, i] + x[t, i], name="step")
+    total = te.scan(first, step, state, name="total")
+    for strange in (False, True):
+        s = te.create_schedule(total.op)
+        whole = te.thread_axis((0, n), TX)
+        for part in (first, step):
+            s[part].bind(part.op.axis[1], whole)
+        s[total].env_threads([whole])
+        s[mid].set_scope("shared")
+        if not strange:
+            s[mid].bind(mid.op.axis[1], whole)
+            data, want = small_ints((5, n)), np.zeros((5, n), "float32")
+            want[0] = data[0]
+            for t in range(1, 5):
+                want[t] = want[t - 1] * 2 + data[t]
+            run(s, [x, total], [data], want, target="opencl")
+            continue
+        outer, inner = s[mid].split(mid.op.axis[1], nparts=4)
+        s[mid].reorder(inner, outer)
+        s[mid].bind(s[mid].fuse(inner, outer), whole)
+        wrong(lambda s=s: te.lower_schedule(s, [x, total]), "GC142", "but mid reads what other", ScheduleError)
     x, first, step, _, total = cumsum(n=n)
     s = te.create_schedule(total.op)
     split_columns(s, [step], (4,), axes)
