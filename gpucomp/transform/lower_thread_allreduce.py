@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from gpucomp.arith import Analyzer
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import INT32, DType
 from gpucomp.target.target import Target
@@ -213,7 +214,7 @@ class _Lower(Mutator):
         inner = [axis for axis in dims if axis.tag in reduced]
         outer = [axis for axis in dims if axis.tag not in reduced]
         count = _product(inner)
-        plan = _Reduction(node, self.warp, _linear(inner), count, _linear(outer), _product(outer))
+        plan = _Reduction(node, self.warp, _linear(inner), count, _linear(outer), _product(outer), _known(dims))
         divergent = self._divergence(node, reduced)
         leading = dims[: len(inner)] == inner and self.warp > 1
         if count == 1:
@@ -286,6 +287,14 @@ def _product(axes: list[Axis]) -> int:
     return total
 
 
+def _known(axes: list[Axis]) -> Analyzer:
+    """The ranges of thread axes."""
+    ana = Analyzer()
+    for axis in axes:
+        ana.bind(axis.var, e.Range.from_min_extent(0, axis.extent))
+    return ana
+
+
 def _linear(axes: list[Axis]) -> Expr:
     """The number of a thread among those of the axes; the first one is innermost."""
     out: Expr = operators.const(0, axes[0].var.dtype if axes else INT32)
@@ -302,16 +311,19 @@ class _Reduction:
     """Builds one reduction.
 
     ``rank`` is the thread's number among the ``count`` threads reduced over, ``group`` the number of its group
-    among ``groups``.
+    among ``groups``.  ``known`` knows the extents of the thread axes: a lane is no remainder in a block of one warp.
     """
 
-    def __init__(self, node: s.AllReduce, warp: int, rank: Expr, count: int, group: Expr, groups: int) -> None:
+    def __init__(
+        self, node: s.AllReduce, warp: int, rank: Expr, count: int, group: Expr, groups: int, known: Analyzer
+    ) -> None:
         self.node = node
         self.warp = warp
         self.rank = rank
         self.count = count
         self.group = group
         self.groups = groups
+        self.known = known
         self.symmetric = is_symmetric(node.combiner)
 
     def own(self) -> tuple[Expr, ...]:
@@ -365,8 +377,9 @@ class _Reduction:
         """Exchanges only.  ``thread``: this thread's number in the block, where not all lanes of a warp take part."""
         if thread is None or self.count == self.warp:
             return s.seq(self.store_own(), self.exchange(self.count, operators.const(_FULL_MASK, "uint32")))
-        lane = operators.floormod(thread, self.warp)
-        first = operators.multiply(operators.floordiv(lane, self.count), self.count)
+        lane = self.known.simplify(operators.floormod(thread, self.warp))
+        group = self.known.simplify(operators.floordiv(lane, self.count))
+        first = operators.multiply(group, self.count)
         members = operators.const((1 << self.count) - 1, "uint32")
         mask = Var("lanes", "uint32")
         value = operators.bitwise("shift_left", members, operators.cast("uint32", first))
@@ -377,13 +390,13 @@ class _Reduction:
         warp, warps = self.warp, self.count // self.warp
         full = operators.const(_FULL_MASK, "uint32")
         row = operators.multiply(self.group, warps)
-        lane = operators.floormod(self.rank, warp)
-        place = operators.add(row, operators.floordiv(self.rank, warp))
+        lane = self.known.simplify(operators.floormod(self.rank, warp))
+        place = operators.add(row, self.known.simplify(operators.floordiv(self.rank, warp)))
         publish = _assign([(b, (place,)) for b in buffers], self.results())
         steps: list[Stmt] = [self.store_own(), *self.exchange(warp, full)]
         steps += [s.IfThenElse(operators.compare(e.EQ, lane, 0), publish), _barrier()]
         if warps > _FEW_WARPS and warps & (warps - 1) == 0:
-            mine = operators.add(row, operators.floormod(lane, warps))
+            mine = operators.add(row, self.known.simplify(operators.floormod(lane, warps)))
             steps.append(self.set_results(_loads(buffers, mine)))
             steps += self.exchange(warps, full)
             return s.seq(*steps)
@@ -419,7 +432,7 @@ class _Reduction:
             return levels
         distance = 1
         while distance < count:
-            first = operators.compare(e.EQ, operators.floormod(rank, 2 * distance), 0)
+            first = operators.compare(e.EQ, self.known.simplify(operators.floormod(rank, 2 * distance)), 0)
             inside = operators.compare(e.LT, rank, count - distance)
             levels.append((distance, operators.logical(e.And, first, inside) if count % (2 * distance) else first))
             distance *= 2

@@ -58,7 +58,7 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void argmax_threads_kern
     reduce_1[threadIdx_x] = reduce_next_5;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  if ((threadIdx_x & 7) == 0) {
+  if (threadIdx_x == 0) {
     const float t_15 = reduce_1[threadIdx_x];
     const float t_16 = reduce_1[threadIdx_x + 4];
     const int t_17 = reduce[threadIdx_x];

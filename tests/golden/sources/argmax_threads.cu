@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(8) argmax_threads_kernel(
     best_part = best_v0_1;
     best_part1 = best_v1_1;
   }
-  const unsigned int lanes = 255u << (unsigned int)(((threadIdx_x & 31) >> 3) * 8);
+  const unsigned int lanes = 255u;
   const int best_all_next = best_part;
   const float best_all1_next = best_part1;
   best_all = best_all_next;

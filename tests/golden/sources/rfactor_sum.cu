@@ -14,7 +14,7 @@ extern "C" __global__ void __launch_bounds__(16) rfactor_sum_kernel(
   for (int k_outer = 0; k_outer < 4; ++k_outer) {
     B_rf = B_rf + A[A_at + k_outer * 16];
   }
-  const unsigned int lanes = 65535u << (unsigned int)(((threadIdx_x & 31) >> 4) * 16);
+  const unsigned int lanes = 65535u;
   B_all = B_rf;
   const float B_all_peer = __shfl_xor_sync(lanes, B_all, 1, 16);
   B_all = B_all + B_all_peer;

@@ -16,7 +16,7 @@ extern "C" __global__ void __launch_bounds__(8) row_sum_8_threads_kernel(
       B_part = B_part + A[A_at + k_outer * 8];
     }
   }
-  const unsigned int lanes = 255u << (unsigned int)(((threadIdx_x & 31) >> 3) * 8);
+  const unsigned int lanes = 255u;
   B_all = B_part;
   const float B_all_peer = __shfl_xor_sync(lanes, B_all, 1, 8);
   B_all = B_all + B_all_peer;
