@@ -11,13 +11,14 @@ import pytest
 
 import gpucomp
 from gpucomp.support.diagnostics import ArgumentError, DeviceError, LowerError, ScheduleError, TensorError
-from tests.errors import graph_programs, intrinsic_programs, primitive_programs, size_programs
+from tests.errors import graph_programs, intrinsic_programs, opaque_programs, primitive_programs, size_programs
 from tests.errors.programs import MISTAKES, row_sums
 
 GOLDEN = Path(__file__).parent / "golden"
 # What the issue asks for at the least; each has a program or more.
 assert graph_programs.__name__  # its programs register themselves
 assert intrinsic_programs.__name__
+assert opaque_programs.__name__
 assert primitive_programs.__name__
 assert size_programs.__name__
 ASKED = (

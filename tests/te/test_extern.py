@@ -223,3 +223,33 @@ def test_a_body_without_threads_is_refused_on_a_gpu() -> None:
     c = te.extern((4, 6), [a], prefix_sums, name="C")
     with pytest.raises(GpucompError, match="runs on no thread of the GPU"):
         gpucomp.source(te.create_schedule(c.op), [a, c], "cuda")
+
+
+def _copied(**options: Any) -> tuple[te.Tensor, te.Tensor, te.Tensor]:
+    """C = a copy of B = A + 1 by the C library."""
+    a = te.placeholder((6, 4), name="A")
+    b = te.compute((6, 4), lambda i, j: a[i, j] + 1.0, name="B")
+    size = tir.const(6 * 4 * 4, "int64")
+    c = te.extern(
+        (6, 4),
+        [b],
+        lambda i, o: tir.call_extern("handle", "memcpy", o[0].access_ptr("w"), i[0].access_ptr("r"), size),
+        name="C",
+        **options,
+    )
+    return a, b, c
+
+
+def test_a_body_may_call_a_function_in_machine_code() -> None:
+    a, _, c = _copied()
+    x = small_ints((6, 4))
+    out = gpucomp.build(te.create_schedule(c.op), [a, c], "llvm")(x)
+    np.testing.assert_array_equal(out, x + 1)
+
+
+def test_a_pointer_to_memory_with_gaps_is_not_passed_as_compact() -> None:
+    a, b, c = _copied()
+    s = te.create_schedule(c.op)
+    s[b].storage_align(b.op.axis[0], 8, 1)
+    with pytest.raises(GpucompError, match="a pointer to B is passed on, but B, for which it stands, is not compact"):
+        gpucomp.lower(s, [a, c])

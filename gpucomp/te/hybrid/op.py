@@ -31,6 +31,7 @@ from gpucomp.tir.stmt import ForKind, Stmt
 if TYPE_CHECKING:
     from gpucomp.te.schedule_ops import Builder, Work
 
+_MOVES = ("reorder", "fuse", "tile")
 _KINDS = {"parallel": ForKind.PARALLEL, "vectorize": ForKind.VECTORIZED, "unroll": ForKind.UNROLLED}
 
 
@@ -141,11 +142,12 @@ class _Nest(Mutator):
 
     def _error(self, leaf: IterVar, problem: str) -> Exception:
         stage = self.work.stage
+        steps = [x for x in stage.schedule.trace.steps if x.op is stage.origin_op and x.primitive in _MOVES]
         return schedule_error(
             "GC145",
             f"axis {leaf.name!r} of hybrid script {stage.name} {problem}",
             stage=stage,
-            where=stage.relation_spans.get(stage.relations[-1]) if stage.relations else stage.span,
+            where=next((step.span for step in reversed(steps)), stage.span),
             hint="primitives work on loops each of which holds the next one and nothing else",
         )
 
