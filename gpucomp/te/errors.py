@@ -46,7 +46,7 @@ GC146   a loop of a hybrid script whose iterations depend on each other is to ru
 GC147   an operation with threads of its own is computed inside of a kernel
 GC150   the declaration of a tensor intrinsic is no compute over placeholders, or its function returns no statements
 GC151   tensorized loops hold attached stages, marks or threads, or do not run over a whole box
-GC152   a tile that the bounds cut off cannot be tensorized
+GC152   a tile that bounds or conditions cut off cannot be tensorized
 GC153   the loops have other extents than the tensor intrinsic
 GC154   the stage computes something else than the tensor intrinsic
 GC155   a part of a reduction is tensorized by an intrinsic without an update

@@ -22,6 +22,7 @@ from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Reduce, Var
 from gpucomp.tir.functor import expr_children, expr_post_order, free_vars, substitute
+from gpucomp.tir.intrin import Op
 
 _COMMUTATIVE = frozenset({e.Add, e.Mul, e.Min, e.Max, e.EQ, e.NE, e.And, e.Or})
 
@@ -105,10 +106,32 @@ class _Matcher:
             if not self._body(ours, other):
                 assert self.failure is not None
                 raise self._differ(*self.failure[1:], whole=(ours, other))
+        if any([_is_guard(n) for n in expr_post_order(*declared.body)]):
+            self._check_inside()
         lows = tuple([self.box[a].low for a in self.op.axis])
         places = [self.inputs[t] for t in self.intrin.inputs]
         places += [Place(t, lows, dims) for t in self.op.outputs]
         return Match(places, self.scalars)
+
+    def _check_inside(self) -> None:
+        """Where a condition guards what the stage reads, the statements, which may read all of it, must stay inside."""
+        for declared, place in self.inputs.items():
+            ends = list(place.mins)
+            for extent, dim in zip(declared.shape, place.dims, strict=True):
+                if dim is not None:
+                    ends[dim] = operators.add(ends[dim], operators.subtract(self._given(extent), 1))
+            for low, end, size in zip(place.mins, ends, place.tensor.shape, strict=True):
+                rest = self.forms.of(size).shifted(-1).plus(self.forms.of(end), -1)
+                if self.forms.at_least(self.forms.of(low), 0) and self.forms.at_least(rest, 0):
+                    continue
+                raise schedule_error(
+                    "GC152",
+                    f"tensorize: {self.intrin.name} may read {place.tensor.name} from {low} to {end}, where stage "
+                    f"{self.stage.name} has a condition that keeps it within {size}",
+                    stage=self.stage,
+                    where=self.where,
+                    hint="pad the tensor in a stage of its own, and tensorize the next one",
+                )
 
     # -- axes -----------------------------------------------------------------------------------------------------
 
@@ -304,6 +327,13 @@ class _Matcher:
 
     def _steady(self, form: Linear) -> bool:
         return not any([v in self.axes for term in form.terms for v in free_vars(term)])
+
+
+def _is_guard(x: Expr) -> bool:
+    """True for what may leave loads out."""
+    if isinstance(x, Reduce):
+        return not e.is_const_int(x.condition, 1)
+    return isinstance(x, e.Call) and isinstance(x.op, Op) and x.op.name == "tir.if_then_else"
 
 
 def _kind(x: Expr) -> str:

@@ -10,6 +10,7 @@ import pytest
 import gpucomp
 from gpucomp import te, tir
 from gpucomp.driver.build import compile_function
+from gpucomp.support.diagnostics import ScheduleError
 from gpucomp.target import Target
 from gpucomp.te import trace
 from tests.codegen.devices import compile_cuda
@@ -372,6 +373,47 @@ def test_a_packed_function_as_an_update() -> None:
     s[c].reorder(xo, yo, ko, xi, yi, ki)
     s[c].tensorize(xi, intrin)
     everywhere(s, args, data, want, "llvm")
+
+
+def test_a_padded_reduction_runs_past_its_end() -> None:
+    """Both factors are zero past the end of k: the last tile needs no check, and may be tensorized."""
+    s, args, data, want = matmul(8, 12, 10)
+    a, b, c = args
+    la, lb = s.cache_read(a, "global", [c]), s.cache_read(b, "global", [c])
+    xo, yo, xi, yi = s[c].tile(c.op.axis[0], c.op.axis[1], 4, 6)
+    ko, ki = s[c].split(c.op.reduce_axis[0], factor=4)
+    s[c].reorder(xo, yo, ko, xi, yi, ki)
+    for t in (la, lb):
+        s[t].compute_at(s[c], ko)
+    s[c].tensorize(xi, gemm_intrin(4, 6, 4))
+    func = check(s, args, data, want)
+    assert "A_global[i_outer * 4:i_outer * 4 + 4, k_outer * 4:k_outer * 4 + 4]" in func.script()
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_condition_over_what_is_read(inside: bool) -> None:
+    x = te.placeholder((4,), name="x")
+    p = te.var("p")
+    y = te.compute((4,), lambda i: te.if_then_else(p > 0, x[i], 0.0), name="y")
+
+    def some(ins: Any, outs: Any, scalars: Any) -> Any:
+        value = ins[0].vload([0], "float32x4")
+        kept = tir.Select(scalars[0] > 0, value, tir.const(0, "float32x4"))
+        return outs[0].vstore([0], kept)
+
+    intrin = te.decl_tensor_intrin(y.op, some, "some", scalar_params=[p])
+    rows = 4 if inside else 3
+    a = te.placeholder((rows, 4), name="A")
+    c = te.compute((4, 4), lambda i, j: te.if_then_else(3 - i > 0, a[i, j], 0.0), name="C")
+    s = te.create_schedule(c.op)
+    s[c].tensorize(c.op.axis[1], intrin)
+    data = small_ints((rows, 4))
+    want = np.concatenate([data[:3], np.zeros((1, 4), "float32")])
+    if inside:
+        everywhere(s, [a, c], [data], want, "llvm")
+        return
+    with pytest.raises(ScheduleError, match="may read A from i to i, where stage C has a condition"):
+        te.lower_schedule(s, [a, c])
 
 
 def test_a_tile_on_virtual_threads() -> None:
