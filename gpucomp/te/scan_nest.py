@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any  # Any: what an attribute is about
 
 from gpucomp.te.bound import Bounds
+from gpucomp.te.buffer_bind import BufferBind
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.nest_rules import nest_rule
 from gpucomp.te.operation import ComputeOp
@@ -60,9 +62,16 @@ class _InPlace(Mutator):
         return ProducerStore(tensor, self.expr(node.value), self.exprs(node.indices), node.span)
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
-        target = self.same.get(node.node, node.node) if isinstance(node.node, Tensor) else node.node
+        target = self._target(node.node)
         value, body = self.expr(node.value), self.stmt(node.body)
         return AttrStmt(target, node.attr_key, value, body, node.span)
+
+    def _target(self, node: Any) -> Any:
+        if isinstance(node, Tensor):
+            return self.same.get(node, node)
+        if isinstance(node, BufferBind):  # a tensor intrinsic's view of a part
+            return replace(node, tensor=self.same.get(node.tensor, node.tensor))
+        return node
 
 
 def _check_threads(builder: Builder, stage: Stage, op: ScanOp, starts: list[Stage], updates: list[Stage]) -> None:

@@ -119,10 +119,7 @@ class LayoutPrimitives(StageBase):
         for reader in schedule.stages[schedule.stages.index(stage) + 1 :]:
             if not any([t in moved or t in redirect for t in reader.op.input_tensors]):
                 continue
-            if not isinstance(reader.op, ComputeOp):
-                raise self._refusal(f"{reader.name}, which reads {self.name}, is not computed element by element")
-            walker = _Moved(moved, redirect, index_map)
-            op = reader.op.with_body(tuple([walker.expr(b) for b in reader.op.body]))
+            op = self._reading(reader.op, moved, redirect, index_map)
             redirect.update(zip(reader.op.outputs, op.outputs, strict=True))
             changed.append((reader, op))
         for reader, op in [(stage, new), *changed]:
@@ -134,6 +131,17 @@ class LayoutPrimitives(StageBase):
         self.all_iter_vars = [*new.axis, *[iv for iv in self.all_iter_vars if iv not in gone]]
         for axis in old.axis:
             self.moved[axis] = "transform_layout made other dimensions of it"
+
+    def _reading(
+        self, op: Operation, moved: dict[Tensor, Tensor], redirect: dict[Tensor, Tensor], index_map: IndexMap
+    ) -> Operation:
+        """A reader of the tensor, or of what was rebuilt because it reads the tensor."""
+        if isinstance(op, ComputeOp):
+            walker = _Moved(moved, redirect, index_map)
+            return op.with_body(tuple([walker.expr(b) for b in op.body]))
+        if any([t in moved for t in op.input_tensors]):
+            raise self._refusal(f"{op.name}, which reads {self.name}, is not computed element by element")
+        return op.replace_inputs(redirect)
 
 
 class _Moved(Mutator):

@@ -12,7 +12,7 @@ NAMES: Final = weighted({
     "split": 4, "tile": 3, "fuse": 4, "fuse_nothing": 2, "reorder": 4, "unroll": 4, "vectorize": 4, "parallel": 4,
     "pragma": 3, "compute_at": 10, "compute_root": 4, "compute_inline": 4, "cache_read": 3, "cache_write": 3,
     "rfactor": 5, "set_scope": 4, "storage_align": 4, "double_buffer": 5, "set_store_predicate": 3,
-    "prefetch": 4, "transform_layout": 6, "create_group": 5, "tensorize": 8,
+    "prefetch": 4, "rolling_buffer": 7, "transform_layout": 6, "create_group": 5, "tensorize": 8,
 })  # fmt: skip
 
 
@@ -54,7 +54,7 @@ class CpuMoves(Moves):
         )
 
     def _compute_root(self, a: int, b: int, c: int) -> None:
-        stage = self.some(lambda x: x.attach_type == AttachType.SCOPE, a) or self.some(lambda x: True, a)
+        stage = self.some(lambda x: x.attach_type == AttachType.SCOPE, a) or self.some(_may_leave, a)
         if stage:
             stage.compute_root()
 
@@ -62,6 +62,10 @@ class CpuMoves(Moves):
         stage = self.some(self.inner, a)
         if stage:
             stage.set_scope(pick(("global", "local", "shared"), c))
+
+
+def _may_leave(stage: Stage) -> bool:
+    return stage.attach_type in (AttachType.GROUP_ROOT, AttachType.INLINE)
 
 
 def _is_scalar(stage: Stage, axis: IterVar) -> bool:

@@ -14,7 +14,7 @@ NAMES: Final = weighted({
     "attach": 8, "compute_inline": 2, "cache_shared": 6, "cache_local": 4, "split": 3, "fuse": 2, "reorder": 3,
     "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4, "set_scope": 2,
     "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1, "rebind": 1,
-    "prefetch": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
+    "prefetch": 2, "rolling_buffer": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
 })  # fmt: skip
 
 
@@ -47,6 +47,9 @@ class GpuMoves(Moves):
     def bind_result(self, stage: Stage, head: Move) -> None:
         """Tile the loops of a result and bind them."""
         kind, a, b, _ = head
+        if isinstance(stage.op, te.ScanOp):
+            self._steps(stage, stage.op, head)
+            return
         reductions = list(stage.op.reduce_axis)
         whole = reduction(stage)
         if whole is not None and kind % 7 == 0 and not whole.init and stage.op.num_outputs == 1:
@@ -68,6 +71,28 @@ class GpuMoves(Moves):
             self._across_threads(stage, a, b)
             return
         self._tile_or_flatten(stage, head)
+
+    def _steps(self, stage: Stage, scan: te.ScanOp, head: Move) -> None:
+        """Threads for what a recurrence starts with and for its step, in one kernel for all steps or one for each."""
+        kind, a, b, _ = head
+        parts = [self.s[t] for t in (*scan.init, *scan.update)]
+        if kind % 3 == 0 and len(parts) == 2:
+            nt, nb = pick((2, 4, 8), a), pick((1, 2), b)
+            threads, blocks = te.thread_axis((0, nt), "threadIdx.x"), te.thread_axis((0, nb), "blockIdx.x")
+            for part in parts:
+                rest = list(part.op.axis[1:])
+                columns = part.fuse(*rest) if len(rest) > 1 else rest[0]
+                outer, inner = part.split(columns, factor=nt)
+                part.bind(inner, threads)
+                part.bind(part.split(outer, nparts=nb)[0], blocks)
+            stage.env_threads([blocks, threads])
+            self.placed |= set(parts)
+            self.tx = threads
+            return
+        if kind % 3 == 1:
+            for part in parts:
+                self._flat(part, list(part.op.axis[1:]), a, b, 1)
+                self.placed.add(part)
 
     def _tile_or_flatten(self, stage: Stage, head: Move) -> None:
         kind, a, b, c = head

@@ -18,7 +18,7 @@ from gpucomp.te import AttachType, ComputeOp, Schedule, Stage
 from gpucomp.te.group import Group
 from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
 from gpucomp.tir import operators
-from gpucomp.tir.expr import IntImm, IterVar, Reduce, is_const_int
+from gpucomp.tir.expr import Add, IntImm, IterVar, Reduce, is_const_int
 from tests.fuzz.intrin import can_declare, intrin_of
 
 Move = tuple[int, int, int, int]
@@ -273,7 +273,7 @@ class Moves:
             stage.double_buffer()
 
     def _transform_layout(self, a: int, b: int, c: int) -> None:
-        stage = self.some(lambda x: self.inner(x) and x.op.axis and self.untouched(x) and not self.opaque(x), a)
+        stage = self.some(lambda x: x.op.axis and self.layout_is_free(x), a)
         if stage is None or not stage.op.axis:
             return
         ndim, k = len(stage.op.axis), pick((2, 3, 4), b)
@@ -292,6 +292,41 @@ class Moves:
             return [value]
 
         stage.transform_layout(IndexMap.from_func(pick((turned, in_digits, flat), c), ndim))
+
+    def _rolling_buffer(self, a: int, b: int, c: int) -> None:
+        stage = self.some(self.slides, a)
+        if stage is None:
+            return
+        readers = self.consumers(stage)
+        if stage.attach_type != AttachType.SCOPE and len(readers) == 1:
+            loops = self.roots(readers[0])
+            if loops:
+                self.attach(stage, readers[0], pick(loops, b))
+        stage.rolling_buffer()
+
+    def roots(self, stage: Stage) -> list[IterVar]:
+        """Data axes of a stage that are loops as they were made."""
+        return [x for x in stage.op.axis if any([x is f for f in self.free(stage)])]
+
+    def attach(self, stage: Stage, consumer: Stage, axis: IterVar) -> None:
+        """Compute a stage inside of another."""
+        stage.compute_at(consumer, axis)
+
+    def slides(self, stage: Stage) -> bool:
+        """Whether its only reader looks at windows of it."""
+        readers = self.consumers(stage)
+        if not self.inner(stage) or len(readers) != 1 or self.opaque(stage) or stage.group is not readers[0].group:
+            return False
+        reader = readers[0].op
+        assert isinstance(reader, ComputeOp)
+        found = [accesses for tensor, accesses in reader.reads if tensor.op is stage.op]
+        sums = [i for accesses in found for indices in accesses for i in indices if isinstance(i, Add)]
+        loops = stage.attach_type == AttachType.SCOPE or bool(self.roots(readers[0]))
+        return loops and len(sums) > 0 and not stage.rolls
+
+    def layout_is_free(self, stage: Stage) -> bool:
+        """Whether the order of its tensor is nobody else's: no result, read by ``te.compute`` only."""
+        return self.inner(stage) and self.untouched(stage) and not self.opaque(stage)
 
     # -- dataflow -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from gpucomp.te.trace import replay
 from gpucomp.tir import For, ForKind
 from gpucomp.tir.interp import interpret
 from tests.te.backends import everywhere, rebuilt
-from tests.te.helpers import check, small_ints
+from tests.te.helpers import Array, check, small_ints
+from tests.te.intrinsics import copy_intrin
 
 
 @pytest.mark.parametrize("factor_axis", [0, 1])
@@ -96,3 +97,38 @@ def test_auto_inline_leaves_what_an_extern_reads_in_memory() -> None:
     assert s[b].attach_type == te.AttachType.GROUP_ROOT
     x = small_ints((8,))
     check(s, [a, d], [x], 2 * x + 1)
+
+
+def recurrence() -> tuple[te.Tensor, te.Tensor, te.Tensor, te.Tensor, te.Tensor]:
+    x, state = te.placeholder((4, 6), name="X"), te.placeholder((4, 6), name="state")
+    first = te.compute((1, 6), lambda _, i: x[0, i], name="first")
+    twice = te.compute((4, 6), lambda t, i: x[t, i] + state[t - 1, i], name="twice")
+    step = te.compute((4, 6), lambda t, i: state[t - 1, i] + twice[t, i], name="step")
+    return x, first, twice, step, te.scan(first, step, state, name="total")
+
+
+def total_of(x: Array) -> Array:
+    want = x.copy()
+    for t in range(1, len(x)):
+        want[t] += 2 * want[t - 1]
+    return want
+
+
+def test_the_initial_part_of_a_scan_may_be_tensorized() -> None:
+    x, first, _, _, total = recurrence()
+    s = te.create_schedule(total.op)
+    _, inner = s[first].split(first.op.axis[1], factor=3)
+    s[first].tensorize(inner, copy_intrin(1, 3))
+    data = small_ints((4, 6))
+    check(s, [x, total], [data], total_of(data))
+
+
+def test_a_part_of_a_scan_may_have_another_layout() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        x, _, twice, _, total = recurrence()
+        s = te.create_schedule(total.op)
+        s[twice].transform_layout(lambda t, i: [t, i % 3, i // 3])
+        return s, [x, total]
+
+    x = small_ints((4, 6))
+    everywhere(program, [x], total_of(x))
