@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 from gpucomp import arith
 from gpucomp.tir import operators
 from gpucomp.tir.expr import LT, Add, And, Expr, FloorDiv, FloorMod, IntImm, Mul, Range, Var
-from gpucomp.tir.functor import substitute
+from gpucomp.tir.functor import free_vars, substitute
 
 
 class NotInvertible(Exception):
@@ -62,10 +62,11 @@ class IndexMap:
             for v, n in zip(self.initial_indices, shape, strict=True)
         }
         out: list[Expr] = []
+        known = {v: isinstance(n, IntImm) for v, n in zip(self.initial_indices, shape, strict=True)}
         for x in self.final_indices:
-            bound = analyzer.const_int_bound(x)
-            if abs(bound.max_value) < 2**62:
-                out.append(operators.const(bound.max_value + 1, x.dtype))
+            # The bound of a variable extent is that of its type, no extent.
+            if all([known.get(v, False) for v in free_vars(x)]):
+                out.append(operators.const(analyzer.const_int_bound(x).max_value + 1, x.dtype))
                 continue
             found = arith.eval_set(x, domains)
             if not found.has_upper_bound():

@@ -14,7 +14,7 @@ from typing import Any, TypeVar  # Any: schedules hand out axes and tensors of a
 
 from gpucomp import tir
 from gpucomp.layout import IndexMap
-from gpucomp.te import AttachType, ComputeOp, Schedule, Stage
+from gpucomp.te import AttachType, ComputeOp, PlaceholderOp, Schedule, Stage
 from gpucomp.te.group import Group
 from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
 from gpucomp.tir import operators
@@ -291,7 +291,12 @@ class Moves:
                 value = value * axis.dom.extent + index
             return [value]
 
-        stage.transform_layout(IndexMap.from_func(pick((turned, in_digits, flat), c), ndim))
+        order = IndexMap.from_func(pick((turned, in_digits, flat), c), ndim)
+        given = [x for x in self.s.stages if isinstance(x.op, PlaceholderOp) and len(x.op.shape) == ndim]
+        given = [x for x in given if not self.opaque(x) and self.consumers(x)]
+        if c % 7 == 0 and given and pick((turned, in_digits, flat), c) is not flat:
+            stage = pick(given, a)  # an argument of the kernel, which the caller then passes in this order
+        stage.transform_layout(order)
 
     def _rolling_buffer(self, a: int, b: int, c: int) -> None:
         stage = self.some(self.slides, a)
@@ -325,8 +330,8 @@ class Moves:
         return loops and len(sums) > 0 and not stage.rolls
 
     def layout_is_free(self, stage: Stage) -> bool:
-        """Whether the order of its tensor is nobody else's: no result, read by ``te.compute`` only."""
-        return self.inner(stage) and self.untouched(stage) and not self.opaque(stage)
+        """Whether its loops are as they were made, and no other kind of operation reads it."""
+        return self.untouched(stage) and not self.opaque(stage)
 
     # -- dataflow -------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from gpucomp.te.trace import replay
 from gpucomp.tir.function import PrimFunc
 from tests.fuzz.draw_cpu import schedule_for_cpu
 from tests.fuzz.draw_gpu import schedule_for_gpu
+from tests.fuzz.layouts import in_new_order
 from tests.fuzz.moves import Move, draw_moves, inline_first
 from tests.fuzz.one_thread import one_thread
 from tests.fuzz.problem import ONLY_ON, Problem, assert_close, constant_extents
@@ -145,6 +146,7 @@ def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.D
             notes.append("replayed")
         arrays = problem.arrays(case.seed)
         want = problem.expected(arrays)
+        arrays, want = [in_new_order(problem, schedule, x) for x in (arrays, want)]
         assert_close(run_interpreted(lowered, arrays), want, problem.args, problem.rtol)
         ran.append("interp")
         data = compile_function(func, None, CPU, "fuzz")

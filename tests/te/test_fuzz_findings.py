@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any  # Any: buffers
 
 import numpy as np
@@ -132,3 +133,22 @@ def test_a_part_of_a_scan_may_have_another_layout() -> None:
 
     x = small_ints((4, 6))
     everywhere(program, [x], total_of(x))
+
+
+@pytest.mark.parametrize("extent", ["te.var", "te.size_var"])
+def test_layouts_of_tensors_with_symbolic_extents(extent: str) -> None:
+    n = te.var("n") if extent == "te.var" else te.size_var("n")
+    a = te.placeholder((n, 10), name="A")
+    b = te.compute((n, 10), lambda i, j: a[i, j] * 2.0, name="B")
+    c = te.compute((n, 10), lambda i, j: b[i, 9 - j] + 1.0, name="C")
+    x = small_ints((5, 10))
+    maps: list[Callable[..., Any]] = [
+        lambda i, j: [j, i],
+        lambda i, j: [i // 4, j, i % 4],
+        lambda i, j: [i, j // 4, j % 4],
+        lambda i, j: [i * 10 + j],
+    ]  # fmt: skip
+    for order in maps:
+        s = te.create_schedule(c.op)
+        s[b].transform_layout(order)
+        check(s, [a, c], [x], 2 * x[:, ::-1] + 1)
