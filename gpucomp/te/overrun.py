@@ -123,7 +123,8 @@ class Overrun:
         load = op.body[0]
         if len(op.body) > 1 or not isinstance(load, ProducerLoad) or self.owner[load.producer] not in self.zero:
             return False
-        return all([i is a.var for i, a in zip(load.indices, op.axis, strict=True)])
+        same = len(load.indices) == len(op.axis)  # a copy out of a packed tensor has fewer
+        return same and all([i is a.var for i, a in zip(load.indices, op.axis, strict=True)])
 
     def _harmless(self, op: ComputeOp, axis: IterVar) -> bool:
         """True when whatever ``op`` reads past the end of ``axis`` is defined memory."""

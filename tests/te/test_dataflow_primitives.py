@@ -228,3 +228,18 @@ def test_splitting_and_fusing_at_the_edges() -> None:
         return s, [a, c]
 
     everywhere(program, [np.array(3, "float32")], (6 + np.arange(7) // 2).astype("float32"))
+
+
+def test_a_packed_copy_of_a_stage_whose_tiles_reach_past_the_end() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((10, 12), name="A")
+        b = te.compute((10, 12), lambda i, j: a[i, j] * 2.0, name="B")
+        c = te.compute((10, 12), lambda i, j: b[i, j] + 1.0, name="C")
+        s = te.create_schedule(c.op)
+        s[b].compute_at(s[c], s[c].split(c.op.axis[0], factor=4)[0])
+        s[b].split(b.op.axis[1], factor=5)
+        bb = s.cache_write(b, "local")
+        s[bb].compute_at(s[b], b.op.axis[0])
+        return s, [a, c]
+
+    everywhere(program, [X], X * 2 + 1)
