@@ -17,7 +17,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import ComputeOp
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
-from gpucomp.te.tensor_intrin import TensorIntrin, declared_scalars
+from gpucomp.te.tensor_intrin import TensorIntrin, declared_scalars, value_of_extent
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Reduce, Var
@@ -166,7 +166,10 @@ class _Matcher:
         assert axis.dom is not None
         declared = axis.dom.extent
         if isinstance(declared, Var) and declared in self.free and declared not in self.scalars:
-            self.scalars[declared] = extent
+            value = value_of_extent(declared, extent)
+            if value is None:
+                return False
+            self.scalars[declared] = value
         return self.forms.of(extent).same(self.forms.of(self._given(declared)))
 
     def _pair(self, mine: IterVar, part: AxisBox, other: IterVar) -> None:
@@ -183,7 +186,10 @@ class _Matcher:
 
     def _shapes(self, ours: Sequence[IterVar], theirs: Sequence[IterVar], kind: str) -> Exception:
         def text(pairs: list[tuple[str, Expr]]) -> str:
-            return " x ".join([f"{name}({extent})" for name, extent in pairs]) or "none"
+            shown = [f"{name}({extent})" if plain else f"{name}({extent}: {extent.dtype})" for name, extent in pairs]
+            return " x ".join(shown) or "none"
+
+        plain = len({str(a.var.dtype) for a in (*ours, *theirs)}) < 2
 
         mine = text([(a.name, self.box[a].extent) for a in ours])
         declared = text([(a.name, a.dom.extent) for a in theirs if a.dom is not None])

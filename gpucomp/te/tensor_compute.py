@@ -13,7 +13,7 @@ from gpucomp import arith
 from gpucomp.support.diagnostics import Span, TensorError
 from gpucomp.te.operation import ComputeOp
 from gpucomp.te.tensor import Tensor
-from gpucomp.te.tensor_intrin import TensorIntrin, TensorIntrinCall
+from gpucomp.te.tensor_intrin import TensorIntrin, TensorIntrinCall, value_of_extent
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Range, Reduce, Var
 from gpucomp.tir.functor import Mutator, substitute
@@ -97,7 +97,11 @@ class _Call:
 
     def _fits(self, given: Expr, declared: Expr) -> bool:
         if isinstance(declared, Var) and declared not in self.values:
-            self.values[declared] = given
+            value = value_of_extent(declared, given)
+            if value is None:
+                hint = f"declare the extent as te.var({declared.name!r}, {str(given.dtype)!r})"
+                raise self._error(f"with extent {given} of type {given.dtype} for one of type {declared.dtype}", hint)
+            self.values[declared] = value
         wanted: Expr = substitute(declared, self.values)
         return given is wanted or self.analyzer.can_prove_equal(given, wanted)
 

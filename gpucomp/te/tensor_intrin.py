@@ -17,7 +17,7 @@ from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.tensor import Tensor, TensorSlice
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
-from gpucomp.tir.expr import Call, Expr, IterVar, Range, StringImm, Var
+from gpucomp.tir.expr import Call, Expr, IntImm, IterVar, Range, StringImm, Var
 from gpucomp.tir.functor import expr_post_order, post_order
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import Evaluate, Stmt
@@ -277,6 +277,13 @@ def extern_names(stmt: Stmt) -> tuple[str, ...]:
             if isinstance(name, StringImm):
                 found[name.value] = None
     return tuple(found)
+
+
+def value_of_extent(var: Var, extent: Expr) -> Expr | None:
+    """An extent as the value of a declared one; None where its type is another and it may not fit."""
+    if extent.dtype is var.dtype or isinstance(extent, IntImm):
+        return operators.cast(var.dtype, extent)
+    return None
 
 
 def declared_scalars(intrin: TensorIntrin) -> tuple[Var, ...]:

@@ -10,7 +10,7 @@ import pytest
 import gpucomp
 from gpucomp import te, tir
 from gpucomp.driver.build import compile_function
-from gpucomp.support.diagnostics import ScheduleError
+from gpucomp.support.diagnostics import ScheduleError, TensorError
 from gpucomp.target import Target
 from gpucomp.te import trace
 from tests.codegen.devices import compile_cuda
@@ -275,6 +275,50 @@ def test_a_symbolic_extent_that_is_a_multiple_of_the_tile() -> None:
     out = poisoned((5, 8))
     gpucomp.build(s, [a, b, c], "llvm")(x, y, out)
     np.testing.assert_array_equal(out, x * 2 + y)
+
+
+def any_length(dtype: str = "int32") -> te.TensorIntrin:
+    """``y[i] = x[i] * 2`` for a row of any length."""
+    n = te.var("n", dtype)
+    x = te.placeholder((n,), name="x")
+    y = te.compute((n,), lambda i: x[i] * 2.0, name="y")
+
+    def twice(ins: Any, outs: Any) -> Any:
+        i = tir.Var("i", dtype)
+        return tir.For(i, tir.const(0, dtype), n, tir.ForKind.SERIAL, tir.BufferStore(outs[0], ins[0][i] * 2.0, [i]))
+
+    return te.decl_tensor_intrin(y.op, twice, "twice")
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_an_intrinsic_of_symbolic_length(dtype: str) -> None:
+    n, m = te.var("n", dtype), te.var("m", dtype)
+    a = te.placeholder((m, n), name="A")
+    intrin = any_length(dtype)
+    loops = te.compute((m, n), lambda i, j: a[i, j] * 2.0, name="C")
+    calls = te.compute((m, n), lambda i: intrin(a[i, 0:n]), name="C")
+    x = small_ints((3, 7))
+    for c in (loops, calls):
+        s = te.create_schedule(c.op)
+        if c is loops:
+            s[c].tensorize(c.op.axis[1], intrin)
+        f = gpucomp.build(s, [a, c], "llvm")
+        for rows, columns in ((3, 7), (1, 1), (3, 0)):
+            out = poisoned((rows, columns))
+            f(np.ascontiguousarray(x[:rows, :columns]), out)
+            np.testing.assert_array_equal(out, x[:rows, :columns] * 2)
+
+
+def test_an_extent_of_a_wider_type_than_the_declared_one_is_refused() -> None:
+    n = te.var("n", "int64")
+    a = te.placeholder((3, n), name="A")
+    c = te.compute((3, n), lambda i, j: a[i, j] * 2.0, name="C")
+    s = te.create_schedule(c.op)
+    s[c].tensorize(c.op.axis[1], any_length())
+    with pytest.raises(ScheduleError, match=r"n: int32.*n: int64"):
+        te.lower_schedule(s, [a, c])
+    with pytest.raises(TensorError, match="extent n of type int64 for one of type int32"):
+        te.compute((3, n), lambda i: any_length()(a[i, 0:n]), name="C")
 
 
 def test_scalar_parameters_take_the_values_of_the_stage() -> None:
