@@ -204,9 +204,9 @@ class _Builder:
         op = stage.op
         if isinstance(op, PlaceholderOp) or stage.is_output:
             return list(op.output(0).shape)
-        doms = {} if self.bounds is None else self.bounds.doms
-        known = all([axis in doms for axis in op.axis]) and bool(op.outputs)
-        return [doms[axis].extent for axis in op.axis] if known and self.bounds is not None else None
+        if self.bounds is None or not all([axis in self.bounds.doms for axis in op.region_axis]):
+            return None
+        return [r.extent for r in op.realize_region(op.output(0), self.bounds.doms)]
 
     def _memory(self, stage: Stage) -> str:
         size = self._bytes(stage)

@@ -11,6 +11,7 @@ import pytest
 import gpucomp
 from gpucomp import te, tir
 from gpucomp.support.diagnostics import GpucompError, TensorError
+from gpucomp.te.schedule import AutoInlineInjective
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.stmt import Stmt
 from tests.te.everywhere import everywhere
@@ -253,3 +254,28 @@ def test_a_pointer_to_memory_with_gaps_is_not_passed_as_compact() -> None:
     s[b].storage_align(b.op.axis[0], 8, 1)
     with pytest.raises(GpucompError, match="a pointer to B is passed on, but B, for which it stands, is not compact"):
         gpucomp.lower(s, [a, c])
+
+
+def test_automatic_inlining_keeps_what_a_body_reads() -> None:
+    a = te.placeholder((4, 6), name="A")
+    b = te.compute((4, 6), lambda i, j: a[i, j] + 1.0, name="B")
+    c = te.compute((4, 6), lambda i, j: b[i, j] * 2.0, name="C")
+    d = te.extern((4, 6), [c], prefix_sums, name="D")
+    s = te.create_schedule(d.op)
+    AutoInlineInjective(s)
+    assert [str(s[t].attach_type.name) for t in (b, c, d)] == ["INLINE", "GROUP_ROOT", "GROUP_ROOT"]
+    x = small_ints((4, 6))
+    everywhere(s, [a, d], [x], [np.cumsum(2.0 * (x.astype(np.float64) + 1), axis=1)])
+
+
+def test_a_schedule_with_an_opaque_stage_is_drawn_and_replayed(capsys: pytest.CaptureFixture[str]) -> None:
+    a = te.placeholder((4, 6), name="A")
+    b = te.extern((4, 6), [a], prefix_sums, name="B")
+    c = te.compute((4, 6), lambda i, j: b[i, j] * 2.0, name="C")
+    s = te.create_schedule(c.op)
+    s[b].compute_root()
+    s[c].split(c.op.axis[0], factor=2)
+    s.show()
+    assert "B  float32[4, 6]  global 96 B  <- A" in capsys.readouterr().out
+    again = te.trace.replay(s.trace, c)
+    assert len(again.trace.steps) == 2

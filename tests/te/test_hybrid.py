@@ -209,6 +209,105 @@ def test_loops_that_are_not_perfectly_nested_do_not_change_places() -> None:
         gpucomp.lower(s, [a, b])
 
 
+@te.hybrid.script
+def row_sums(a: Any) -> Any:
+    """A variable that belongs to one iteration of the outer loop."""
+    b = output_tensor((a.shape[0],), "float32")
+    for i in range(a.shape[0]):
+        total = float32(0)
+        for j in range(a.shape[1]):
+            total += a[i, j]
+        b[i] = total
+    return b
+
+
+def on_threads(s: te.Schedule, b: te.Tensor) -> None:
+    outer, inner = s[b].split(b.op.axis[0], factor=4)
+    s[b].bind(outer, te.thread_axis("blockIdx.x"))
+    s[b].bind(inner, te.thread_axis("threadIdx.x"))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "gpu"),
+    [
+        (lambda s, b: s[b].vectorize(b.op.axis[0]), False),
+        (lambda s, b: s[b].parallel(b.op.axis[0]), False),
+        (lambda s, b: s[b].bind(s[b].split(b.op.axis[0], factor=3)[1], te.thread_axis("vthread")), False),
+        (on_threads, True),
+    ],
+)
+def test_a_variable_of_an_iteration_is_that_of_a_lane_a_task_or_a_thread(schedule: Scheduler, gpu: bool) -> None:
+    compare(row_sums, [te.placeholder((9, 5), name="A")], [small_ints((9, 5))], schedule, gpu=gpu)
+
+
+def test_a_script_inside_of_a_kernel_runs_once_for_a_block() -> None:
+    a = te.placeholder((9, 5), name="A")
+    b = row_sums(a)
+    c = te.compute((9,), lambda i: b[i] + 1.0, name="C")
+    s = te.create_schedule(c.op)
+    on_threads(s, c)
+    s[b].compute_at(s[c], s[c].leaf_iter_vars[0])
+    x = small_ints((9, 5))
+    everywhere(s, [a, c], [x], [x.astype(np.float64).sum(1) + 1], gpu=True)
+
+
+@te.hybrid.script
+def recurrence(a: Any) -> Any:
+    """Each element needs the one before."""
+    b = output_tensor(a.shape, "float32")
+    for i in range(a.shape[0]):
+        b[i] = a[i]
+    for i in range(1, a.shape[0]):
+        b[i] = b[i - 1] + b[i]
+    return b
+
+
+@te.hybrid.script
+def through_memory(a: Any) -> Any:
+    """Rows pass through memory that they share."""
+    b = output_tensor(a.shape, "float32")
+    t = allocate((4,), "float32")
+    for i in range(a.shape[0]):
+        for k in range(4):
+            t[k] = a[i, k] * 2.0
+        for k in range(4):
+            b[i, 3 - k] = t[k]
+    return b
+
+
+def test_a_loop_with_a_dependence_may_be_split_and_unrolled() -> None:
+    def split(s: te.Schedule, b: te.Tensor) -> None:
+        s[b].unroll(s[b].split(b.op.axis[1], factor=4)[1])
+
+    compare(recurrence, [te.placeholder((7,), name="A")], [small_ints((7,))], split)
+    compare(through_memory, [te.placeholder((6, 4), name="A")], [small_ints((6, 4))])
+
+
+@pytest.mark.parametrize(
+    ("script", "shape", "schedule", "words"),
+    [
+        (recurrence, (7,), lambda s, b: s[b].vectorize(b.op.axis[1]), "is vectorized, but its iterations depend"),
+        (through_memory, (6, 4), lambda s, b: s[b].parallel(b.op.axis[0]), "is parallel, but its iterations depend"),
+        (through_memory, (6, 4), on_threads, "is bound to blockIdx.x, but its iterations depend"),
+        (
+            recurrence,
+            (7,),
+            lambda s, b: s[b].reorder(*reversed(s[b].split(b.op.axis[1], factor=4))),
+            "changed places with 'i.outer'",
+        ),
+    ],
+)
+def test_a_schedule_that_would_break_a_dependence_is_refused(
+    script: Any, shape: tuple[int, ...], schedule: Scheduler, words: str
+) -> None:
+    a = te.placeholder(shape, name="A")
+    b = script(a)
+    s = te.create_schedule(b.op)
+    schedule(s, b)
+    with pytest.raises(GpucompError, match=words.replace(".", r"\.")):
+        gpucomp.lower(s, [a, b])
+
+
 def test_hybrid_build_runs_a_schedule_on_arrays() -> None:
     n, m = te.var("n"), te.var("m")
     a = te.placeholder((n, m), name="A")

@@ -31,6 +31,7 @@ from gpucomp.tir.stmt import ForKind, Stmt
 if TYPE_CHECKING:
     from gpucomp.te.schedule_ops import Builder, Work
 
+_PARALLEL = {"parallel": "parallel", "vectorize": "vectorized"}
 _MOVES = ("reorder", "fuse", "tile")
 _KINDS = {"parallel": ForKind.PARALLEL, "vectorize": ForKind.VECTORIZED, "unroll": ForKind.UNROLLED}
 
@@ -161,7 +162,7 @@ class _Nest(Mutator):
                 continue
             found.append(leaf)
             attr = stage.iter_var_attrs.get(leaf)
-            what = "" if attr is None else attr.kind if attr.kind in ("parallel", "vectorize") else ""
+            what = "" if attr is None else _PARALLEL.get(attr.kind, "")
             if attr is not None and attr.bind_thread is not None:
                 what = f"bound to {attr.bind_thread.thread_tag}"
             if what:
