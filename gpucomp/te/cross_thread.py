@@ -12,7 +12,7 @@ from gpucomp.te.scopes import STORAGE_RANK, is_virtual
 from gpucomp.te.stage import Stage
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
-from gpucomp.tir.expr import EQ, Expr, IntImm, IterVar, Range, Reduce, Var
+from gpucomp.tir.expr import EQ, Expr, IterVar, Range, Reduce, Var, is_const_int
 from gpucomp.tir.functor import free_vars, substitute
 from gpucomp.tir.intrin import likely
 from gpucomp.tir.stmt import AllReduce, BufferRealize, BufferStore, IfThenElse, LetStmt, Stmt, seq
@@ -116,7 +116,7 @@ def cross_thread_nest(builder: Builder, work: Work, threads: list[IterVar]) -> S
     first = next((i for i, iv in enumerate(work.leaves) if serial and iv is serial[0]), len(work.leaves))
     condition = conjunction([likely(g) for g in [*work.data_guards, *work.reduce_guards]])
     user: Expr = substitute(reduce.condition, work.mapping)
-    if not isinstance(user, IntImm):
+    if not is_const_int(user, 1):
         condition = user if condition is None else conjunction([condition, user])
     results = _locals(work, "all")
     body: Stmt

@@ -222,7 +222,7 @@ def _partial(
     body: tuple[Expr, ...]
     if inner:
         body = tuple([Reduce(first.combiner, source, inner, condition, i) for i in range(len(source))])
-    elif isinstance(condition, e.IntImm):
+    elif e.is_const_int(condition, 1):
         body = source
     else:
         # Guarded loads: where the condition fails, the source must not be evaluated.

@@ -27,7 +27,7 @@ from gpucomp.te.stage_state import AttachType
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensorize import tensorized_nest, tensorized_position
 from gpucomp.tir import operators
-from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
+from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var, is_const_int
 from gpucomp.tir.functor import expr_post_order, free_vars, substitute
 from gpucomp.tir.intrin import if_then_else, likely
 from gpucomp.tir.stmt import NOOP, AttrStmt, IfThenElse, LetStmt, ProducerRealize, ProducerStore, Stmt, seq
@@ -347,7 +347,7 @@ class Builder:
         source = tuple([substitute(x, work.mapping) for x in reduce.source])
         body = self.stores(work, list(reduce.combiner(old, source)), update=True)
         condition: Expr = substitute(reduce.condition, work.mapping)
-        if not isinstance(condition, IntImm):
+        if not is_const_int(condition, 1):
             body = IfThenElse(condition, body, None, work.op.span)
         return self.serial(work, first, body, [*work.data_guards, *work.reduce_guards])
 

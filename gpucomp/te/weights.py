@@ -33,7 +33,7 @@ def reduction_weights(op: ComputeOp, body: Reduce, span: Span | None) -> Iterato
     Raises:
         TensorError: GC217 a reduction other than a sum starts from values of a tensor.
     """
-    base = () if isinstance(body.condition, IntImm) else tuple(conjuncts(body.condition))
+    base = () if e.is_const_int(body.condition, 1) else tuple(conjuncts(body.condition))
     combiner, kind = body.combiner, _kind(body.combiner)
     if kind == "sum":
         yield body.source[0], Weight(base, None)

@@ -119,6 +119,21 @@ def test_a_tuple_reduction_with_a_condition_and_start_values() -> None:
     everywhere(te.create_schedule(p.op), [a, start, p, q], [x, y], y + x[:, 2:].sum(1), 2 * x[:, 2:].prod(1))
 
 
+@pytest.mark.parametrize("schedule", ["serial", "threads", "rfactor"])
+def test_a_condition_that_never_holds_leaves_everything_out(schedule: str) -> None:
+    a, k = te.placeholder((1, 6), name="A"), te.reduce_axis((0, 6), "k")
+    b = te.compute((1,), lambda i: te.sum(a[i, k], axis=k, where=i > 0), name="B")  # known once i is: 0
+    never = te.compute((1,), lambda i: te.sum(a[i, k], axis=k, where=te.const(0, "bool"), init=3.0), name="N")
+    for tensor, want in ((b, 0), (never, 3)):
+        s = te.create_schedule(tensor.op)
+        if schedule == "threads":
+            s[tensor].bind(tensor.op.axis[0], te.thread_axis("blockIdx.x"))
+            s[tensor].bind(k, te.thread_axis("threadIdx.x"))
+        elif schedule == "rfactor" and want == 0:
+            s.rfactor(tensor, k)
+        everywhere(s, [a, tensor], [small_ints((1, 6)) + 10], np.array([want], "float32"))
+
+
 def test_wrong_reductions_are_explained() -> None:
     a, k = te.placeholder((4, 6), name="A"), te.reduce_axis((0, 6), "k")
     pair: Any = te.comm_reducer(lambda x, y: (x[0] + y[0], x[1] + y[1]), lambda t, u: (te.const(0, t), te.const(0, u)))
