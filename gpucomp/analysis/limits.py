@@ -66,8 +66,10 @@ class KernelLimits:
 def kernel_limits(func: PrimFunc) -> tuple[KernelLimits, ...]:
     """The limits of each kernel of a function in buffer form (``lower(..., simple_mode=True)``), in order."""
     analyzer = Analyzer()
-    for var in func.attrs.get("tir.positive", ()):
-        analyzer.update(var, ConstIntBound(1, _LARGEST))
+    least = func.attrs.get("tir.minimum", {})
+    for param in func.params:
+        if param.name in least:
+            analyzer.update(param, ConstIntBound(least[param.name], _LARGEST))
     walker = _Kernels(analyzer)
     walker.stmt(func.body, None)
     return tuple([k.limits(analyzer) for k in walker.found])

@@ -359,5 +359,6 @@ def check_scalar(argument: Argument, function: str) -> Scalar:
         )
     least = argument.param.minimum if isinstance(argument.param, ScalarParam) else None
     if least is not None and number < least:
-        refuse(f"{title} is {number}, a split factor, which is at least {least}", "GC617", "pass a tile size, as in 32")
+        what = "a split factor" if least else "an extent"
+        refuse(f"{title} is {number}, {what}, which is at least {least}", "GC617", "pass a size, as in 32")
     return bool(number) if dtype.is_bool else int(number)

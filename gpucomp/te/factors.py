@@ -36,6 +36,16 @@ def factor_vars(schedule: Schedule) -> tuple[Var, ...]:
     return tuple([v for v in factors if v not in extents])
 
 
+def extent_vars(schedule: Schedule) -> tuple[Var, ...]:
+    """Variables that are the extent of an axis, which is never negative, in order."""
+    found: dict[Var, None] = {}
+    for stage in schedule.stages:
+        for axis in stage.op.root_iter_vars:
+            if axis.dom is not None and isinstance(axis.dom.extent, Var):
+                found[axis.dom.extent] = None
+    return tuple(found)
+
+
 def declare_factors(schedule: Schedule, analyzer: arith.Analyzer) -> None:
     """Tell an analyzer that split factors are at least 1."""
     for var in factor_vars(schedule):

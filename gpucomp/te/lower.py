@@ -8,7 +8,7 @@ from typing import Any  # Any: arguments are tensors, variables and buffers
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.te.bound import Bounds, infer_bound
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.factors import factor_vars
+from gpucomp.te.factors import extent_vars, factor_vars
 from gpucomp.te.operation import Operation
 from gpucomp.te.postproc import Arg, to_prim_func
 from gpucomp.te.schedule_ops import schedule_ops
@@ -55,9 +55,10 @@ def lower_schedule(
         results = [p for p, a in zip(func.params, current, strict=True) if isinstance(a, Tensor) and a.op.computes]
         func = func.with_attr("outputs", tuple(results))
     whole = sure and all([stage.store_predicate is None and not _skips(stage) for stage in sch.stages])
-    factors = tuple([v for v in factor_vars(norm) if v in func.params])
-    if factors:
-        func = func.with_attr("tir.positive", factors)
+    least = {v.name: 0 for v in extent_vars(norm)} | {v.name: 1 for v in factor_vars(norm)}
+    least = {p.name: least[p.name] for p in func.params if p.name in least and p not in func.buffer_map}
+    if least:
+        func = func.with_attr("tir.minimum", least)
     return func.with_attr("tir.writes_all", True) if whole else func
 
 

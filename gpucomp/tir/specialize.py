@@ -54,9 +54,10 @@ def _replaced(func: PrimFunc, walker: _Specialize, *, keep_params: bool) -> Prim
     params = tuple([p for p in func.params if keep_params or p not in walker.values])
     known = {p: walker.buffer(b) for p, b in func.buffer_map.items()}
     attrs = dict(func.attrs)
-    positive = tuple([v for v in attrs.pop("tir.positive", ()) if v in params])
-    if positive:
-        attrs["tir.positive"] = positive
+    given = {p.name for p in func.params if p not in params}
+    least = {name: x for name, x in attrs.pop("tir.minimum", {}).items() if name not in given}
+    if least:
+        attrs["tir.minimum"] = least
     return func.replace(params=params, body=walker.stmt(func.body), buffer_map=known, attrs=attrs)
 
 
@@ -106,7 +107,7 @@ def _variable(func: PrimFunc, key: object) -> Var:
 def _note(func: PrimFunc, values: dict[Var, Expr], var: Var, given: Any) -> None:
     value = operators.convert(given)
     whole = var.dtype.is_int
-    least = int(var in func.attrs.get("tir.positive", ()))
+    least = int(func.attrs.get("tir.minimum", {}).get(var.name, 0))
     if value.dtype.is_int is not whole or (isinstance(value, IntImm) and whole and value.value < least):
         expected = f"an integer >= {least}" if whole else f"a {var.dtype}"
         raise LowerError(

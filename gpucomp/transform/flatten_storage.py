@@ -69,7 +69,8 @@ class _Flatten(ScopedMutator):
         self.arguments = tuple(func.buffer_map.values())
         self.aligned: dict[Buffer, dict[int, tuple[int, int]]] = {}
         self.offsets: dict[tuple[Buffer, tuple[Expr, ...]], Expr] = {}
-        self.factors: tuple[Var, ...] = func.attrs.get("tir.positive", ())
+        least = func.attrs.get("tir.minimum", {})
+        self.factors = [p for p in func.params if least.get(p.name, 0) > 0]
 
     # -- layouts ----------------------------------------------------------------------------------------------
 

@@ -200,7 +200,7 @@ def host_params(
         elif param.dtype.is_handle:
             raise LowerError(f"parameter {param.name!r} of {func.name} is a pointer without a buffer")
         else:
-            least = 1 if param in func.attrs.get("tir.positive", ()) else None
+            least = func.attrs.get("tir.minimum", {}).get(param.name)
             out.append(ScalarParam(names(param), str(param.dtype), least))
     return tuple(out)
 

@@ -34,9 +34,11 @@ class ScopedMutator(Mutator):
             self.bind_arguments(func)
 
     def bind_arguments(self, func: PrimFunc) -> None:
-        """Tell the analyzer that extents of argument buffers are not negative, and split factors positive."""
-        for factor in func.attrs.get("tir.positive", ()):
-            self.analyzer.update(factor, ConstIntBound(1, (1 << (factor.dtype.bits - 1)) - 1), True)
+        """Tell the analyzer that extents of argument buffers are not negative, and what scalars are at least."""
+        least = func.attrs.get("tir.minimum", {})
+        for param in func.params:
+            if param.name in least:
+                self.analyzer.update(param, ConstIntBound(least[param.name], (1 << (param.dtype.bits - 1)) - 1), True)
         for buffer in func.buffer_map.values():
             for extent in buffer.shape:
                 if isinstance(extent, Var):

@@ -56,3 +56,13 @@ def shared_memory_whose_size_is_an_open_split_factor() -> object:
     s[b].bind(outer, block())
     s[shared].compute_at(s[b], outer)
     return gpucomp.source(s, [f, a, b], "cuda")
+
+
+@mistake("argument 1 (k)", "-3", "at least 0")
+def a_negative_extent_at_launch() -> object:
+    k = te.var("k")
+    a = te.placeholder((8,), name="A")
+    r = te.reduce_axis((0, k), "r")
+    b = te.compute((8,), lambda i: te.sum(a[i], axis=r), name="B")
+    module = gpucomp.build(te.create_schedule(b.op), [k, a, b], "llvm")
+    return module(-3, np.zeros(8, np.float32))  # cause
