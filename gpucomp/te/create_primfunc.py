@@ -86,6 +86,11 @@ class _Converter:
         """The whole function."""
         if not self.listed:
             raise _error("create_prim_func needs at least one tensor", "pass [A, B, C]")
+        for op in self.order:
+            if not isinstance(op, (PlaceholderOp, ComputeOp)):
+                raise _error(
+                    f"operation {op.name!r} ({type(op).__name__}) has no form as a block", "use te.create_schedule"
+                )
         for tensor in self.listed:
             self.buffers[tensor] = self._buffer(tensor)
         kept: list[Buffer] = []
@@ -132,8 +137,7 @@ class _Converter:
 
     def blocks(self, op: Operation) -> list[Stmt]:
         """The nests of one operation; outputs that are no reduction get a block each."""
-        if not isinstance(op, ComputeOp):
-            raise _error(f"operation {op.name!r} ({type(op).__name__}) has no form as a block")
+        assert isinstance(op, ComputeOp)  # function() refuses others
         if isinstance(op.body[0], Reduce):
             return [self._nest(op, op.outputs, op.root_iter_vars)]
         return [self._nest(op, (t,), op.axis) for t in op.outputs]

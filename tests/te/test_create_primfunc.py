@@ -121,6 +121,14 @@ def test_wrong_arguments_are_explained(ops: list[object], width: str | None, mes
         te.create_prim_func(ops, width)  # pyright: ignore[reportArgumentType]  # the misuse under test
 
 
+def test_a_scan_has_no_form_as_a_block() -> None:
+    state = te.placeholder((4, 3), name="state")
+    first = te.compute((1, 3), lambda _, i: te.const(0.0, "float32"), name="first")
+    step = te.compute((4, 3), lambda t, i: state[t - 1, i] + 1.0, name="step")
+    with pytest.raises(TensorError, match=r"operation 'scan' \(ScanOp\) has no form as a block"):
+        te.create_prim_func([te.scan(first, step, state)])
+
+
 def test_names_of_buffers_and_blocks_are_unique() -> None:
     a = te.placeholder((3,), name="x")
     b = te.compute((3,), lambda i: a[i] + 1.0, name="x")
