@@ -196,6 +196,7 @@ def extern(
     for placeholder, wanted, kind in zip(outs, shapes, kinds, strict=True):
         _check_stands(placeholder, wanted, kind, "the result", name)
     body = _body(trace_body(fcompute, [list(ins), list(outs)]), name, span)
+    _check_writes(body, ins, outs, name, span)
     op = ExternOp(name, tag or current_tag(), attrs, sources, tuple(ins), tuple(outs), tuple(shapes), body, span)
     return op.output(0) if len(outs) == 1 else list(op.outputs)
 
@@ -239,6 +240,20 @@ def _body(result: Any, name: str, span: Span | None) -> Stmt:
                 span,
             )
     return result
+
+
+def _check_writes(body: Stmt, ins: list[Buffer], outs: list[Buffer], name: str, span: Span | None) -> None:
+    """Inputs stay as they are: other stages read them too."""
+    kept = [b for b in ins if not any([b.data is o.data for o in outs])]
+    for node in post_order(body):
+        if not isinstance(node, s.BufferStore):
+            continue
+        for buffer in kept:
+            if node.buffer.data is buffer.data:
+                raise _error(
+                    f"the body of extern {name!r} writes its input {buffer.name!r}", "GC232",
+                    "write an output, or memory of its own: ib.allocate(...)", node.span or span,
+                )  # fmt: skip
 
 
 def extern_primfunc(input_tensors: Sequence[Tensor] | Tensor, primfunc: PrimFunc, **kwargs: Any) -> Any:

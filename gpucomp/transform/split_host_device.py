@@ -287,8 +287,19 @@ class Splitter(Functor):
             elif isinstance(arg, e.Call) and isinstance(arg.op, Op) and arg.op.name == ARRAY:
                 args.append(self.array(arg, usage))
             else:
-                args.append(ScalarArg(str(arg.dtype), host_expr(arg, self.names)))
+                args.append(ScalarArg(str(arg.dtype), self._known(arg, f"an argument of {name.value!r}", node.span)))
         return PackedStep(name.value, tuple(args))
+
+    def _known(self, value: Expr, what: str, span: Span | None) -> HostExpr:
+        try:
+            return host_expr(value, self.names)
+        except LowerError as error:
+            raise LowerError(
+                f"{self.func.name}: {what} is {value}, which the host cannot evaluate",
+                code="GC351",
+                where=span,
+                hint="the host knows numbers and extents; what is in memory is for kernels, and for called functions",
+            ) from error
 
     def array(self, call: e.Call, usage: Usage) -> ArrayArg:
         """An array argument; the function may read it and write it."""
@@ -335,7 +346,7 @@ class Splitter(Functor):
         return (LetStep(name, value), *body)
 
     def visit_if_then_else(self, node: s.IfThenElse) -> tuple[Step, ...]:
-        condition = host_expr(node.condition, self.names)
+        condition = self._known(node.condition, "the condition around a kernel or a packed call", node.span)
         yes = self.steps(node.then_case)
         no = () if node.else_case is None else self.steps(node.else_case)
         return (IfStep(condition, yes, no),) if yes or no else ()

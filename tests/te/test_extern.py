@@ -187,6 +187,12 @@ def _noop(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
     return tir.ir_builder.create().get()
 
 
+def _writes_input(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
+    ib = tir.ir_builder.create()
+    ib.buffer_ptr(ins[0])[0, 0] = 1.0
+    return ib.get()
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -199,6 +205,7 @@ def _noop(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
             lambda a: te.extern((4,), [a], _noop, in_buffers=tir.decl_buffer((4, 5), "float32", "X")),
             r"X is float32\[4, 5\], but stands for A, which is float32\[4, 6\]",
         ),
+        (lambda a: te.extern((4,), [a], _writes_input), "writes its input 'A'"),
         (lambda a: te.extern((4,), [a], _noop, in_buffers=[]), "in_buffers needs 1 buffers"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 
 import gpucomp
 from gpucomp import te
-from gpucomp.support.diagnostics import GpucompError, TensorError
+from gpucomp.support.diagnostics import GpucompError
 from tests.te.everywhere import everywhere
 from tests.te.helpers import small_ints
 
@@ -405,9 +405,43 @@ def outside(a: Any) -> Any:
     return b
 
 
+@te.hybrid.script
+def number_of_and(a: Any) -> Any:
+    b = output_tensor((4,), "float32")
+    b[0] = a[0] and 3  # cause
+    return b
+
+
+@te.hybrid.script
+def wrong_type(a: Any) -> Any:
+    b = output_tensor((4,), "float99")  # cause
+    b[0] = a[0]
+    return b
+
+
+@te.hybrid.script
+def too_many_arguments(a: Any) -> Any:
+    b = output_tensor((4,), "float32")
+    b[0] = exp(a[0], 1)  # cause
+    return b
+
+
+@te.hybrid.script
+def unknown_scope(a: Any) -> Any:
+    b = output_tensor((4,), "float32")
+    t = allocate((4,), "float32", "nowhere")  # cause
+    t[0] = a[0]
+    b[0] = t[0]
+    return b
+
+
 @pytest.mark.parametrize(
     ("program", "words"),
     [
+        (number_of_and, "is no truth value"),
+        (wrong_type, "unknown dtype 'float99'"),
+        (too_many_arguments, "exp takes 1 arguments, got 2"),
+        (unknown_scope, "unknown storage scope 'nowhere'"),
         (while_loop, "'while True:' .While. cannot be compiled"),
         (wrong_count, "A has 1 dimensions, but is indexed with 2"),
         (writes_input, "input 'A' is written"),
@@ -422,7 +456,7 @@ def outside(a: Any) -> Any:
     ],
 )
 def test_a_mistake_is_named_at_its_line(program: Any, words: str) -> None:
-    with pytest.raises(TensorError, match=words) as caught:
+    with pytest.raises(GpucompError, match=words) as caught:
         program(te.placeholder((4,), name="A"))
     where = caught.value.where
     assert where is not None

@@ -161,3 +161,22 @@ def test_a_parallel_loop_cannot_hold_a_call() -> None:
     s[c].compute_at(s[d], d.op.axis[0])
     with pytest.raises(GpucompError, match="stands inside of the parallel loop k"):
         gpucomp.source(s, [a, d], "llvm")
+
+
+def test_a_call_under_a_condition_on_memory_is_refused() -> None:
+    a = te.placeholder((4,), name="A")
+
+    def under(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
+        ib = tir.ir_builder.create()
+        x = ib.buffer_ptr(ins[0])
+        with ib.if_scope(x[0] > 0.0):
+            ib.emit(tir.call_packed("test.sort_rows", x, ib.buffer_ptr(outs[0]), 1))
+        return ib.get()
+
+    def given(ins: list[Buffer], outs: list[Buffer]) -> Any:
+        return tir.call_packed("test.sort_rows", ins[0], outs[0], ins[0][0])
+
+    for body in (under, given):
+        c = te.extern((4,), [a], body, name="C")
+        with pytest.raises(GpucompError, match="which the host cannot evaluate"):
+            gpucomp.build(te.create_schedule(c.op), [a, c], "llvm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final  # Any: see values.py
@@ -41,6 +42,13 @@ class ExpressionReader:
         self.scopes: list[dict[str, Any]] = [{}]
         self.local_names: frozenset[str] = frozenset()
         self.ended: dict[str, int] = {}
+        self.placed: GpucompError | None = None
+
+    def place(self, error: GpucompError, node: ast.AST) -> None:
+        """Let an error of the layers below point at the innermost node that caused it."""
+        if error is not self.placed and error.code != "GC233":
+            error.where = self.source.span(node)
+        self.placed = error
 
     def read(self, node: ast.expr) -> Any:
         """The value of an expression; a scalar variable or an element is loaded."""
@@ -70,8 +78,7 @@ class ExpressionReader:
         try:
             return method(node)
         except GpucompError as error:
-            if error.where is None or error.where.file != self.source.file:
-                error.where = self.source.span(node)
+            self.place(error, node)
             raise
 
     # -- names and constants ------------------------------------------------------------------------------------------
@@ -199,6 +206,16 @@ class ExpressionReader:
         return operators.logical(kind, a, b)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+        for item in node.values:
+            value = self.read(item)
+            if not (isinstance(value, bool) or (is_symbolic(value) and as_expr(value).dtype.is_bool)):
+                raise self.source.error(
+                    item, f"{ast.unparse(item)!r} is no truth value: 'and' and 'or' of numbers give a number in Python",
+                    f"compare it: {ast.unparse(item)} != 0",
+                )  # fmt: skip
+        return self._logical(node)
+
+    def _logical(self, node: ast.BoolOp) -> Any:
         kind = e.And if isinstance(node.op, ast.And) else e.Or
         result: Any = kind is e.And
         for item in node.values:
@@ -209,7 +226,7 @@ class ExpressionReader:
 
     def condition(self, node: ast.expr) -> Any:
         """A truth value: a bool, or an expression of type bool."""
-        value = self.read(node)
+        value = self._logical(node) if isinstance(node, ast.BoolOp) else self.read(node)
         if not is_symbolic(value):
             return bool(value)
         test = as_expr(value)
@@ -251,12 +268,11 @@ class ExpressionReader:
         return self._intrinsic(node, name, args)
 
     def _intrinsic(self, node: ast.Call, name: str, args: list[Any]) -> Any:
-        try:
-            return getattr(intrin, name)(*args)
-        except TypeError as error:
-            if isinstance(error, GpucompError):
-                raise
-            raise self.source.error(node, f"{name} does not take {len(args)} arguments") from None
+        function = getattr(intrin, name)
+        wanted = [p for p in inspect.signature(function).parameters if p != "span"]
+        if len(wanted) != len(args):
+            raise self.source.error(node, f"{name} takes {len(wanted)} arguments, got {len(args)}")
+        return function(*args)
 
     def _python(self, node: ast.Call, function: Any, args: list[Any]) -> Any:
         """A function of the user's or of the compiler: called now."""

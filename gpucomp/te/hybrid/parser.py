@@ -11,6 +11,7 @@ from gpucomp.support.dtype import DType
 from gpucomp.te.hybrid.expressions import ExpressionReader
 from gpucomp.te.hybrid.numpy_side import LOOPS
 from gpucomp.te.hybrid.values import Array, Scalar, Source, as_expr, is_symbolic
+from gpucomp.te.scopes import STORAGE_RANK
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -98,8 +99,7 @@ class ScriptParser(ExpressionReader):
         try:
             method(node)
         except GpucompError as error:
-            if error.where is None or error.where.file != self.source.file:
-                error.where = self.source.span(node)
+            self.place(error, node)
             raise
 
     def _emit(self, item: Stmt | _Wrap) -> None:
@@ -239,6 +239,8 @@ class ScriptParser(ExpressionReader):
             self.made[buffer] = call
         else:
             scope = str(given.get("scope", "local" if self.threads else "global"))
+            if scope not in STORAGE_RANK:
+                raise self.source.error(call, f"unknown storage scope {scope!r}", f"one of {', '.join(STORAGE_RANK)}")
             buffer = decl_buffer(shape, kind, target.id, scope=scope)
             box, span = tuple([Range.from_min_extent(0, x) for x in buffer.shape]), self.source.span(node)
             self._emit(lambda body: s.BufferRealize(buffer, box, _TRUE, body, span))
