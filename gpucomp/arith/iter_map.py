@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from gpucomp.arith.analyzer import Analyzer
+from gpucomp.arith.int_constraints import refused
 from gpucomp.support.diagnostics import did_you_mean
 from gpucomp.support.dtype import DType
 from gpucomp.tir import operators
@@ -28,12 +29,13 @@ class IterMapLevel(IntEnum):
         """The level of a name, in any case.
 
         Raises:
-            ValueError: there is no such level.
+            LowerError: there is no such level.
         """
         for level in IterMapLevel:
             if level.name.lower() == name.lower():
                 return level
-        raise ValueError(f"no level {name!r} {did_you_mean(name, [x.name for x in IterMapLevel])}")
+        names = [x.name for x in IterMapLevel]
+        raise refused("GC362", f"no level {name!r}", did_you_mean(name, names) or f"one of {', '.join(names)}")
 
 
 class IterMark:

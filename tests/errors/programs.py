@@ -429,3 +429,9 @@ def counting_points_that_depend_on_parameters() -> object:
 
     x, y = te.var("x"), te.var("y")
     return poly.integer_set([x], [x < y], {x: Range(0, 8)}).count()  # cause
+
+
+@mistake("'surjectiv'", "Surjective")
+def a_level_of_iterator_maps_that_does_not_exist() -> object:
+    x = te.var("x")
+    return arith.detect_iter_map([x], {x: Range(0, 8)}, check_level="surjectiv")  # cause
