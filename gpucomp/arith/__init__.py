@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.bounds import ConstIntBound, ModularSet
+from gpucomp.arith.extension import Extension
 from gpucomp.arith.int_constraints import IntConstraints, IntConstraintsTransform, IntGroupBounds
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
 from gpucomp.arith.iter_detect import detect_iter_map, iter_map_simplify, normalize_to_iter_sum
@@ -38,6 +39,7 @@ __all__ = [
     "POS_INF",
     "Analyzer",
     "ConstIntBound",
+    "Extension",
     "IntConstraints",
     "IntConstraintsTransform",
     "IntGroupBounds",

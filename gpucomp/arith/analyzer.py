@@ -4,26 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from gpucomp.arith import bounds as b
 from gpucomp.arith.bounds import INF, ConstIntBound, ModularSet
+from gpucomp.arith.extension import Extension
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet, IntSet
 from gpucomp.arith.linear import Linear
 from gpucomp.arith.logic import operands, strip_likely
 from gpucomp.arith.sets import Domains
-from gpucomp.arith.state import UNLIMITED, Form, Impure, Layer, Node, OutOfBudget
+from gpucomp.arith.state import UNLIMITED, Form, Impure, Layer, Node, OutOfBudget, Step
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
-from gpucomp.tir.functor import free_vars
+from gpucomp.tir.functor import free_vars, substitute
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How an expression was simplified; prints as one line a step.
+
+    Attributes:
+        before, after: the expression and what it became.
+        steps: rules and steps in order, those on operands before those on what holds them.
+    """
+
+    before: Expr
+    after: Expr
+    steps: list[Step]
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.steps), f"result: {self.before}  ->  {self.after}"])
+
 
 Saved = dict[str, object]
 """What a constraint scope puts back when it ends."""
 
 _DEEP = 60
 _PROOF_DEPTH = 4
+_FEW_VALUES = 16  # a variable with at most so many is tried value by value
 
 
 class Analyzer(Linear):
@@ -33,6 +54,17 @@ class Analyzer(Linear):
     same.  Signed 32- and 64-bit index arithmetic is taken not to overflow; unsigned and narrow types, and values
     that come from loads, wrap, and are only reasoned about where a bound proves that they do not.
     """
+
+    @property
+    def enabled_extensions(self) -> Extension:
+        """Deductions that are made beyond the usual ones; assign to change."""
+        return self._extensions
+
+    @enabled_extensions.setter
+    def enabled_extensions(self, extensions: Extension) -> None:
+        if extensions is not self._extensions:
+            self._extensions = Extension(extensions)
+            self._forget()
 
     # -- facts ------------------------------------------------------------------------------------------------
 
@@ -178,8 +210,10 @@ class Analyzer(Linear):
             simple = node
         finally:
             self._budget = UNLIMITED
-        if type(simple) is IntImm:
-            return None
+        return None if type(simple) is IntImm else self._enter(simple)
+
+    def _enter(self, simple: Expr) -> Saved:
+        """Start a scope in which a simplified condition holds."""
         saved: Saved = {name: getattr(self, name) for name in _SCOPED}
         self._outer = Layer(self._reach(simple), self._memo, self._bounds, self._outer)
         self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, dict(self._met)
@@ -192,8 +226,10 @@ class Analyzer(Linear):
 
     def exit_constraint(self, saved: Saved | None) -> None:
         """End the scope that :meth:`enter_constraint` started."""
-        if saved is None:
-            return
+        if saved is not None:
+            self._leave(saved)
+
+    def _leave(self, saved: Saved) -> None:
         met = self._met
         for name, value in saved.items():
             setattr(self, name, value)
@@ -288,9 +324,11 @@ class Analyzer(Linear):
     def simplify(self, expr: ExprLike, steps: int = 2) -> Expr:
         """An equal expression, simplified; ``expr`` itself if there is nothing to do or it has effects.
 
-        ``steps`` is accepted for compatibility: one pass reaches the fixed point.
+        One pass reaches the fixed point: more ``steps`` than one change nothing, and 0 steps do nothing.
         """
         node = expr if isinstance(expr, Expr) else operators.convert(expr)
+        if steps <= 0:
+            return node
         done = self._memo.get(node)
         if done is not None:
             return done
@@ -318,6 +356,26 @@ class Analyzer(Linear):
         same = all([x is y for x, y in zip(args, node.args, strict=True)])
         return node if same else e.Call(node.dtype, node.op, args)
 
+    def explain(self, expr: ExprLike) -> Explanation:
+        """Simplify afresh and tell how: which rules and steps were taken, in order, inner expressions first."""
+        node = operators.convert(expr)
+        with self.explaining() as steps:
+            return Explanation(node, self.simplify(node), steps)
+
+    @contextmanager
+    def explaining(self) -> Generator[list[Step]]:
+        """Within the ``with`` block all that simplification does is added to the list that it gives."""
+        kept = self._memo, self._outer, self._trace
+        steps: list[Step] = []
+        self._memo, self._outer, self._trace = {}, None, steps
+        if self._outer is not kept[1]:  # in a scope: what its constraint said stays
+            known = {c: value for c, value in kept[0].items() if type(value) is IntImm and value.dtype.is_bool}
+            self._memo.update(known)
+        try:
+            yield steps
+        finally:
+            self._memo, self._outer, self._trace = kept
+
     def int_set(self, expr: ExprLike, dom_map: Domains) -> IntervalSet:
         """The interval of the values that ``expr`` takes while variables run over their sets."""
         node = operators.convert(expr)
@@ -332,15 +390,36 @@ class Analyzer(Linear):
             self._budget = UNLIMITED
 
     def can_prove(self, condition: ExprLike, strength: int = 0) -> bool:
-        """True if ``condition`` holds for all values of its variables that the facts allow."""
+        """True if ``condition`` holds for all values of its variables that the facts allow.
+
+        Args:
+            condition: a scalar condition.
+            strength: 0 looks at bounds, congruences and chains of facts; each further level also tries the values of
+                one variable that has few, one by one, and looks deeper into the facts.
+        """
         simple = self.simplify(operators.convert(condition))
         self._allow(simple)
         try:
-            return self._holds(simple, _PROOF_DEPTH)
+            if self._holds(simple, _PROOF_DEPTH + 2 * strength):
+                return True
         except OutOfBudget:
             return False
         finally:
             self._budget = UNLIMITED
+        return strength > 0 and self._holds_for_each(simple, strength)
+
+    def _holds_for_each(self, simple: Expr, strength: int) -> bool:
+        """Is a simplified condition provable for each value of the variable that has the fewest?"""
+        counts: list[tuple[int, int, str, Var]] = []
+        for v in free_vars(simple):
+            low, high = self._known.get(v, b.EVERYTHING)
+            if high - low < _FEW_VALUES:
+                counts.append((int(high - low), int(low), v.name, v))
+        if not counts:
+            return False
+        span, low, _, v = min(counts)
+        values = [IntImm(v.dtype, low + i) for i in range(span + 1)]
+        return all([self.can_prove(substitute(simple, {v: x}), strength - 1) for x in values])
 
     def _holds(self, simple: Expr, depth: int) -> bool:
         """Can a simplified condition be proven?"""

@@ -63,11 +63,20 @@ class Compare(Extrema):
 
     def _below_zero(self, terms: Terms, const: int, dtype: DType) -> Expr:
         """The simplest comparison that says "this sum is < 0"."""
+        # Proofs take terms in order: the one in which the result is read again.
+        terms = {t: k for t, k in terms.items() if k > 0} | {t: k for t, k in terms.items() if k < 0}
         sign = self._sign(terms, const)
         while sign is None:
             reduced = self._divided(terms, const)
             if reduced is None:
                 break
+            if self._trace is not None:
+                zero = IntImm(dtype, 0)
+                self._note(
+                    "comparison-scaled",
+                    e.LT(self._raw((terms, const), dtype), zero),
+                    e.LT(self._raw(reduced, dtype), zero),
+                )
             terms, const = self._settle(*reduced, dtype)
             sign = self._sign(terms, const, 0)
         if sign is not None:
@@ -187,7 +196,7 @@ class Compare(Extrema):
             c = c.value  # one condition for all lanes
         if type(c) is IntImm:
             return self._simp(node.true_value if c.value else node.false_value)
-        x, y = self._simp(node.true_value), self._simp(node.false_value)
+        x, y = self._branches(c, node.true_value, node.false_value)
         if x is y:
             return x
         if type(c) is e.Not:

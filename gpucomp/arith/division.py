@@ -19,6 +19,13 @@ from gpucomp.tir.expr import Expr, IntImm
 
 _ROUNDS = 8
 _SMALL_PART_TERMS = 24
+_MERGES: dict[type, str] = {
+    e.FloorMod: "digits-merge",
+    e.FloorDiv: "remainder-from-quotient",
+    e.Min: "extremum-absorb",
+    e.Max: "extremum-absorb",
+    e.Mul: "product-merge",
+}
 
 
 class Division(Sums):
@@ -76,16 +83,29 @@ class Division(Sums):
             return self._wrapping_quotient(terms, const, divisor, dtype)
         self._spend(4 + len(terms))
         total, rest = self._reduce(terms, divisor)
+        whole_terms = terms, const
         total_const, const = divmod(const, divisor)
+        if self._trace is not None:
+            self._note_quotient(
+                "quotient-cut", whole_terms, divisor, (total, total_const), (rest, const), divisor, dtype
+            )
         for _ in range(_ROUNDS):
             if not rest:
                 return total, total_const + const // divisor
             low, high = self._sum_bound(rest, const)
             if low != -INF and high != INF and low // divisor == high // divisor:
+                if self._trace is not None:
+                    value = IntImm(dtype, int(low // divisor))
+                    self._note_division("quotient-in-range", e.FloorDiv, rest, const, divisor, value, dtype)
                 return total, total_const + int(low // divisor)
             found = self._small_part(rest, const, divisor)
             if found is not None:
+                old = rest, const
                 g, rest, _, const, _ = found
+                if self._trace is not None:
+                    self._note_quotient(
+                        "quotient-small-part", old, divisor, ({}, 0), (rest, const), divisor // g, dtype
+                    )
                 divisor //= g
                 if divisor == 1:
                     return self._merged(total, rest), total_const + const
@@ -93,6 +113,9 @@ class Division(Sums):
                 inner = self._single_quotient(rest, const, divisor, dtype)
                 if inner is None:
                     break
+                if self._trace is not None:
+                    nested = "quotient-of-quotient" if inner[2] else "quotient-of-remainder"
+                    self._note_quotient(nested, (rest, const), divisor, ({}, 0), inner[:2], inner[2] or 1, dtype)
                 rest, const, divisor = inner
                 if divisor == 0:  # a finished sum
                     return self._merged(total, rest), total_const + const
@@ -104,6 +127,17 @@ class Division(Sums):
             return self._plus(total, total_const, self._quotient(*settled, divisor, dtype), 1)
         atom = e.FloorDiv(self._build(rest, const, dtype), IntImm(dtype, divisor))
         return self._plus(total, total_const, self._form(self._rewritten(atom)), 1)
+
+    def _note_quotient(
+        self, step: str, before: Form, divisor: int, whole: Form, rest: Form, next_divisor: int, dtype: DType
+    ) -> None:
+        """Report that before // divisor became whole + rest // next_divisor."""
+        after = self._raw(rest, dtype)
+        if next_divisor != 1:
+            after = e.FloorDiv(after, IntImm(dtype, next_divisor))
+        if whole[0] or whole[1]:
+            after = e.Add(self._raw(whole, dtype), after)
+        self._note_division(step, e.FloorDiv, *before, divisor, after, dtype)
 
     def _wrapping_quotient(self, terms: Terms, const: int, divisor: int, dtype: DType) -> Form:
         """For types that wrap: nothing that could leave the type's range on the way."""
@@ -171,21 +205,34 @@ class Division(Sums):
         done: Terms = {}
         done_const = 0
         _, rest = self._reduce(terms, divisor)
+        if self._trace is not None:
+            after = e.FloorMod(self._raw((rest, const % divisor), dtype), IntImm(dtype, divisor))
+            self._note_division("remainder-cut", e.FloorMod, terms, const, divisor, after, dtype)
         const %= divisor
         for _ in range(_ROUNDS):
             if not rest:
                 return done, done_const + scale * (const % divisor)
             low, high = self._sum_bound(rest, const)
+            if self._trace is not None and low != -INF and high != INF and low // divisor == high // divisor:
+                after = self._raw((rest, const - int(low // divisor) * divisor), dtype)
+                self._note_division("remainder-in-range", e.FloorMod, rest, const, divisor, after, dtype)
             if low != -INF and high != INF and low // divisor == high // divisor:
                 left = {atom: k * scale for atom, k in rest.items()}
                 return self._merged(done, left), done_const + scale * (const - int(low // divisor) * divisor)
             if self._congruent:
                 coeff, base = self._sum_congruence(rest, const)
                 if coeff % divisor == 0:
+                    value = IntImm(dtype, base % divisor)
+                    self._note_division("remainder-congruent", e.FloorMod, rest, const, divisor, value, dtype)
                     return done, done_const + scale * (base % divisor)
             found = self._small_part(rest, const, divisor)
             if found is not None:
+                old = rest, const
                 g, rest, small, const, small_const = found
+                if self._trace is not None:
+                    digit = e.FloorMod(self._raw((rest, const), dtype), IntImm(dtype, divisor // g))
+                    after = e.Add(e.Mul(digit, IntImm(dtype, g)), self._raw((small, small_const), dtype))
+                    self._note_division("remainder-small-part", e.FloorMod, *old, divisor, after, dtype)
                 done = self._merged(done, {atom: k * scale for atom, k in small.items()})
                 done_const += scale * small_const
                 scale *= g
@@ -194,6 +241,9 @@ class Division(Sums):
                 opened = self._open_remainders(rest, const, divisor)
                 if opened is None:
                     break
+                if self._trace is not None:
+                    after = e.FloorMod(self._raw(opened, dtype), IntImm(dtype, divisor))
+                    self._note_division("remainder-open", e.FloorMod, rest, const, divisor, after, dtype)
                 rest, const = opened
             if divisor == 1:
                 return done, done_const
@@ -234,9 +284,9 @@ class Division(Sums):
         """Merge digits of one number, and let extrema absorb what cancels in them."""
         self._spend(4 + len(terms))
         for _ in range(2 * len(terms)):
-            changed = None
+            changed, merged = None, e.Expr
             for atom in terms:
-                kind = type(atom)
+                kind = merged = type(atom)
                 if kind is e.FloorMod:
                     changed = self._merge_remainder(terms, const, atom, dtype)
                 elif kind is e.FloorDiv:
@@ -249,6 +299,8 @@ class Division(Sums):
                     break
             if changed is None:
                 return terms, const
+            if self._trace is not None:
+                self._note(_MERGES[merged], self._raw((terms, const), dtype), self._raw(changed, dtype))
             terms, const = changed
         return terms, const
 

@@ -39,7 +39,11 @@ class Extrema(Quotients):
         if any([type(next(iter(f[0]), None)) is kind and len(f[0]) == 1 and not f[1] for f in items]):
             return {self._unordered(kind, [self._build(*x, dtype), self._build(*y, dtype)]): 1}, 0  # too long
         chosen = self._chosen(kind, x, y, dtype)
-        return chosen if chosen is not None else self._pull(kind, x, y, dtype)
+        if chosen is None:
+            return self._pull(kind, x, y, dtype)
+        if self._trace is not None:
+            self._note("extremum-decided", kind(self._raw(x, dtype), self._raw(y, dtype)), self._raw(chosen, dtype))
+        return chosen
 
     def _operands(self, kind: type[e.BinaryOp], form: Form) -> list[Form]:
         """The operands of nested extrema of one kind; only the form itself if there are too many."""
@@ -88,6 +92,13 @@ class Extrema(Quotients):
             if p and q:
                 shift = min(i, j) if i > 0 and j > 0 else max(i, j) if i < 0 and j < 0 else 0
             i, j = i - shift, j - shift
+            if self._trace is not None and (common or shift):
+                inner = kind(self._raw((p, i), dtype), self._raw((q, j), dtype))
+                self._note(
+                    "extremum-pull",
+                    kind(self._raw(x, dtype), self._raw(y, dtype)),
+                    self._raw(({**common, inner: 1}, shift), dtype),
+                )
             if common and any([self._is_extremum(kind, f) for f in ((p, i), (q, j))]):
                 return self._plus(common, shift, self._extremum(kind, (p, i), (q, j), dtype), 1)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar  # Any: methods of one class of nodes each, in a table
 
 from gpucomp.arith import bounds as b
-from gpucomp.arith.bounds import ANY_INTEGER, EVERYTHING, Congruence, Interval
+from gpucomp.arith.bounds import ANY_INTEGER, EVERYTHING, INF, Congruence, Interval
 from gpucomp.arith.state import State, Terms
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
@@ -128,7 +128,13 @@ class Infer(State):
         if not node.value.dtype.is_integral or not node.dtype.is_integral:
             return limits
         low, high = self._bound(node.value)
-        return (low, high) if limits[0] <= low and high <= limits[1] else limits
+        if limits[0] <= low and high <= limits[1]:
+            return low, high
+        if node.dtype.is_bool or low == -INF or high == INF:
+            return limits
+        full = 1 << node.dtype.bits
+        turns = (low - limits[0]) // full  # all values wrap as often
+        return (low - turns * full, high - turns * full) if (high - limits[0]) // full == turns else limits
 
     def _bound_ramp(self, node: e.Ramp) -> Interval:
         (a, c), (d, f) = self._bound(node.base), self._bound(node.stride)
@@ -148,10 +154,9 @@ class Infer(State):
             return self._bound(node.args[0])
         if name == "tir.if_then_else":
             return self._union(node.args[1], node.args[2])
-        if name == "tir.bitwise_and":
-            x, y = self._bound(node.args[0]), self._bound(node.args[1])
-            tops = [high for low, high in (x, y) if low >= 0]
-            return (0, min(tops)) if tops else limits
+        if name in _BIT_BOUNDS:
+            found = _BIT_BOUNDS[name](node.args[0].dtype.bits, *[self._bound(a) for a in node.args])
+            return limits if found is None else self._in_type(node, found)
         if name == "tir.shift_right":
             x, (low, high) = self._bound(node.args[0]), self._bound(node.args[1])
             if 0 <= low and high < _BIT_LIMIT:
@@ -279,6 +284,43 @@ class Infer(State):
                 return low_bit, 0
         return ANY_INTEGER
 
+
+def _and_bound(_: int, x: Interval, y: Interval) -> Interval | None:
+    tops = [high for low, high in (x, y) if low >= 0]
+    return (0, min(tops)) if tops else None
+
+
+def _or_bound(_: int, x: Interval, y: Interval) -> Interval | None:
+    if x[0] < 0 or y[0] < 0 or INF in (x[1], y[1]):
+        return None
+    return max(x[0], y[0]), (1 << max(int(x[1]).bit_length(), int(y[1]).bit_length())) - 1
+
+
+def _xor_bound(bits: int, x: Interval, y: Interval) -> Interval | None:
+    found = _or_bound(bits, x, y)
+    return None if found is None else (0, found[1])
+
+
+def _clz_bound(bits: int, x: Interval) -> Interval | None:
+    if x[0] < 0 or x[1] == INF:
+        return 0, bits
+    return bits - int(x[1]).bit_length(), bits - int(x[0]).bit_length()
+
+
+def _popcount_bound(bits: int, x: Interval) -> Interval | None:
+    if x[0] < 0 or x[1] == INF:
+        return 0, bits
+    return min(1, x[0]), int(x[1]).bit_length()
+
+
+_BIT_BOUNDS: dict[str, Callable[..., Interval | None]] = {
+    "tir.bitwise_and": _and_bound,
+    "tir.bitwise_or": _or_bound,
+    "tir.bitwise_xor": _xor_bound,
+    "tir.clz": _clz_bound,
+    "tir.popcount": _popcount_bound,
+}
+"""Of the width of the operands and their bounds; None where the type says as much."""
 
 Infer._bound_table.update(
     {

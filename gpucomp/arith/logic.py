@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from gpucomp.arith.compare import Compare
+from gpucomp.arith.extension import Extension
 from gpucomp.arith.simplify import Simplify, boolean
 from gpucomp.arith.state import Node
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm
+from gpucomp.tir.functor import free_vars
 from gpucomp.tir.intrin import Op
 
 _FLATTEN_LIMIT = 64
@@ -42,8 +44,12 @@ class Logic(Compare):
             return self._vector(node)
         conjunction = kind is e.And
         kept: dict[Expr, None] = {}
+        under = bool(self._extensions & Extension.ApplyConstraintsToBooleanBranches)
         for raw in operands(kind, node):
-            for item in operands(kind, self._simp(raw)):
+            simple = self._simp(raw)
+            if under and kept and len(kept) <= _FLATTEN_LIMIT:
+                simple = self._given(simple, kept, conjunction)
+            for item in operands(kind, simple):
                 if type(item) is IntImm:
                     if bool(item.value) != conjunction:
                         return boolean(not conjunction)
@@ -61,6 +67,17 @@ class Logic(Compare):
         for item in items[1:]:
             result = kind(result, item)
         return result
+
+    def _given(self, item: Expr, kept: dict[Expr, None], conjunction: bool) -> Expr:
+        """An operand where the earlier ones of a conjunction hold, or those of a disjunction do not."""
+        about = free_vars(item)
+        related = [x for x in kept if not about.isdisjoint(free_vars(x))]
+        saved = [self._enter(strip_likely(x) if conjunction else self._negation(x)) for x in related]
+        try:
+            return self._simp(item)
+        finally:
+            for scope in reversed(saved):
+                self._leave(scope)
 
     def _merge_conditions(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
         """Drop what others imply; None if the operands exclude each other (or, for Or, cover everything)."""

@@ -28,8 +28,10 @@ _OPERATORS: Final[dict[type[ast.AST], str]] = {
     ast.Or: "Or",
 }
 _FUNCTIONS: Final = {"min": "Min", "max": "Max", "Div": "Div", "Mod": "Mod", "Select": "Select", "Not": "Not"}
-_CALLS: Final = ("if_then_else", "likely", "shift_left", "shift_right", "bitwise_and")
-_COMMUTATIVE: Final = frozenset({"Add", "Mul", "Min", "Max", "And", "Or", "EQ", "NE", "bitwise_and"})
+_CALLS: Final = ("if_then_else", "likely", "shift_left", "shift_right", "bitwise_and", "bitwise_or", "bitwise_xor")
+_COMMUTATIVE: Final = frozenset(
+    {"Add", "Mul", "Min", "Max", "And", "Or", "EQ", "NE", "bitwise_and", "bitwise_or", "bitwise_xor"}
+)
 _FIELDS: Final = {"Select": ("condition", "true_value", "false_value"), "Not": ("a",)}
 _PREDICATES: Final = {
     "positive": "self._bound({0})[0] > 0",
@@ -154,7 +156,7 @@ def _condition(text: str) -> str:
     return ast.unparse(Predicates().visit(ast.parse(text, mode="eval")))
 
 
-def _rule_source(rule: Rule, root: Pattern) -> list[str]:
+def _rule_source(rule: Rule, root: Pattern, tell: bool) -> list[str]:
     lines: list[str] = []
     result = parse(rule.result)
     seen: list[list[str]] = []
@@ -168,7 +170,7 @@ def _rule_source(rule: Rule, root: Pattern) -> list[str]:
         lines.append(f"    if {' and '.join(conditions) or 'True'}:  # {rule.id}")
         for name, path in tests.names.items():
             lines.append(f"        {name} = {path}{'.value' if name.startswith('c') else ''}")
-        built = f"return {_value(result)}"
+        built = f"return {f'{rule.id!r}, ' if tell else ''}{_value(result)}"
         lines.append(f"        if {_condition(rule.when)}: {built}" if rule.when else f"        {built}")
     return lines
 
@@ -199,11 +201,14 @@ def _call_builder(op: intrin.Op) -> Callable[..., Expr]:
     return build
 
 
-def compile_root(name: str, rules: Iterable[Rule]) -> Matcher:
-    """The matcher of one root class: given the analyzer and a node it returns the replacement, or None."""
+def compile_root(name: str, rules: Iterable[Rule], tell: bool = False) -> Matcher:
+    """The matcher of one root class: given the analyzer and a node it returns the replacement, or None.
+
+    With ``tell`` it returns the id of the rule and the replacement.
+    """
     lines: list[str] = []
     for rule in rules:
-        lines += _rule_source(rule, parse(rule.pattern))
+        lines += _rule_source(rule, parse(rule.pattern), tell)
     env = _environment()
     source = [f"def match_{name}(self, n):", "    dt = n.dtype", *lines, "    return None"]
     exec("\n".join(source), env)  # noqa: S102  # generated from the rule table only

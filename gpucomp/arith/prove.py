@@ -59,14 +59,23 @@ class Prove(Division):
         return found
 
     def _search(self, terms: Terms, const: int, depth: int) -> bool:
-        """Try what may help; what splits an extremum loses nothing, so the first one decides."""
+        """Try what may help.
+
+        Cases that must all hold are split first: that loses nothing, so the first such atom decides.  Where one of two
+        operands has to be chosen it may have to be another one in each case, so that comes after.
+        """
+        either: Expr | None = None
         self._spend(6 + len(terms))
         for atom, k in terms.items():
             kind = type(atom)
             if kind is e.Min or kind is e.Max:
-                return self._split(terms, const, atom, (kind is e.Min) == (k > 0), depth)
-            if kind is e.Select:
+                if (kind is e.Min) == (k > 0):
+                    return self._split(terms, const, atom, True, depth)
+                either = atom if either is None else either
+            elif kind is e.Select:
                 return self._split_select(terms, const, atom, depth)
+        if either is not None:
+            return self._split(terms, const, either, False, depth)
         for atom, k in terms.items():
             if type(atom) not in _OPENED:
                 continue

@@ -88,6 +88,8 @@ class Quotients(Simplify):
             terms, const = self._quotient(terms, const, c, dtype)
         else:
             terms, const = self._remainder(terms, const, c, dtype)
+        if dtype is not INT32 and dtype is not INT64:
+            terms, const = self._modulo(terms, const, dtype)
         if len(terms) > 1 or const:
             terms, const = self._settle(terms, const, dtype)
         return self._build(terms, const, dtype)

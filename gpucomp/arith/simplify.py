@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final  # Any: methods of one class of nodes each, and fields of any class
 
 from gpucomp.arith.bounds import type_range
-from gpucomp.arith.matchers import MATCHERS
+from gpucomp.arith.matchers import MATCHERS, TELLING
 from gpucomp.arith.prove import Prove
 from gpucomp.arith.state import Impure, OutOfBudget, TooLarge
+from gpucomp.arith.steps import STEP_OF_CLASS
 from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, IntImm
-from gpucomp.tir.functor import substitute
+from gpucomp.tir.expr import Expr, IntImm, Var
+from gpucomp.tir.functor import free_vars, substitute
 from gpucomp.tir.intrin import CallEffectKind, Op
 
 _DEEP_SUM = 64  # a deeper sum that does not fit its type is left as it is, operands included
+_NESTED_CHOICES = 2  # choices inside choices deeper than this do not learn from their conditions
+_SCOPE_STEPS = 25  # what a scope costs of the budget of a question
+_TELLING: Final = frozenset((e.LT, e.LE, e.GT, e.GE, e.EQ, e.NE, e.And, e.Or))
 _IF_THEN_ELSE: Final = Op.get("tir.if_then_else")
 
 
@@ -53,9 +57,13 @@ class Simplify(Prove):
             done = self._children(node) if node.depth < _DEEP_SUM else node
         if MATCHERS[type(done)] is not None:
             done = self._rewritten(done)
-        memo[node] = done
         if done is not node:
-            memo[done] = done
+            done = memo.setdefault(done, done)  # what a constraint says about the result holds too
+        memo[node] = done
+        if done is not node and self._trace is not None:
+            step = "lanes" if node.dtype.lanes != 1 else STEP_OF_CLASS.get(type(node))
+            if step is not None:  # else only operands changed, which is told already
+                self._note(step, node, done)
         return done
 
     def _rewritten(self, node: Expr) -> Expr:
@@ -67,6 +75,14 @@ class Simplify(Prove):
             dtype = node.dtype  # the other rules are about integers that do not wrap
             if (dtype is not INT32 and dtype is not INT64) or (self._met_data and self._is_data(node)):
                 return node
+        if self._trace is not None:
+            matcher = TELLING[type(node)]
+            assert matcher is not None
+            told = matcher(self, node)
+            if told is None:
+                return node
+            self._note(told[0], node, told[1])
+            return self._simp(told[1])
         new = matcher(self, node)
         return node if new is None else self._simp(new)
 
@@ -155,11 +171,44 @@ class Simplify(Prove):
         c = self._simp(node.args[0])
         if type(c) is IntImm:
             return self._simp(node.args[1] if c.value else node.args[2])
-        x, y = self._simp(node.args[1]), self._simp(node.args[2])
+        x, y = self._branches(c, node.args[1], node.args[2])
         if x is y:
             return x
         old = node.args
         return node if c is old[0] and x is old[1] and y is old[2] else e.Call(node.dtype, node.op, (c, x, y))
+
+    def _branches(self, condition: Expr, x: Expr, y: Expr) -> tuple[Expr, Expr]:
+        """Both branches of a choice, simplified under what the condition says where they mention what it is about."""
+        if type(condition) not in _TELLING or self._nested >= _NESTED_CHOICES or condition.dtype.lanes != 1:
+            return self._simp(x), self._simp(y)
+        about = free_vars(condition)
+        self._nested += 1
+        try:
+            return self._assuming(condition, x, about), self._assuming(None, y, about, condition)
+        finally:
+            self._nested -= 1
+
+    def _assuming(self, holds: Expr | None, node: Expr, about: frozenset[Var], fails: Expr | None = None) -> Expr:
+        if isinstance(node, e.ConstExpr) or about.isdisjoint(free_vars(node)):
+            return self._simp(node)
+        if fails is not None:
+            holds = self._negation(fails)
+        assert holds is not None
+        self._spend(_SCOPE_STEPS)
+        saved = self._enter(holds)
+        try:
+            return self._simp(node)
+        finally:
+            self._leave(saved)
+
+    def _negation(self, a: Expr) -> Expr:
+        raise NotImplementedError
+
+    def _enter(self, simple: Expr) -> dict[str, object]:
+        raise NotImplementedError
+
+    def _leave(self, saved: dict[str, object]) -> None:
+        raise NotImplementedError
 
     def _let(self, node: e.Let) -> Expr:
         value = self._simp(node.value)

@@ -16,7 +16,7 @@ True
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar  # Any: terms of the solver
 
@@ -90,7 +90,12 @@ def _solver_module() -> Any:  # Any: the module
 
 
 def prove(
-    cond: ExprLike, ranges: Ranges | None = None, *, assume: Iterable[ExprLike] = (), timeout: float = 10.0
+    cond: ExprLike,
+    ranges: Ranges | None = None,
+    *,
+    assume: Iterable[ExprLike] = (),
+    timeout: float = 10.0,
+    unbounded: bool = False,
 ) -> Answer:
     """Does ``cond`` hold wherever it has a meaning (no division by zero, no overflow of an index)?
 
@@ -99,13 +104,14 @@ def prove(
         ranges: the values that variables take; others take all values of their type.
         assume: conditions that hold.
         timeout: seconds after which the answer is :class:`Unknown`.
+        unbounded: variables without a range take all integers, not only those of their type.
 
     Raises:
         LowerError: z3 is not installed.
     """
     node = operators.convert(cond)
     question = _Question([node], ranges, assume)
-    return question.answer(lambda t: (t.of(node), t.of(node).lanes), timeout)
+    return question.answer(lambda t: (t.of(node), t.of(node).lanes), timeout, unbounded)
 
 
 def prove_equal(
@@ -115,6 +121,7 @@ def prove_equal(
     *,
     assume: Iterable[ExprLike] = (),
     timeout: float = 10.0,
+    unbounded: bool = False,
 ) -> Answer:
     """May ``b`` stand in place of ``a``: wherever ``a`` has a meaning, ``b`` has one too, and the same value?"""
     x, y = operators.convert(a), operators.convert(b)
@@ -127,7 +134,7 @@ def prove_equal(
         same = [p == q for p, q in zip(first.lanes, second.lanes, strict=True)]
         return first, [second.defined, *same]
 
-    return question.answer(goal, timeout)
+    return question.answer(goal, timeout, unbounded)
 
 
 def prove_bounds(
@@ -199,6 +206,10 @@ def _substituted(found: Range | IntSet, copies: Mapping[Var, Expr]) -> Range | I
     return IntervalSet(substitute(found.min_value, copies), substitute(found.max_value, copies))
 
 
+Goal = Callable[[Terms], tuple[Meaning, Sequence[Term]]]
+"""Gives the meaning that is taken to be defined, and the terms that have to hold."""
+
+
 class _Question:
     """Facts and expressions of one question."""
 
@@ -218,7 +229,7 @@ class _Question:
         self.nodes = nodes
         self.facts = facts
 
-    def answer(self, goal: Any, timeout: float) -> Answer:  # Any: Terms -> (meaning assumed, terms to hold)
+    def answer(self, goal: Goal, timeout: float, unbounded: bool) -> Answer:
         z = _solver_module()
         began = time.perf_counter()
         terms = Terms(z, needs_bits([*self.nodes, *self.facts]))
@@ -229,7 +240,9 @@ class _Question:
             return Unknown(time.perf_counter() - began, str(error))
         solver: z3.Solver = z.Solver(ctx=terms.ctx)
         solver.set("timeout", max(1, int(timeout * 1000)))
-        solver.add(*terms.limits, assumed.defined, assumed.fits)
+        if not unbounded:
+            solver.add(*terms.limits)
+        solver.add(assumed.defined, assumed.fits)
         for fact in facts:
             solver.add(fact.defined, *fact.lanes)
         solver.add(z.Not(terms.all(wanted)))

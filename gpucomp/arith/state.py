@@ -8,9 +8,10 @@ mention what the constraint is about; changing a fact about a variable that was 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gpucomp.arith.bounds import Congruence, Interval
+from gpucomp.arith.extension import Extension
 from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, Var
@@ -42,6 +43,21 @@ class OutOfBudget(Exception):
 BUDGET: Final = 32_000  # steps of one question; a step takes about a microsecond
 UNLIMITED: Final = 1 << 62
 _BUDGET_PER_LEVEL: Final = 4  # long sums are deep, and every term of them counts
+
+
+class Step(NamedTuple):
+    """One thing that simplification did.
+
+    Attributes:
+        id: of a rule (``rules.py``) or of a step of the code (``steps.py``).
+    """
+
+    id: str
+    before: Expr
+    after: Expr
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.before}  ->  {self.after}"
 
 
 class Layer:
@@ -84,6 +100,9 @@ class State:
         self._orders: dict[Expr, Form] = {}  # comparison -> the sum that it says is < 0
         self._data: dict[Expr, bool] = {}
         self._met_data = False
+        self._extensions = Extension.TransitivelyProveInequalities
+        self._nested = 0  # choices whose branches are in work
+        self._trace: list[Step] | None = None  # what was done, where somebody asked for it
         self._budget = UNLIMITED  # steps that are left to the question in work
 
     def _allow(self, node: Expr) -> None:
@@ -94,6 +113,10 @@ class State:
         self._budget -= steps
         if self._budget < 0:
             raise OutOfBudget
+
+    def _note(self, step: str, before: Expr, after: Expr) -> None:
+        if self._trace is not None and before is not after:
+            self._trace.append(Step(step, before, after))
 
     # What the layers above provide; declared here so that lower layers may call them.
 

@@ -284,6 +284,15 @@ class Sums(Infer):
             return e.Add(result, IntImm(dtype, const))
         return e.Sub(result, IntImm(dtype, -const)) if const < 0 else result
 
+    def _raw(self, form: Form, dtype: DType) -> Expr:
+        """The expression of a sum as explanations show it; no table is touched."""
+        return self._chain(list(form[0].items()), form[1], dtype) if form[0] else IntImm(dtype, form[1])
+
+    def _note_division(
+        self, step: str, kind: type[e.BinaryOp], terms: Terms, const: int, divisor: int, after: Expr, dtype: DType
+    ) -> None:
+        self._note(step, kind(self._raw((terms, const), dtype), IntImm(dtype, divisor)), after)
+
     def _shared_factor(self, terms: Terms) -> Expr | None:
         """A factor that at least two terms have, one of them a product; the most frequent, else None.
 

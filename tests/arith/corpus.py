@@ -65,13 +65,16 @@ def _ranges(analyzer: Analyzer, node: Expr) -> dict[Var, Range]:
     return out
 
 
+def _matters(node: Expr) -> bool:
+    return not isinstance(node, (Var, e.ConstExpr)) and node.dtype.is_integral and bool(free_vars(node))
+
+
 @contextmanager
 def _recorded(case: str, found: dict[Expr, Question]) -> Generator[None]:
     real = Analyzer.simplify
 
     def record(self: Analyzer, expr: ExprLike, steps: int = 2) -> Expr:
-        asked = isinstance(expr, Expr) and not isinstance(expr, (Var, e.ConstExpr)) and expr not in found
-        if asked and (expr.dtype.is_integral) and free_vars(expr):
+        if isinstance(expr, Expr) and expr not in found and _matters(expr):
             found[expr] = Question(case, expr, _ranges(self, expr))
         return real(self, expr, steps)
 

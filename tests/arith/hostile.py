@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from gpucomp.arith import Analyzer
@@ -61,7 +62,7 @@ def many_conditions() -> Made:
 def many_facts() -> Made:
     """A question under forty facts that chain into each other."""
     analyzer, made = _variables(40)
-    for x, y in zip(made, made[1:], strict=False):
+    for x, y in itertools.pairwise(made):
         analyzer.enter_constraint(x + y // 3 < y + made[0])
         analyzer.enter_constraint(x < y)
     return analyzer, made[0] * 2 + made[7] < made[39] + made[20] + made[3] % 7

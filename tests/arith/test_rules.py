@@ -41,6 +41,8 @@ _MEANING: dict[str, Callable[..., Any]] = {
     "shift_left": lambda a, b: a << b if b >= 0 else 1 // 0,
     "shift_right": lambda a, b: a >> b if b >= 0 else 1 // 0,
     "bitwise_and": lambda a, b: a & b,
+    "bitwise_or": lambda a, b: a | b,
+    "bitwise_xor": lambda a, b: a ^ b,
     "positive": lambda a: a > 0,
     "nonnegative": lambda a: a >= 0,
     "nonzero": lambda a: a != 0,

@@ -1,0 +1,124 @@
+"""Chains of facts, branches that learn from their condition, strength of proofs, bits, conversions."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpucomp import tir
+from gpucomp.arith import Analyzer, Extension
+from gpucomp.tir import expr as e
+from gpucomp.tir.expr import Expr, IntImm, Range, Var
+
+X, Y, Z, W = (Var(n) for n in "xyzw")
+
+
+def test_comparisons_are_transitive() -> None:
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(X < Y), analyzer.constraint_scope(Y < Z), analyzer.constraint_scope(Z <= W):
+        assert analyzer.can_prove(X < Z)
+        assert analyzer.can_prove(X + 2 <= W)
+        assert not analyzer.can_prove(X + 3 <= W)
+        assert not analyzer.can_prove(Z < X)
+    assert not analyzer.can_prove(X < Z)
+
+
+@pytest.mark.parametrize("choose", [e.Select, tir.if_then_else], ids=["Select", "if_then_else"])
+def test_branches_know_their_condition(choose: type[e.Select]) -> None:
+    def simplified(node: Expr) -> str:
+        analyzer = Analyzer()
+        analyzer.bind(X, Range(0, 100))
+        return str(analyzer.simplify(node))
+
+    small, large = e.Min(X, IntImm("int32", 50)), e.Max(X, IntImm("int32", 20))
+    name = "T.Select" if choose is e.Select else "T.if_then_else"
+    assert simplified(choose(X < 10, small, large)) == f"{name}(x < 10, x, T.max(x, 20))"
+    assert simplified(choose(X < 30, Y, large)) == f"{name}(x < 30, y, x)"
+    assert simplified(choose(X < 8, X // 8, X % 128)) == f"{name}(x < 8, 0, x)"
+    assert simplified(choose(e.EQ(X % 4, IntImm("int32", 0)), (X + 2) % 4, X)) == f"{name}(x % 4 == 0, 2, x)"
+    assert simplified(small) == "T.min(x, 50)"  # nothing stays behind
+
+
+def test_a_strong_proof_tries_the_values_of_a_variable() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(X, Range(0, 4))
+    analyzer.bind(Y, Range(0, 1000))
+    condition = X * X * Y <= X * Y * 3
+    assert not analyzer.can_prove(condition)
+    assert analyzer.can_prove(condition, 1)
+    assert not analyzer.can_prove(X * X * Y <= X * Y * 2, 2)
+
+
+def test_no_steps_leave_an_expression_as_it_is() -> None:
+    node = e.Add(X, X)
+    assert Analyzer().simplify(node, steps=0) is node
+    assert Analyzer().simplify(node, steps=1) is Analyzer().simplify(node, steps=9)
+
+
+def test_extensions_are_off_until_asked_for() -> None:
+    analyzer = Analyzer()
+    node = e.And(X < 8, e.Min(X, IntImm("int32", 20)) < Y)
+    assert analyzer.enabled_extensions is Extension.TransitivelyProveInequalities
+    assert str(analyzer.simplify(node)) == "x < 8 and T.min(x, 20) < y"
+    analyzer.enabled_extensions = Extension.ApplyConstraintsToBooleanBranches
+    assert str(analyzer.simplify(node)) == "x < 8 and x < y"
+    assert str(analyzer.simplify(e.Or(X >= 8, e.Min(X, IntImm("int32", 20)) < Y))) == "x >= 8 or x < y"
+
+
+def test_a_condition_is_recognized_in_any_spelling() -> None:
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(X * 2 == Y * 2):
+        assert str(analyzer.simplify(e.EQ(Y, X))) == "True"
+        assert str(analyzer.simplify(e.NE(Y + 1, X + 1))) == "False"
+
+
+@pytest.mark.parametrize(
+    ("node", "bounds"),
+    [
+        (X & 7, (0, 7)),
+        (X | 3, (3, 127)),
+        (X ^ 5, (0, 127)),
+        (tir.clz(X + 1), (25, 31)),
+        (tir.popcount(X), (0, 7)),
+        (X >> 2, (0, 24)),
+        (X << 2, (0, 396)),
+        (~X, (-(2**31), 2**31 - 1)),
+    ],
+    ids=str,
+)
+def test_bit_operations_are_bounded(node: Expr, bounds: tuple[int, int]) -> None:
+    analyzer = Analyzer()
+    analyzer.bind(X, Range(0, 100))
+    found = analyzer.const_int_bound(node)
+    assert (found.min_value, found.max_value) == bounds
+
+
+def test_a_conversion_that_wraps_all_values_alike_keeps_its_bounds() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(X, Range(256, 300))
+    found = analyzer.const_int_bound(e.Cast("uint8", X))
+    assert (found.min_value, found.max_value) == (0, 43)
+    found = analyzer.const_int_bound(e.Cast("int8", X - 156))
+    assert (found.min_value, found.max_value) == (-128, 127)  # 100 to 143: some wrap
+
+
+@pytest.mark.parametrize(
+    ("node", "simple"),
+    [
+        (X | 0, "x"),
+        (X ^ X, "0"),
+        (X & X, "x"),
+        (X ^ (X ^ Y), "y"),
+        (X | (Y & X), "x"),
+        (X & 0, "0"),
+        (X & 15, "x % 16"),
+    ],
+    ids=str,
+)
+def test_bit_operations_simplify(node: Expr, simple: str) -> None:
+    assert str(Analyzer().simplify(node)) == simple
+
+
+def test_coefficients_of_types_that_wrap_have_one_form() -> None:
+    a, b = Var("a", "uint8"), Var("b", "int8")
+    assert str(Analyzer().simplify(a * 255)) == str(Analyzer().simplify(IntImm("uint8", 0) - a))
+    assert str(Analyzer().simplify(e.Mul(e.Mul(b, IntImm("int8", 32)), IntImm("int8", 8)))) == "T.int8(0)"
