@@ -257,7 +257,7 @@ class _Question:
     def _counterexample(self, terms: Terms, model: Any, seconds: float) -> Counterexample:
         values: dict[str, int] = {}
         at: dict[Expr, int] = {}
-        for node, term in terms.leaves.items():
+        for node, term in sorted(terms.leaves.items(), key=lambda leaf: str(leaf[0])):
             found = model.eval(term, model_completion=True)
             at[node] = _number(terms.z3, found, node)
             plain = node.name if isinstance(node, Var) else str(node)
