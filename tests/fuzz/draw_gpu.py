@@ -7,6 +7,7 @@ from typing import Any, Final  # Any: axes and tensors
 from gpucomp import te
 from gpucomp.te import AttachType, Schedule, Stage
 from gpucomp.te.group import Group
+from gpucomp.te.hybrid.op import HybridOp
 from gpucomp.tir.expr import IterVar
 from tests.fuzz.moves import Move, Moves, pick, reduction, weighted
 
@@ -47,6 +48,8 @@ class GpuMoves(Moves):
     def bind_result(self, stage: Stage, head: Move) -> None:
         """Tile the loops of a result and bind them."""
         kind, a, b, _ = head
+        if isinstance(stage.op, HybridOp):
+            return  # see finish
         if isinstance(stage.op, te.ScanOp):
             self._steps(stage, stage.op, head)
             return
@@ -312,6 +315,10 @@ class GpuMoves(Moves):
 
     def finish(self) -> None:
         """What was not placed gets threads of its own, as a kernel of its own."""
+        for stage, op in self.scripts():
+            block, thread = stage.split(op.axis[0], factor=4)
+            stage.bind(block, te.thread_axis("blockIdx.x"))
+            stage.bind(thread, te.thread_axis("threadIdx.x"))
         for stage in self.stages():
             if stage in self.placed:
                 continue

@@ -16,6 +16,8 @@ from gpucomp import tir
 from gpucomp.layout import IndexMap
 from gpucomp.te import AttachType, ComputeOp, PlaceholderOp, Schedule, Stage
 from gpucomp.te.group import Group
+from gpucomp.te.hybrid.op import HybridOp
+from gpucomp.te.relation import children_of
 from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Add, IntImm, IterVar, Reduce, is_const_int
@@ -153,6 +155,30 @@ class Moves:
         random.Random(c).shuffle(order)
         if len(order) > 1:
             stage.reorder(*order[: 2 + b % 4])
+
+    def scripts(self) -> list[tuple[Stage, HybridOp]]:
+        """Stages of hybrid scripts."""
+        return [(x, x.op) for x in self.s.stages if isinstance(x.op, HybridOp)]
+
+    def _script_loop(self, a: int, b: int, c: int) -> None:
+        """Change a loop of a script."""
+        found = pick(self.scripts(), a)
+        if found is None:
+            return
+        stage, op = found
+        axis = pick(self.free(stage), b)
+        if axis is None:
+            return
+        together = any([axis in chain and len(chain) > 1 for chain in op.chains])
+        serial = axis in op.serial or any([axis is x for r in stage.relations for x in children_of(r)])
+        if c % 4 == 0:
+            stage.unroll(axis)
+        elif c % 4 == 1 and not serial:
+            stage.parallel(axis)
+        elif c % 4 == 2 and together and not op.serial and not stage.relations:
+            stage.reorder(*reversed(op.chains[0]))
+        else:
+            stage.split(axis, factor=pick(FACTORS, c))
 
     # -- annotations ----------------------------------------------------------------------------------------------
 
