@@ -22,7 +22,9 @@ def start() -> str:
     """Set a process up: processes that share one PoCL cache see spurious build failures.  Gives the cache's folder."""
     folder = tempfile.mkdtemp(prefix="gpucomp-fuzz-")
     os.environ["POCL_CACHE_DIR"] = folder
-    os.environ["POCL_MAX_PTHREAD_COUNT"] = "1"  # the processes share the machine already
+    # The processes share the machine already.
+    for name, count in (("POCL_MAX_PTHREAD_COUNT", 1), ("POCL_CPU_MAX_CU_COUNT", 1), ("GPUCOMP_NUM_THREADS", 2)):
+        os.environ.setdefault(name, str(count))
     return folder
 
 

@@ -24,20 +24,20 @@ _INFIX: dict[type, Any] = {
 
 def in_new_order(problem: Problem, schedule: Schedule, arrays: list[Array]) -> list[Array]:
     """The arrays as a caller of the schedule passes them; places without an element are zero."""
-    out = list(arrays)
+    out, shapes = list(arrays), [tuple(a.shape) for a in problem.args]
     for step in schedule.trace.steps:
         for position, arg in enumerate(problem.args):
             if step.primitive == "transform_layout" and step.op is arg.op:
-                out[position] = _moved(out[position], step.args[0], problem)
+                shapes[position] = step.args[0].map_shape(shapes[position])
+                out[position] = _moved(out[position], step.args[0], shapes[position], problem)
     return out
 
 
-def _moved(array: Array, order: IndexMap, problem: Problem) -> Array:
+def _moved(array: Array, order: IndexMap, extents: tuple[Expr, ...], problem: Problem) -> Array:
     known = {d: problem.extents[d.name] for a in problem.args for d in a.shape if isinstance(d, Var)}
     places = np.indices(array.shape).reshape(array.ndim, -1)
     at: dict[Var, Any] = {**known, **dict(zip(order.initial_indices, places, strict=True))}
     new = [np.broadcast_to(_value(x, at), places.shape[1:]) for x in order.final_indices]
-    extents = order.map_shape(tuple([e.IntImm("int32", n) for n in array.shape]))
     made = np.zeros([int(_value(x, known)) for x in extents], array.dtype)
     made[tuple(new)] = array.reshape(-1)
     return made

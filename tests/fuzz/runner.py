@@ -255,8 +255,9 @@ def _smaller(case: FuzzCase) -> list[FuzzCase]:
 
 
 def opencl_cpu() -> gpucomp.Device | None:
-    """The first OpenCL device that is no simulator."""
+    """The first OpenCL device that is a processor and no simulator."""
     for index in range(gpucomp.opencl(0).api.count()):
-        if not gpucomp.opencl(index).attributes.is_simulator:
+        found = gpucomp.opencl(index).attributes
+        if found.is_cpu and not found.is_simulator:
             return gpucomp.opencl(index)
     return None
