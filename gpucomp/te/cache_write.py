@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any  # Any: a tensor gives a tensor, a list gi
 from gpucomp.support.diagnostics import Span, caller_span
 from gpucomp.te.dataflow import data_axis, domain, insert_stage, propagate, set_op, user_tensor
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.guarded import guarded
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_down_index, pass_up_index, split_predicates
 from gpucomp.te.operation import ComputeOp
 from gpucomp.te.relation import children_of, parents_of
@@ -16,9 +17,8 @@ from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, IterVar, Reduce, Var
+from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.functor import substitute
-from gpucomp.tir.intrin import if_then_else
 
 if TYPE_CHECKING:
     from gpucomp.te.state import Schedule
@@ -135,10 +135,7 @@ def _guarded(body: Expr, guards: list[Expr]) -> Expr:
     condition = guards[0]
     for g in guards[1:]:
         condition = operators.logical(e.And, condition, g)
-    if not isinstance(body, Reduce):
-        return if_then_else(condition, body, operators.const(0, body.dtype))
-    whole = operators.logical(e.And, body.condition, condition)
-    return Reduce(body.combiner, body.source, body.axis, whole, body.value_index, body.init)
+    return guarded(body, condition)
 
 
 def _move_reduction(stage: Stage, cache: Stage) -> None:

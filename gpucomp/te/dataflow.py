@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any  # Any: a tensor gives a tensor, a list gi
 
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.guarded import both
 from gpucomp.te.message_passing import pass_down_domain, pass_up_index, split_predicates
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.relation import children_of, parents_of
@@ -16,7 +17,7 @@ from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, Range, Reduce, Var
-from gpucomp.tir.functor import expr_post_order, substitute
+from gpucomp.tir.functor import substitute
 
 if TYPE_CHECKING:
     from gpucomp.te.state import Schedule
@@ -211,11 +212,7 @@ def _partial(
     condition: Expr = operators.const(1, "bool")
     for g in guards:
         condition = operators.logical(e.And, condition, g)
-    if guards and any([isinstance(n, e.ProducerLoad) for n in expr_post_order(given)]):
-        # What the user's condition reads lies outside of its tensor where a guard fails.
-        condition = e.Call(given.dtype, "tir.if_then_else", (condition, given, operators.const(0, given.dtype)))
-    else:
-        condition = operators.logical(e.And, given, condition)
+    condition = both(condition, given)
     source = tuple([substitute(x, mapping) for x in first.source])
     inner = tuple([f for iv, f in fresh.items() if iv is not axis])
     axes = tuple(_place(data, fresh[axis], factor_axis))

@@ -9,12 +9,12 @@ from gpucomp.layout import IndexMap, NotInvertible
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.axis_separator import SeparatedAxes, without_separators
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.guarded import guarded
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import TensorComputeOp
-from gpucomp.tir import operators
-from gpucomp.tir.expr import And, Call, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
+from gpucomp.tir.expr import Expr, IntImm, IterVar, ProducerLoad, Range, Var
 from gpucomp.tir.functor import Mutator, substitute
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class LayoutPrimitives(StageBase):
         """Keep the tensor in another order: the element at (i, j, ...) goes to ``mapping_function(i, j, ...)``.
 
         The stage gets one loop for each new dimension; readers find the elements where they are now.  Places that
-        hold no element (where a factor does not divide an extent) are filled with zero.
+        hold no element (where a factor does not divide an extent) are filled with zero, or the start of a reduction.
 
         Of an argument of the kernel, an input or a result, the caller passes an array in the new order.
 
@@ -163,7 +163,4 @@ def _padded(body: Expr, inside: Expr) -> Expr:
     """A value where there is an element; zero, without evaluating it, in padding."""
     if isinstance(inside, IntImm):
         return body
-    if isinstance(body, Reduce):
-        condition = operators.logical(And, body.condition, inside)
-        return Reduce(body.combiner, body.source, body.axis, condition, body.value_index, body.init)
-    return Call(body.dtype, "tir.if_then_else", (inside, body, operators.const(0, body.dtype)))
+    return guarded(body, inside)

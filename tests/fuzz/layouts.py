@@ -22,25 +22,47 @@ _INFIX: dict[type, Any] = {
 }
 
 
-def in_new_order(problem: Problem, schedule: Schedule, arrays: list[Array]) -> list[Array]:
-    """The arrays as a caller of the schedule passes them; places without an element are zero."""
-    out, shapes = list(arrays), [tuple(a.shape) for a in problem.args]
-    for step in schedule.trace.steps:
-        for position, arg in enumerate(problem.args):
-            if step.primitive == "transform_layout" and step.op is arg.op:
-                shapes[position] = step.args[0].map_shape(shapes[position])
-                out[position] = _moved(out[position], step.args[0], shapes[position], problem)
-    return out
+class Layouts:
+    """What ``transform_layout`` did to the arguments of a problem."""
 
+    def __init__(self, problem: Problem, schedule: Schedule) -> None:
+        self.places: list[list[tuple[list[int], tuple[Array, ...]]]] = [[] for _ in problem.args]
+        self.shapes: list[list[tuple[int, ...]]] = [[] for _ in problem.args]
+        known = {d: problem.extents[d.name] for a in problem.args for d in a.shape if isinstance(d, Var)}
+        shapes = [tuple(a.shape) for a in problem.args]
+        for step in schedule.trace.steps:
+            for position, arg in enumerate(problem.args):
+                if step.primitive != "transform_layout" or step.op is not arg.op:
+                    continue
+                order: IndexMap = step.args[0]
+                before = tuple([int(_value(x, known)) for x in shapes[position]])
+                shapes[position] = order.map_shape(shapes[position])
+                after = [int(_value(x, known)) for x in shapes[position]]
+                index = np.indices(before).reshape(len(before), -1)
+                at: dict[Var, Any] = {**known, **dict(zip(order.initial_indices, index, strict=True))}
+                new = tuple([np.broadcast_to(_value(x, at), index.shape[1:]) for x in order.final_indices])
+                self.places[position].append((after, new))
+                self.shapes[position].append(before)
 
-def _moved(array: Array, order: IndexMap, extents: tuple[Expr, ...], problem: Problem) -> Array:
-    known = {d: problem.extents[d.name] for a in problem.args for d in a.shape if isinstance(d, Var)}
-    places = np.indices(array.shape).reshape(array.ndim, -1)
-    at: dict[Var, Any] = {**known, **dict(zip(order.initial_indices, places, strict=True))}
-    new = [np.broadcast_to(_value(x, at), places.shape[1:]) for x in order.final_indices]
-    made = np.zeros([int(_value(x, known)) for x in extents], array.dtype)
-    made[tuple(new)] = array.reshape(-1)
-    return made
+    def moved(self, arrays: list[Array]) -> list[Array]:
+        """The arrays as a caller of the schedule passes them; places without an element are zero."""
+        out: list[Array] = []
+        for array, places in zip(arrays, self.places, strict=True):
+            for shape, new in places:
+                made = np.zeros(shape, array.dtype)
+                made[new] = array.reshape(-1)
+                array = made
+            out.append(array)
+        return out
+
+    def back(self, arrays: list[Array]) -> list[Array]:
+        """The elements in the order of the problem, without places in between."""
+        out: list[Array] = []
+        for array, places, shapes in zip(arrays, self.places, self.shapes, strict=True):
+            for (_, new), shape in zip(reversed(places), reversed(shapes), strict=True):
+                array = array[new].reshape(shape)
+            out.append(array)
+        return out
 
 
 def _value(x: Expr, at: Mapping[Var, Any]) -> Any:

@@ -19,7 +19,7 @@ from gpucomp.te.trace import replay
 from gpucomp.tir.function import PrimFunc
 from tests.fuzz.draw_cpu import schedule_for_cpu
 from tests.fuzz.draw_gpu import schedule_for_gpu
-from tests.fuzz.layouts import in_new_order
+from tests.fuzz.layouts import Layouts
 from tests.fuzz.moves import Move, draw_moves, inline_first
 from tests.fuzz.one_thread import one_thread
 from tests.fuzz.problem import ONLY_ON, Problem, assert_close, constant_extents
@@ -146,14 +146,15 @@ def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.D
             notes.append("replayed")
         arrays = problem.arrays(case.seed)
         want = problem.expected(arrays)
-        arrays, want = [in_new_order(problem, schedule, x) for x in (arrays, want)]
-        assert_close(run_interpreted(lowered, arrays), want, problem.args, problem.rtol)
+        check = _Check(problem, schedule, want)
+        arrays = check.layouts.moved(arrays)
+        check(run_interpreted(lowered, arrays))
         ran.append("interp")
         data = compile_function(func, None, CPU, "fuzz")
-        _call(problem, arrays, want, Module({"fuzz": data}, gpucomp.cpu(0), "llvm"), gpucomp.cpu(0))
+        check.call(arrays, Module({"fuzz": data}, gpucomp.cpu(0), "llvm"), gpucomp.cpu(0))
         ran.append("cpu")
         if device is not None:
-            notes += _opencl(case, problem, func, arrays, want, device)
+            notes += _opencl(case, func, arrays, check, device)
             ran.append("opencl")
     except Exception as error:
         plain = isinstance(error, (AssertionError, GpucompError))
@@ -162,15 +163,24 @@ def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.D
     return Outcome("equal", ran=tuple(ran), notes=tuple(notes))
 
 
-def _call(problem: Problem, arrays: list[Any], want: list[Any], module: Module, device: gpucomp.Device) -> None:
-    there = [gpucomp.nd.array(a, device) for a in arrays]
-    module(*there)
-    assert_close([a.numpy() for a in there], want, problem.args, problem.rtol)
+class _Check:
+    """Compares what a schedule computes with what is expected."""
+
+    def __init__(self, problem: Problem, schedule: Schedule, want: list[Any]) -> None:
+        self.problem, self.want = problem, want
+        self.layouts = Layouts(problem, schedule)
+
+    def __call__(self, got: list[Any]) -> None:
+        assert_close(self.layouts.back(got), self.want, self.problem.args, self.problem.rtol)
+
+    def call(self, arrays: list[Any], module: Module, device: gpucomp.Device) -> None:
+        """Run a module and compare."""
+        there = [gpucomp.nd.array(a, device) for a in arrays]
+        module(*there)
+        self([a.numpy() for a in there])
 
 
-def _opencl(
-    case: FuzzCase, problem: Problem, func: PrimFunc, arrays: list[Any], want: list[Any], device: gpucomp.Device
-) -> list[str]:
+def _opencl(case: FuzzCase, func: PrimFunc, arrays: list[Any], check: _Check, device: gpucomp.Device) -> list[str]:
     """Run on OpenCL: a kernel as it is, a nest without threads on one work-item."""
     note: list[str] = []
     if not case.gpu:
@@ -188,7 +198,9 @@ def _opencl(
         func = one_thread(lower_schedule(schedule, problem.args, "fuzz"))
         data = compile_function(func, None, GPU, "fuzz")
         note.append("known extents for OpenCL")
-    _call(problem, arrays, want, Module({"fuzz": data}, device, "opencl"), device)
+        check = _Check(problem, schedule, check.want)
+        arrays = check.layouts.moved(problem.arrays(case.seed))
+    check.call(arrays, Module({"fuzz": data}, device, "opencl"), device)
     return note
 
 

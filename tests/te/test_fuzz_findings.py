@@ -152,3 +152,27 @@ def test_layouts_of_tensors_with_symbolic_extents(extent: str) -> None:
         s = te.create_schedule(c.op)
         s[b].transform_layout(order)
         check(s, [a, c], [x], 2 * x[:, ::-1] + 1)
+
+
+@pytest.mark.parametrize("start", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_padding_reads_nothing_for_conditions_and_start_values(start: bool, packed: bool) -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a, begin = te.placeholder((10, 8), name="A"), te.placeholder((10,), name="start")
+        k = te.reduce_axis((0, 8), "k")
+        first = (lambda i: begin[i] * 2.0) if start else lambda _: None
+        b = te.compute((10,), lambda i: te.sum(a[i, k], axis=k, where=a[i, k] > 0.0, init=first(i)), name="B")
+        c = te.compute((10,), lambda i: b[i] + begin[i], name="C")
+        s = te.create_schedule(c.op)
+        summed = b
+        if packed:
+            s[b].split(b.op.axis[0], factor=4)
+            summed = s.cache_write(b, "local")
+        else:
+            s[b].transform_layout(lambda i: [i // 4, i % 4])
+        if not start:
+            s.rfactor(summed, k)
+        return s, [a, begin, c]
+
+    x, y = small_ints((10, 8)), small_ints((10,), seed=1)
+    everywhere(program, [x, y], np.where(x > 0, x, 0).sum(1) + (3 * y if start else y))
