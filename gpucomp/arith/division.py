@@ -171,7 +171,7 @@ class Division(Sums):
         Returns new terms, constant and divisor; divisor 0 marks a finished quotient.
         """
         if len(terms) != 1:
-            return None
+            return self._joined_quotient(terms, const, divisor, dtype)
         atom: Node
         ((atom, k),) = terms.items()
         kind = type(atom)
@@ -188,6 +188,26 @@ class Division(Sums):
         if const == 0 and inner % divisor == 0:
             digits, digits_const = self._quotient(n, n_const, divisor, dtype)
             return (*self._remainder(digits, digits_const, inner // divisor, dtype), 0)
+        return None
+
+    def _joined_quotient(self, terms: Terms, const: int, divisor: int, dtype: DType) -> tuple[Terms, int, int] | None:
+        """(r + n//a)//c = (r*a + n)//(a*c): one division instead of two, where what it divides fits the type."""
+        atom: Node
+        for atom, k in terms.items():
+            if type(atom) is not e.FloorDiv or k != 1:
+                continue
+            inner = self._positive_divisor(atom)
+            if inner is None:
+                continue
+            rest = {t: j * inner for t, j in terms.items() if t is not atom}
+            n = self._form(atom.a)
+            if n[0].keys().isdisjoint(rest):
+                continue  # nothing would be shared: a larger product in place of a second division
+            joined, joined_const = self._plus(rest, const * inner, n, 1)
+            low, high = self._sum_bound(joined, joined_const)
+            least, most = type_range(dtype)
+            if inner * divisor <= most and least <= low and high <= most:
+                return joined, joined_const, inner * divisor
         return None
 
     def _positive_divisor(self, atom: Node) -> int | None:

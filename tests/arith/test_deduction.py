@@ -118,6 +118,17 @@ def test_bit_operations_simplify(node: Expr, simple: str) -> None:
     assert str(Analyzer().simplify(node)) == simple
 
 
+def test_nested_divisions_that_share_terms_become_one() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(X, Range(0, 100))
+    analyzer.bind(Y, Range(0, 100))
+    assert str(analyzer.simplify(X + (X * 2 + (X + Y) // 3) // 3)) == "x + (x * 7 + y) // 9"
+    # Not where the sum might overflow, and not where nothing is shared.
+    free = Var("free")
+    assert str(analyzer.simplify((free * 2 + (free + Y) // 3) // 3)) == "(free * 2 + (free + y) // 3) // 3"
+    assert str(analyzer.simplify((X * 2 + Y // 3) // 3)) == "(x * 2 + y // 3) // 3"
+
+
 def test_coefficients_of_types_that_wrap_have_one_form() -> None:
     a, b = Var("a", "uint8"), Var("b", "int8")
     assert str(Analyzer().simplify(a * 255)) == str(Analyzer().simplify(IntImm("uint8", 0) - a))

@@ -38,21 +38,19 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_1x5x9x6x3x1_float32_kern
       const int at_3 = b_ch_y_x_fused_outer_outer * 16 + threadIdx_x;
       const int X_at_2 = b_ch_y_x_fused_outer_outer * 6 + threadIdx_x;
       const int X_at_3 = X_at_2 % 10;
-      const int X_at_4 = b_ch_y_x_fused_outer_outer + X_at_2 / 10;
+      const int X_at_4 = at_3 / 100;
       const int at_4 = at_1 + X_at_3;
-      const int X_at_5 = X_at_4 % 10;
-      const int X_at_6 = X_at_4 / 10;
+      const int X_at_5 = (b_ch_y_x_fused_outer_outer + X_at_2 / 10) % 10;
       const int at_5 = at + X_at_5;
       if (at_3 < 200) {
-        pad[at_3] = X_at_6 + rc_outer * 2 < 5 && at_5 < 11 && at_4 < 11 ? (at_5 >= 1 && at_5 < 10 && at_4 >= 1 && at_4 < 10 ? X[X_at_1 + X_at_6 * 81 + rc_outer * 162 + X_at_5 * 9 + X_at_3 - 10] : 0.0f) : 0.0f;
+        pad[at_3] = X_at_4 + rc_outer * 2 < 5 && at_5 < 11 && at_4 < 11 ? (at_5 >= 1 && at_5 < 10 && at_4 >= 1 && at_4 < 10 ? X[X_at_1 + X_at_4 * 81 + rc_outer * 162 + X_at_5 * 9 + X_at_3 - 10] : 0.0f) : 0.0f;
       }
     }
     for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 5; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
       const int at_6 = ax0_ax1_ax2_ax3_fused_outer_outer * 16 + threadIdx_x;
-      const int W_at = ax0_ax1_ax2_ax3_fused_outer_outer + (ax0_ax1_ax2_ax3_fused_outer_outer * 2 + (ax0_ax1_ax2_ax3_fused_outer_outer + threadIdx_x) / 3) / 3;
-      const int W_at_1 = W_at >> 1;
+      const int W_at = at_6 / 18;
       if (at_6 < 72) {
-        W_shared[at_6] = W_at_1 + blockIdx_y * 4 < 6 && (W_at & 1) + rc_outer * 2 < 5 ? W[W_at_1 * 45 + blockIdx_y * 180 + rc_outer * 18 + at_6 % 18] : 0.0f;
+        W_shared[at_6] = W_at + blockIdx_y * 4 < 6 && ((ax0_ax1_ax2_ax3_fused_outer_outer + (ax0_ax1_ax2_ax3_fused_outer_outer * 7 + threadIdx_x) / 9) & 1) + rc_outer * 2 < 5 ? W[W_at * 45 + blockIdx_y * 180 + rc_outer * 18 + at_6 % 18] : 0.0f;
       }
     }
     __syncthreads();
