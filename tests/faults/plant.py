@@ -108,9 +108,9 @@ def bound_check_of_a_sum_off_by_one(patch: Patch) -> None:
 
 @fault(lambda: kernels.golden("shared_stencil"), "GC402")
 def shared_region_too_small(patch: Patch) -> None:
-    from gpucomp.te import bound
+    from gpucomp.te import operation
 
-    real = bound._gather
+    real = operation.union_domain
 
     def wrong(whole: Range, parts: Any, forms: Any) -> tuple[Range, bool]:
         region, exact = real(whole, parts, forms)
@@ -118,7 +118,7 @@ def shared_region_too_small(patch: Patch) -> None:
             return region, exact
         return Range.from_min_extent(region.min, operators.subtract(region.extent, 1)), exact
 
-    patch.setattr(bound, "_gather", wrong)
+    patch.setattr(operation, "union_domain", wrong)
 
 
 @fault(kernels.filled_by_one_thread, "differs")

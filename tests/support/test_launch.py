@@ -187,6 +187,9 @@ class Recorder:
     def memset(self, handle: object, byte: int, nbytes: int, stream: object) -> None:
         self.log.append(("memset", handle, byte, nbytes))
 
+    def call(self, function: str, args: tuple[object, ...], stream: object) -> None:
+        self.log.append(("call", function, args, stream))
+
     def kernel(self, grid: object, block: object, shared: int, stream: object, args: object) -> None:
         self.log.append(("launch", grid, block, shared, args))
 
