@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any  # Any: the trace records arguments and results of all primitives
 
 from gpucomp.layout import IndexMap
-from gpucomp.support.diagnostics import Span
+from gpucomp.support.diagnostics import Span, caller_span
 from gpucomp.te.operation import Operation
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_intrin import TensorIntrin
@@ -91,11 +91,14 @@ def replay(trace: Trace, tensors: Sequence[Tensor | Operation] | Tensor | Operat
     kinds = [(type(a), len(a.root_iter_vars), a.num_outputs) for a in trace.ops]
     others = [(type(a), len(a.root_iter_vars), a.num_outputs) for a in new_ops]
     if kinds != others:
+        differs = next((k for k, (x, y) in enumerate(zip(kinds, others, strict=False)) if x != y), None)
+        what = "" if differs is None else f": {_structure(trace.ops[differs])}, {_structure(new_ops[differs])}"
         raise schedule_error(
             "GC104",
             f"the trace was recorded on {len(kinds)} operations ({', '.join([o.name for o in trace.ops])}), "
-            "which do not "
-            f"match the {len(others)} given ({', '.join([o.name for o in new_ops])})",
+            f"which do not match the {len(others)} given ({', '.join([o.name for o in new_ops])}){what}",
+            where=caller_span(),
+            hint="replay on tensors that are computed from as many operations, of the same kinds and axes",
         )
     mapping: dict[Any, Any] = {}
     for old, new in zip(trace.ops, new_ops, strict=True):
@@ -116,6 +119,11 @@ def replay(trace: Trace, tensors: Sequence[Tensor | Operation] | Tensor | Operat
                 mapping[a] = b
         mapping.update(zip(step.axes, done.axes, strict=True))
     return schedule
+
+
+def _structure(op: Operation) -> str:
+    axes = len(op.root_iter_vars)
+    return f"{op.name} is a {type(op).__name__} with {axes} {'axis' if axes == 1 else 'axes'}"
 
 
 def _map_op(mapping: dict[Any, Any], old: Operation, new: Operation) -> None:
