@@ -16,6 +16,20 @@ class StorePrimitives(StageBase):
     def set_scope(self, scope: str) -> None:
         """Say where the tensor lives: "global", "shared", "shared.dyn", "warp" or "local".
 
+        >>> s = te.create_schedule(D.op)
+        >>> s[B].compute_at(s[D], D.op.axis[0])
+        >>> show(s)
+        for i in T.serial(8):
+            with T.realize(B[i:i + 1], "float32", "global"):
+                B[i] = V[i] * 2.0
+                D[i] = B[i] + 1.0
+        >>> s[B].set_scope("local")
+        >>> show(s)
+        for i in T.serial(8):
+            with T.realize(B[i:i + 1], "float32", "local"):
+                B[i] = V[i] * 2.0
+                D[i] = B[i] + 1.0
+
         Raises:
             ScheduleError: GC114 unknown scope.
         """
@@ -25,6 +39,25 @@ class StorePrimitives(StageBase):
 
     def storage_align(self, axis: IterVar, factor: int, offset: int) -> None:
         """Pad the storage so that the stride of dimension ``axis`` is ``offset`` modulo ``factor`` elements.
+
+        >>> AA = s.cache_read(A, "shared", [C])
+        >>> s[AA].compute_at(s[C], i)
+        >>> show(s)
+        for i in T.serial(6):
+            with T.realize(A_shared[i:i + 1, 0:8], "float32", "shared"):
+                for ax1 in T.serial(8):
+                    A_shared[i, ax1] = A[i, ax1]
+                for j in T.serial(8):
+                    C[i, j] = A_shared[i, j] + 1.0
+        >>> s[AA].storage_align(AA.op.axis[0], 32, 1)
+        >>> show(s)
+        for i in T.serial(6):
+            with T.attr((A_shared, 0, 32, 1), "buffer_dim_align", 1):
+                with T.realize(A_shared[i:i + 1, 0:8], "float32", "shared"):
+                    for ax1 in T.serial(8):
+                        A_shared[i, ax1] = A[i, ax1]
+                    for j in T.serial(8):
+                        C[i, j] = A_shared[i, j] + 1.0
 
         Raises:
             ScheduleError: GC115 the axis is no dimension of the tensor.
@@ -43,7 +76,28 @@ class StorePrimitives(StageBase):
         self._record("storage_align", (axis, int(factor), int(offset)), {}, ())
 
     def double_buffer(self) -> None:
-        """Keep two copies of the tensor, so that the next one is filled while this one is read."""
+        """Keep two copies of the tensor, so that the next one is filled while this one is read.
+
+        >>> s = te.create_schedule(D.op)
+        >>> io, ii = s[D].split(D.op.axis[0], factor=4)
+        >>> s[B].compute_at(s[D], io)
+        >>> show(s)
+        for i_outer in T.serial(2):
+            with T.realize(B[i_outer * 4:i_outer * 4 + 4], "float32", "global"):
+                for i in T.serial(4):
+                    B[i + i_outer * 4] = V[i + i_outer * 4] * 2.0
+                for i_inner in T.serial(4):
+                    D[i_outer * 4 + i_inner] = B[i_outer * 4 + i_inner] + 1.0
+        >>> s[B].double_buffer()
+        >>> show(s)
+        for i_outer in T.serial(2):
+            with T.realize(B[i_outer * 4:i_outer * 4 + 4], "float32", "global"):
+                with T.attr(B, "double_buffer_scope", 1):
+                    for i in T.serial(4):
+                        B[i + i_outer * 4] = V[i + i_outer * 4] * 2.0
+                    for i_inner in T.serial(4):
+                        D[i_outer * 4 + i_inner] = B[i_outer * 4 + i_inner] + 1.0
+        """
         self.require_compute("double_buffer")
         self.double_buffered = True
         self._record("double_buffer", (), {}, ())

@@ -109,7 +109,15 @@ class Schedule:
     # -- copies -----------------------------------------------------------------------------------------------------
 
     def copy(self) -> Schedule:
-        """An independent schedule of the same tensors in the same state; axes keep their identity."""
+        """An independent schedule of the same tensors in the same state; axes keep their identity.
+
+        >>> other = s.copy()
+        >>> io, ii = other[C].split(i, factor=4)
+        >>> print(s[C].nest_text())
+        loop nest i(6) > j(8)
+        >>> print(other[C].nest_text())
+        loop nest i.outer(2) > i.inner(4) > j(8)
+        """
         other = Schedule.__new__(Schedule)
         other.outputs = self.outputs
         other.trace = Trace(self.trace.outputs, self.trace.ops, list(self.trace.steps))
@@ -132,6 +140,13 @@ class Schedule:
     def normalize(self) -> Schedule:
         """A copy in the form that lowering works on: inlined stages gone, every loop starting at zero.
 
+        >>> s = te.create_schedule(D.op)
+        >>> s[B].compute_inline()
+        >>> print(s)
+        Schedule(V, B, D)
+        >>> print(s.normalize())
+        Schedule(V, D)
+
         Raises:
             ScheduleError: GC124 an inlined stage is a reduction; GC125 an attachment lost its axis.
         """
@@ -141,6 +156,10 @@ class Schedule:
 
     def check(self, target: object = None) -> None:
         """Raise the error that lowering would raise for this schedule, if any, at the line of the primitive to blame.
+
+        >>> s[C].bind(i, te.thread_axis("blockIdx.x"))
+        >>> s[C].bind(j, te.thread_axis("threadIdx.x"))
+        >>> s.check("cuda")
 
         Args:
             target: a target or its text, whose limits count too (threads, blocks, memory, vectors); None checks what

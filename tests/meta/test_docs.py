@@ -63,7 +63,14 @@ def test_the_readme_begins_with_its_two_commands() -> None:
     assert lines.index("bash ci/demo") < lines.index("bash ci/test")
 
 
-@pytest.mark.parametrize("document", [name for name in DOCUMENTS if any(b.language == "python" for b in blocks(name))])
+WITH_PYTHON = [
+    name
+    for name in DOCUMENTS
+    if any(b.language == "python" for b in blocks(name)) and not name.startswith("docs/primitives/")
+]  # the pages of primitives are many and small: test_primitive_pages.py runs them without a process for each
+
+
+@pytest.mark.parametrize("document", WITH_PYTHON)
 def test_python_code_in_a_document_runs_and_prints_what_is_shown(document: str, tmp_path: Path) -> None:
     done = in_folder(tmp_path, "-m", "tests.meta.documents", document)
     assert done.returncode == 0, done.stderr
