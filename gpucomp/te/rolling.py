@@ -48,6 +48,8 @@ def inject_rolling_buffers(schedule: Schedule, stmt: Stmt, external: Collection[
     for tensor, stage in rolling.items():
         if stage.is_output or tensor in external:
             raise refused(stage, f"{tensor.name} is memory of the caller, which holds all of it")
+        if stage.double_buffered:
+            raise refused(stage, "double_buffer takes another copy in each iteration, which lacks what the ring kept")
     return _Roller(rolling).stmt(stmt)
 
 

@@ -65,6 +65,18 @@ def a_rolling_buffer_whose_windows_do_not_overlap() -> object:
     return gpucomp.lower(s, [a, c])
 
 
+@mistake("stage B", "double_buffer", "another copy")
+def a_rolling_buffer_with_two_copies() -> object:
+    a = te.placeholder((32,), name="A")
+    b = te.compute((32,), lambda i: a[i] + 1.0, name="B")
+    c = te.compute((30,), lambda i: b[i] + b[i + 2], name="C")
+    s = te.create_schedule(c.op)
+    s[b].compute_at(s[c], c.op.axis[0])
+    s[b].double_buffer()
+    s[b].rolling_buffer()  # cause
+    return gpucomp.lower(s, [a, c])
+
+
 @mistake("pragma", "'auto_unroll_max_step'", "a number")
 def a_pragma_with_a_value_of_the_wrong_kind() -> object:
     s, _, _, c = row_sums()

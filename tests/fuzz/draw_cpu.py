@@ -16,11 +16,12 @@ NAMES: Final = weighted({
 })  # fmt: skip
 
 
-def schedule_for_cpu(s: Schedule, moves: list[Move]) -> None:
+def schedule_for_cpu(s: Schedule, moves: list[Move]) -> CpuMoves:
     """Apply moves that need no threads."""
     plan = CpuMoves(s, NAMES)
     for move in moves:
         plan.apply(move)
+    return plan
 
 
 class CpuMoves(Moves):

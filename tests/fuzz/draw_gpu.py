@@ -19,7 +19,7 @@ NAMES: Final = weighted({
 })  # fmt: skip
 
 
-def schedule_for_gpu(s: Schedule, moves: list[Move], head: Move) -> None:
+def schedule_for_gpu(s: Schedule, moves: list[Move], head: Move) -> GpuMoves:
     """Tile and bind every result as ``head`` says, apply moves, then place what is left on threads of its own."""
     plan = GpuMoves(s, NAMES)
     for op in s.outputs:
@@ -27,6 +27,7 @@ def schedule_for_gpu(s: Schedule, moves: list[Move], head: Move) -> None:
     for move in moves:
         plan.apply(move)
     plan.finish()
+    return plan
 
 
 class GpuMoves(Moves):

@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar  # Any: schedules hand out axes and tensors of any kind
 
-from gpucomp import tir
+from gpucomp import te, tir
 from gpucomp.layout import IndexMap
 from gpucomp.te import AttachType, ComputeOp, PlaceholderOp, Schedule, Stage
 from gpucomp.te.group import Group
@@ -20,8 +20,9 @@ from gpucomp.te.hybrid.op import HybridOp
 from gpucomp.te.relation import children_of
 from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Add, IntImm, IterVar, Reduce, is_const_int
+from gpucomp.tir.expr import Add, IntImm, IterVar, Reduce, Var, is_const_int
 from tests.fuzz.intrin import can_declare, intrin_of
+from tests.fuzz.problem import symbols_wanted
 
 Move = tuple[int, int, int, int]
 FACTORS = (1, 2, 3, 4, 5, 7, 8, 16)
@@ -63,6 +64,7 @@ class Moves:
         self.s = s
         self.names = names
         self.wild = False
+        self.scalars: list[tuple[Var, int]] = []  # variables that became arguments, with their values
 
     def apply(self, move: Move) -> None:
         """Make one move; nothing where it does not apply."""
@@ -115,6 +117,9 @@ class Moves:
         factor: Any = pick(FACTORS, c)
         if c % 11 == 10 and extent is not None and not isinstance(extent, IntImm):
             factor = tir.floordiv(extent + 1, 2) if axis.iter_type != IterVar.CommReduce else extent
+        elif c % 9 == 4 and symbols_wanted() and len(self.scalars) < 2:
+            value, factor = factor, te.var(f"f{len(self.scalars)}")
+            self.scalars.append((factor, value))
         known = isinstance(extent, IntImm) and isinstance(factor, int) and extent.value % factor == 0
         if known and c % 5 == 0:
             stage.split(axis, factor=factor, disable_predication=True)
@@ -278,9 +283,10 @@ class Moves:
         op = stage.op
         doms = [x.dom for x in op.root_iter_vars]
         known = all([d is not None and isinstance(d.extent, IntImm) and is_const_int(d.min, 0) for d in doms])
-        return (
-            known and self.untouched(stage) and self.is_whole(stage) and isinstance(op, ComputeOp) and can_declare(op)
-        )
+        scopes = [x.scope for x in (stage, *[self.s[t] for t in op.input_tensors])]
+        if not known or not self.untouched(stage) or not self.is_whole(stage) or set(scopes) - {"", "global"}:
+            return False
+        return isinstance(op, ComputeOp) and can_declare(op)
 
     def is_whole(self, stage: Stage) -> bool:
         """Whether the stage computes its tensor whole, so that the extents of its axes are those of its loops."""
@@ -294,7 +300,7 @@ class Moves:
             stage.storage_align(pick(stage.op.axis, b), pick((2, 4, 8), c), c % 3 % pick((2, 4, 8), c))
 
     def _double_buffer(self, a: int, b: int, c: int) -> None:
-        stage = self.some(lambda x: self.inner(x) and x.attach_type == AttachType.SCOPE, a)
+        stage = self.some(lambda x: self.inner(x) and x.attach_type == AttachType.SCOPE and not x.rolls, a)
         if stage:
             stage.double_buffer()
 
@@ -353,7 +359,7 @@ class Moves:
         found = [accesses for tensor, accesses in reader.reads if tensor.op is stage.op]
         sums = [i for accesses in found for indices in accesses for i in indices if isinstance(i, Add)]
         loops = stage.attach_type == AttachType.SCOPE or bool(self.roots(readers[0]))
-        return loops and len(sums) > 0 and not stage.rolls
+        return loops and len(sums) > 0 and not stage.rolls and not stage.double_buffered
 
     def layout_is_free(self, stage: Stage) -> bool:
         """Whether its loops are as they were made, and no other kind of operation reads it."""

@@ -124,6 +124,11 @@ def constant_extents() -> Generator[None]:
         _symbolic.reset(token)
 
 
+def symbols_wanted() -> bool:
+    """Whether numbers may be left to the call."""
+    return _symbolic.get()
+
+
 def maybe_symbolic(rng: random.Random, name: str, value: int, extents: dict[str, int]) -> Any:
     """The extent itself, or once in four times a variable that has this value in the call."""
     symbolic, made = rng.random() < 0.25, te.size_var(name) if rng.random() < 0.5 else te.var(name)

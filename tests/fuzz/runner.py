@@ -16,7 +16,9 @@ from gpucomp.support.diagnostics import GpucompError, LowerError, ScheduleError
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor, create_schedule, lower_schedule
 from gpucomp.te.trace import replay
+from gpucomp.tir.expr import Var
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.interp import interpret
 from tests.fuzz.draw_cpu import schedule_for_cpu
 from tests.fuzz.draw_gpu import schedule_for_gpu
 from tests.fuzz.layouts import Layouts
@@ -24,7 +26,6 @@ from tests.fuzz.moves import Move, draw_moves, inline_first
 from tests.fuzz.one_thread import one_thread
 from tests.fuzz.problem import ONLY_ON, Problem, assert_close, constant_extents
 from tests.fuzz.workloads import WORKLOADS
-from tests.golden.support import run_interpreted
 
 CPU, GPU = Target("llvm"), Target("opencl")
 _ILLEGAL = (ScheduleError, LowerError)
@@ -84,13 +85,12 @@ def make_schedule(case: FuzzCase, problem: Problem) -> Schedule:
     return create_schedule(list(dict.fromkeys([t.op for t in problem.outputs])))
 
 
-def apply_moves(case: FuzzCase, schedule: Schedule) -> None:
-    """Schedule as the case says."""
+def apply_moves(case: FuzzCase, schedule: Schedule) -> list[tuple[Var, int]]:
+    """Schedule as the case says; gives the variables that the kernel takes besides tensors, with their values."""
     inline_first(schedule, case.head[3])
-    if case.gpu:
-        schedule_for_gpu(schedule, list(case.moves), case.head)
-    else:
-        schedule_for_cpu(schedule, list(case.moves))
+    moves = list(case.moves)
+    plan = schedule_for_gpu(schedule, moves, case.head) if case.gpu else schedule_for_cpu(schedule, moves)
+    return plan.scalars
 
 
 def run_case(case: FuzzCase, device: gpucomp.Device | None) -> Outcome:
@@ -131,8 +131,8 @@ class _Failed(Exception):
 def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.Device | None) -> Outcome:
     target = GPU if case.gpu else CPU
     try:
-        apply_moves(case, schedule)
-        func = lower_schedule(schedule, problem.args, "fuzz")
+        scalars = apply_moves(case, schedule)
+        func = lower_schedule(schedule, [*problem.args, *[v for v, _ in scalars]], "fuzz")
         lowered = lower_primfunc(func.with_attr("target", target), target)
     except _ILLEGAL as error:
         raise _Illegal(error) from error
@@ -142,13 +142,15 @@ def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.D
     notes: list[str] = []
     try:
         if case.head[1] % 4 == 0:
-            _replayed(case, schedule, func)
+            _replayed(case, schedule, func, [v for v, _ in scalars])
             notes.append("replayed")
         arrays = problem.arrays(case.seed)
         want = problem.expected(arrays)
-        check = _Check(problem, schedule, want)
+        check = _Check(problem, schedule, want, [x for _, x in scalars])
         arrays = check.layouts.moved(arrays)
-        check(run_interpreted(lowered, arrays))
+        copies = [a.copy() for a in arrays]
+        interpret(lowered, [*copies, *check.scalars])
+        check(copies)
         ran.append("interp")
         data = compile_function(func, None, CPU, "fuzz")
         check.call(arrays, Module({"fuzz": data}, gpucomp.cpu(0), "llvm"), gpucomp.cpu(0))
@@ -166,8 +168,8 @@ def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.D
 class _Check:
     """Compares what a schedule computes with what is expected."""
 
-    def __init__(self, problem: Problem, schedule: Schedule, want: list[Any]) -> None:
-        self.problem, self.want = problem, want
+    def __init__(self, problem: Problem, schedule: Schedule, want: list[Any], scalars: list[int]) -> None:
+        self.problem, self.want, self.scalars = problem, want, scalars
         self.layouts = Layouts(problem, schedule)
 
     def __call__(self, got: list[Any]) -> None:
@@ -176,7 +178,7 @@ class _Check:
     def call(self, arrays: list[Any], module: Module, device: gpucomp.Device) -> None:
         """Run a module and compare."""
         there = [gpucomp.nd.array(a, device) for a in arrays]
-        module(*there)
+        module(*there, *self.scalars)
         self([a.numpy() for a in there])
 
 
@@ -198,23 +200,24 @@ def _opencl(case: FuzzCase, func: PrimFunc, arrays: list[Any], check: _Check, de
         func = one_thread(lower_schedule(schedule, problem.args, "fuzz"))
         data = compile_function(func, None, GPU, "fuzz")
         note.append("known extents for OpenCL")
-        check = _Check(problem, schedule, check.want)
+        check = _Check(problem, schedule, check.want, [])
         arrays = check.layouts.moved(problem.arrays(case.seed))
     check.call(arrays, Module({"fuzz": data}, device, "opencl"), device)
     return note
 
 
-def _replayed(case: FuzzCase, schedule: Schedule, func: PrimFunc) -> None:
+def _replayed(case: FuzzCase, schedule: Schedule, func: PrimFunc, scalars: list[Var]) -> None:
     """The trace, applied to the same tensors made again or printed and executed, gives the same function."""
     again = make_problem(case)
     outputs = list(dict.fromkeys([t.op for t in again.outputs]))
-    if case.head[1] % 8 or any([step.primitive == "tensorize" for step in schedule.trace.steps]):
+    unnamed = bool(scalars) or any([step.primitive == "tensorize" for step in schedule.trace.steps])
+    if case.head[1] % 8 or unnamed:  # what a text cannot name
         other = replay(schedule.trace, outputs)
     else:
         names: dict[str, Any] = {"te": te, "tir": tir, **{_name(t): t for op in outputs for t in op.outputs}}
         exec(str(schedule.trace), names)  # noqa: S102  # the property under test
         other = names["s"]
-    text = lower_schedule(other, again.args, "fuzz").script()
+    text = lower_schedule(other, [*again.args, *scalars], "fuzz").script()
     assert text == func.script(), f"the replayed trace gives another function:\n{text}\ninstead of\n{func.script()}"
 
 
