@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gpucomp.tir.expr import BufferLoad, Call, Expr
+from gpucomp.tir.expr import BufferLoad, Call, Expr, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, expr_post_order, free_vars
+from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, post_order
 from gpucomp.tir.intrin import Op
-from gpucomp.tir.stmt import AttrStmt, For, ForKind, IfThenElse, SeqStmt, Stmt, seq
+from gpucomp.tir.stmt import AttrStmt, BufferStore, For, ForKind, IfThenElse, SeqStmt, Stmt, seq
 from gpucomp.transform.walk import conjunction, conjuncts
 
 _MOVABLE = frozenset({ForKind.SERIAL, ForKind.UNROLLED, ForKind.PARALLEL})
@@ -90,7 +90,25 @@ class _Hoister(Mutator):
             return None
         if first.else_case is not None or second.else_case is not None:
             return None
+        if _hands_over(first.then_case, second.then_case):
+            return None  # threads have to meet in between, outside of the condition
         return first.replace(then_case=seq(first.then_case, second.then_case))
+
+
+def _hands_over(first: Stmt, second: Stmt) -> bool:
+    """True when both use memory that threads share, and one of them writes it."""
+    used = [_shared(first), _shared(second)]
+    return any([writes or used[1][data] for data, writes in used[0].items() if data in used[1]])
+
+
+def _shared(body: Stmt) -> dict[Var, bool]:
+    """Memory shared by threads that a statement uses, and whether it writes there."""
+    out: dict[Var, bool] = {}
+    for item in post_order(body):
+        if isinstance(item, (BufferLoad, BufferStore)) and item.buffer.scope() not in ("global", "local"):
+            data = item.buffer.data
+            out[data] = out.get(data, False) or isinstance(item, BufferStore)
+    return out
 
 
 def _branch(condition: Expr, body: Stmt, origin: IfThenElse) -> IfThenElse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
-from gpucomp.tir.expr import And, IterVar, SizeVar, Var
+from gpucomp.tir.expr import LT, And, IterVar, SizeVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import barrier, likely
 from gpucomp.tir.stmt import AttrStmt, Evaluate, For, IfThenElse, Stmt, seq
@@ -119,3 +119,14 @@ def test_a_condition_that_depends_on_the_thread_does_not_leave_the_kernel() -> N
 def test_a_function_without_branches_comes_back_as_the_same_object() -> None:
     f = func([C], loop(i, 64, store(C, i, 1.0)))
     assert hoist_if_then_else(f) is f
+
+
+def test_branches_between_which_threads_hand_over_memory_stay_apart() -> None:
+    shared = decl_buffer((64,), name="S", scope="shared")
+    here = operators.compare(LT, tx, 60)
+    body = seq(
+        IfThenElse(here, store(shared, tx, C[tx])),
+        IfThenElse(here, store(D, tx, shared[59 - tx])),
+    )
+    f = hoist_if_then_else(func([D, C], thread("threadIdx.x", tx, 64, body)))
+    assert len(nodes(f, IfThenElse)) == 2
