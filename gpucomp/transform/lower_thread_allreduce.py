@@ -35,6 +35,8 @@ from gpucomp.transform.walk import is_call
 _SYMMETRIC: Final = frozenset({e.Add, e.Mul, e.Min, e.Max, e.And, e.Or})
 _FEW_WARPS: Final = 8  # so many partial results are combined one after the other
 _FULL_MASK: Final = 0xFFFFFFFF
+_SMALL_BYTES: Final = 256
+_MOST_COPIES: Final = 8
 
 
 def lower_thread_allreduce(func: PrimFunc) -> PrimFunc:
@@ -90,17 +92,23 @@ def _block_axes(kernel: Stmt) -> list[Axis]:
 
 
 class _Staging:
-    """Shared memory of one kernel's reductions, taken again by later ones."""
+    """Shared memory of one kernel's reductions: small pieces one for each, larger ones taken again by later ones."""
 
     def __init__(self) -> None:
-        self.buffers: dict[tuple[DType, int, int], Buffer] = {}
+        self.buffers: dict[tuple[DType, int, int, int], Buffer] = {}
+        self.copies: dict[int, int] = {}
 
-    def take(self, dtypes: list[DType], size: int) -> tuple[list[Buffer], bool]:
-        """One buffer for each value, and whether an earlier reduction used one of them."""
+    def take(self, dtypes: list[DType], size: int, apart: bool) -> tuple[list[Buffer], bool]:
+        """One buffer for each value, and whether an earlier reduction used one of them.
+
+        ``apart``: memory of their own saves a barrier, if there is room.
+        """
         out: list[Buffer] = []
         again = False
+        copy = self.copies.get(size, -1) + 1 if apart and size * 8 <= _SMALL_BYTES else 0
+        self.copies[size] = copy = min(copy, _MOST_COPIES - 1)
         for slot, dtype in enumerate(dtypes):
-            key = (dtype, size, slot)
+            key = (dtype, size, slot, copy)
             again = again or key in self.buffers
             if key not in self.buffers:
                 self.buffers[key] = decl_buffer([size], dtype, "reduce", scope="shared")
@@ -230,12 +238,13 @@ class _Lower(Mutator):
                 hint="move the condition into the reduction (its predicate), or bind the reduced axis to one warp",
             )
         dtypes = [value.dtype for value in node.values]
+        apart = not self.loops and not self.clean
         if leading and count % self.warp == 0:
             warps = count // self.warp
-            buffers, again = self.staging.take(dtypes, warps * plan.groups)
+            buffers, again = self.staging.take(dtypes, warps * plan.groups, apart)
             body = plan.across_warps(buffers)
         else:
-            buffers, again = self.staging.take(dtypes, count * plan.groups)
+            buffers, again = self.staging.take(dtypes, count * plan.groups, apart)
             body = plan.through_memory(buffers)
         # A thread may still read what an earlier reduction, or the last round of a loop, left there.
         first = _barrier() if (again or self.loops) and not self.clean else None

@@ -205,13 +205,25 @@ def twice(func: PrimFunc, between: Stmt | None) -> PrimFunc:
     return func.with_body(ir_transform(func.body, None, again, (s.AllReduce,)))
 
 
-@pytest.mark.parametrize(("between", "barriers"), [(None, 3), (s.Evaluate(intrin.barrier()), 3)])
-def test_shared_memory_is_taken_again_only_behind_a_barrier(between: Stmt | None, barriers: int) -> None:
+@pytest.mark.parametrize(("between", "barriers"), [(None, 2), (s.Evaluate(intrin.barrier()), 3)])
+def test_little_shared_memory_is_not_taken_again(between: Stmt | None, barriers: int) -> None:
     func = lower_thread_allreduce(twice(kernel((64,), (0,), target="cuda"), between))
     assert count(func, "barrier") == barriers
     data, got = draw("int32", 192), np.zeros(192, np.int32)
     interpret(func, [data, got])
     np.testing.assert_array_equal(got, expected(data, (64,), (0,), "sum")[0])
+
+
+@pytest.mark.parametrize("between", [None, s.Evaluate(intrin.barrier())])
+def test_much_shared_memory_is_taken_again_behind_a_barrier(between: Stmt | None) -> None:
+    once = lower_thread_allreduce(kernel((100,), (0,), target="cuda"))
+    func = lower_thread_allreduce(twice(kernel((100,), (0,), target="cuda"), between))
+    assert count(func, "barrier") == 2 * count(once, "barrier") + 1
+    allocated = [n for n in post_order(func.body) if isinstance(n, s.Allocate)]
+    assert len([n for n in allocated if n.buffer_var.storage_scope == "shared"]) == 1
+    data, got = draw("int32", 300), np.zeros(300, np.int32)
+    interpret(func, [data, got])
+    np.testing.assert_array_equal(got, expected(data, (100,), (0,), "sum")[0])
 
 
 def test_an_unsymmetric_combiner_is_combined_in_order_of_the_threads() -> None:
