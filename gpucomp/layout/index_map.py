@@ -89,6 +89,8 @@ class IndexMap:
         values: dict[Var, Expr] = {}
         for position, x in enumerate(self.final_indices):
             digit = _digit(x, position)
+            if isinstance(x, IntImm):
+                continue  # a dimension of one place
             if digit is not None:
                 digits[digit.of].append(digit)
             else:

@@ -83,6 +83,11 @@ def schedule_ops(schedule: Schedule, bounds: Bounds, external: Collection[Tensor
     return rolling.inject_rolling_buffers(schedule, stmt, external or ())
 
 
+def _waits(stage: Stage) -> bool:
+    """True for a stage that reads what another stage computes."""
+    return any([tensor.op.computes for tensor in stage.op.input_tensors])
+
+
 class Builder:
     """Builds nests, producers around their consumers."""
 
@@ -102,6 +107,10 @@ class Builder:
             ):
                 by_axis = self.attached.setdefault(stage.attach_stage, {})
                 by_axis.setdefault(stage.attach_ivar, []).append(stage)
+        for by_axis in self.attached.values():
+            for stages in by_axis.values():
+                # What needs nothing but inputs goes first: its loads are on their way while the others compute.
+                stages.sort(key=_waits)
         self.works = {st: self._work(st, st.op) for st in schedule.stages if st.op.computes}
 
     def build(self) -> Stmt:

@@ -19,6 +19,7 @@ MAPS: list[tuple[Callable[..., Any], tuple[int, ...]]] = [
     (lambda i, j: [i, j // 12, j // 4 % 3, j % 4], (2, 24)),
     (lambda i, j: [i, j // 12, j // 4 % 3, j % 4], (2, 17)),
     (lambda i, j: [i * 5 + j], (3, 5)),
+    (lambda i, j: [i, j, j % 1], (3, 5)),
     (lambda i, j, k: [k % 2, i + j * 3, k // 2], (3, 4, 7)),
 ]
 
