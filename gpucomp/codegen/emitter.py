@@ -328,6 +328,8 @@ class CEmitter(VectorText):
             return
         width = self.width_below(dtype, dtype.lanes - 1)
         in_registers = self.storage(buffer).space == "local" and not self._arithmetic
+        if self.native(dtype) and buffer.dtype.lanes == 1 and self._store_pieces(node):
+            return
         if self.native(dtype) or buffer.dtype.lanes > 1 or width == 1 or in_registers:
             self._store_lanes(node)
             return
@@ -335,6 +337,30 @@ class CEmitter(VectorText):
             count = min(width, dtype.lanes - begin)
             part = self.parts.part(node.indices[0], begin, count)
             self.stmt(s.BufferStore(buffer, self.parts.part(value, begin, count), (part,)))
+
+    def _store_pieces(self, node: s.BufferStore) -> bool:
+        """Store a vector that is aligned to a part of its width only, in parts; false where there are none."""
+        buffer, dtype = node.buffer, node.value.dtype
+        width = self.width_below(dtype, dtype.lanes // 2)
+        while width > 1:
+            part = dtype.with_lanes(width)
+            starts = range(0, dtype.lanes, width)
+            places = [self.contiguous(buffer, (self.parts.part(node.indices[0], i, width),), part) for i in starts]
+            found = [place for place in places if place is not None]
+            if len(found) == len(places):
+                break
+            width = self.width_below(dtype, width // 2)
+        else:
+            return False
+        items = tuple([self.parts.lane(node.value, i) for i in range(dtype.lanes)])
+        self.begin(*[base for base, _ in found], *items)
+        texts = [self.stored(item) for item in items]
+        space = self.storage(buffer).space
+        for start, (base, aligned) in zip(starts, found, strict=True):
+            vector = self.dialect.make_vector(dtype.element, width, texts[start : start + width])
+            pointer = self.address_at(buffer, base)
+            self.line(self.dialect.store_vector(space, dtype.element, width, pointer, vector, aligned) + ";")
+        return True
 
     def _lane_texts(self, items: tuple[Expr, ...], element: DType) -> list[str]:
         """Lanes in storage form; long ones on lines of their own."""
