@@ -218,6 +218,14 @@ class DeviceAPI(ABC):
         self.sync(index)
         self.free(index, memory)
 
+    def read_all(self, index: int, data: Memory, result: Memory, nbytes: int, stream: object | None) -> None:
+        """Queue a kernel that does nothing but read ``nbytes`` bytes; ``result`` has room for 4.
+
+        Raises:
+            DeviceError: GC705 this kind of device has none.
+        """
+        raise DeviceError(f"{self.kind} devices have no kernel that only reads", code="GC705")
+
     def create_stream(self, index: int) -> object | None:
         """A new stream (queue); None where everything runs in order on the host."""
         return None
@@ -251,6 +259,15 @@ class DeviceAPI(ABC):
         work()
         self.sync(index, stream)
         return time.perf_counter() - start
+
+    def time_cold(self, index: int, work: Callable[[], object], stream: object | None, nbytes: int) -> float:
+        """As :meth:`time`, after moving ``nbytes`` bytes through the caches.
+
+        Where there are device events, that traffic is queued just before the work: the device goes from one to the
+        other, and the host's time to launch is not measured.
+        """
+        self.evict_caches(index, nbytes)
+        return self.time(index, work, stream)
 
 
 KINDS: Final = ("cuda", "opencl", "cpu")

@@ -307,18 +307,41 @@ class CudaAPI(DeviceAPI):
             del first, last  # events have to be destroyed while the context is current
         return seconds
 
-    def evict_caches(self, index: int, nbytes: int) -> None:
-        # Reading leaves no dirty lines that the work which follows would have to write back.
-        if index not in self._evictors:
-            spec = KernelSpec("gpucomp_evict", ("int32*", "int32*", "int64"))
-            self._evictors[index] = self.load(index, KernelImage("cuda", template_text("cuda/evict.cu"), (spec,)))
+    def time_cold(self, index: int, work: Callable[[], object], stream: object | None, nbytes: int) -> float:
+        driver = self.driver()
+        queue = None if stream is None else _stream(stream)
+        # Not set to anything: lines that were just written would have to be written back while the work runs.
         data, result = self.alloc(index, nbytes), self.alloc(index, 4)
-        self.memset(index, data.handle, 0, nbytes)
-        args = (data.handle, result.handle, nbytes // 16)
-        self.launch(self._evictors[index], "gpucomp_evict", (1024, 1, 1), (256, 1, 1), args)
+        try:
+            self.sync(index)
+            with _Current(self, index, "timed work"):
+                first, last = driver.Event(), driver.Event()
+                self.read_all(index, data, result, nbytes, stream)
+                first.record(queue)
+                work()
+                last.record(queue)
+                last.synchronize()
+                seconds = last.time_since(first) * 1e-3
+                del first, last  # events have to be destroyed while the context is current
+        finally:
+            self.free(index, data)
+            self.free(index, result)
+        return seconds
+
+    def evict_caches(self, index: int, nbytes: int) -> None:
+        data, result = self.alloc(index, nbytes), self.alloc(index, 4)
+        self.read_all(index, data, result, nbytes, None)
         self.sync(index)
         self.free(index, data)
         self.free(index, result)
+
+    def read_all(self, index: int, data: Memory, result: Memory, nbytes: int, stream: object | None) -> None:
+        """Queue a kernel that reads memory, and leaves no dirty lines that work which follows had to write back."""
+        if index not in self._evictors:
+            spec = KernelSpec("gpucomp_evict", ("int32*", "int32*", "int64"))
+            self._evictors[index] = self.load(index, KernelImage("cuda", template_text("cuda/evict.cu"), (spec,)))
+        args = (data.handle, result.handle, nbytes // 16)
+        self.launch(self._evictors[index], "gpucomp_evict", (1024, 1, 1), (256, 1, 1), args, stream=stream)
 
     # -- code
 
