@@ -18,6 +18,10 @@ _USAGE_CODES: Final = ("GC640", "GC641", "GC642", "GC644", "GC645", "GC690", "GC
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, one record a line.")
 
+_device = click.option(
+    "--device", metavar="NAME", help="cpu, opencl:N or cuda:N [default: cuda, else an OpenCL GPU, else cpu]."
+)
+
 
 class _Group(click.Group):
     """Prints our errors as they are meant to be read, without a traceback."""
@@ -83,25 +87,77 @@ def devices(as_json: bool) -> None:
     sys.exit(listing.devices(as_json))
 
 
-@cli.command()
+class _Bench(click.Group):
+    """``bench OP`` is ``bench op OP``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args and args[0] in self.commands else ["op", *args])
+
+
+@cli.group(cls=_Bench)
+def bench() -> None:
+    """Time operators: one against numpy, or a family of them beside other libraries."""
+
+
+@bench.command("op")
 @click.argument("op")
 @click.option("--shape", metavar="N,M,...", help="Extents, as `gpucomp list` names them.")
 @click.option("--dtype", metavar="NAME", help="Element type of the inputs, as numpy names it [default: float32].")
-@click.option("--device", metavar="NAME", help="cpu, opencl:N or cuda:N [default: cuda, else an OpenCL GPU, else cpu].")
+@_device
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs.")
 @click.option("--repeat", type=click.IntRange(1), help="Measurements [default: 25 on a GPU, 15 elsewhere].")
 @_as_json
-def bench(
+def bench_op(
     op: str, shape: str | None, dtype: str | None, device: str | None, seed: int, repeat: int | None, as_json: bool
 ) -> None:
     """Time OP against numpy, and check it against float64.
 
     OP is an operator of the library, or file.py:function; the function takes no arguments or the numbers of
     --shape, and returns (schedule, args) or (schedule, args, reference).
+
+    `gpucomp bench suite` measures a family of operators beside other libraries, `gpucomp bench compare A B` two
+    results of it.
     """
     from gpucomp.cli import bench as implementation
 
     sys.exit(implementation.run(op, shape, dtype, device, seed, repeat, as_json))
+
+
+@bench.command("suite")
+@click.option("--family", required=True, metavar="NAME", help="Which operators: rows.")
+@click.option("--against", default="", metavar="A,B,...", help="torch, torch.compile, triton, cupy, numpy.")
+@_device
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of the drawn shapes.")
+@click.option("--only", metavar="OP,...", help="These operators of the family.")
+@click.option("--out", metavar="FILE", help="Write the records as JSON Lines.")
+@click.option("--plot", metavar="FILE", help="Draw the roofline as SVG (needs matplotlib).")
+@_as_json
+def bench_suite(
+    family: str,
+    against: str,
+    device: str | None,
+    seed: int,
+    only: str | None,
+    out: str | None,
+    plot: str | None,
+    as_json: bool,
+) -> None:
+    """A family of operators beside other libraries, checked first, by one clock in one run."""
+    from gpucomp.cli.suite import run as implementation
+
+    peers = [name for name in against.split(",") if name]
+    sys.exit(implementation.run(family, peers, device, seed, only, out, plot, as_json))
+
+
+@bench.command("compare")
+@click.argument("before", type=click.Path(exists=True, dir_okay=False))
+@click.argument("after", type=click.Path(exists=True, dir_okay=False))
+@_as_json
+def bench_compare(before: str, after: str, as_json: bool) -> None:
+    """What got faster or slower from one result of `bench suite` to another."""
+    from gpucomp.cli.suite import compare as implementation
+
+    sys.exit(implementation.run(before, after, as_json))
 
 
 @cli.command()

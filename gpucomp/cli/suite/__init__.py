@@ -1,0 +1,1 @@
+"""``gpucomp bench suite``: families of operators beside other libraries, in one run and by one clock."""

@@ -1,0 +1,233 @@
+"""``gpucomp bench suite``: correctness first, then every side's time, line by line."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import gpucomp
+from gpucomp.cli.console import json_line, log, seconds_text, table
+from gpucomp.cli.environment import package_versions
+from gpucomp.cli.measure import BACKENDS, relative_error
+from gpucomp.cli.numpy_side import NumpySide
+from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, Clock, Times
+from gpucomp.cli.suite.peers import Peer, check_names, open_peers
+from gpucomp.cli.suite.roofs import Roofs
+from gpucomp.cli.suite.rows import Row, rows_of
+from gpucomp.driver import build
+from gpucomp.kernels import registry
+from gpucomp.kernels.arrays import Array
+from gpucomp.kernels.registry import Operator
+from gpucomp.runtime import ndarray
+from gpucomp.runtime.device import Device, default_device
+from gpucomp.support.diagnostics import ArgumentError, GpucompError
+from gpucomp.target.target import Target
+
+Record = dict[str, object]
+# Rows that are checked where there are more: the first, the last, and some drawn.
+CHECKED_ROWS: Final = 64
+
+
+def run(
+    family: str,
+    against: Sequence[str],
+    device: str | None,
+    seed: int,
+    only: str | None,
+    out: str | None,
+    plot: str | None,
+    as_json: bool,
+) -> int:
+    """The command; returns the exit status: 1 when a result is wrong or a kernel cannot be built."""
+    check_names(against)
+    place = default_device(device)
+    rows = [row for row in rows_of(family, seed) if only is None or row.op in only.split(",")]
+    if not rows:
+        raise ArgumentError(f"family {family!r} has no operator {only!r}", code="GC644")
+    records = Suite(place, against, seed).run(rows, as_json)
+    if out is not None:
+        path = Path(out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps({"family": family, **r}) + "\n" for r in records), encoding="utf-8")
+        log(f"written: {path}")
+    if plot is not None:
+        from gpucomp.cli.suite.roofline import draw
+
+        draw(records, Path(plot))
+        log(f"drawn: {plot}")
+    return 0 if all(record.get("ok") for record in records) else 1
+
+
+class Suite:
+    """One run: a device, its clock, the peers, the roofs."""
+
+    def __init__(self, device: Device, against: Sequence[str], seed: int) -> None:
+        self.device, self.seed = device, seed
+        self.clock = Clock(device)
+        self.peers = open_peers(against, self.clock)
+        for name, peer in self.peers.items():
+            if isinstance(peer, str):
+                log(f"not compared with {name}: {peer}")
+        self.numpy = NumpySide() if "numpy" in against else None
+        self.roofs = Roofs(self.clock)
+
+    def run(self, rows: Sequence[Row], as_json: bool) -> list[Record]:
+        """Measure all rows; a row that fails is reported, and the others go on."""
+        empty = self.roofs.empty()
+        if empty is not None:
+            log(f"{self.device.device_name}: an empty launch takes {seconds_text(empty)}")
+        log(f"medians of {REPEATS} after reading {EVICTED_BYTES >> 20} MiB; --seed {self.seed}")
+        records: list[Record] = []
+        lines: list[list[str]] = []
+        if self.numpy is not None:
+            self.numpy.__enter__()
+        try:
+            for row in rows:
+                record = self._row(row)
+                records.append({**self._facts(empty), **record})
+                lines.append(_line(record, list(self.peers)))
+                if as_json:
+                    json_line(records[-1])
+        finally:
+            if self.numpy is not None:
+                self.numpy.__exit__(None, None, None)
+            self.clock.close()
+        if not as_json:
+            table(_headers(list(self.peers)), lines, numbers=range(3, 7 + len(self.peers)))
+        return records
+
+    def _facts(self, empty: float | None) -> Record:
+        versions = {name: peer.version() for name, peer in self.peers.items() if not isinstance(peer, str)}
+        return {
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "backend": BACKENDS[self.device.kind],
+            "device": f"{self.device.kind}:{self.device.index}",
+            "device_name": self.device.device_name,
+            "driver": self.device.api_version,
+            "seed": self.seed,
+            "empty_seconds": empty,
+            "versions": {
+                "gpucomp": gpucomp.__version__, "python": platform.python_version(), **package_versions(), **versions,
+            },
+        }  # fmt: skip
+
+    def _row(self, row: Row) -> Record:
+        record: Record = {"op": row.op, "shape": list(row.shape), "dtype": row.dtype, "drawn": row.drawn}
+        try:
+            operator = registry.get(row.op)
+            inputs = operator.make_inputs(row.shape, row.dtype, np.random.default_rng(self.seed))
+            record |= self._ours(operator, row, inputs)
+        except GpucompError as error:
+            log(f"{row.op} {row.shape} {row.dtype}: {error.message}")
+            return {**record, "ok": False, "error": error.message}
+        record["peers"] = self._theirs(row, inputs)
+        return record | _verdict(record)
+
+    def _ours(self, operator: Operator, row: Row, inputs: Sequence[Array]) -> Record:
+        target = Target.from_device(self.device)
+        definition = operator.define(row.shape, row.dtype)
+        module = build(operator.schedule(definition, target), definition.args, target, name=row.op)
+        outputs = operator.make_outputs(row.shape, row.dtype)
+        arrays = [ndarray.array(x, self.device) for x in (*inputs, *outputs)]
+        module(*arrays)
+        self.device.sync()
+        error = _error(operator, row, inputs, [x.numpy() for x in arrays[len(inputs) :]], self.seed)
+        times = self.clock.time(lambda: module(*arrays))
+        moved = operator.bytes_moved(row.shape, row.dtype)
+        read = sum(x.nbytes for x in inputs)
+        roof = self.roofs.read(read) if moved - read < moved // 8 else self.roofs.copy(moved)
+        return {
+            "ok": error <= operator.tolerance(row.dtype),
+            "max_rel_err": float(f"{min(error, 1e30):.4g}"),
+            "bytes": moved,
+            "flops": operator.flops(row.shape),
+            **times.record(),
+            "gbps": float(f"{moved / times.median / 1e9:.5g}"),
+            "roof": {"kind": roof.kind, "seconds": float(f"{roof.seconds:.5g}")},
+            "of_roof": float(f"{roof.seconds / times.median:.4g}"),
+        }
+
+    def _theirs(self, row: Row, inputs: Sequence[Array]) -> dict[str, object]:
+        out: dict[str, object] = {}
+        for name, peer in self.peers.items():
+            if not isinstance(peer, str):
+                out[name] = _peer_time(name, peer, row, inputs, self.clock)
+        if self.numpy is not None:
+            shapes = [[list(x.shape), x.dtype.name] for x in inputs]
+            self.numpy.load({"op": row.op, "file": "", "shape": row.shape, "inputs": shapes, "seed": self.seed})
+            out["numpy"] = {"seconds": float(f"{self.numpy.seconds():.5g}")}
+        return out
+
+
+def _peer_time(name: str, peer: Peer, row: Row, inputs: Sequence[Array], clock: Clock) -> object:
+    try:
+        peer.load(inputs)
+        times: Times | None = peer.time(row, clock)
+    except Exception as error:  # another library's failure is that row's result
+        log(f"{name} fails on {row.op} {row.shape} {row.dtype}: {error!r:.200}")
+        return {"error": f"{error!r:.200}"}
+    return None if times is None else times.record()
+
+
+def _error(operator: Operator, row: Row, inputs: Sequence[Array], outputs: Sequence[Array], seed: int) -> float:
+    """The largest relative error; of long matrices whose rows are independent, of some rows."""
+    if operator.family != "rows" or row.shape[0] <= CHECKED_ROWS:
+        wanted = operator.reference(inputs, row.shape)
+        return max(relative_error(got, want) for got, want in zip(outputs, wanted, strict=True))
+    count = row.shape[0]
+    drawn = np.random.default_rng(seed).integers(0, count, CHECKED_ROWS - 2)
+    some = np.unique(np.concatenate([drawn, [0, count - 1]]))
+    parts = [x[some] if x.shape[0] == count and x.ndim > 1 else x for x in inputs]
+    wanted = operator.reference(parts, (len(some), *row.shape[1:]))
+    if any(not np.isfinite(x.astype(np.float64)).all() for x in outputs):
+        return float("inf")
+    return max(relative_error(got[some], want) for got, want in zip(outputs, wanted, strict=True))
+
+
+def _verdict(record: Mapping[str, object]) -> Record:
+    peers = record["peers"]
+    assert isinstance(peers, dict)
+    times = {name: p["seconds"] for name, p in peers.items() if isinstance(p, dict) and "seconds" in p}
+    if not times:
+        return {"best_peer": None, "vs_best_peer": None}
+    best = min(times, key=lambda name: times[name])
+    ours = record["seconds"]
+    assert isinstance(ours, float)
+    return {"best_peer": best, "vs_best_peer": float(f"{times[best] / ours:.4g}")}
+
+
+def _headers(peers: Sequence[str]) -> list[str]:
+    return ["op", "shape", "dtype", "time", "GB/s", "of roof", *peers, "vs best", "result"]
+
+
+def _line(record: Mapping[str, object], peers: Sequence[str]) -> list[str]:
+    shape = record["shape"]
+    assert isinstance(shape, list)
+    cells = [str(record["op"]), ",".join(str(n) for n in shape), str(record["dtype"])]
+    if "seconds" not in record:
+        return [*cells, *[""] * (4 + len(peers)), "FAILED"]
+    seconds, of_roof, theirs = record["seconds"], record["of_roof"], record["peers"]
+    assert isinstance(seconds, float)
+    assert isinstance(theirs, dict)
+    versus = record["vs_best_peer"]
+    return [
+        *cells,
+        seconds_text(seconds),
+        str(record["gbps"]),
+        f"{of_roof:.3f}" if isinstance(of_roof, float) else "",
+        *[_peer_cell(theirs.get(name)) for name in peers],
+        f"{versus:.2f}x" if isinstance(versus, float) else "",
+        "ok" if record["ok"] else "WRONG",
+    ]
+
+
+def _peer_cell(found: object) -> str:
+    if isinstance(found, dict) and "seconds" in found:
+        return seconds_text(found["seconds"])
+    return "failed" if isinstance(found, dict) else ""
