@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from gpucomp.support.dtype import DType
 
 Array: TypeAlias = npt.NDArray[np.generic]
+Floats: TypeAlias = npt.NDArray[np.floating]
 Shape: TypeAlias = tuple[int, ...]
 
 # Element types whose sums are kept in float32.
@@ -56,3 +58,27 @@ def poisoned(shape: Shape, dtype: str) -> Array:
 def in_float64(array: Array) -> npt.NDArray[np.float64]:
     """The same values in float64."""
     return array.astype(np.float64)
+
+
+def in_float64_by(formula: Callable[..., Array]) -> Callable[[Sequence[Array], Shape], list[Array]]:
+    """A reference: the result of a numpy formula in float64."""
+
+    def compute(inputs: Sequence[Array], shape: Shape) -> list[Array]:
+        return [np.asarray(formula(*[in_float64(x) for x in inputs])).astype(np.float64)]
+
+    return compute
+
+
+def as_a_user_runs(formula: Callable[..., Array]) -> Callable[[Sequence[Array], Shape], Callable[[], object]]:
+    """A peer: the formula on arrays of their own type.
+
+    16-bit inputs are widened, since numpy's half arithmetic is many times slower.
+    """
+
+    def prepare(inputs: Sequence[Array], shape: Shape) -> Callable[[], object]:
+        kind = inputs[0].dtype
+        if kind.name in HALVES:
+            return lambda: np.asarray(formula(*[x.astype(np.float32) for x in inputs])).astype(kind)
+        return lambda: formula(*inputs)
+
+    return prepare

@@ -21,11 +21,11 @@ from gpucomp.support.diagnostics import ArgumentError, did_you_mean
 from gpucomp.support.dtype import DType
 from gpucomp.target.target import Target
 from gpucomp.te import Schedule
-from gpucomp.tir.expr import Expr, IntImm
+from gpucomp.tir.expr import Expr, IntImm, Reduce
 
 Extent: TypeAlias = int | Expr
 
-FAMILIES: Final = ("elementwise", "gemm", "rows", "convolution")
+FAMILIES: Final = ("elementwise", "gemm", "rows", "convolution", "reductions", "layouts")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,6 +217,12 @@ def extent(size: Extent) -> int | None:
     if isinstance(size, int):
         return size
     return size.value if isinstance(size, IntImm) else None
+
+
+def is_reduction(tensor: te.Tensor) -> bool:
+    """True for a tensor of one value each that is computed by a reduction."""
+    op = tensor.op
+    return isinstance(op, te.ComputeOp) and len(op.body) == 1 and isinstance(op.body[0], Reduce)
 
 
 def sum_dtype(dtype: str) -> str:

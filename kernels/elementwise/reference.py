@@ -6,13 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gpucomp.kernels.arrays import Array, Shape, in_float64
-
-
-def add(inputs: Sequence[Array], shape: Shape) -> list[Array]:
-    """The sum in float64."""
-    a, b = inputs
-    return [in_float64(a) + in_float64(b)]
+from gpucomp.kernels.arrays import Array, Floats, Shape
+from gpucomp.kernels.elementwise.compute import GELU_CUBE, GELU_SCALE
 
 
 def add_peer(inputs: Sequence[Array], shape: Shape) -> Callable[[], object]:
@@ -20,3 +15,38 @@ def add_peer(inputs: Sequence[Array], shape: Shape) -> Callable[[], object]:
     a, b = inputs
     out = np.empty_like(a)
     return lambda: np.add(a, b, out=out)
+
+
+def copy_peer(inputs: Sequence[Array], shape: Shape) -> Callable[[], object]:
+    """``np.copyto`` an array that is there already."""
+    (a,) = inputs
+    out = np.empty_like(a)
+
+    def run() -> object:
+        np.copyto(out, a)
+        return out
+
+    return run
+
+
+def add(a: Floats, b: Floats) -> Floats:
+    """See ``compute.add``; likewise below."""
+    return a + b
+
+
+def copy(a: Floats) -> Floats:
+    return a.copy()
+
+
+def gelu(a: Floats) -> Floats:
+    kind = a.dtype.type
+    inner = kind(GELU_SCALE) * (a + kind(GELU_CUBE) * a * a * a)
+    return kind(0.5) * a * (kind(1) + np.tanh(inner))
+
+
+def gelu_chain(a: Floats, b: Floats) -> Floats:
+    return gelu(a + b) * a
+
+
+def add_bias(a: Floats, bias: Floats) -> Floats:
+    return np.maximum(a + bias, 0)

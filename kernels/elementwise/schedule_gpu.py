@@ -1,4 +1,4 @@
-"""Elementwise kernels on GPUs: 16-byte loads, one vector a thread."""
+"""Elementwise kernels on GPUs: 16-byte loads, some of them in flight in each thread."""
 
 from __future__ import annotations
 
@@ -7,23 +7,38 @@ from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
+THREADS = 256
+
 
 def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
-    """Fuse all axes; each thread computes one vector of 16 bytes, or one element of a symbolic or ragged size."""
+    """Fuse all axes; each thread computes one vector of 16 bytes, or one element of a symbolic size."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
     for producer in defn.intermediates:
         s[producer].compute_inline()
     stage = s[out]
     fused = stage.fuse(*out.op.axis)
-    total = 1
-    for size in out.shape:
-        total *= extent(size) or 0
-    lanes = min(4, max(1, 16 // out.dtype.nbytes))
-    if total and total % lanes == 0 and lanes > 1:
+    lanes = vector_lanes(defn, target)
+    if lanes > 1:
         fused, vector = stage.split(fused, factor=lanes)
         stage.vectorize(vector)
-    block, thread = stage.split(fused, factor=min(256, target.max_num_threads))
+    block, thread = stage.split(fused, factor=min(THREADS, target.max_num_threads))
     stage.bind(block, te.thread_axis("blockIdx.x"))
     stage.bind(thread, te.thread_axis("threadIdx.x"))
     return s
+
+
+def vector_lanes(defn: Definition, target: Target) -> int:
+    """Lanes of a vector of 16 bytes of the widest input or output; 1 for symbolic extents and short results.
+
+    A vector may not cross a row where an input is broadcast along it: its loads would not be one access.
+    """
+    out = defn.outputs[0]
+    sizes = [extent(size) for size in out.shape]
+    if None in sizes:
+        return 1
+    lanes = 16 // max(tensor.dtype.nbytes for tensor in defn.args)
+    broadcast = any(len(tensor.shape) != len(out.shape) for tensor in defn.inputs)
+    while lanes > 1 and broadcast and (sizes[-1] or 0) % lanes:
+        lanes //= 2
+    return max(1, lanes)

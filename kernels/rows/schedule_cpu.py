@@ -1,31 +1,48 @@
-"""Row-wise kernels on processors: rows in parallel, columns in vectors."""
+"""Kernels on the rows of a matrix on processors: rows in parallel, columns in vectors."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from gpucomp import te
-from gpucomp.kernels.registry import Definition
+from gpucomp.kernels.registry import Definition, extent, is_reduction
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar
 
-PARTS, LANES = 64, 16  # four registers of 16 floats: independent sums hide the latency of an addition
+PARTS: Final = 64
+LANES: Final = 16  # four registers of 16 floats: independent sums hide the latency of an addition
+ROWS: Final = 16  # of a task where the result has one value a row: a cache line is written by one thread
 
 
-def schedule_softmax(defn: Definition, target: Target) -> Schedule:
-    """Schedule softmax over the last axis: four passes over a row, whose exponentials stay in the cache."""
+def schedule_rows(defn: Definition, target: Target) -> Schedule:
+    """Schedule an operator on rows: each pass over a row in vectors; what it computes stays in the cache.
+
+    The input in the type of sums (``X``) is recomputed by each pass; other matrices are computed once a row.
+    """
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
     stage = s[out]
-    row, column = out.op.axis
-    _, lane = stage.split(column, factor=LANES)
-    stage.vectorize(lane)
-    stage.parallel(row)
-    maximum, powers, total = defn.intermediates
-    s[powers].compute_at(stage, row)
-    _, lane = s[powers].split(powers.op.axis[1], factor=LANES)
-    s[powers].vectorize(lane)
-    for reduction in (maximum, total):
-        _vector_reduction(s, reduction, stage, row)
+    row = out.op.axis[0]
+    if len(out.shape) > 1:
+        _, lane = stage.split(out.op.axis[1], factor=LANES)
+        stage.vectorize(lane)
+        stage.parallel(row)
+    else:
+        block, row = stage.split(row, factor=ROWS)
+        stage.parallel(block)
+    for tensor in defn.intermediates:
+        own = s[tensor]
+        if tensor is defn.intermediates[0]:
+            own.compute_inline()
+        elif len(tensor.shape) > 1:
+            own.compute_at(stage, row)
+            _, lane = own.split(tensor.op.axis[1], factor=LANES)
+            own.vectorize(lane)
+        elif is_reduction(tensor):
+            _vector_reduction(s, tensor, stage, row)
+        else:
+            own.compute_at(stage, row)
     return s
 
 
@@ -45,17 +62,37 @@ def _vector_reduction(s: Schedule, tensor: Tensor, stage: te.Stage, row: IterVar
     s[tensor].compute_at(stage, row)
 
 
-def schedule_softmax_opencl_cpu(defn: Definition, target: Target) -> Schedule:
-    """One work-group of one work-item a row."""
+def schedule_rows_opencl_cpu(defn: Definition, target: Target) -> Schedule:
+    """One work-group of one work-item a row, or for some rows where the result has one value a row."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
     stage = s[out]
-    row, column = out.op.axis
-    _, lane = stage.split(column, factor=LANES)
-    stage.vectorize(lane)
-    stage.bind(row, te.thread_axis("blockIdx.x"))
-    maximum, powers, total = defn.intermediates
-    s[powers].compute_inline()
-    for reduction in (maximum, total):
-        s[reduction].compute_at(stage, row)
+    row = out.op.axis[0]
+    if len(out.shape) > 1:
+        _, lane = stage.split(out.op.axis[1], factor=LANES)
+        stage.vectorize(lane)
+        stage.bind(row, te.thread_axis("blockIdx.x"))
+    else:
+        block, row = stage.split(row, factor=ROWS)
+        stage.bind(block, te.thread_axis("blockIdx.x"))
+    for tensor in defn.intermediates:
+        own = s[tensor]
+        if len(tensor.shape) > 1:
+            own.compute_inline()
+        elif is_reduction(tensor) and extent(defn.inputs[0].shape[1]):
+            _lane_sums(s, tensor, stage, row)
+        else:
+            own.compute_at(stage, row)
     return s
+
+
+def _lane_sums(s: Schedule, tensor: Tensor, stage: te.Stage, row: IterVar) -> None:
+    """Reduce in one vector, then that to one value."""
+    _, lane = s[tensor].split(s[tensor].op.reduce_axis[0], factor=LANES)
+    partial = s.rfactor(tensor, lane)
+    inner = s[partial]
+    inner.compute_at(stage, row)
+    inner.set_scope("local")
+    inner.reorder(inner.op.reduce_axis[0], partial.op.axis[0])
+    inner.vectorize(partial.op.axis[0])
+    s[tensor].compute_at(stage, row)

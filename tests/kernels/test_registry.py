@@ -19,12 +19,14 @@ NAMES = [operator.name for operator in OPERATORS]
 
 
 def odd_shape(operator: Operator) -> tuple[int, ...]:
-    shapes = {"add": (7,), "matmul": (3, 5, 7), "softmax": (3, 5), "conv2d": (2, 3, 7, 4, 3, 2)}
-    return shapes[operator.name]
+    shapes = {"matmul": (3, 5, 7), "conv2d": (2, 3, 7, 4, 3, 2), "permute": (2, 3, 5)}
+    return shapes.get(operator.name) or ((7,) if len(operator.shape_names) == 1 else (3, 5))
 
 
-def test_the_library_has_the_operators_of_the_readme() -> None:
-    assert NAMES == ["add", "matmul", "softmax", "conv2d"]
+def test_every_family_has_operators_and_no_name_twice() -> None:
+    assert list(dict.fromkeys(operator.family for operator in OPERATORS)) == list(registry.FAMILIES)
+    assert len(set(NAMES)) == len(NAMES)
+    assert {"add", "matmul", "softmax", "conv2d", "layer_norm", "row_sum", "sum_all", "transpose"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=NAMES)
@@ -48,8 +50,12 @@ def test_what_a_numpy_user_writes_agrees_with_the_reference(operator: Operator) 
         (wanted,) = operator.reference(inputs, shape)
         assert wanted.dtype == np.float64
         got = np.asarray(operator.numpy_peer(inputs, shape)()).astype(np.float64)
+        # numpy's float16 sums of a handful of numbers near 1 have errors of their own.
         np.testing.assert_allclose(
-            got, wanted.astype(np.float64), rtol=1e-2 if dtype == "bfloat16" else 2e-3, atol=1e-5
+            got,
+            wanted.astype(np.float64),
+            rtol=1e-2 if dtype == "bfloat16" else 2e-3,
+            atol=1e-5 if dtype in ("float32", "float64") else 4e-3,
         )
 
 

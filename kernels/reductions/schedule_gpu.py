@@ -1,0 +1,151 @@
+"""Reductions on GPUs in two kernels: every block reduces a part, then one block the parts.
+
+No atomics: the order of additions is fixed, and so is the result.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gpucomp import te
+from gpucomp.kernels.registry import Definition, extent
+from gpucomp.target import Target
+from gpucomp.te import Schedule, Tensor
+from gpucomp.tir.expr import IterVar
+
+THREADS: Final = 256
+BYTES_IN_FLIGHT: Final = 4  # vectors that a thread loads before it adds the first
+BLOCKS: Final = 1056  # eight on each of the 132 multiprocessors of the largest GPU that this was measured on
+
+
+def schedule_all(defn: Definition, target: Target) -> Schedule:
+    """Reduce a vector to one value."""
+    (out,) = defn.outputs
+    x, total = defn.intermediates
+    s = te.create_schedule(out.op)
+    size = extent(x.shape[0])
+    threads = min(THREADS, target.max_num_threads)
+    lanes = 1 if size is None else 16 // defn.inputs[0].dtype.nbytes
+    tile = threads * lanes * BYTES_IN_FLIGHT
+    if size is None or size > tile:
+        (k,) = s[total].op.reduce_axis
+        # Whole tiles, so that only the last block meets the end.
+        tiles = None if size is None else -(-size // (tile * BLOCKS))
+        part, _ = s[total].split(k, nparts=BLOCKS) if tiles is None else s[total].split(k, factor=tile * tiles)
+        partial = s.rfactor(total, part)
+        stage = s[partial]
+        (k,) = partial.op.reduce_axis
+        _reduce_in_block(s, partial, x, k, threads, lanes)
+        stage.bind(partial.op.axis[0], te.thread_axis("blockIdx.x"))
+        _finish(s, out, total, threads)
+    else:
+        stage = s[out]
+        stage.bind(out.op.axis[0], te.thread_axis("blockIdx.x"))
+        _reduce_in_block(s, total, x, s[total].op.reduce_axis[0], threads, lanes)
+        s[total].compute_at(stage, out.op.axis[0])
+        s[total].set_scope("local")
+    return s
+
+
+def _reduce_in_block(s: Schedule, tensor: Tensor, x: Tensor, k: IterVar, threads: int, lanes: int) -> None:
+    """Threads take vectors in turns, some at a time, and add up across the block at the end."""
+    stage = s[tensor]
+    rest, lane = stage.split(k, factor=lanes)
+    rest, thread = stage.split(rest, factor=threads)
+    chunk, turn = stage.split(rest, factor=BYTES_IN_FLIGHT)
+    stage.reorder(thread, chunk, turn, lane)
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    stage.unroll(turn)
+    stage.unroll(lane)
+    s[x].compute_at(stage, chunk if lanes == 1 else turn)
+    s[x].set_scope("local")
+    if lanes > 1:
+        s[x].vectorize(x.op.axis[-1])
+
+
+def _finish(s: Schedule, out: Tensor, total: Tensor, threads: int) -> None:
+    """The kernel that reduces the parts."""
+    stage = s[out]
+    stage.bind(out.op.axis[0], te.thread_axis("blockIdx.x"))
+    s[total].compute_at(stage, out.op.axis[0])
+    s[total].set_scope("local")
+    _, thread = s[total].split(s[total].op.reduce_axis[0], factor=threads)
+    s[total].bind(thread, te.thread_axis("threadIdx.x"))
+
+
+def schedule_columns(defn: Definition, target: Target) -> Schedule:
+    """Reduce each column: a block takes 256 columns and a part of the rows.
+
+    Each thread adds up a vector of columns in registers; the rows of threads meet in shared memory.
+    """
+    (out,) = defn.outputs
+    x, total = defn.intermediates
+    s = te.create_schedule(out.op)
+    m, n = extent(x.shape[0]), extent(x.shape[1])
+    lanes = _column_lanes(n, defn.inputs[0].dtype.nbytes)
+    while m is not None and lanes > m:
+        lanes //= 2
+    columns = min(THREADS, target.max_num_threads, 1 << 30 if n is None else n)
+    wide, tall = columns // lanes, lanes
+    across = 1 if n is None else -(-n // columns)
+    parts = max(1, min(64, BLOCKS // across))
+    (k,) = s[total].op.reduce_axis
+    if m is None:
+        part, _ = s[total].split(k, nparts=parts)
+    else:
+        turns = tall * BYTES_IN_FLIGHT
+        part, _ = s[total].split(k, factor=-(-m // (parts * turns)) * turns)
+    partial = s.rfactor(total, part)
+    _, by_row = s[partial].split(partial.op.reduce_axis[0], factor=tall)
+    by_thread = s.rfactor(partial, by_row)
+    sums = s.cache_write(by_thread, "local")
+    tx, ty = te.thread_axis("threadIdx.x"), te.thread_axis("threadIdx.y")
+
+    stage = s[partial]
+    p, j = partial.op.axis
+    block, j = stage.split(j, factor=columns)
+    row, column = stage.split(j, factor=wide)
+    stage.reorder(p, block, row, column, *s[partial].op.reduce_axis)
+    stage.bind(p, te.thread_axis("blockIdx.y"))
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    stage.bind(row, ty)
+    stage.bind(column, tx)
+
+    stage = s[by_thread]
+    stage.compute_at(s[partial], block)
+    stage.set_scope("shared")
+    row, p, j = by_thread.op.axis
+    thread, lane = stage.split(j, factor=lanes)
+    stage.reorder(row, thread, p, lane)
+    stage.bind(row, ty)
+    stage.bind(thread, tx)
+
+    inner = s[sums]
+    inner.compute_at(stage, thread)
+    inner.set_scope("local")
+    chunk, turn = inner.split(inner.op.reduce_axis[0], factor=BYTES_IN_FLIGHT)
+    inner.reorder(chunk, turn, *inner.op.axis)
+    inner.unroll(turn)
+    inner.unroll(inner.op.axis[-1])
+    s[x].compute_at(inner, turn)
+    s[x].set_scope("local")
+    if lanes > 1:
+        s[x].vectorize(x.op.axis[1])
+
+    # The second kernel: few bytes are left.
+    stage = s[out]
+    block, thread = stage.split(out.op.axis[0], factor=128)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    s[total].compute_at(stage, thread)
+    s[total].set_scope("local")
+    return s
+
+
+def _column_lanes(columns: int | None, nbytes: int) -> int:
+    if columns is None:
+        return 1
+    lanes = 16 // nbytes
+    while lanes > 1 and columns % lanes:
+        lanes //= 2
+    return lanes

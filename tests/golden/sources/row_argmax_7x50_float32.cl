@@ -1,0 +1,90 @@
+// row_argmax_7x50_float32_kernel
+// target: OpenCL C 1.2
+
+// row_argmax_7x50_float32_kernel: grid (1, 1, 1), block (8, 16, 1)
+__kernel __attribute__((reqd_work_group_size(8, 16, 1))) void row_argmax_7x50_float32_kernel(
+    __global const float* restrict A,
+    __global int* restrict B) {
+  __local int reduce[128] __attribute__((aligned(16)));
+  __local float reduce_1[128] __attribute__((aligned(16)));
+  const int threadIdx_y = (int)get_local_id(1);
+  const int threadIdx_x = (int)get_local_id(0);
+  const int reduce_at = threadIdx_y * 8 + threadIdx_x;
+  float row_best_v1;
+  int row_best_v0;
+  float row_best_part1;
+  int row_best_part;
+  float row_best_all1;
+  int row_best_all;
+  float X[2];
+  row_best_part = 2147483647;
+  row_best_part1 = -3.4028235e+38f;
+  __attribute__((opencl_unroll_hint))
+  for (int k_outer_outer = 0; k_outer_outer < 4; ++k_outer_outer) {
+    const int at = k_outer_outer * 8 + threadIdx_x;
+    vstore2(threadIdx_y < 7 && at < 25 ? *(__global const float2*)(A + (threadIdx_y * 50 + k_outer_outer * 16 + threadIdx_x * 2)) : (float2)(0.0f), 0, X);
+    if (at < 25) {
+      __attribute__((opencl_unroll_hint))
+      for (int k_inner = 0; k_inner < 2; ++k_inner) {
+        const int row_best_v0_1 = k_outer_outer * 16 + threadIdx_x * 2 + k_inner;
+        const int row_best_v0_2 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part : row_best_v0_1;
+        const float row_best_v1_1 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part1 : X[k_inner];
+        row_best_part = row_best_v0_2;
+        row_best_part1 = row_best_v1_1;
+      }
+    }
+  }
+  const int reduce_next = row_best_part;
+  const float reduce_next_1 = row_best_part1;
+  reduce[reduce_at] = reduce_next;
+  reduce_1[reduce_at] = reduce_next_1;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if ((threadIdx_x & 1) == 0) {
+    const float t = reduce_1[reduce_at];
+    const float t_1 = reduce_1[reduce_at + 1];
+    const int t_2 = reduce[reduce_at];
+    const int t_3 = reduce[reduce_at + 1];
+    const int reduce_next_2 = t > t_1 || (t == t_1 && t_2 <= t_3) ? t_2 : t_3;
+    const float t_4 = reduce_1[reduce_at];
+    const float t_5 = reduce_1[reduce_at + 1];
+    const float reduce_next_3 = t_4 > t_5 || (t_4 == t_5 && reduce[reduce_at] <= reduce[reduce_at + 1]) ? t_4 : t_5;
+    reduce[reduce_at] = reduce_next_2;
+    reduce_1[reduce_at] = reduce_next_3;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if ((threadIdx_x & 3) == 0) {
+    const float t_6 = reduce_1[reduce_at];
+    const float t_7 = reduce_1[reduce_at + 2];
+    const int t_8 = reduce[reduce_at];
+    const int t_9 = reduce[reduce_at + 2];
+    const int reduce_next_4 = t_6 > t_7 || (t_6 == t_7 && t_8 <= t_9) ? t_8 : t_9;
+    const float t_10 = reduce_1[reduce_at];
+    const float t_11 = reduce_1[reduce_at + 2];
+    const float reduce_next_5 = t_10 > t_11 || (t_10 == t_11 && reduce[reduce_at] <= reduce[reduce_at + 2]) ? t_10 : t_11;
+    reduce[reduce_at] = reduce_next_4;
+    reduce_1[reduce_at] = reduce_next_5;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (threadIdx_x == 0) {
+    const float t_12 = reduce_1[reduce_at];
+    const float t_13 = reduce_1[reduce_at + 4];
+    const int t_14 = reduce[reduce_at];
+    const int t_15 = reduce[reduce_at + 4];
+    const int reduce_next_6 = t_12 > t_13 || (t_12 == t_13 && t_14 <= t_15) ? t_14 : t_15;
+    const float t_16 = reduce_1[reduce_at];
+    const float t_17 = reduce_1[reduce_at + 4];
+    const float reduce_next_7 = t_16 > t_17 || (t_16 == t_17 && reduce[reduce_at] <= reduce[reduce_at + 4]) ? t_16 : t_17;
+    reduce[reduce_at] = reduce_next_6;
+    reduce_1[reduce_at] = reduce_next_7;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  const int row_best_all_next = reduce[threadIdx_y * 8];
+  const float row_best_all1_next = reduce_1[threadIdx_y * 8];
+  row_best_all = row_best_all_next;
+  row_best_all1 = row_best_all1_next;
+  row_best_v0 = row_best_all;
+  row_best_v1 = row_best_all1;
+  if (threadIdx_y < 7 && threadIdx_x == 0) {
+    B[threadIdx_y] = row_best_v0;
+  }
+}
