@@ -61,7 +61,7 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int) -> tuple[int
     """Extents of a tile along the columns and the rows of the input.
 
     Where the rows of the result start anywhere in a line, the tile is long in their direction: both ends of what a
-    block writes in a row share a line with another block.  Where tiles are too few to fill the device, they are smaller.
+    block writes in a row share a line with another block.  Tiles that are too few to fill the device are smaller.
     """
     if nbytes > 4 or rows is None or columns is None:
         return TILE // 2, TILE // 2
