@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gpucomp.arith import Analyzer
+from gpucomp.te.buffer_bind import BufferBind
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.extern import ExternOp
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, Expr, IntImm, Or, ProducerLoad, Range
@@ -101,7 +103,8 @@ class _Roller(Mutator):
         known = operators.subtract(box.extent, step)  # rows that the window before had, too
         new_from = self.analyzer.simplify(operators.add(box.min, known))
         first = operators.compare(EQ, loop.loop_var, loop.min)
-        return self.stmt(_InRing(tensor, axis, box.extent, first, new_from).stmt(inner.body))
+        in_ring = _InRing(self.rolling[tensor], tensor, axis, box.extent, first, new_from)
+        return self.stmt(in_ring.stmt(inner.body))
 
     def _window(self, stage: Stage, realize: ProducerRealize) -> tuple[For, int, int]:
         """The innermost loop that moves the box, the dimension along which it does, and by how much."""
@@ -130,8 +133,11 @@ class _Roller(Mutator):
 class _InRing(Mutator):
     """Accesses to one tensor modulo the size of its ring; what is there already is not stored again."""
 
-    def __init__(self, tensor: Tensor, axis: int, size: Expr, first: Expr, new_from: Expr) -> None:
+    def __init__(
+        self, stage: Stage, tensor: Tensor, axis: int, size: Expr, first: Expr, new_from: Expr
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.stage = stage
         self.tensor, self.axis, self.size, self.first, self.new_from = tensor, axis, size, first, new_from
 
     def _place(self, indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -148,3 +154,14 @@ class _InRing(Mutator):
         new = operators.compare(GE, indices[self.axis], self.new_from)
         store = ProducerStore(node.producer, value, self._place(indices), node.span)
         return IfThenElse(operators.logical(Or, self.first, new), store, None, node.span)
+
+    def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
+        whole = ""
+        if isinstance(node.node, BufferBind) and node.node.tensor is self.tensor:
+            whole = node.node.intrin
+        elif isinstance(node.node, ExternOp) and self.tensor in (*node.node.input_tensors, *node.node.outputs):
+            whole = node.node.name
+        if whole:
+            why = f"{whole} sees a part of {self.tensor.name} in one piece, which a ring cuts in two"
+            raise refused(self.stage, why)
+        return super().visit_attr_stmt(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gpucomp
 from gpucomp import te
 from tests.errors.programs import block, mistake, row_sums, thread
+from tests.te.intrinsics import copy_intrin
 
 
 @mistake("env_threads", "'threadIdx.x'", "no domain", "stage C")
@@ -73,6 +74,19 @@ def a_rolling_buffer_with_two_copies() -> object:
     s = te.create_schedule(c.op)
     s[b].compute_at(s[c], c.op.axis[0])
     s[b].double_buffer()
+    s[b].rolling_buffer()  # cause
+    return gpucomp.lower(s, [a, c])
+
+
+@mistake("stage B", "copy_1x2", "in one piece")
+def a_rolling_buffer_that_an_intrinsic_fills() -> object:
+    a = te.placeholder((32, 4), name="A")
+    b = te.compute((32, 4), lambda i, j: a[i, j], name="B")
+    c = te.compute((30, 4), lambda i, j: b[i, j] + b[i + 2, j], name="C")
+    s = te.create_schedule(c.op)
+    _, inner = s[b].split(b.op.axis[1], factor=2)
+    s[b].tensorize(inner, copy_intrin(1, 2))
+    s[b].compute_at(s[c], c.op.axis[0])
     s[b].rolling_buffer()  # cause
     return gpucomp.lower(s, [a, c])
 

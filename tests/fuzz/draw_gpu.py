@@ -13,9 +13,9 @@ from tests.fuzz.moves import Move, Moves, pick, reduction, weighted
 
 NAMES: Final = weighted({
     "attach": 8, "compute_inline": 2, "cache_shared": 6, "cache_local": 4, "split": 3, "fuse": 2, "reorder": 3,
-    "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4, "set_scope": 2,
+    "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4, "set_scope": 4,
     "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1, "rebind": 1,
-    "prefetch": 2, "rolling_buffer": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
+    "prefetch": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
 })  # fmt: skip
 
 

@@ -14,13 +14,14 @@ from typing import Any, TypeVar  # Any: schedules hand out axes and tensors of a
 
 from gpucomp import te, tir
 from gpucomp.layout import IndexMap
-from gpucomp.te import AttachType, ComputeOp, PlaceholderOp, Schedule, Stage
+from gpucomp.te import AttachType, ComputeOp, PlaceholderOp, Schedule, Stage, Tensor
 from gpucomp.te.group import Group
 from gpucomp.te.hybrid.op import HybridOp
 from gpucomp.te.relation import children_of
 from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInlineInjective
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Add, IntImm, IterVar, Reduce, Var, is_const_int
+from gpucomp.tir.expr import Add, Expr, IntImm, IterVar, Reduce, Var, is_const_int
+from gpucomp.tir.functor import free_vars
 from tests.fuzz.intrin import can_declare, intrin_of
 from tests.fuzz.problem import symbols_wanted
 
@@ -331,35 +332,48 @@ class Moves:
         stage.transform_layout(order)
 
     def _rolling_buffer(self, a: int, b: int, c: int) -> None:
-        stage = self.some(self.slides, a)
-        if stage is None:
+        if self.wild:
+            stage = pick(self.stages(), a)
+            if stage:
+                stage.rolling_buffer()
             return
-        readers = self.consumers(stage)
-        if stage.attach_type != AttachType.SCOPE and len(readers) == 1:
-            loops = self.roots(readers[0])
-            if loops:
-                self.attach(stage, readers[0], pick(loops, b))
+        windows = [w for x in self.stages() for w in self.windows(x)]
+        found = pick(windows, a * 8 + b)
+        if found is None:
+            return
+        reader, tensor, axis = found
+        stage = self.s[tensor]
+        alone = stage.op.computes and len(self.consumers(stage)) == 1 and self.inner(stage) and not self.opaque(stage)
+        if not alone or stage.group is not reader.group or not self.may_roll(stage):
+            tensor = self.s.cache_read(tensor, self.cache_scope(c), [reader.op])
+            stage = self.s[tensor]
+        stage.compute_at(reader, axis)
         stage.rolling_buffer()
 
-    def roots(self, stage: Stage) -> list[IterVar]:
-        """Data axes of a stage that are loops as they were made."""
-        return [x for x in stage.op.axis if any([x is f for f in self.free(stage)])]
+    def may_roll(self, stage: Stage) -> bool:
+        """Whether nothing was said about a stage that excludes a ring."""
+        kinds = [x.kind for x in stage.iter_var_attrs.values()]
+        return not stage.double_buffered and not stage.rolls and "tensorize" not in kinds
 
-    def attach(self, stage: Stage, consumer: Stage, axis: IterVar) -> None:
-        """Compute a stage inside of another."""
-        stage.compute_at(consumer, axis)
-
-    def slides(self, stage: Stage) -> bool:
-        """Whether its only reader looks at windows of it."""
-        readers = self.consumers(stage)
-        if not self.inner(stage) or len(readers) != 1 or self.opaque(stage) or stage.group is not readers[0].group:
-            return False
-        reader = readers[0].op
-        assert isinstance(reader, ComputeOp)
-        found = [accesses for tensor, accesses in reader.reads if tensor.op is stage.op]
-        sums = [i for accesses in found for indices in accesses for i in indices if isinstance(i, Add)]
-        loops = stage.attach_type == AttachType.SCOPE or bool(self.roots(readers[0]))
-        return loops and len(sums) > 0 and not stage.rolls and not stage.double_buffered
+    def windows(self, reader: Stage) -> list[tuple[Stage, Tensor, IterVar]]:
+        """Inputs of which a stage reads overlapping parts as one of its loops goes on: stage, tensor, and loop."""
+        op = reader.op
+        if not isinstance(op, ComputeOp):
+            return []
+        loops = [x for x in op.axis if any([x is f for f in self.free(reader)])]
+        reduced = [x.var for x in op.reduce_axis if not _is_single(x)]
+        out: list[tuple[Stage, Tensor, IterVar]] = []
+        for tensor, accesses in op.reads:
+            for axis in loops:
+                moving = [[i for i, x in enumerate(indices) if axis.var in free_vars(x)] for indices in accesses]
+                [dim, *others] = moving[0] or [-1]
+                if dim < 0 or others or any([m != [dim] for m in moving]):
+                    continue
+                places = dict.fromkeys([indices[dim] for indices in accesses])
+                plain = all([_steps_by_one(x, axis.var) for x in places])
+                if plain and (len(places) > 1 or any([v in free_vars(x) for x in places for v in reduced])):
+                    out.append((reader, tensor, axis))
+        return out
 
     def layout_is_free(self, stage: Stage) -> bool:
         """Whether its loops are as they were made, and no other kind of operation reads it."""
@@ -464,6 +478,18 @@ def _said(stage: Stage, axis: IterVar) -> bool:
     """Whether an axis is bound or marked."""
     attr = stage.iter_var_attrs.get(axis)
     return attr is not None and bool(attr.kind or attr.bind_thread is not None)
+
+
+def _is_single(axis: IterVar) -> bool:
+    """Whether an axis has one value."""
+    return axis.dom is not None and is_const_int(axis.dom.extent, 1)
+
+
+def _steps_by_one(index: Expr, var: Var) -> bool:
+    """Whether an index is a variable plus something."""
+    if index is var:
+        return True
+    return isinstance(index, Add) and (_steps_by_one(index.a, var) or _steps_by_one(index.b, var))
 
 
 def _part(axis: IterVar, choice: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import traceback
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from tests.fuzz.workloads import WORKLOADS
 
 CPU, GPU = Target("llvm"), Target("opencl")
 _ILLEGAL = (ScheduleError, LowerError)
-MOST_MOVES = 8
+MOST_MOVES = 10
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def run_case(case: FuzzCase, device: gpucomp.Device | None) -> Outcome:
         outcome = _run(case, problem, schedule, device)
     except _Illegal as illegal:
         error = illegal.error
-        outcome = Outcome("illegal", f"{error.code}: {_general(error.message)}")
+        outcome = Outcome("illegal", f"{error.code}: {_general(error.message, schedule)}")
     except _Failed as failed:
         outcome = Outcome("wrong", failed.text, ran=failed.ran)
     outcome.used = tuple([_label(step) for step in schedule.trace.steps])
@@ -232,10 +233,13 @@ def _label(step: Any) -> str:
     return "split nparts" if step.primitive == "split" and "nparts" in step.kwargs else step.primitive
 
 
-def _general(message: str) -> str:
+def _general(message: str, schedule: Schedule) -> str:
     """A message without its names and numbers, so that equal causes count together."""
-    words = ["N" if any([c.isdigit() for c in w]) else "'x'" if "'" in w else w for w in message.split()]
-    return " ".join(words)[:110]
+    names = {n for stage in schedule.stages for n in (stage.name, *[t.name for t in stage.op.outputs])}
+    words = re.sub(r"'[^']*'|`[^`]*`", "'x'", message).split()
+    plain = [w.strip(",.:;()") for w in words]
+    words = ["N" if any([c.isdigit() for c in w]) else "x" if w in names else w for w in plain]
+    return " ".join(words)[:80]
 
 
 def script(case: FuzzCase, schedule: Schedule) -> str:
