@@ -396,7 +396,9 @@ def base_and_step(node: Expr) -> tuple[Expr, Expr] | None:
 
 
 def _is_vector_load(node: Expr) -> bool:
-    """True for a load of consecutive elements, guarded or not."""
+    """True for a load of consecutive elements, guarded or not, of its own type or another."""
+    if isinstance(node, Cast):
+        return _is_vector_load(node.value)
     if isinstance(node, Call) and is_call(node, "if_then_else"):
         return _is_vector_load(node.args[1])
     return isinstance(node, BufferLoad) and node.dtype.lanes > 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
-from gpucomp.tir.expr import LT, BufferLoad, Call, Expr, Var
+from gpucomp.tir.expr import LT, BufferLoad, Call, Cast, Expr, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, post_order, substitute
 from gpucomp.tir.intrin import Op
@@ -29,7 +29,7 @@ from gpucomp.tir.stmt import (
     seq,
 )
 from gpucomp.transform.lanes import Lanes, NotVectorizable
-from gpucomp.transform.walk import TRUE, conjunction, conjuncts, has_load, int_value
+from gpucomp.transform.walk import TRUE, conjunction, conjuncts, has_load, int_value, is_call
 
 # Loops over lanes up to this long are unrolled.
 _SHORT: Final = 16
@@ -151,6 +151,16 @@ class _Vectorize(Mutator):
             return _Body(node, base, lanes, self.predicated).stmt(node.body)
         except NotVectorizable:
             return _loop(node.loop_var, base, lanes, node.body, node)
+
+
+def _is_converted_choice(value: Expr) -> TypeGuard[Call]:
+    """True for a choice, alike in all lanes, between a vector load that is converted and something else."""
+    return (
+        isinstance(value, Call)
+        and is_call(value, "if_then_else")
+        and value.args[0].dtype.lanes == 1
+        and isinstance(value.args[1], Cast)
+    )
 
 
 def _widest(body: Stmt) -> int:
@@ -287,7 +297,17 @@ class _Body(Mutator):
         place = self.lanes.place(node.buffer, [self.lanes.expr(i) for i in node.indices])
         if place is None or place[1][-1].dtype.lanes == 1:
             raise NotVectorizable
-        return BufferStore(place[0], self.lanes.lift(self.lanes.expr(node.value)), place[1], self.lanes.mask, node.span)
+        value = self.lanes.lift(self.lanes.expr(node.value))
+        if self.lanes.mask is None and _is_converted_choice(value):
+            # A branch around stores: the vector is loaded once, and its lanes are taken apart inside.
+            yes, no = value.args[1:]
+            return IfThenElse(
+                value.args[0],
+                BufferStore(place[0], yes, place[1], None, node.span),
+                BufferStore(place[0], no, place[1], None, node.span),
+                node.span,
+            )
+        return BufferStore(place[0], value, place[1], self.lanes.mask, node.span)
 
     def visit_for(self, node: For) -> Stmt:
         low, extent = self.uniform(node.min), self.uniform(node.extent)

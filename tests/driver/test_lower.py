@@ -218,3 +218,24 @@ def test_halves_come_from_memory_eight_at_once_however_wide_their_registers_are(
     assert text.count("*(const uint4*)(A") == 1
     assert text.count("*(uint4*)(B") == 1
     assert "float X[8];" in text
+
+
+def test_a_guarded_vector_that_is_converted_is_loaded_once_under_one_branch() -> None:
+    a = te.placeholder((1003,), "float16", name="A")
+    x = te.compute((1003,), lambda i: a[i].astype("float32"), name="X")
+    k = te.reduce_axis((0, 1003), "k")
+    b = te.compute((1,), lambda i: te.sum(x[k], axis=k), name="B")
+    s = te.create_schedule(b.op)
+    rest, lane = s[b].split(b.op.reduce_axis[0], factor=8)
+    chunk, thread = s[b].split(rest, factor=32)
+    s[b].reorder(thread, chunk, lane)
+    s[b].bind(b.op.axis[0], te.thread_axis("blockIdx.x"))
+    s[b].bind(thread, te.thread_axis("threadIdx.x"))
+    s[x].compute_at(s[b], chunk)
+    s[x].vectorize(x.op.axis[0])
+    text = gpucomp.source(s, [a, b], "cuda")
+    assert text.count("*(const uint4*)(A") == 1
+    values = np.arange(1003).astype("float16") % 16
+    out = np.full(1, 7, "float32")
+    gpucomp.build(s, [a, b], "llvm")(values, out)
+    assert out[0] == values.astype("float64").sum()

@@ -31,7 +31,11 @@ __kernel __attribute__((reqd_work_group_size(5, 8, 1))) void column_sum_33x40_fl
   __attribute__((opencl_unroll_hint))
   for (int k_inner_outer_inner = 0; k_inner_outer_inner < 4; ++k_inner_outer_inner) {
     const int at_1 = at + k_inner_outer_inner * 8;
-    vstore8(at_1 < 33 ? gc_f16_to_f32_v_8(*(__global const ushort8*)(A + (A_at + k_inner_outer_inner * 320))) : (float8)(0.0f), 0, X);
+    if (at_1 < 33) {
+      vstore8(gc_f16_to_f32_v_8(*(__global const ushort8*)(A + (A_at + k_inner_outer_inner * 320))), 0, X);
+    } else {
+      vstore8((float8)(0.0f), 0, X);
+    }
     if (at_1 < 33) {
       __attribute__((opencl_unroll_hint))
       for (int j_c = 0; j_c < 8; ++j_c) {

@@ -35,71 +35,26 @@ extern "C" __global__ void __launch_bounds__(40) column_sum_33x40_float16_kernel
   #pragma unroll
   for (int k_inner_outer_inner = 0; k_inner_outer_inner < 4; ++k_inner_outer_inner) {
     const int at_1 = at + k_inner_outer_inner * 8;
-    const bool t = at_1 < 33;
-    float t_1;
-    if (t) {
+    if (at_1 < 33) {
       const uint4 A_v = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_1 = gc_f16_to_f32((unsigned short)(A_v.x));
+      X[0] = gc_f16_to_f32((unsigned short)(A_v.x));
+      X[1] = gc_f16_to_f32((unsigned short)(A_v.x >> 16));
+      X[2] = gc_f16_to_f32((unsigned short)(A_v.y));
+      X[3] = gc_f16_to_f32((unsigned short)(A_v.y >> 16));
+      X[4] = gc_f16_to_f32((unsigned short)(A_v.z));
+      X[5] = gc_f16_to_f32((unsigned short)(A_v.z >> 16));
+      X[6] = gc_f16_to_f32((unsigned short)(A_v.w));
+      X[7] = gc_f16_to_f32((unsigned short)(A_v.w >> 16));
     } else {
-      t_1 = 0.0f;
+      X[0] = 0.0f;
+      X[1] = 0.0f;
+      X[2] = 0.0f;
+      X[3] = 0.0f;
+      X[4] = 0.0f;
+      X[5] = 0.0f;
+      X[6] = 0.0f;
+      X[7] = 0.0f;
     }
-    float t_2;
-    if (t) {
-      const uint4 A_v_1 = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_2 = gc_f16_to_f32((unsigned short)(A_v_1.x >> 16));
-    } else {
-      t_2 = 0.0f;
-    }
-    float t_3;
-    if (t) {
-      const uint4 A_v_2 = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_3 = gc_f16_to_f32((unsigned short)(A_v_2.y));
-    } else {
-      t_3 = 0.0f;
-    }
-    float t_4;
-    if (t) {
-      const uint4 A_v_3 = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_4 = gc_f16_to_f32((unsigned short)(A_v_3.y >> 16));
-    } else {
-      t_4 = 0.0f;
-    }
-    float t_5;
-    if (t) {
-      const uint4 A_v_4 = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_5 = gc_f16_to_f32((unsigned short)(A_v_4.z));
-    } else {
-      t_5 = 0.0f;
-    }
-    float t_6;
-    if (t) {
-      const uint4 A_v_5 = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_6 = gc_f16_to_f32((unsigned short)(A_v_5.z >> 16));
-    } else {
-      t_6 = 0.0f;
-    }
-    float t_7;
-    if (t) {
-      const uint4 A_v_6 = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_7 = gc_f16_to_f32((unsigned short)(A_v_6.w));
-    } else {
-      t_7 = 0.0f;
-    }
-    float t_8;
-    if (t) {
-      const uint4 A_v_7 = *(const uint4*)(A + (A_at + k_inner_outer_inner * 320));
-      t_8 = gc_f16_to_f32((unsigned short)(A_v_7.w >> 16));
-    } else {
-      t_8 = 0.0f;
-    }
-    X[0] = t_1;
-    X[1] = t_2;
-    X[2] = t_3;
-    X[3] = t_4;
-    X[4] = t_5;
-    X[5] = t_6;
-    X[6] = t_7;
-    X[7] = t_8;
     if (at_1 < 33) {
       #pragma unroll
       for (int j_c = 0; j_c < 8; ++j_c) {
