@@ -109,14 +109,14 @@ class _Kernel:
         self.bytes: dict[str, Expr] = {}
 
     def limits(self, analyzer: Analyzer) -> KernelLimits:
-        def product(prefix: str) -> Expr:
+        def product(*prefixes: str) -> Expr:
             size: Expr = operators.const(1)
             for tag, extent in self.extents.items():
-                size = operators.multiply(size, extent) if tag.startswith(prefix) else size
+                size = operators.multiply(size, extent) if tag.startswith(prefixes) else size
             return analyzer.simplify(size)
 
         shared, local = (analyzer.simplify(self.bytes.get(k, operators.const(0))) for k in ("shared", "local"))
-        return KernelLimits(product("blockIdx"), product("threadIdx"), shared, local)
+        return KernelLimits(product("blockIdx", "clusterIdx"), product("threadIdx"), shared, local)
 
 
 class _Kernels:

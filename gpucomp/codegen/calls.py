@@ -108,7 +108,20 @@ class CallText(ExpressionText):
     def call_barrier(self, node: e.Call) -> Text:
         scope = node.args[0] if node.args else e.StringImm("shared")
         assert isinstance(scope, e.StringImm)
+        if scope.value == "cluster":
+            return extension(self.dialect, "cluster", self.features).cluster_barrier(), ATOM
         return self.dialect.barrier(scope.value), ATOM
+
+    def call_cluster_load(self, node: e.Call) -> Text:
+        place, rank = node.args
+        load = place.args[0] if isinstance(place, e.Call) and place.args else place
+        if not isinstance(load, e.BufferLoad):
+            raise LowerError("cluster_load needs address_of(an element of shared memory)")
+        blocks = extension(self.dialect, "cluster", self.features)
+        text = blocks.cluster_load(load.dtype, self.address(load), self.text(rank))
+        if load.dtype in NARROW_FLOATS:
+            return self.dialect.promote(load.dtype, text), ATOM
+        return (f"{text} != 0", EQUAL) if load.dtype is BOOL else (text, ATOM)
 
     def call_shuffle(self, node: e.Call) -> Text:
         assert isinstance(node.op, Op)
@@ -166,6 +179,7 @@ _CALLS: Final[dict[str, Callable[[CallText, e.Call], Text]]] = {
     "address_of": CallText.call_address_of,
     "tvm_access_ptr": CallText.call_access_ptr,
     "barrier": CallText.call_barrier,
+    "cluster_load": CallText.call_cluster_load,
     "activemask": CallText.call_activemask,
     "atomic_add": CallText.call_atomic_add,
     "prefetch": CallText.call_prefetch,

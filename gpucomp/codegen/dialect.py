@@ -178,7 +178,27 @@ class DotProduct(Protocol):
         ...
 
 
-EXTENSIONS: Final[Mapping[str, type]] = {"shuffle": WarpExchange, "dp4a": DotProduct}
+class Cluster(Protocol):
+    """Extension, feature ``cluster``: blocks that run together and read each other's shared memory."""
+
+    def cluster_head(self, name: str, threads: tuple[int, int, int] | None, min_blocks: int, size: int, /) -> str:
+        """As ``kernel_head``, of a kernel whose clusters are ``size`` neighbouring blocks along x."""
+        ...
+
+    def cluster_index(self, tag: str, size: int, /) -> str:
+        """The rank of the block in its cluster (``clusterIdx.x``), or the number of the cluster (``blockIdx.x``)."""
+        ...
+
+    def cluster_barrier(self) -> str:
+        """All threads of the cluster meet."""
+        ...
+
+    def cluster_load(self, element: str, pointer: str, rank: str, /) -> str:
+        """An element of another block's shared memory, as it is stored."""
+        ...
+
+
+EXTENSIONS: Final[Mapping[str, type]] = {"shuffle": WarpExchange, "dp4a": DotProduct, "cluster": Cluster}
 FILES: Final = {"cuda": "cuh", "opencl": "cl"}
 UNITS: Final = {"cuda": "unit.cu.j2", "opencl": "unit.cl.j2"}
 

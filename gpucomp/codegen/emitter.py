@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gpucomp.codegen.dialect import Dialect
+from gpucomp.codegen.dialect import Dialect, extension
 from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory, Text
 from gpucomp.codegen.names import identifier
 from gpucomp.codegen.vector import VectorText
@@ -24,7 +24,7 @@ from gpucomp.tir.expr import Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import ForKind, Stmt
-from gpucomp.transform.split_host_device import BLOCK_TAGS, GRID_TAGS
+from gpucomp.transform.split_host_device import BLOCK_TAGS, CLUSTER_TAG, GRID_TAGS
 
 # Shared arrays are aligned for the widest vector access; a kernel's dynamic shared memory is one array of bytes.
 SHARED_ALIGNMENT: Final = 16
@@ -69,6 +69,7 @@ class CEmitter(VectorText):
         self.threads: dict[str, str] = {}
         self.span: Span | None = func.span
         self.thread_vars: dict[Var, str] = {}
+        self.cluster = 1  # blocks of a cluster
 
     # -- the kernel -------------------------------------------------------------------------------------------
 
@@ -79,15 +80,30 @@ class CEmitter(VectorText):
         self.names.fresh(name)
         launch: Mapping[str, Expr] = func.attrs.get("launch", {})
         block = _constants(launch, BLOCK_TAGS)
+        cluster = launch.get(CLUSTER_TAG)
+        self.cluster = cluster.value if isinstance(cluster, IntImm) else 1
         parameters = self._parameters()
         self.hoisted_lines = []
         self.stmt(func.body)
         count = 0 if block is None else block[0] * block[1] * block[2]
-        head = self.dialect.kernel_head(name, block, int(func.attrs.get("min_blocks", 0)))
+        head = self._head(name, block, int(func.attrs.get("min_blocks", 0)))
         text = "\n".join([_wrap(head, parameters), *self.hoisted_lines, *self.lines, "}"])
         types = tuple([_arg_type(p) for p in func.params])
         shape = f"{_words('grid', launch, GRID_TAGS)}, {_words('block', launch, BLOCK_TAGS)}"
+        if self.cluster > 1:
+            shape += f", each block a cluster of {self.cluster}"
         return KernelText(name, text, shape, KernelSpec(name, types, count, self.static_bytes))
+
+    def _head(self, name: str, block: tuple[int, int, int] | None, min_blocks: int) -> str:
+        if self.cluster == 1:
+            return self.dialect.kernel_head(name, block, min_blocks)
+        return extension(self.dialect, "cluster", self.features).cluster_head(name, block, min_blocks, self.cluster)
+
+    def _index(self, tag: str) -> str:
+        """What a thread axis counts; blocks of a cluster are neighbours along x."""
+        if self.cluster > 1 and tag in (CLUSTER_TAG, GRID_TAGS[0]):
+            return f"({extension(self.dialect, 'cluster', self.features).cluster_index(tag, self.cluster)})"
+        return "0" if tag == CLUSTER_TAG else self.dialect.thread_index(tag)
 
     def _parameters(self) -> list[str]:
         func = self.func
@@ -177,7 +193,7 @@ class CEmitter(VectorText):
             return super().visit_var(node)
         name = self.threads.get(tag)
         if name is None:  # first use
-            index = self.dialect.thread_index(tag)
+            index = self._index(tag)
             name = self.threads[tag] = self.names.fresh(tag)
             kind = self.value_type(node.dtype)
             self.hoisted_lines.append(f"  const {kind} {name} = ({kind}){index};")

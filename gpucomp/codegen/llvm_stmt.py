@@ -435,7 +435,9 @@ def cooperative(what: str) -> LowerError:
     )
 
 
-_AXES: Final = ("blockIdx.z", "blockIdx.y", "blockIdx.x", "threadIdx.z", "threadIdx.y", "threadIdx.x")
+_AXES: Final = (
+    "blockIdx.z", "blockIdx.y", "blockIdx.x", "clusterIdx.x", "threadIdx.z", "threadIdx.y", "threadIdx.x",
+)  # fmt: skip
 
 
 def _nesting(tag: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gpucomp.analysis import verify_gpu_code, verify_memory
+from gpucomp.analysis.verify_clusters import verify_clusters
 from gpucomp.ir.transform import Pass, PassContext, Sequential
 from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
@@ -94,6 +95,7 @@ CLEAN_UP: Final = [
 
 GPU_THREADS: Final = [
     Step("verify_memory", _check(verify_memory), needs=_F({"flat"})),
+    Step("verify_clusters", _check(verify_clusters), needs=_F({"flat"})),
     Step("lower_warp_memory", lower_warp_memory, needs=_F({"staged", "unrolled"}), gives=_F({"no-warp"})),
     Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled", "no-warp"}), gives=_F({"synced"})),
     Step("lower_thread_allreduce", lower_thread_allreduce, needs=_F({"synced"}), gives=_F({"no-allreduce"})),

@@ -47,6 +47,7 @@ CUDA_LIMITS: Final = {
     "registers_per_thread": 255,
     "registers_per_block": 65536,
     "max_vector_bytes": 16,
+    "max_cluster_size": 8,  # what every device with clusters can do; 16 has to be asked for
 }
 
 # sm -> shared memory that a block can opt into, in bytes.

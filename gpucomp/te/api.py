@@ -11,6 +11,7 @@ from typing import Any
 from gpucomp.support.diagnostics import GpucompError, Span, TensorError, caller_span, is_internal
 from gpucomp.support.dtype import FLOAT32, INT32, DType
 from gpucomp.te.operation import ComputeOp, PlaceholderOp
+from gpucomp.te.scopes import KERNEL_TAGS
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import tensor_compute
 from gpucomp.te.tensor_intrin import TensorIntrinCall
@@ -19,7 +20,7 @@ from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Reduce, SizeVar, Var
 from gpucomp.tir.functor import expr_post_order
 
-THREAD_TAGS = frozenset([f"{p}.{d}" for p in ("blockIdx", "threadIdx") for d in "xyz"])
+THREAD_TAGS = frozenset(KERNEL_TAGS)
 _local = threading.local()
 
 
@@ -258,7 +259,8 @@ def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | 
 
     Args:
         dom: extent or (begin, end), when it shall be fixed here; the tag itself is accepted in its place.
-        tag: ``blockIdx.{x,y,z}``, ``threadIdx.{x,y,z}``, ``vthread[...]`` or ``cthread``.
+        tag: ``blockIdx.{x,y,z}``, ``threadIdx.{x,y,z}``, ``vthread[...]`` or ``cthread``; ``clusterIdx.x`` counts the
+            blocks of a thread block cluster: they run together, and reductions may go over them.
         name: preferred name, the tag when not given.
 
     Raises:
@@ -271,7 +273,7 @@ def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | 
             f"unknown thread tag {tag!r}",
             code="GC212",
             where=caller_span(),
-            hint="one of blockIdx.x/y/z, threadIdx.x/y/z, vthread",
+            hint="one of blockIdx.x/y/z, threadIdx.x/y/z, clusterIdx.x, vthread",
         )
     return IterVar(_domain(dom), Var(name or tag, INT32), IterVar.ThreadIndex, tag)
 

@@ -206,7 +206,7 @@ def _check_share(stage: Stage, leaf: IterVar, thread: IterVar, bounds: Bounds) -
     if is_virtual(tag) and not any([bounds.thread(s, iv) is thread for s, iv in bounds.paths[stage]]):
         return
     attr = stage.attr(leaf)
-    who = "block" if tag.startswith("blockIdx") else "thread"
+    who = "block" if tag.startswith(("blockIdx", "clusterIdx")) else "thread"
     other = "global" if who == "block" else "shared"
     raise schedule_error(
         "GC128",

@@ -8,7 +8,7 @@ from gpucomp.te.bound import Bounds
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.nest import conjunction
 from gpucomp.te.operation import ComputeOp
-from gpucomp.te.scopes import STORAGE_RANK, is_virtual
+from gpucomp.te.scopes import is_virtual, needs_relax
 from gpucomp.te.stage import Stage
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
@@ -36,7 +36,7 @@ def reduce_threads(stage: Stage, leaves: list[IterVar], bounds: Bounds) -> list[
         thread = bounds.thread(stage, leaf)
         if thread is None or leaf.iter_type != IterVar.CommReduce:
             continue
-        if not thread.thread_tag.startswith("threadIdx"):
+        if not thread.thread_tag.startswith(("threadIdx", "clusterIdx")):
             why = (
                 "virtual threads share one accumulator"
                 if is_virtual(thread.thread_tag)
@@ -192,8 +192,8 @@ def _store(builder: Builder, work: Work, reduce: Reduce, results: tuple[Buffer, 
     checks = [likely(g) for g in work.data_guards]
     if work.thread_guard is not None:
         checks.append(work.thread_guard)
-    private = STORAGE_RANK[builder.bounds.scopes[work.stage]] >= STORAGE_RANK["local"]
-    if work.stage.store_predicate is None and not private:
-        checks += [EQ(t.var, operators.const(0, t.var.dtype)) for t in threads]
+    scope = builder.bounds.scopes[work.stage]
+    if work.stage.store_predicate is None:  # where memory is shared by the threads, the first of them stores
+        checks += [EQ(t.var, operators.const(0, t.var.dtype)) for t in threads if needs_relax(scope, t.thread_tag)]
     condition = conjunction(checks)
     return body if condition is None else IfThenElse(condition, body, None, work.op.span)

@@ -20,6 +20,7 @@ _ARC: Final = 9  # between neighbouring arcs
 
 _KIND: Final = {
     "blockIdx": "#1d4ed8",
+    "clusterIdx": "#4338ca",
     "threadIdx": "#15803d",
     "vthread": "#0e7490",
     "cthread": "#0e7490",

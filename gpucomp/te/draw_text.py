@@ -12,6 +12,7 @@ Line = list[tuple[str, str]]
 
 KIND_STYLE: Final = {
     "blockIdx": "bold blue",
+    "clusterIdx": "bold cyan",
     "threadIdx": "bold green",
     "vthread": "bold cyan",
     "cthread": "bold cyan",

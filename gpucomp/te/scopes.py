@@ -21,12 +21,21 @@ STORAGE_RANK: Final[dict[str, int]] = {
     "local": LOCAL_RANK,
 }
 
-THREAD_RANK: Final[dict[str, int]] = {"blockIdx": 0, "threadIdx": 1, "vthread": 1, "cthread": 1}
+# The blocks of a cluster run together and can read each other's shared memory, but each has its own: for storage,
+# the axis of a cluster is like one of the grid.
+THREAD_RANK: Final[dict[str, int]] = {"blockIdx": 0, "clusterIdx": 0, "threadIdx": 1, "vthread": 1, "cthread": 1}
 
 # Scope of a stage that names none, by the highest rank of thread axes on its attach path; no thread: global.
 INFERRED_SCOPE: Final[dict[int, str]] = {-1: "global", 0: "shared", 1: "local"}
 
-KERNEL_TAGS: Final = tuple([f"{prefix}.{dim}" for prefix in ("blockIdx", "threadIdx") for dim in "xyz"])
+CLUSTER_TAG: Final = "clusterIdx.x"
+
+# Outermost first.
+KERNEL_TAGS: Final = (
+    *[f"blockIdx.{dim}" for dim in "xyz"],
+    CLUSTER_TAG,
+    *[f"threadIdx.{dim}" for dim in "xyz"],
+)
 
 
 def thread_rank(tag: str) -> int:

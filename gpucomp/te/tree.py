@@ -19,7 +19,7 @@ from gpucomp.te.operation import Operation, PlaceholderOp
 from gpucomp.te.relation import Fuse, Rebase, Split
 from gpucomp.te.scan import ScanOp
 from gpucomp.te.schedule_ops import schedule_ops
-from gpucomp.te.scopes import KERNEL_TAGS, SHARED_RANK, STORAGE_RANK
+from gpucomp.te.scopes import CLUSTER_TAG, KERNEL_TAGS, SHARED_RANK, STORAGE_RANK
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.tir import operators
@@ -230,7 +230,9 @@ class _Builder:
         if not sizes:
             return ""
         words = [self._grid("grid", "blockIdx", sizes), self._grid("block", "threadIdx", sizes)]
-        threads = [sizes[tag] for tag in KERNEL_TAGS[3:] if tag in sizes]
+        if CLUSTER_TAG in sizes:
+            words.insert(1, f"cluster {self._text(sizes[CLUSTER_TAG])}")
+        threads = [sizes[tag] for tag in KERNEL_TAGS if tag in sizes and tag.startswith("threadIdx")]
         if len(threads) > 1 and all([isinstance(t, IntImm) for t in threads]):
             words[-1] += f" = {math.prod([t.value for t in threads if isinstance(t, IntImm)])} threads"
         shared = self._shared(stage)

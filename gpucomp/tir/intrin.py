@@ -128,6 +128,9 @@ register("tir.tvm_tuple")
 register("tir.provides")
 # barrier(scope[, id, count]): all threads of the group meet; writes before it are visible after it.
 register("tir.barrier", CallEffectKind.Opaque)
+# cluster_load(address_of(load), rank): the element at that place of the shared memory of block `rank` of the cluster;
+# barrier("cluster") on both sides keeps it from being overwritten, or gone with its block.
+register("tir.cluster_load", CallEffectKind.ReadState, 2)
 register("tir.assume", CallEffectKind.EmbedInfo, 1)
 register("tir.prefetch", CallEffectKind.Opaque)
 register("tir.ret", CallEffectKind.ControlJump, 1)
@@ -159,7 +162,7 @@ def call_pure_extern(dtype: str, func_name: str, *args: object, span: object = N
 
 
 def barrier(scope: str = "shared") -> Call:
-    """A barrier of all threads that share ``scope`` ("shared": the block; "warp": the warp)."""
+    """A barrier of all threads that share ``scope`` ("shared": the block; "warp": the warp; "cluster": its blocks)."""
     return call_intrin("int32", "tir.barrier", StringImm(scope))
 
 

@@ -8,6 +8,8 @@ Every thread contributes its values and gets the combined result.  Three forms:
   every thread combines those in order;
 * anything else: a tree in shared memory with barriers; any extent, any subset of the block's axes.
 
+A reduction over the blocks of a cluster too goes on from there: see :mod:`gpucomp.transform.cluster_exchange`.
+
 The order of combination is fixed, so results are the same in every run.  A combiner that is not known to be
 symmetric (argmax: whichever operand wins a tie) is combined in the order of the threads; sums, products, minima
 and maxima take the shorter butterfly, which gives bitwise the same value in all threads.
@@ -30,6 +32,7 @@ from gpucomp.tir.expr import CommReducer, Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order, stmt_children
 from gpucomp.tir.stmt import Stmt
+from gpucomp.transform.cluster_exchange import CLUSTER, ClusterExchange
 from gpucomp.transform.walk import is_call
 
 _SYMMETRIC: Final = frozenset({e.Add, e.Mul, e.Min, e.Max, e.And, e.Or})
@@ -74,14 +77,14 @@ class Axis:
 
 
 def _block_axes(kernel: Stmt) -> list[Axis]:
-    """All thread axes of a kernel: each of its threads runs all of it, whatever binds them where."""
+    """The thread axes of a kernel, that of its cluster too: each thread runs all of it, whatever binds them where."""
     found: dict[str, Axis] = {}
     stack = [kernel]
     while stack:
         node = stack.pop()
         if isinstance(node, s.AttrStmt) and node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
             tag = node.node.thread_tag
-            if tag.startswith("threadIdx") and tag not in found:
+            if (tag.startswith("threadIdx") or tag == CLUSTER) and tag not in found:
                 if not isinstance(node.value, IntImm):
                     raise LowerError(
                         f"a reduction over threads needs constant extents, but that of {tag} is {node.value}"
@@ -133,6 +136,7 @@ class _Lower(Mutator):
         self.conditions: list[tuple[Expr, frozenset[str]]] = []
         self.loops = 0
         self.staging = _Staging()
+        self.cluster = ClusterExchange(None, 1, [])
         self.clean = True  # no thread may still be reading what a reduction left in shared memory
 
     # -- context ----------------------------------------------------------------------------------------------
@@ -143,11 +147,15 @@ class _Lower(Mutator):
             return super().visit_attr_stmt(node)
         outermost = not self.tags
         if outermost:
-            self.axes = _block_axes(node)
+            axes = _block_axes(node)
+            self.axes = [axis for axis in axes if axis.tag != CLUSTER]
+            ranks = [axis for axis in axes if axis.tag == CLUSTER and axis.extent > 1]
+            self.cluster = ClusterExchange(ranks[0].var if ranks else None, ranks[0].extent if ranks else 1, [node])
             self.staging = _Staging()
             self.clean = True
         self.tags[axis.var] = axis.thread_tag
-        self.varying[axis.var] = frozenset({axis.thread_tag} if axis.thread_tag.startswith("threadIdx") else ())
+        of_grid = axis.thread_tag.startswith("blockIdx")
+        self.varying[axis.var] = frozenset(() if of_grid else {axis.thread_tag})
         entered = axis.thread_tag not in self.in_scope
         self.in_scope[axis.thread_tag] = None
         out = super().visit_attr_stmt(node)
@@ -156,7 +164,7 @@ class _Lower(Mutator):
         if outermost:
             self.tags = {}
             assert isinstance(out, s.AttrStmt)
-            body = self.staging.wrap(out.body)
+            body = self.cluster.wrap(self.staging.wrap(out.body))
             out = out if body is out.body else out.replace(body=body)
         return out
 
@@ -221,22 +229,33 @@ class _Lower(Mutator):
         dims = [axis for axis in self.axes if axis.extent > 1]
         inner = [axis for axis in dims if axis.tag in reduced]
         outer = [axis for axis in dims if axis.tag not in reduced]
-        count = _product(inner)
-        plan = _Reduction(node, self.warp, _linear(inner), count, _linear(outer), _product(outer), _known(dims))
+        plan = _Reduction(
+            node, self.warp, _linear(inner), _product(inner), _linear(outer), _product(outer), _known(dims)
+        )
         divergent = self._divergence(node, reduced)
+        body = self._in_block(plan, dims, inner, reduced, divergent)
+        if CLUSTER not in reduced or self.cluster.size == 1:
+            return self._with_axes(body, dims)
+        if divergent:
+            raise _waits(node, reduced, divergent[0], "of the cluster")
+        first = operators.compare(e.EQ, plan.rank, 0) if plan.count > 1 else None
+        body = s.seq(body, self.cluster.exchange(node, first, plan.group, plan.groups))
+        self.clean = True  # the barrier of a cluster is one of each of its blocks
+        return self._with_axes(body, dims)
+
+    def _in_block(
+        self, plan: _Reduction, dims: list[Axis], inner: list[Axis], reduced: frozenset[str], divergent: list[Expr]
+    ) -> Stmt:
+        """The reduction over threads of the own block."""
+        node, count = plan.node, plan.count
         leading = dims[: len(inner)] == inner and self.warp > 1
         if count == 1:
             return plan.store_own()
         if leading and count <= self.warp and count & (count - 1) == 0:
             whole = not divergent and _product(dims) % self.warp == 0
-            return self._with_axes(plan.within_warp(None if whole else _linear(dims)), dims)
+            return plan.within_warp(None if whole else _linear(dims))
         if divergent:
-            raise LowerError(
-                f"the reduction over {', '.join(sorted(reduced))} waits for all threads of the block, but only those "
-                f"with {divergent[0]} reach it",
-                where=node.span,
-                hint="move the condition into the reduction (its predicate), or bind the reduced axis to one warp",
-            )
+            raise _waits(node, reduced, divergent[0], "of the block")
         dtypes = [value.dtype for value in node.values]
         apart = not self.loops and not self.clean
         if leading and count % self.warp == 0:
@@ -249,13 +268,13 @@ class _Lower(Mutator):
         # A thread may still read what an earlier reduction, or the last round of a loop, left there.
         first = _barrier() if (again or self.loops) and not self.clean else None
         self.clean = False
-        return self._with_axes(s.seq(first, body), dims)
+        return s.seq(first, body)
 
     def _reduced(self, node: s.AllReduce) -> frozenset[str]:
         out: dict[str, None] = {}
         for var in node.threads:
             tag = self.tags.get(var)
-            if tag is None or not tag.startswith("threadIdx"):
+            if tag is None or not (tag.startswith("threadIdx") or tag == CLUSTER):
                 raise LowerError(
                     f"a reduction runs over {var.name!r}, which is no thread of the block", where=node.span
                 )
@@ -263,8 +282,9 @@ class _Lower(Mutator):
         return frozenset(out)
 
     def _divergence(self, node: s.AllReduce, reduced: frozenset[str]) -> list[Expr]:
-        """Conditions around the reduction that differ between threads of the block."""
-        differing = [(condition, tags) for condition, tags in self.conditions if tags]
+        """Conditions around the reduction that differ between the threads that meet in it."""
+        alike = frozenset() if CLUSTER in reduced else frozenset({CLUSTER})  # blocks that do not meet
+        differing = [(condition, tags - alike) for condition, tags in self.conditions if tags - alike]
         for condition, tags in differing:
             if tags & reduced:
                 raise LowerError(
@@ -287,6 +307,15 @@ class _Lower(Mutator):
                     body,
                 )
         return body
+
+
+def _waits(node: s.AllReduce, reduced: frozenset[str], condition: Expr, whom: str) -> LowerError:
+    return LowerError(
+        f"the reduction over {', '.join(sorted(reduced))} waits for all threads {whom}, but only those "
+        f"with {condition} reach it",
+        where=node.span,
+        hint="move the condition into the reduction (its predicate), or bind the reduced axis to one warp",
+    )
 
 
 def _product(axes: list[Axis]) -> int:

@@ -5,6 +5,7 @@ barrier is nothing but the end of a loop and the begin of the next (loop fission
 A Performance-Portable OpenCL Implementation", Int. J. of Parallel Programming 43, 2015).  What belongs to one thread
 and outlives a barrier becomes an array with an entry for each thread; loops around a barrier, which take equally many
 steps in all threads, stay outside of the loops over threads.  A reduction over threads combines their values in order.
+The blocks of a cluster run like threads of one larger block, in which each has shared memory of its own.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ from gpucomp.transform.accesses import bodies
 from gpucomp.transform.walk import TRUE, has_load, is_call, is_pure
 
 THREAD_LOOP: Final = "thread_loop"  # annotation of a loop over the threads of a block
-_TAGS: Final = ("blockIdx.z", "blockIdx.y", "blockIdx.x", "threadIdx.z", "threadIdx.y", "threadIdx.x")
-_COMMON: Final = frozenset({"global", "shared", "shared.dyn"})
+_CLUSTER: Final = "clusterIdx.x"
+_TAGS: Final = (
+    "blockIdx.z", "blockIdx.y", "blockIdx.x", _CLUSTER, "threadIdx.z", "threadIdx.y", "threadIdx.x",
+)  # fmt: skip
+_SHARED: Final = frozenset({"shared", "shared.dyn"})
+_COMMON: Final = _SHARED | {"global"}
 
 
 def serialize_threads(func: PrimFunc) -> PrimFunc:
@@ -95,12 +100,14 @@ class _Private(Mutator):
     Attributes:
         values: thread and block variables that are known or stand for others.
         places: for each buffer pointer that is replaced, the new one, and where this thread's part begins.
+        sizes: of the shared memory of one block in a cluster, by its new pointer.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[Var, Expr] = {}
         self.places: dict[Var, tuple[Var, Expr]] = {}
+        self.sizes: dict[Var, Expr] = {}
         self._buffers: dict[Buffer, Buffer] = {}
 
     def at(self, buffer: Buffer, indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]]:
@@ -124,7 +131,19 @@ class _Private(Mutator):
             return node
         return e.BufferLoad(buffer, indices, predicate)
 
+    def peer(self, node: e.Call) -> Expr:
+        """An element of the shared memory of another block of the cluster."""
+        place = node.args[0]
+        load = place.args[0] if isinstance(place, e.Call) and place.args else place
+        if not isinstance(load, e.BufferLoad) or load.buffer.data not in self.places:
+            raise LowerError(f"{node} reads no element of shared memory", code="GC346")
+        data, _ = self.places[load.buffer.data]
+        begin = operators.multiply(self.visit(node.args[1]), self.sizes.get(data, operators.const(0)))
+        return e.BufferLoad(load.buffer.replace(data=data), (operators.add(begin, self.visit(load.indices[0])),))
+
     def visit_call(self, node: e.Call) -> Expr:
+        if is_call(node, "cluster_load"):
+            return self.peer(node)
         args: list[Expr] = []
         for arg in node.args:
             if isinstance(arg, Var) and arg in self.places:
@@ -168,6 +187,7 @@ class _Block:
         # conditions (without a variable).
         self.context: list[tuple[Var | None, Expr]] = []
         self.pending: list[Stmt] = []
+        self.rank: Expr | None = None  # number of a block in its cluster, where there are several
         blocks, threads = self._axes()
         self.blocks = blocks
         self.threads = threads
@@ -203,6 +223,7 @@ class _Block:
                 blocks.append((var, extent))
             elif isinstance(extent, IntImm):
                 threads.append((var, extent.value))
+                self.rank = var if tag == _CLUSTER else self.rank
             else:
                 raise LowerError(
                     f"on a processor the threads of a block become loops, for which {tag} needs a constant extent; it "
@@ -302,8 +323,17 @@ class _Block:
                 size = operators.multiply(size, extent)
             begin = operators.multiply(index, size)
             extents = (operators.multiply(size, self.count),)
+        of_block: Expr | None = None
+        if self.rank is not None and node.buffer_var.storage_scope in _SHARED:
+            of_block = operators.const(1, index.dtype)
+            for extent in extents:
+                of_block = operators.multiply(of_block, extent)
+            begin = operators.multiply(self.rank, of_block)
+            extents = (operators.multiply(of_block, self.threads[0][1]),)
         data = decl_buffer([1], node.dtype, node.buffer_var.name, scope="global").data
         self.private.places[node.buffer_var] = data, begin
+        if of_block is not None:
+            self.private.sizes[data] = of_block
         return s.Allocate(data, node.dtype, extents, self.private.expr(node.condition), self.block(node.body))
 
     def let(self, node: s.LetStmt) -> Stmt:
@@ -405,6 +435,8 @@ class _Block:
             if isinstance(item, Var) and self.private.values.get(item, item) in self.varying:
                 return True
             if isinstance(item, e.BufferLoad) and item.buffer.scope() not in _COMMON:
+                return True
+            if isinstance(item, e.BufferLoad) and self.rank is not None and item.buffer.scope() in _SHARED:
                 return True
             if isinstance(item, e.Call) and isinstance(item.op, Op) and not item.op.is_pure:
                 return True

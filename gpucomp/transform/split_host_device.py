@@ -44,6 +44,7 @@ from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_ali
 
 GRID_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 BLOCK_TAGS: Final = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
+CLUSTER_TAG: Final = "clusterIdx.x"
 WORKSPACE_ALIGNMENT: Final = 64  # what the runtime's allocations promise
 _WRITERS: Final = frozenset({"tir.atomic_add", "tir.call_extern"})
 
@@ -57,7 +58,8 @@ def split_host_device(func: PrimFunc) -> tuple[tuple[PrimFunc, ...], HostProgram
             otherwise it is every buffer that is written before it is read.
 
     Returns:
-        Kernels in device form, and the host program.
+        Kernels in device form, and the host program.  The blocks of a cluster are neighbours along x: the grid has
+        ``blockIdx.x * clusterIdx.x`` of them there.
 
     Raises:
         LowerError: work outside of any thread axis, thread extents that the host cannot know or that differ
@@ -457,9 +459,12 @@ class Splitter(Functor):
 
     def _grid(self, tags: tuple[str, str, str], usage: Usage, name: str) -> Grid:
         for tag in usage.extents:
-            if tag not in GRID_TAGS + BLOCK_TAGS:
+            if tag not in (*GRID_TAGS, CLUSTER_TAG, *BLOCK_TAGS):
                 raise LowerError(f"kernel {name}: {tag!r} is no axis of a launch")
         extents = [usage.extents.get(tag) for tag in tags]
+        cluster = usage.extents.get(CLUSTER_TAG)
+        if cluster is not None and tags is GRID_TAGS:
+            extents[0] = cluster if extents[0] is None else operators.multiply(extents[0], cluster)
         out = [1 if extent is None else host_expr(extent, self.names) for extent in extents]
         return out[0], out[1], out[2]
 

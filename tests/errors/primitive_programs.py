@@ -111,3 +111,22 @@ def a_check_for_a_target_with_fewer_threads() -> object:
     s[c].bind(c.op.axis[0], block())
     s[c].bind(c.op.axis[1], thread())  # cause
     return s.check("cuda -arch=sm_90")
+
+
+@mistake("clusterIdx.x", "sm_80", "sm_90")
+def clusters_on_a_device_that_has_none() -> object:
+    s, a, b, c = row_sums()
+    s[b].compute_at(s[c], c.op.axis[0])
+    s[c].bind(c.op.axis[0], block())
+    s[b].bind(b.op.reduce_axis[0], te.thread_axis("clusterIdx.x"))  # cause
+    return gpucomp.source(s, [a, c], "cuda -arch=sm_80")
+
+
+@mistake("64", "clusterIdx.x", "8")
+def a_cluster_of_too_many_blocks() -> object:
+    a = te.placeholder((32, 64), name="A")
+    c = te.compute((32, 64), lambda i, j: a[i, j] + 1.0, name="C")
+    s = te.create_schedule(c.op)
+    s[c].bind(c.op.axis[0], block())
+    s[c].bind(c.op.axis[1], te.thread_axis("clusterIdx.x"))  # cause
+    return gpucomp.source(s, [a, c], "cuda -arch=sm_90")

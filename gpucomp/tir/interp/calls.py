@@ -146,6 +146,19 @@ class CallCompiler(AccessCompiler):
         self.w.line(f"K.barrier({scope!r}, {self.mask_text()}, {self.site})")
         return self.nothing()
 
+    def call_cluster_load(self, node: e.Call) -> Val:
+        target = _loaded(node.args[0])
+        if target is None or not self.in_lanes:
+            raise self.unsupported(f"{node} reads no element of a kernel's memory")
+        rank = self.expr(node.args[1])
+        spot = self.spot(target.buffer, target.indices)
+        if spot.place.kind != "block" or target.buffer.scope() not in ("shared", "shared.dyn"):
+            raise self.unsupported(f"{target.buffer.name} is no shared memory, of which other blocks could read")
+        site = self.faults.site(self.stmt, target.buffer)
+        kind = self.np_dtype(node.dtype)
+        args = f"{spot.flat.text}, {rank.text}, {self.mask_text()}, {kind}, {site}"
+        return self._own(self.here(f"{spot.place.name}.peer_load(K, {args})", node.dtype, arr=True, varying=True))
+
     def _shuffle(self, name: str, node: e.Call) -> Val:
         if not self.in_lanes:
             raise self.unsupported(f"{name} outside of any kernel")

@@ -18,12 +18,12 @@ from gpucomp.tir.interp.affine import Linear
 from gpucomp.tir.interp.calls import CallCompiler
 from gpucomp.tir.interp.faults import ASSERTION, Faults
 from gpucomp.tir.interp.independence import LOCKSTEP_FROM, independent
-from gpucomp.tir.interp.lanes import BLOCK_TAGS, THREAD_TAGS, Settings
+from gpucomp.tir.interp.lanes import BLOCK_TAGS, CLUSTER_TAG, THREAD_TAGS, Settings
 from gpucomp.tir.interp.values import Lane, Val, deepest
 from gpucomp.tir.stmt import ForKind, Stmt
 
 _BLOCK_SCOPES: Final = frozenset({"shared", "shared.dyn", "warp"})
-_TAGS: Final = BLOCK_TAGS + THREAD_TAGS
+_TAGS: Final = (*BLOCK_TAGS, CLUSTER_TAG, *THREAD_TAGS)
 
 
 class Usage:

@@ -18,6 +18,7 @@ Values = NDArray[Any]  # of any element type
 
 BLOCK_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 THREAD_TAGS: Final = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
+CLUSTER_TAG: Final = "clusterIdx.x"
 Blocks = Literal["all"] | int | Sequence[int]
 
 
@@ -27,7 +28,7 @@ class KernelReport:
 
     Attributes:
         name: of the kernel or loop.
-        grid: blocks along x, y, z.
+        grid: blocks along x, y, z; those of a cluster are neighbours along x.
         block: threads along x, y, z.
         blocks_run: numbers of the blocks that ran (x fastest).
         barriers: barriers that a batch of blocks passed, in total.
@@ -76,14 +77,15 @@ class Launch:
         self.extents = extents
         self.settings = settings
         self.faults = faults
-        unknown = [t for t in extents if t not in BLOCK_TAGS + THREAD_TAGS]
+        unknown = [t for t in extents if t not in (*BLOCK_TAGS, CLUSTER_TAG, *THREAD_TAGS)]
         if unknown:
             raise faults.error(UNSUPPORTED, f"thread axis {unknown[0]} has no meaning here", site)
         gx, gy, gz = (extents.get(t, 1) for t in BLOCK_TAGS)
         bx, by, bz = (extents.get(t, 1) for t in THREAD_TAGS)
-        self.grid, self.block = (gx, gy, gz), (bx, by, bz)
+        self.cluster = extents.get(CLUSTER_TAG, 1)
+        self.grid, self.block = (gx * self.cluster, gy, gz), (bx, by, bz)
         self.threads = bx * by * bz
-        self.total_blocks = gx * gy * gz
+        self.total_blocks = gx * gy * gz * self.cluster
         self.report = KernelReport(name, self.grid, self.block)
         self.tracked: list[Memory] = []
 
@@ -93,6 +95,10 @@ class Launch:
             return
         chosen = sample_blocks(self.total_blocks, "all" if self.loop else self.settings.blocks)
         step = max(1, self.settings.max_lanes // self.threads)
+        if self.cluster > 1:  # the blocks of a cluster run together
+            clusters = dict.fromkeys([block // self.cluster for block in chosen])
+            chosen = [c * self.cluster + rank for c in clusters for rank in range(self.cluster)]
+            step = max(1, step // self.cluster) * self.cluster
         for first in range(0, len(chosen), step):
             part = chosen[first : first + step]
             yield Batch(self, np.array(part, np.int64))
@@ -134,7 +140,10 @@ class Batch:
         self.phases: dict[str, list[SharedMemory]] = {"shared": [], "warp": []}
 
     def index(self, tag: str) -> Lanes1:
-        """blockIdx or threadIdx of each lane along one axis."""
+        """blockIdx, clusterIdx or threadIdx of each lane along one axis."""
+        cluster = self.launch.cluster
+        if tag == CLUSTER_TAG:
+            return np.ascontiguousarray(self.ids[self.block] % cluster)
         axis = "xyz".index(tag[-1])
         launch = self.launch
         number, extents = (
@@ -142,7 +151,8 @@ class Batch:
         )
         for extent in extents[:axis]:
             number = number // extent
-        return np.ascontiguousarray(number % extents[axis])
+        number = number % extents[axis]
+        return np.ascontiguousarray(number // cluster if tag == "blockIdx.x" else number)
 
     # -- faults -----------------------------------------------------------------------------------------------
 
@@ -208,13 +218,13 @@ class Batch:
         at, away = begin + int(np.argmax(part)), begin + int(np.argmin(part))
         raise self._apart(at, away, site, what)
 
-    def same_group(self, mask: Values, lanes: Values, site: int) -> None:
+    def same_group(self, mask: Values, lanes: Values, site: int, what: str = "the cross-thread reduction") -> None:
         """Raise if some, but not all, lanes of the last axis are active."""
         split = np.argwhere(mask.any(axis=-1) & ~mask.all(axis=-1))
         if len(split) == 0:
             return
         on, who = mask[tuple(split[0])], lanes[tuple(split[0])]
-        raise self._apart(int(who[np.argmax(on)]), int(who[np.argmin(on)]), site, "the cross-thread reduction")
+        raise self._apart(int(who[np.argmax(on)]), int(who[np.argmin(on)]), site, what)
 
     def _apart(self, at: int, away: int, site: int, what: str) -> Exception:
         name = self.launch.describe
@@ -227,15 +237,20 @@ class Batch:
         )
 
     def barrier(self, scope: str, mask: Mask | None, site: int) -> None:
-        """All threads of a block (or warp) meet; a new phase begins."""
+        """All threads of a block (or warp, or cluster) meet; a new phase begins."""
         self.launch.report.barriers += 1
         blocks: Mask | None = None
-        if mask is not None:
+        cluster = self.launch.cluster if scope == "cluster" else 1
+        if mask is not None and cluster > 1:
+            rows, lanes = (x.reshape(-1, cluster * self.T) for x in (mask, self.lane))
+            self.same_group(rows, lanes, site, "the cluster barrier")
+            blocks = None if mask.all() else np.repeat(rows.any(axis=1), cluster)
+        elif mask is not None:
             size = self.warp if scope == "warp" else self.T
             whole = self.whole_groups(mask, size, site, f"the {scope} barrier")
             blocks = None if mask.all() else np.asarray(whole.any(axis=1), bool)
         for memory in self.phases["warp"] + (self.phases["shared"] if scope != "warp" else []):
-            memory.next_phase(self, blocks)
+            memory.next_phase(self, blocks, cluster=cluster > 1)
         if scope in ("global", "device"):
             for memory in self.launch.tracked:
                 memory.end_block_phase(self, blocks)
@@ -292,12 +307,14 @@ class Batch:
         Threads that are reduced over must take part together; those of other groups need not.
         """
         bx, by, bz = self.launch.block
-        axes = [1 + "zyx".index(t[-1]) for t in tags]
+        cluster = self.launch.cluster
+        axes = [1 if t == CLUSTER_TAG else 2 + "zyx".index(t[-1]) for t in tags]
+        shape = (self.B // cluster, cluster, bz, by, bx)
 
         def grouped(value: Any) -> Values:
-            full = np.broadcast_to(value, (self.L,)).reshape(self.B, bz, by, bx)
-            moved = np.moveaxis(full, axes, range(4 - len(axes), 4))
-            return moved.reshape(*moved.shape[: 4 - len(axes)], -1)
+            full = np.broadcast_to(value, (self.L,)).reshape(shape)
+            moved = np.moveaxis(full, axes, range(5 - len(axes), 5))
+            return moved.reshape(*moved.shape[: 5 - len(axes)], -1)
 
         if mask is not None:
             self.same_group(grouped(mask), grouped(self.lane), site)
@@ -314,9 +331,8 @@ class Batch:
             ]
             count = half
         out: list[Values] = []
-        shape = (self.B, bz, by, bx)
         for grid in grids:
-            kept = [1 if a in axes else shape[a] for a in range(4)]
+            kept = [1 if a in axes else shape[a] for a in range(5)]
             out.append(np.ascontiguousarray(np.broadcast_to(grid.reshape(kept), shape)).reshape(-1))
         return out
 

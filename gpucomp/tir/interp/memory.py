@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucomp.tir.interp.faults import BOUNDS, UNINITIALISED, Faults
+from gpucomp.tir.interp.peers import PeerShadow
 from gpucomp.tir.interp.shadow import Index, Shadow
 
 if TYPE_CHECKING:
@@ -216,6 +217,52 @@ class SharedMemory(Memory):
         if races and scope != "local":
             lanes = batch.launch.total_blocks * batch.launch.threads
             self.shadow = Shadow(len(data) * dtype.itemsize // unit, max(1, lanes))
+        self.peers: PeerShadow | None = None
+        if self.shadow is not None and batch.launch.cluster > 1:
+            self.peers = PeerShadow(self.shadow.units)
+
+    def peer_load(
+        self, batch: Batch, flat: object, rank: object, mask: Mask | None, dtype: np.dtype[Any], site: int
+    ) -> Values:
+        """An element of the copy of the block with number ``rank`` in the cluster of each lane's block."""
+        cluster = batch.launch.cluster
+        ranks = np.broadcast_to(np.asarray(rank, np.int64), (batch.L,))
+        batch.check_index(ranks, cluster, mask, site, "the rank of a block in its cluster")
+        block = batch.block // cluster * cluster + np.clip(ranks, 0, cluster - 1)
+        index = np.broadcast_to(block * (self.stride // dtype.itemsize) + np.asarray(flat), (batch.L,))
+        foreign = block != batch.block
+        on = np.ones(batch.L, bool) if mask is None else mask
+        own = self.load(batch, index, on & ~foreign, dtype, site)
+        lanes = np.flatnonzero(on & foreign)
+        if self.init is not None or self.peers is not None:
+            units = _units(index[lanes], dtype, self.unit)
+            who = np.repeat(lanes, len(units) // max(1, len(lanes)))
+            if self.init is not None and not self.init[units].all():
+                at = int(np.argmin(self.init[units]))
+                by = f" by {batch.launch.describe(int(batch.gl[who[at]]))}"
+                self._check_init(units[at : at + 1], batch.faults, site, by, batch.launch.kernel)
+            if self.peers is not None:
+                self.peers.read(batch, self, units, who, site)
+        return np.where(foreign, self.view(dtype).take(np.where(on, index, 0)), own)
+
+    def store(
+        self, batch: Batch, flat: object, value: object, mask: Mask | None, dtype: np.dtype[Any], site: int
+    ) -> None:
+        super().store(batch, flat, value, mask, dtype, site)
+        if self.peers is not None:
+            index, on = _spread(batch, flat, mask, value)
+            idx, _ = _pick(batch, index, on)
+            self.peers.write(batch, self, _units(idx, dtype, self.unit), site)
+
+    def atomic_add(
+        self, batch: Batch, flat: object, value: object, mask: Mask | None, dtype: np.dtype[Any], site: int
+    ) -> Values:
+        old = super().atomic_add(batch, flat, value, mask, dtype, site)
+        if self.peers is not None:
+            index, on = _spread(batch, flat, mask)
+            idx, _ = _pick(batch, index, on)
+            self.peers.write(batch, self, _units(idx, dtype, self.unit), site)
+        return old
 
     def base(self, itemsize: int) -> Index:
         """Offset of each lane's copy, in elements of the given width."""
@@ -225,11 +272,14 @@ class SharedMemory(Memory):
         within = unit * self.unit % self.stride
         return _NAMES.element(self.name, within // self.data.itemsize, self.shape, self.low)
 
-    def next_phase(self, batch: Batch, blocks: Mask | None) -> None:
-        """A barrier: of all blocks of the batch, or of some."""
+    def next_phase(self, batch: Batch, blocks: Mask | None, *, cluster: bool = False) -> None:
+        """A barrier: of all blocks of the batch, or of some; of each alone, or of those of a cluster together."""
         shadow = self.shadow
         if shadow is None:
             return
+        if cluster and self.peers is not None:
+            met = np.ones(batch.B, bool) if blocks is None else blocks
+            self.peers.forget(np.repeat(met, self.stride // self.unit * self.copies_per_block))
         if blocks is None:
             shadow.next_phase()
             return
