@@ -67,9 +67,10 @@ class _ToBuffers(Mutator):
             return self.stmt(node.body)
         buffer = decl_buffer(tensor.shape, tensor.dtype, tensor.name, scope=node.storage_scope)
         self.buffers[tensor] = buffer
-        self.layouts[buffer] = realized_layout(buffer, node.bounds, self.aligned.get(tensor, {}))
+        bounds = self.ranges(node.bounds)  # a region may begin where an input says
+        self.layouts[buffer] = realized_layout(buffer, bounds, self.aligned.get(tensor, {}))
         body = self.stmt(node.body)
-        return BufferRealize(buffer, node.bounds, node.condition, body, node.span)
+        return BufferRealize(buffer, bounds, node.condition, body, node.span)
 
     def _bind_placeholders(self, op: ExternOp, body: Stmt) -> Stmt:
         body = self.stmt(body)  # stages that are attached to loops of the body stand in it

@@ -247,7 +247,7 @@ class Builder:
         scope = self.bounds.scopes[stage]
         if STORAGE_RANK[scope] >= STORAGE_RANK["local"]:
             return None
-        leaves = stage.leaf_iter_vars[len(stage.env_thread_axes) :]
+        leaves = [leaf for leaf in stage.leaf_iter_vars if leaf not in stage.env_thread_axes]
         own = {t.thread_tag for leaf in leaves if (t := self.bounds.thread(stage, leaf)) is not None}
         checks: list[Expr] = []
         for tag in KERNEL_TAGS:

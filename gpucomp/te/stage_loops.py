@@ -92,7 +92,7 @@ class LoopPrimitives(StageBase):
         if not axes:
             single = IterVar(Range(0, 1), Var("singleton"), IterVar.DataPar)
             self._add(Singleton(single), single)
-            self.leaf_iter_vars.insert(0, single)
+            self.leaf_iter_vars.insert(len(self.env_thread_axes), single)
             self._record("fuse", (), {}, (single,))
             return single
         self._check_fusable(axes)

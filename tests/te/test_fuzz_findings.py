@@ -176,3 +176,33 @@ def test_padding_reads_nothing_for_conditions_and_start_values(start: bool, pack
 
     x, y = small_ints((10, 8)), small_ints((10,), seed=1)
     everywhere(program, [x, y], np.where(x > 0, x, 0).sum(1) + (3 * y if start else y))
+
+
+@pytest.mark.opencl
+def test_threads_around_a_nest_guard_its_stores_wherever_they_stand_among_the_loops() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((6,), name="A")
+        k = te.reduce_axis((0, 6), "k")
+        b = te.compute((1,), lambda _: te.sum(a[k], axis=k), name="B")
+        s = te.create_schedule(b.op)
+        s[b].env_threads([te.thread_axis((0, 4), "threadIdx.x")])
+        s[b].fuse()
+        return s, [a, b]
+
+    x = small_ints((6,))
+    everywhere(program, [x], x.sum(keepdims=True), opencl=True)
+    s, args = program()
+    assert "if threadIdx_x == 0:" in te.lower_schedule(s, args).script()
+
+
+def test_a_region_may_begin_where_an_input_says() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        at, table = te.placeholder((5,), "int32", "at"), te.placeholder((4, 3), name="table")
+        double = te.compute((4, 3), lambda i, j: table[i, j] * 2.0, name="double")
+        c = te.compute((5, 3), lambda i, j: double[tir.abs(at[i]) % 4, j], name="C")
+        s = te.create_schedule(c.op)
+        s[double].compute_at(s[c], c.op.axis[0])
+        return s, [at, table, c]
+
+    where, x = small_ints((5,), "int32"), small_ints((4, 3))
+    everywhere(program, [where, x], 2 * x[np.abs(where) % 4])
