@@ -38,7 +38,7 @@ class Loop:
         extent: as text; "?" where nothing is known.
         kind: "" for a loop, else "vectorize", "unroll", "parallel" or the tag of the thread axis.
         reduces: it is a reduction axis.
-        pragmas: as text.
+        pragmas: as text, and what is prefetched.
         children: stages that are computed inside of it, before what follows.
     """
 
@@ -188,8 +188,9 @@ class _Builder:
         kind, pragmas = "", ()
         if attr is not None:
             kind = attr.kind if attr.bind_thread is None else attr.bind_thread.thread_tag
-            pragmas = tuple([f"{key}={_plain(value)}" for key, value in attr.pragmas])
-        extent = extents.get(leaf)
+            ahead = [f"prefetch {source.name} +{_plain(offset)}" for source, offset, _ in attr.prefetches]
+            pragmas = tuple([f"{key}={_plain(value)}" for key, value in attr.pragmas] + ahead)
+        extent = extents.get(leaf, leaf.dom.extent if leaf in stage.env_thread_axes and leaf.dom is not None else None)
         text = "?" if extent is None else self._text(extent)
         reduces = leaf.iter_type == IterVar.CommReduce
         return Loop(leaf.name, text, kind, reduces, pragmas, tuple([self._stage(c, root=False) for c in children]))
@@ -280,6 +281,8 @@ def _tensors(op: Operation, box: Sequence[Expr] | None) -> str:
 def _marks(stage: Stage, lost: bool) -> Iterator[str]:
     if stage.double_buffered:
         yield "double-buffered"
+    if stage.rolls:
+        yield "rolling"
     for dim, (factor, offset) in sorted(stage.dim_align.items()):
         yield f"stride {dim} = {factor} k + {offset}"
     if stage.store_predicate is not None:

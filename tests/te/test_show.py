@@ -145,3 +145,18 @@ def test_names_that_are_markup_are_escaped() -> None:
     html = te.create_schedule(b.op).to_html()
     assert "<script" not in html
     ET.fromstring(html)
+
+
+def test_threads_around_a_stage_rings_and_prefetches_are_shown() -> None:
+    a = te.placeholder((18,), name="A")
+    b = te.compute((18,), lambda i: a[i] * 2.0, name="B")
+    c = te.compute((16,), lambda i: b[i] + b[i + 2], name="C")
+    s = te.create_schedule(c.op)
+    s[b].compute_at(s[c], c.op.axis[0])
+    s[b].rolling_buffer()
+    s[c].prefetch(a, c.op.axis[0], 2)
+    s[c].env_threads([te.thread_axis((0, 4), "threadIdx.x")])
+    text = s.to_text()
+    assert "threadIdx.x 4  threadIdx.x\n" in text
+    assert "i 16  prefetch A +2\n" in text
+    assert "local 12 B  rolling  <- A\n" in text
