@@ -40,6 +40,9 @@ def check_gpucomp_command(words: list[str]) -> None:
     assert isinstance(cli, click.Group)
     verb = cli.commands.get(words[0])
     assert verb is not None, f"gpucomp has no verb {words[0]!r}"
+    if isinstance(verb, click.Group):  # `bench softmax` is `bench op softmax`
+        named = words[1] if len(words) > 1 else "op"
+        verb = verb.commands.get(named, verb.commands["op"])
     known = {option for parameter in verb.params for option in parameter.opts} | {"--help"}
     unknown = [word for word in words[1:] if word.startswith("--") and word.split("=")[0] not in known]
     assert not unknown, f"gpucomp {words[0]} has no {unknown}"
