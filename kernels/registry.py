@@ -25,7 +25,7 @@ from gpucomp.tir.expr import Expr, IntImm, Reduce
 
 Extent: TypeAlias = int | Expr
 
-FAMILIES: Final = ("elementwise", "gemm", "rows", "convolution", "reductions", "layouts")
+FAMILIES: Final = ("elementwise", "gemm", "rows", "convolution", "reductions", "layouts", "scans")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ and opaque terms.  Keeping the width apart from the lower end keeps extents cons
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -215,6 +216,11 @@ class Forms:
         if low is not None and width is not None:
             first = low // c
             return Interval(whole.shifted(first), Linear((low + width) // c - first, {}))
+        step = _common_step(rest, c)
+        if width is not None and step > 1 and rest.const % step + width < step:
+            # Every value is in one step, and the divisor is made of whole steps.
+            inner = self.floordiv(_scaled_down(rest.shifted(-(rest.const % step)), step), c // step, dtype)
+            return Interval(whole.plus(inner), ZERO)
         base = self.floordiv(x.low, c, dtype)
         if width is not None:
             # The offset within a step is unknown: at most one more step than the width needs.
@@ -230,6 +236,11 @@ class Forms:
             return Interval(Linear(low % c, {}), x.width)
         if width == 0:
             return Interval(self.floormod(x.low, c, dtype), ZERO)
+        step = _common_step(rest, c)
+        if width is not None and step > 1 and rest.const % step + width < step:
+            first = rest.const % step
+            inner = self.floormod(_scaled_down(rest.shifted(-first), step), c // step, dtype)
+            return Interval(inner.scaled(step).shifted(first), x.width)
         return Interval(ZERO, Linear(c - 1, {}))
 
     def evaluate(self, x: Expr, relax: Mapping[Var, Interval]) -> Interval | None:
@@ -326,6 +337,16 @@ class Forms:
 
 def _quotient(value: float, c: int) -> float:
     return value if value in _UNKNOWN else value // c
+
+
+def _common_step(form: Linear, c: int) -> int:
+    """The largest number that divides ``c`` and every coefficient."""
+    return math.gcd(c, *form.terms.values()) if form.terms else 1
+
+
+def _scaled_down(form: Linear, by: int) -> Linear:
+    """A form of which ``by`` divides all parts, divided by it."""
+    return Linear(form.const // by, {term: c // by for term, c in form.terms.items()})
 
 
 def _by_divisor(form: Linear, c: int) -> tuple[Linear, Linear]:

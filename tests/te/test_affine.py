@@ -40,8 +40,8 @@ def test_an_affine_index_has_an_exact_interval(a: int, b: int, c: int, sizes: tu
 @given(
     low=st.integers(-20, 20),
     width=st.integers(0, 20),
-    divisor=st.integers(1, 9),
-    coefficient=st.integers(-4, 4),
+    divisor=st.integers(1, 32),
+    coefficient=st.integers(-16, 16),
     p=st.integers(-5, 5),
 )
 def test_division_intervals_hold_every_value(low: int, width: int, divisor: int, coefficient: int, p: int) -> None:

@@ -56,6 +56,8 @@ TORCH: Final[Mapping[str, Formula]] = {
     "column_sum": lambda t, a: a.sum(0),
     "column_mean": lambda t, a: a.mean(0),
     "cumulative_sum": lambda t, a: a.cumsum(1),
+    "copy": lambda t, a: a.clone(),
+    "add_bias": lambda t, a, v: t.relu(a + v),
     "add": lambda t, a, b: a + b,
     "gelu": lambda t, a: t.nn.functional.gelu(a, approximate="tanh"),
     "gelu_chain": lambda t, a, b: t.nn.functional.gelu(a + b, approximate="tanh") * a,

@@ -14,6 +14,18 @@ _NORMS: Final = ("softmax", "layer_norm", "rms_norm")
 _MATRICES: Final = ((4096, 1024), (4096, 4096), (8192, 8192), (32768, 128))
 _ELEMENTS: Final = 1 << 26
 
+_OTHERS: Final = (
+    ("log_softmax", (8192, 8192)),
+    ("add_rms_norm", (4096, 4096)),
+    ("row_max", (8192, 8192)),
+    ("row_argmax", (8192, 8192)),
+    ("row_variance", (8192, 8192)),
+    ("column_sum", (8192, 8192)),
+    ("column_sum", (4096, 4096)),
+    ("add_bias", (8192, 8192)),
+    ("cumulative_sum", (4096, 4096)),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -37,9 +49,7 @@ def _streaming() -> Iterable[Row]:
         for op in (*_NORMS, "row_sum", "transpose"):
             for shape in _MATRICES:
                 yield Row(op, shape, dtype)
-    for op, shape in (("log_softmax", (8192, 8192)), ("add_rms_norm", (4096, 4096)), ("row_max", (8192, 8192)),
-                      ("row_argmax", (8192, 8192)), ("row_variance", (8192, 8192)), ("column_sum", (8192, 8192)),
-                      ("column_sum", (4096, 4096)), ("add_bias", (8192, 8192))):  # fmt: skip
+    for op, shape in _OTHERS:
         yield Row(op, shape, "float16")
     for columns in (128, 256, 1024, 4096, 16384, 65536, 262144):
         for op in ("softmax", "rms_norm"):
