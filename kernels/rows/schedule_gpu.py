@@ -2,7 +2,8 @@
 
 Each thread holds vectors of 16 bytes, ``threads`` of them apart, so that a warp reads whole lines; reductions go
 through shuffles, and through shared memory where a row has more than one warp.  Short rows share a block; rows that
-are too long for registers are read again by each pass, from the cache where they fit there.
+are too long for the registers of one block are shared by a cluster of blocks, where the target has them; what is
+longer still is read again by each pass, from the cache where it fits there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ BLOCK: Final = 128
 IN_FLIGHT: Final = 4
 WANTED_BYTES: Final = 64
 ONE_WAVE_BYTES: Final = 32 << 20
+CLUSTER_BLOCK: Final = 512  # threads of a block in a cluster: two blocks a multiprocessor, one waits, one works
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,11 @@ class Tile:
 
     Attributes:
         lanes: elements of a vector.
-        threads: of one row.
+        threads: of one row, in each block.
         chunks: vectors of a thread.
         rows: of a block.
         held: a row stays in registers.
+        cluster: blocks that share a row.
     """
 
     lanes: int
@@ -42,6 +45,12 @@ class Tile:
     chunks: int
     rows: int
     held: bool
+    cluster: int = 1
+
+    @property
+    def row_threads(self) -> int:
+        """Threads of one row, in all of its blocks."""
+        return self.threads * self.cluster
 
 
 def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Target, *, weights: bool = False) -> Tile:
@@ -71,12 +80,36 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
     return Tile(lanes, threads, chunks, max(1, min(BLOCK, limit) // threads), held)
 
 
+def cluster_tile(columns: int | None, nbytes: int, target: Target) -> Tile | None:
+    """The tile for rows that the registers of a cluster of blocks hold; ``None`` where there is none.
+
+    Each thread holds 64 bytes, or up to 32 values in the largest cluster that every device can run, of 1,024 threads
+    a block.
+    """
+    most = target.limits.get("max_cluster_size", 1) if "cluster" in target.features else 1
+    if columns is None or most < 2:
+        return None
+    lanes = max(1, 16 // nbytes)
+    while columns % lanes:
+        lanes //= 2
+    wanted = 1 << (-(-columns * nbytes // WANTED_BYTES) - 1).bit_length()
+    cluster = min(most, max(2, wanted // CLUSTER_BLOCK))
+    threads = min(1024, target.max_num_threads, max(target.thread_warp_size, wanted // cluster))
+    chunks = -(-(columns // lanes) // (cluster * threads))
+    if chunks * lanes > MOST_VALUES:
+        return None
+    return Tile(lanes, threads, chunks, 1, True, cluster)
+
+
 def schedule_rows(defn: Definition, target: Target) -> Schedule:
     """Schedule an operator on rows, whatever it computes: see ``compute.py`` for the kinds of its intermediates."""
     out = defn.outputs[0]
     m, n = defn.inputs[0].shape
     weights = any(len(x.shape) == 1 for x in defn.inputs) and len(out.shape) > 1
-    tile = choose_tile(extent(m), extent(n), defn.inputs[0].dtype.nbytes, target, weights=weights)
+    nbytes = defn.inputs[0].dtype.nbytes
+    tile = choose_tile(extent(m), extent(n), nbytes, target, weights=weights)
+    if not tile.held and _passes(defn) > 1:
+        tile = cluster_tile(extent(n), nbytes, target) or tile
     return _Rows(defn, tile).schedule(out)
 
 
@@ -88,13 +121,14 @@ class _Rows:
         self.s = te.create_schedule(defn.outputs[0].op)
         self.tx = te.thread_axis("threadIdx.x")
         self.ty = te.thread_axis("threadIdx.y")
+        self.rank = te.thread_axis("clusterIdx.x")
 
     def schedule(self, out: Tensor) -> Schedule:
         row = self._result(out)
         stage = self.s[out]
         matrices = [t for t in self.defn.intermediates if len(t.shape) > 1]
         passes = [t for t in self.defn.intermediates if _reduces(t)]
-        again = len(passes) + (len(out.shape) > 1) > 1
+        again = _passes(self.defn) > 1
         for tensor in self.defn.intermediates:
             if tensor in matrices:
                 continue
@@ -126,9 +160,8 @@ class _Rows:
         if len(out.shape) > 1:
             column = out.op.axis[1]
             column, lane = stage.split(column, factor=tile.lanes)
-            chunk, thread = stage.split(column, factor=tile.threads)
-            columns = [thread, chunk, lane]
-            stage.bind(thread, self.tx)
+            chunk, thread = stage.split(column, factor=tile.row_threads)
+            columns = [*self._bind(stage, thread), chunk, lane]
             if tile.held:
                 stage.unroll(chunk)
             if tile.lanes > 1:
@@ -143,16 +176,25 @@ class _Rows:
             stage.bind(row, te.thread_axis("blockIdx.x"))
         return row
 
+    def _bind(self, stage: te.Stage, thread: IterVar) -> list[IterVar]:
+        """Bind what the threads of a row share, over several blocks if they have it."""
+        ranks: list[IterVar] = []
+        if self.tile.cluster > 1:
+            rank, thread = stage.split(thread, factor=self.tile.threads)
+            stage.bind(rank, self.rank)
+            ranks = [rank]
+        stage.bind(thread, self.tx)
+        return [*ranks, thread]
+
     def _reduction(self, tensor: Tensor, matrices: list[Tensor], again: bool) -> None:
         """Spread the reduction over the threads of its row, as the row itself is."""
         tile, stage = self.tile, self.s[tensor]
         k, lane = stage.split(stage.op.reduce_axis[0], factor=tile.lanes)
-        chunk, thread = stage.split(k, factor=tile.threads)
+        chunk, thread = stage.split(k, factor=tile.row_threads)
         turn: IterVar | None = None
         if not tile.held and tile.chunks > IN_FLIGHT:
             chunk, turn = stage.split(chunk, factor=IN_FLIGHT)
-        stage.reorder(thread, chunk, *([] if turn is None else [turn]), lane)
-        stage.bind(thread, self.tx)
+        stage.reorder(*self._bind(stage, thread), chunk, *([] if turn is None else [turn]), lane)
         stage.unroll(turn if turn is not None else chunk)
         stage.unroll(lane)
         at = turn if turn is not None else chunk
@@ -182,12 +224,17 @@ class _Rows:
         def spread(*indices: Var) -> list[Expr]:
             *rows, j = indices
             vector = j // tile.lanes
-            return [*rows, vector // tile.threads, vector % tile.threads, j % tile.lanes]
+            return [*rows, vector // tile.row_threads, vector % tile.row_threads, j % tile.lanes]
 
         *_, chunk, _, lane = own.transform_layout(spread)
         own.unroll(chunk)
         if tile.lanes > 1:
             own.vectorize(lane)
+
+
+def _passes(defn: Definition) -> int:
+    """How often an operator goes over its matrix."""
+    return sum([_reduces(t) for t in defn.intermediates]) + (len(defn.outputs[0].shape) > 1)
 
 
 def _reduces(tensor: Tensor) -> bool:

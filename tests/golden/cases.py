@@ -356,3 +356,31 @@ def _gather(target: Target) -> Made:
     s = te.create_schedule(c.op)
     bind_flat(s, c)
     return s, [index, table, c]
+
+
+@case("row_cluster")
+def _row_cluster(target: Target) -> Made:
+    """Two rows a block, shared by the blocks of a cluster where the target has them, else by more threads."""
+    cluster = not target.is_gpu or "cluster" in target.features
+    a = te.placeholder((6, 61), name="A")
+    k, r = te.reduce_axis((0, 61), "k"), te.reduce_axis((0, 61), "r")
+    most = te.compute((6,), lambda i: te.max(a[i, k], axis=k), name="M")
+    total = te.compute((6,), lambda i: te.sum(a[i, r] - most[i], axis=r), name="S")
+    out = te.compute((6, 61), lambda i, j: a[i, j] * total[i], name="B")
+    s = te.create_schedule(out.op)
+
+    def share(tensor: Tensor, axis: IterVar) -> None:
+        _, lane = s[tensor].split(axis, factor=32)
+        rank, lane = s[tensor].split(lane, factor=8)
+        s[tensor].bind(rank, te.thread_axis("clusterIdx.x") if cluster else thread("z"))
+        s[tensor].bind(lane, thread())
+
+    row, inner = s[out].split(out.op.axis[0], factor=2)
+    s[out].bind(row, block())
+    s[out].bind(inner, thread("y"))
+    share(out, out.op.axis[1])
+    for tensor in (most, total):
+        s[tensor].compute_at(s[out], inner)
+        s[tensor].set_scope("local")
+        share(tensor, tensor.op.reduce_axis[0])
+    return s, [a, out]

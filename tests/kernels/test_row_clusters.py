@@ -1,0 +1,98 @@
+"""Rows that are too long for one block: shared by the blocks of a cluster, and read once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gpucomp
+from gpucomp.driver.build import compile_function, lower_primfunc
+from gpucomp.kernels import registry
+from gpucomp.kernels.rows.schedule_gpu import cluster_tile
+from gpucomp.target import Target
+from gpucomp.te import lower_schedule
+from gpucomp.tir.interp import interpret
+from tests.codegen.devices import compile_cuda
+
+H100 = Target("cuda -arch=sm_90a")
+OPERATORS = ("softmax", "log_softmax", "layer_norm", "add_layer_norm", "rms_norm", "add_rms_norm", "row_variance")
+
+
+def assert_near(got: object, want: object, tolerance: float) -> None:
+    """Errors relative to the root mean square, as operators count them."""
+    have, right = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    scale = float(np.sqrt(np.square(right).mean()))
+    np.testing.assert_allclose(have, right, rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize(
+    ("columns", "nbytes", "cluster", "threads", "values"),
+    [
+        (32776, 2, 4, 512, 24),
+        (65536, 2, 4, 512, 32),
+        (131072, 2, 8, 512, 32),
+        (262144, 2, 8, 1024, 32),
+        (65536, 4, 8, 512, 16),
+        (131072, 4, 8, 1024, 16),
+        (262144, 4, 8, 1024, 32),
+    ],
+)
+def test_each_thread_holds_some_values(columns: int, nbytes: int, cluster: int, threads: int, values: int) -> None:
+    tile = cluster_tile(columns, nbytes, H100)
+    assert tile is not None
+    assert (tile.cluster, tile.threads, tile.chunks * tile.lanes) == (cluster, threads, values)
+
+
+def test_rows_that_no_cluster_holds_and_targets_without_clusters_read_again() -> None:
+    assert cluster_tile(262144 + 8, 2, H100) is None
+    assert cluster_tile(None, 2, H100) is None
+    for target in (Target("cuda -arch=sm_80"), Target("opencl")):
+        assert cluster_tile(65536, 2, target) is None
+    softmax = registry.get("softmax")
+    definition = softmax.define((2, 300000), "float16")
+    assert "cluster" not in gpucomp.source(softmax.schedule(definition, H100), definition.args, H100)
+    total = registry.get("row_sum").define((2, 65536), "float16")
+    assert "cluster" not in gpucomp.source(registry.get("row_sum").schedule(total, H100), total.args, H100)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize(("columns", "dtype"), [(40000, "float16"), (33333, "float32")])
+def test_processors_and_the_interpreter_run_the_schedule_of_a_cluster(name: str, columns: int, dtype: str) -> None:
+    operator = registry.get(name)
+    definition = operator.define((2, columns), dtype)
+    schedule = operator.schedule(definition, H100)
+    inputs = operator.make_inputs((2, columns), dtype, np.random.default_rng(1))
+    want = operator.reference(inputs, (2, columns))[0]
+    outputs = operator.make_outputs((2, columns), dtype)
+    gpucomp.build(schedule, definition.args, "llvm")(*inputs, *outputs)
+    assert_near(outputs[0], want, operator.tolerance(dtype))
+    outputs = operator.make_outputs((2, columns), dtype)
+    func = lower_primfunc(lower_schedule(schedule, definition.args, name), H100)
+    interpret(func, [*inputs, *outputs])
+    assert_near(outputs[0], want, operator.tolerance(dtype))
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize(("columns", "dtype"), [(262144, "float16"), (65536, "bfloat16"), (131072, "float32")])
+def test_nothing_is_spilled(name: str, columns: int, dtype: str) -> None:
+    operator = registry.get(name)
+    definition = operator.define((16, columns), dtype)
+    data = compile_function(operator.schedule(definition, H100), definition.args, H100, name)
+    image = data.variants[0].image
+    assert "__cluster_dims__" in image.source
+    assert all([used.spill_bytes == 0 for used in compile_cuda(image).values()])
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize(("columns", "dtype"), [(262144, "float16"), (40001, "bfloat16"), (131072, "float32")])
+def test_a_gpu_computes_what_the_operators_mean(name: str, columns: int, dtype: str) -> None:
+    device = gpucomp.cuda(0)
+    operator, shape = registry.get(name), (150, columns)
+    definition = operator.define(shape, dtype)
+    target = Target.from_device(device)
+    module = gpucomp.build(operator.schedule(definition, target), definition.args, target)
+    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(1))
+    arrays = [gpucomp.nd.array(a, device) for a in [*inputs, *operator.make_outputs(shape, dtype)]]
+    module(*arrays)
+    assert_near(arrays[-1].numpy(), operator.reference(inputs, shape)[0], operator.tolerance(dtype))
