@@ -35,6 +35,7 @@ from gpucomp.te.state import Schedule, create_schedule
 from gpucomp.te.tensor import Tensor, TensorSlice
 from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.te.tensor_intrin import TensorIntrin, TensorIntrinCall, decl_tensor_intrin
+from gpucomp.tir import div
 from gpucomp.tir.expr import Select
 from gpucomp.tir.intrin import (
     abs,
@@ -68,6 +69,7 @@ from gpucomp.tir.intrin import (
     max_value,
     min_value,
     nearbyint,
+    popcount,
     power,
     round,
     rsqrt,
@@ -100,9 +102,9 @@ __all__ = [
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",
     "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan",
-    "log", "log1p", "log2", "log10", "max_value", "min_value", "nearbyint", "power", "round", "rsqrt", "sigmoid",
-    "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
-    "floordiv", "floormod", "truncdiv", "truncmod", "indexdiv", "indexmod",
+    "log", "log1p", "log2", "log10", "max_value", "min_value", "nearbyint", "popcount", "power", "round", "rsqrt",
+    "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+    "div", "floordiv", "floormod", "truncdiv", "truncmod", "indexdiv", "indexmod",
 ]  # fmt: skip
 
 assert _scan_nest is not None  # importing it registers the nest of scans

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import gpucomp
 from gpucomp import te
 from gpucomp.support.diagnostics import TensorError, TypeMismatchError
 from tests.te.helpers import check, small_ints
@@ -79,3 +80,13 @@ def test_specialized_conditions_nest() -> None:
     assert te.SpecializedCondition.current() is None
     with pytest.raises(TensorError, match="is a condition"):
         te.SpecializedCondition([n + 1])
+
+
+def test_names_that_other_programs_import_with_te_are_there() -> None:
+    a = te.placeholder((4,), "int32", name="A")
+    c = te.compute((4,), lambda i: te.popcount(a[i]) + te.div(a[i], 2), name="C")
+    module = gpucomp.driver.build_module.schedule_to_module(te.create_schedule(c.op), [a, c])
+    values = np.array([-7, 7, 255, 8], "int32")
+    got = np.full(4, -1, "int32")
+    gpucomp.build(module, target="llvm")(values, got)
+    assert got.tolist() == [bin(x & 0xFFFFFFFF).count("1") + int(x / 2) for x in values.tolist()]
