@@ -65,7 +65,7 @@ class Compare(Extrema):
         """The simplest comparison that says "this sum is < 0"."""
         # Proofs take terms in order: the one in which the result is read again.
         terms = {t: k for t, k in terms.items() if k > 0} | {t: k for t, k in terms.items() if k < 0}
-        sign = self._sign(terms, const)
+        sign, scaled = self._sign(terms, const), False
         while sign is None:
             reduced = self._divided(terms, const)
             if reduced is None:
@@ -78,7 +78,9 @@ class Compare(Extrema):
                     e.LT(self._raw(reduced, dtype), zero),
                 )
             terms, const = self._settle(*reduced, dtype)
-            sign = self._sign(terms, const, 0)
+            sign, scaled = self._sign(terms, const, 0), True
+        if scaled and sign is None:
+            sign = self._sign(terms, const)  # what is left is shorter: a proof that was cut short may succeed
         if sign is not None:
             return boolean(sign)
         if self._has_complex(terms):

@@ -99,7 +99,7 @@ class Extrema(Quotients):
                     kind(self._raw(x, dtype), self._raw(y, dtype)),
                     self._raw(({**common, inner: 1}, shift), dtype),
                 )
-            if common and any([self._is_extremum(kind, f) for f in ((p, i), (q, j))]):
+            if (common or shift) and any([self._is_extremum(kind, f) for f in ((p, i), (q, j))]):
                 return self._plus(common, shift, self._extremum(kind, (p, i), (q, j), dtype), 1)
         else:
             shift = 0

@@ -296,7 +296,8 @@ class Sums(Infer):
     def _shared_factor(self, terms: Terms) -> Expr | None:
         """A factor that at least two terms have, one of them a product; the most frequent, else None.
 
-        The last one of several: it stands outermost, and is the last again when the result is taken apart.
+        Of several the one that stands last in the first term that has any of them: its group comes first and it stands
+        outermost there, so the same one is found when the result is taken apart.
         """
         counts: dict[Expr, int] = {}
         products: dict[Expr, None] = {}
@@ -306,11 +307,14 @@ class Sums(Infer):
                 counts[f] = counts.get(f, 0) + 1
                 if factors is not None:
                     products[f] = None
-        best, most = None, 1
-        for f in products:
-            if counts[f] >= max(most, 2):
-                best, most = f, counts[f]
-        return best
+        most = max([counts[f] for f in products], default=0)
+        if most < 2:
+            return None
+        for atom in terms:
+            for f in reversed(self._factors.get(atom, (atom,))):
+                if counts[f] == most and f in products:
+                    return f
+        return None
 
     def _assemble_factored(self, terms: Terms, const: int, dtype: DType, shared: Expr) -> Expr:
         """``i*n*8 + j*n + k`` as ``(i*8 + j)*n + k``."""
