@@ -150,14 +150,30 @@ class Compare(Extrema):
         coeff, base = self._sum_congruence(terms, const)
         if base % coeff if coeff else base:
             return boolean(not equal)
-        if self._facts or self._has_complex(terms):
-            negated = {t: -k for t, k in terms.items()}
-            if self._prove_nonnegative(terms, const - 1, 2) or self._prove_nonnegative(negated, -const - 1, 2):
-                return boolean(not equal)
-            if self._facts and self._prove_nonnegative(terms, const, 2) and self._prove_nonnegative(negated, -const, 2):
-                return boolean(equal)
         if self._may_wrap(dtype, terms):
-            return kind(a, b)
+            zero = self._is_zero(terms, const)
+            return kind(a, b) if zero is None else boolean(zero == equal)
+        node = self._equation_of(kind, terms, const, dtype)
+        if self._facts or self._has_complex(terms):
+            # Proofs take terms in order: the one in which the result is read again.
+            zero = self._is_zero(*self._difference(self._form(node.a), self._form(node.b)))
+            if zero is not None:
+                return boolean(zero == equal)
+        return node
+
+    def _is_zero(self, terms: Terms, const: int) -> bool | None:
+        """False if a sum is provably never zero, True if it provably always is."""
+        if not (self._facts or self._has_complex(terms)):
+            return None
+        negated = {t: -k for t, k in terms.items()}
+        if self._prove_nonnegative(terms, const - 1, 2) or self._prove_nonnegative(negated, -const - 1, 2):
+            return False
+        if self._facts and self._prove_nonnegative(terms, const, 2) and self._prove_nonnegative(negated, -const, 2):
+            return True
+        return None
+
+    def _equation_of(self, kind: type[e.BinaryOp], terms: Terms, const: int, dtype: DType) -> Node:
+        """Write "terms + const == 0" (or !=) with both sides positive and no common factor."""
         g = math.gcd(const, *terms.values())
         if g > 1:
             terms, const = {t: k // g for t, k in terms.items()}, const // g

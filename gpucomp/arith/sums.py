@@ -16,7 +16,7 @@ from gpucomp.support.dtype import INT32, INT64, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm
 
-_STACK_LIMIT = 256  # more pops than this: the sum is large or shares subexpressions, so order the walk
+_STACK_LIMIT = 256  # after so many pops a part that is met again makes the walk an ordered one
 _EXPAND_LIMIT = 24  # terms that the expansion of a product may have
 _FACTOR_TERMS = 48  # a longer sum of products is not searched for common factors
 _DEGREE_LIMIT = 16  # a product of more factors is one atom
@@ -60,38 +60,42 @@ class Sums(Infer):
         terms: Terms = {}
         const = 0
         stack: list[tuple[Node, int]] = [(root, 1)]
-        memo = self._memo
+        memo, forms = self._memo, self._forms
         pops = 0
+        seen: dict[Expr, None] = {}  # what was taken apart, once there is a lot
         while stack:
             node, k = stack.pop()
-            kind = type(node)
-            if node in memo:
-                const += self._add_simplified(terms, node, k)
-                continue
-            if kind is e.Add:
-                stack.append((node.b, k))
-                stack.append((node.a, k))
-            elif kind is IntImm:
-                const += k * node.value
-                continue
-            elif kind is e.Sub:
-                stack.append((node.b, -k))
-                stack.append((node.a, k))
-            elif kind is e.Mul:
-                x, y = node.a, node.b
-                if type(y) is IntImm:
-                    stack.append((x, k * y.value))
-                elif type(x) is IntImm:
-                    stack.append((y, k * x.value))
+            simple = memo.get(node)
+            if simple is None:
+                kind = type(node)
+                if kind is e.Add:
+                    stack.append((node.b, k))
+                    stack.append((node.a, k))
+                elif kind is e.Sub:
+                    stack.append((node.b, -k))
+                    stack.append((node.a, k))
+                elif kind is e.Mul and type(node.b) is IntImm:
+                    stack.append((node.a, k * node.b.value))
+                elif kind is e.Mul and type(node.a) is IntImm:
+                    stack.append((node.b, k * node.a.value))
+                elif kind is e.Mul:
+                    const += self._add_form(terms, self._product(node.a, node.b, node.dtype), k)
+                    continue
                 else:
-                    const += self._add_form(terms, self._product(x, y, node.dtype), k)
-                continue
-            else:
-                const += self._add_simplified(terms, node, k)
+                    simple = node if kind is IntImm else self._simp(node)
+            if simple is not None:
+                if simple in forms:
+                    const += self._add_simple(terms, simple, k)
+                elif type(simple) is IntImm:
+                    const += k * simple.value
+                else:
+                    terms[simple] = terms.get(simple, 0) + k
                 continue
             pops += 1
             if pops > _STACK_LIMIT:
-                return self._gather_ordered(root)
+                if node in seen:
+                    return self._gather_ordered(root)
+                seen[node] = None
         return {atom: k for atom, k in terms.items() if k} if 0 in terms.values() else terms, const
 
     def _gather_ordered(self, root: Expr) -> Form:
@@ -137,7 +141,10 @@ class Sums(Infer):
 
     def _add_simplified(self, terms: Terms, node: Expr, k: int) -> int:
         """Add ``k`` times the simplified ``node`` to ``terms``; returns what goes to the constant."""
-        simple = self._simp(node)
+        return self._add_simple(terms, self._simp(node), k)
+
+    def _add_simple(self, terms: Terms, simple: Expr, k: int) -> int:
+        """The same for what is simplified already."""
         form = self._forms.get(simple)
         if form is None:
             if type(simple) is IntImm:
@@ -266,11 +273,17 @@ class Sums(Infer):
         """Positive terms, then negative ones, then the constant."""
         result: Expr | None = None
         negative: list[tuple[Expr, int]] = []
+        literals: dict[int, Expr] = {}
         for atom, k in items:
             if k < 0:
                 negative.append((atom, k))
                 continue
-            term = atom if k == 1 else e.Mul(atom, IntImm(dtype, k))
+            term = atom
+            if k != 1:
+                literal = literals.get(k)
+                if literal is None:
+                    literal = literals[k] = IntImm(dtype, k)
+                term = e.Mul(atom, literal)
             result = term if result is None else e.Add(result, term)
         if result is None:
             if const > 0 or dtype.code == "uint":
