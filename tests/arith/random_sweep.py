@@ -1,12 +1,15 @@
-"""Random expressions against their values: ``python -m tests.arith.random_sweep --cases 200000 --seed 1``.
+"""Random expressions against their values: ``python -m tests.arith.random_sweep --cases 200000 --seed 1 --jobs 16``.
 
 For each case: the simplified expression has the value of the original at random points; what is said about its
 bounds and its congruence holds there; the interval set contains the values; and simplifying the result once more,
-with nothing remembered of the first time, finds nothing left to do.
+with nothing remembered of the first time, finds nothing left to do.  The last line is a summary in JSON.  It also
+counts the results that an analyzer which never saw the original writes differently: products and groups of terms
+stand in the order in which an analyzer met them first.
 """
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import sys
@@ -35,18 +38,41 @@ class Failure(NamedTuple):
     detail: str
 
 
+class Checked(NamedTuple):
+    """What was found about some cases.
+
+    Attributes:
+        done: cases by kind.
+        failures: disagreements.
+        rewritten: results that another analyzer writes differently.
+    """
+
+    done: Counter[str]
+    failures: list[Failure]
+    rewritten: int
+
+
+def _scope(made: Case, analyzer: Analyzer) -> Any:
+    return nullcontext() if made.constraint is None else analyzer.constraint_scope(made.constraint)
+
+
+def simplified(made: Case, node: Expr) -> Expr:
+    """What an analyzer that knows the facts of a case, and nothing else, makes of an expression."""
+    analyzer = Analyzer()
+    made.tell(analyzer)
+    with _scope(made, analyzer):
+        return analyzer.simplify(node)
+
+
 def check_case(made: Case, index: int = 0) -> Failure | None:
     """The first thing that the analyzer says wrongly about a case, if any."""
     analyzer = Analyzer()
     made.tell(analyzer)
     node, constraint = made.node, made.constraint
 
-    def scope(a: Analyzer) -> Any:
-        return nullcontext() if constraint is None else a.constraint_scope(constraint)
-
     if constraint is not None and index % 2:
         analyzer.simplify(node)  # what is remembered outside must not be wrong inside
-    with scope(analyzer):
+    with _scope(made, analyzer):
         simple = analyzer.simplify(node)
         facts = [(x, analyzer.const_int_bound(x), analyzer.modular_set(x)) for x in (node, simple)]
 
@@ -69,11 +95,11 @@ def check_case(made: Case, index: int = 0) -> Failure | None:
         for expr, bound, modular in facts:
             if not all([_inside(x, bound, modular) for x in _numbers(value)]):
                 return failure("fact", expr, bound, modular, value, at)
-    wrong = _wrong_set(made, points, want)
+    wrong = _wrong_set(made, points, [x if h else None for x, h in zip(want, holds, strict=True)])
     if wrong is not None:
         return failure("set", wrong)
     analyzer._forget()  # or the answer would come from memory
-    with scope(analyzer):
+    with _scope(made, analyzer):
         twice = analyzer.simplify(simple)
     return None if twice is simple else failure("twice", twice)
 
@@ -92,10 +118,14 @@ def _inside(value: int, bound: ConstIntBound, modular: ModularSet) -> bool:
 
 def _wrong_set(made: Case, points: Points, want: Column) -> str | None:
     """What is wrong with the interval of the values over the domains of the variables."""
-    if not made.domains or made.constraint is not None or made.node.dtype.is_bool:
+    if not made.domains or made.node.dtype.is_bool:
         return None
     # A variable with a range is relaxed over it; the others are parameters of the ends.
-    found = eval_set(made.node, made.domains)
+    analyzer = Analyzer()
+    if made.constraint is not None:
+        made.tell(analyzer)
+    with _scope(made, analyzer):
+        found = eval_set(made.node, made.domains, analyzer)
     for end, sign in ((found.min_value, 1), (found.max_value, -1)):
         if is_infinite(end):
             continue
@@ -105,24 +135,28 @@ def _wrong_set(made: Case, points: Points, want: Column) -> str | None:
     return None
 
 
-def run(seed: int, first: int, count: int) -> tuple[Counter[str], list[Failure]]:
+def run(seed: int, first: int, count: int) -> Checked:
     """Check ``count`` cases of a seed, from the index ``first`` on."""
     done: Counter[str] = Counter()
     failures: list[Failure] = []
+    rewritten = 0
     for index in range(first, first + count):
         kind = KINDS[index % len(KINDS)]
         try:
-            found = check_case(Draw(f"{seed}/{index}").case(kind), index)
+            made = Draw(f"{seed}/{index}").case(kind)
+            found = check_case(made, index)
+            simple = simplified(made, made.node)
+            rewritten += simplified(made, simple) is not simple
         except Exception as error:  # a crash is a finding like any other
             found = Failure(index, kind, "error", f"{type(error).__name__}: {error}")
         done[kind] += 1
         if found is not None:
             failures.append(found)
     sweep()
-    return done, failures
+    return Checked(done, failures, rewritten)
 
 
-def _batch(job: tuple[int, int, int]) -> tuple[Counter[str], list[Failure]]:
+def _batch(job: tuple[int, int, int]) -> Checked:
     return run(*job)
 
 
@@ -141,18 +175,28 @@ def main(cases: int, seed: int, jobs: int, only: int | None, show: int) -> None:
     began = time.monotonic()
     done: Counter[str] = Counter()
     failures: list[Failure] = []
+    rewritten = 0
     batches = [(seed, first, min(_BATCH, cases - first)) for first in range(0, cases, _BATCH)]
     context = multiprocessing.get_context("spawn")
     with context.Pool(jobs, maxtasksperchild=40) as pool:
-        for kinds, wrong in pool.imap_unordered(_batch, batches):
-            done += kinds
-            failures += wrong
+        for part in pool.imap_unordered(_batch, batches):
+            done += part.done
+            failures += part.failures
+            rewritten += part.rewritten
     failures.sort()
     for item in failures[:show]:
         print(f"case {item.number} ({item.kind}, {item.what}): {item.detail}")
-    wrong_kinds = dict(Counter([f"{f.kind} {f.what}" for f in failures]))
-    print(f"seed {seed}: {done.total()} expressions in {time.monotonic() - began:.0f} s, by kind {dict(done)}")
-    print(f"{len(failures)} disagreements {wrong_kinds or ''}")
+    summary = {
+        "seed": seed,
+        "expressions": done.total(),
+        "kinds": dict(sorted(done.items())),
+        "disagreements": len(failures),
+        "disagreements_by_kind": dict(sorted(Counter([f"{f.kind} {f.what}" for f in failures]).items())),
+        "rewritten_by_a_fresh_analyzer": rewritten,
+        "seconds": round(time.monotonic() - began),
+        "jobs": jobs,
+    }
+    print(json.dumps(summary))
     sys.exit(bool(failures))
 
 

@@ -101,11 +101,10 @@ def needless(index: Index) -> list[str]:
         known = context(index, unknown)
         outside: Expr = e.Or(operators.compare(e.LT, node.a, 0), operators.compare(e.GE, node.a, c))
         uneven: Expr = e.NE(operators.floormod(node.a, c), IntImm(node.dtype, 0))
-        questions = [(outside, "in range")]
-        # A guard that says x % c == 0 does not spare x // c, as what the index is made of would.
-        if isinstance(node, (e.FloorMod, e.Mod)) or not index.guards:
-            questions.append((uneven, "divisible"))
-        for question, word in questions:
+        # A guard that says x % c == 0 does not spare x // c; what x is made of may.
+        bare = Index(index.node, index.bindings, ())
+        even = known if isinstance(node, (e.FloorMod, e.Mod)) else context(bare, list[Var]())
+        for question, known, word in ((outside, known, "in range"), (uneven, even, "divisible")):
             if affine(question) and poly.integer_set([*dict.fromkeys(unknown)], [*known, question]).is_empty():
                 found.append(f"{node} is {word}")
     return found
