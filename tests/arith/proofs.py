@@ -253,12 +253,13 @@ def prove(rule: Rule, seconds: float = BUDGET) -> Done:
 
 def prove_again(rule: Rule, method: str) -> bool:
     """Prove a rule by the method that the table names."""
+    patience = 6 * BUDGET  # a loaded machine is slower than the one that made the table
     if method == SYMBOLIC:
-        return symbolic(rule, 6 * BUDGET)  # a loaded machine is slower than the one that made the table
+        return symbolic(rule, patience)
     if method == BITS:
         return conversions()
     if method.startswith(LITERALS):
-        return with_literals(rule, 3 * BUDGET)
+        return with_literals(rule, patience)
     return method.startswith(EXHAUSTIVE) and exhaustive(rule)
 
 

@@ -23,6 +23,7 @@ import click
 from gpucomp.arith import Analyzer, ConstIntBound, ModularSet, eval_set
 from gpucomp.arith.int_set import is_infinite
 from gpucomp.ir.node import sweep
+from gpucomp.tir.expr import Expr
 from tests.arith.points import Column, Points
 from tests.arith.random_cases import KINDS, Case, Draw
 

@@ -104,8 +104,8 @@ def needless(index: Index) -> list[str]:
         # A guard that says x % c == 0 does not spare x // c; what x is made of may.
         bare = Index(index.node, index.bindings, ())
         even = known if isinstance(node, (e.FloorMod, e.Mod)) else context(bare, list[Var]())
-        for question, known, word in ((outside, known, "in range"), (uneven, even, "divisible")):
-            if affine(question) and poly.integer_set([*dict.fromkeys(unknown)], [*known, question]).is_empty():
+        for question, premises, word in ((outside, known, "in range"), (uneven, even, "divisible")):
+            if affine(question) and poly.integer_set([*dict.fromkeys(unknown)], [*premises, question]).is_empty():
                 found.append(f"{node} is {word}")
     return found
 

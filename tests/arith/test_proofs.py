@@ -6,9 +6,22 @@ import pytest
 
 from gpucomp.arith.rules import RULES, Rule
 from gpucomp.arith.steps import STEP_OF_CLASS, STEPS
-from tests.arith.proofs import TABLE, Done, obligations, prove, prove_again, recorded, render, symbolic
+from tests.arith.proofs import (
+    SYMBOLIC,
+    TABLE,
+    Done,
+    exhaustive,
+    obligations,
+    prove,
+    prove_again,
+    recorded,
+    render,
+    symbolic,
+)
 
 _METHODS = recorded()
+_BY_ONE_QUESTION = [name for name in obligations() if _METHODS.get(name) == SYMBOLIC]
+_BY_MANY = [name for name in obligations() if _METHODS.get(name) != SYMBOLIC]
 
 
 def test_the_table_of_proofs_is_current_and_no_rule_is_without_one() -> None:
@@ -18,9 +31,20 @@ def test_the_table_of_proofs_is_current_and_no_rule_is_without_one() -> None:
     assert render([Done(rule, _METHODS[name]) for name, rule in rules.items()]) == TABLE.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", obligations())
+@pytest.mark.parametrize("name", _BY_ONE_QUESTION)
 def test_the_proof_of_a_rule_succeeds_again(name: str) -> None:
     assert prove_again(obligations()[name], _METHODS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _BY_MANY)
+def test_the_proof_of_a_rule_by_its_literals_or_values_succeeds_again(name: str) -> None:
+    assert prove_again(obligations()[name], _METHODS[name])
+
+
+@pytest.mark.parametrize("name", [name for name in _BY_MANY if not name.startswith("conversion/")])
+def test_a_rule_that_takes_many_questions_holds_at_small_values(name: str) -> None:
+    assert exhaustive(obligations()[name])
 
 
 def test_a_wrong_rule_is_refused_with_its_counterexample() -> None:
