@@ -49,6 +49,7 @@ PLUMBING: Final = frozenset(("current", "current_span", "record", "recording_as"
 BY_HAND: Final = {"create_schedule", "trace", "SpecializedCondition", "AutoInline"}
 
 _SHOW: Final = """
+
 def show(s):  # the loops, without the head of the function
     text = te.lower_schedule(s, [{tensors}]).script()
     print("\\n".join(line[4:] for line in text.partition("T.func_attr")[2].splitlines()[1:]))
@@ -58,8 +59,10 @@ x = te.placeholder((4,), name="x")
 y = te.compute((4,), lambda i: x[i] + 1.0, name="y")
 one = tir.const(1.0, "float32x4")
 
+
 def add_four(ins, outs):
     return outs[0].vstore([0], ins[0].vload([0], "float32x4") + one)
+
 
 add_one_4 = te.decl_tensor_intrin(y.op, add_four, "add_one_4")
 """

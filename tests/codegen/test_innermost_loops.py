@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any  # Any: arguments of a kernel: tensors, variables and buffers
 
 import pytest
 

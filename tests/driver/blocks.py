@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any  # Any: numpy arrays of any dtype, and the indices of bodies
 
 from gpucomp import te, tir
 from gpucomp.te import Schedule, Tensor

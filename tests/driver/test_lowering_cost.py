@@ -5,7 +5,7 @@ from __future__ import annotations
 import cProfile
 import pstats
 from collections.abc import Callable
-from typing import Any
+from typing import Any  # Any: numpy arrays of any shape and dtype
 
 import numpy as np
 import pytest

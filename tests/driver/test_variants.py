@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any
+from typing import Any  # Any: numpy arrays of any shape and dtype; extents are numbers or variables
 
 import numpy as np
 import pytest

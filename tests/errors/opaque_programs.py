@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # Any: bodies of scripts, which are read and not run
 
 import gpucomp
 from gpucomp import te, tir

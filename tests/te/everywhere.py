@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any  # Any: arguments of a kernel: tensors, variables and buffers
 
 import numpy as np
 

@@ -83,7 +83,10 @@ def test_get_binds_makes_symbolic_arguments_repeat_unless_memory_is_compact() ->
 def test_an_opaque_body_over_fresh_buffers_needs_compact_memory() -> None:
     def statement(**options: Any) -> tir.Stmt:
         a = te.placeholder((4,), name="A")
-        call: Any = lambda ins, outs: tir.call_packed("nothing", ins[0], outs[0])  # noqa: E731
+
+        def call(ins: Any, outs: Any) -> tir.Stmt:
+            return tir.call_packed("nothing", ins[0], outs[0])
+
         c = te.extern((4,), [a], call, name="C", **options)
         s = te.create_schedule(c.op).normalize()
         return ScheduleOps(s, InferBound(s))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast  # Any, cast: options go through as they are, and some are wrong on purpose
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any  # Any: what a packed function is given: arrays, numbers and strings
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any  # Any: factors are numbers or expressions
 
 import numpy as np
 import pytest
