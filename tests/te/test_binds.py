@@ -84,7 +84,7 @@ def test_an_opaque_body_over_fresh_buffers_needs_compact_memory() -> None:
     def statement(**options: Any) -> tir.Stmt:
         a = te.placeholder((4,), name="A")
 
-        def call(ins: Any, outs: Any) -> tir.Stmt:
+        def call(ins: Any, outs: Any) -> tir.Expr:
             return tir.call_packed("nothing", ins[0], outs[0])
 
         c = te.extern((4,), [a], call, name="C", **options)
