@@ -125,7 +125,7 @@ class _Kernels:
     def __init__(self, analyzer: Analyzer) -> None:
         self.analyzer = analyzer
         self.found: list[_Kernel] = []
-        self.doubled: dict[Buffer, None] = {}
+        self.copies: dict[Buffer, int] = {}
 
     def stmt(self, root: s.Stmt, kernel: _Kernel | None) -> None:
         stack = [(root, kernel)]
@@ -139,7 +139,9 @@ class _Kernels:
     def _enter(self, node: s.Stmt, kernel: _Kernel | None) -> _Kernel | None:
         if isinstance(node, s.AttrStmt):
             if node.attr_key == "double_buffer_scope" and isinstance(node.node, Buffer):
-                self.doubled[node.node] = None
+                self.copies[node.node] = 2
+            if node.attr_key == "pragma_software_pipeline":
+                self._staged(node)
             if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
                 if kernel is None:
                     kernel = _Kernel()
@@ -149,11 +151,26 @@ class _Kernels:
             self._memory(node, kernel)
         return kernel
 
+    def _staged(self, node: s.AttrStmt) -> None:
+        """Shared memory that lives for one iteration of a pipelined loop has a copy for each stage."""
+        stages = node.value.value if isinstance(node.value, e.IntImm) else 1
+        pending: list[s.Stmt] = [node.body]
+        loops = 0
+        while pending:
+            inner = pending.pop()
+            loops += isinstance(inner, s.For)
+            if isinstance(inner, s.SeqStmt):
+                pending += inner.seq
+            elif isinstance(inner, (s.AttrStmt, s.BufferRealize)) or (isinstance(inner, s.For) and loops == 1):
+                if isinstance(inner, s.BufferRealize) and inner.buffer.scope() in _SHARED:
+                    self.copies[inner.buffer] = stages
+                pending.append(inner.body)
+
     def _memory(self, node: s.BufferRealize, kernel: _Kernel) -> None:
         scope = node.buffer.scope()
         kind = "shared" if scope in _SHARED else scope
         dtype = node.buffer.dtype
-        size: Expr = operators.const(max(8, dtype.bits) * dtype.lanes // 8 * (2 if node.buffer in self.doubled else 1))
+        size: Expr = operators.const(max(8, dtype.bits) * dtype.lanes // 8 * self.copies.get(node.buffer, 1))
         for box in node.bounds:
             size = operators.multiply(size, box.extent)
         kernel.bytes[kind] = operators.add(kernel.bytes.get(kind, operators.const(0)), size)

@@ -123,6 +123,15 @@ class CallText(ExpressionText):
             return self.dialect.promote(load.dtype, text), ATOM
         return (f"{text} != 0", EQUAL) if load.dtype is BOOL else (text, ATOM)
 
+    def call_commit_group(self, node: e.Call) -> Text:
+        return extension(self.dialect, "cp_async", self.features).commit_group(), ATOM
+
+    def call_wait_group(self, node: e.Call) -> Text:
+        count = node.args[0]
+        if not isinstance(count, IntImm):
+            raise LowerError(f"ptx_wait_group({count}): the number of groups has to be a constant")
+        return extension(self.dialect, "cp_async", self.features).wait_group(count.value), ATOM
+
     def call_shuffle(self, node: e.Call) -> Text:
         assert isinstance(node.op, Op)
         mode = node.op.name.partition("shuffle_")[2] or "idx"
@@ -180,6 +189,8 @@ _CALLS: Final[dict[str, Callable[[CallText, e.Call], Text]]] = {
     "tvm_access_ptr": CallText.call_access_ptr,
     "barrier": CallText.call_barrier,
     "cluster_load": CallText.call_cluster_load,
+    "ptx_commit_group": CallText.call_commit_group,
+    "ptx_wait_group": CallText.call_wait_group,
     "activemask": CallText.call_activemask,
     "atomic_add": CallText.call_atomic_add,
     "prefetch": CallText.call_prefetch,

@@ -198,7 +198,28 @@ class Cluster(Protocol):
         ...
 
 
-EXTENSIONS: Final[Mapping[str, type]] = {"shuffle": WarpExchange, "dp4a": DotProduct, "cluster": Cluster}
+class AsyncCopy(Protocol):
+    """Extension, feature ``cp_async``: copies from global to shared memory that threads do not wait for."""
+
+    def cp_async(self, nbytes: int, shared: str, source: str, condition: str, /) -> str:
+        """Start a copy of 4, 8 or 16 bytes, all aligned; zeros where there is a condition that does not hold."""
+        ...
+
+    def commit_group(self) -> str:
+        """The copies started since the last call are a group."""
+        ...
+
+    def wait_group(self, count: int, /) -> str:
+        """Wait until at most ``count`` groups are on their way."""
+        ...
+
+
+EXTENSIONS: Final[Mapping[str, type]] = {
+    "shuffle": WarpExchange,
+    "dp4a": DotProduct,
+    "cluster": Cluster,
+    "cp_async": AsyncCopy,
+}
 FILES: Final = {"cuda": "cuh", "opencl": "cl"}
 UNITS: Final = {"cuda": "unit.cu.j2", "opencl": "unit.cl.j2"}
 

@@ -24,6 +24,7 @@ from gpucomp.tir.expr import Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import ForKind, Stmt
+from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, async_source
 from gpucomp.transform.split_host_device import BLOCK_TAGS, CLUSTER_TAG, GRID_TAGS
 
 # Shared arrays are aligned for the widest vector access; a kernel's dynamic shared memory is one array of bytes.
@@ -70,6 +71,7 @@ class CEmitter(VectorText):
         self.span: Span | None = func.span
         self.thread_vars: dict[Var, str] = {}
         self.cluster = 1  # blocks of a cluster
+        self.asynchronous = False
 
     # -- the kernel -------------------------------------------------------------------------------------------
 
@@ -182,6 +184,11 @@ class CEmitter(VectorText):
             self._thread(node.node)
         elif node.attr_key == "virtual_thread":
             raise LowerError(f"virtual thread {node.node.name!r} is left: inject_virtual_thread has to run first")
+        elif node.attr_key == ASYNC_COPY:
+            self.asynchronous = True
+            self.stmt(node.body)
+            self.asynchronous = False
+            return
         self.stmt(node.body)
 
     def _thread(self, axis: IterVar) -> None:
@@ -313,6 +320,8 @@ class CEmitter(VectorText):
 
     def visit_buffer_store(self, node: s.BufferStore) -> None:
         value = node.value
+        if self.asynchronous and self._store_async(node):
+            return
         if value.dtype.lanes > 1:
             self._store_vector(node)
             return
@@ -322,6 +331,32 @@ class CEmitter(VectorText):
         self.begin(*node.indices, value)
         place = self.element(node.buffer, node.indices)
         self.line(f"{place} = {self.stored(value)};")
+
+    def _store_async(self, node: s.BufferStore) -> bool:
+        """Start a copy, if the target can copy such elements; what it cannot is stored at once, which is right too."""
+        found = async_source(node)
+        if found is None:
+            return False
+        condition, load = found
+        dtype, lanes = load.dtype, load.dtype.lanes
+        target, source = node.indices[0], load.indices[0]
+        if lanes > 1:
+            to, come = [self.contiguous(b, (i,), dtype) for b, i in ((node.buffer, target), (load.buffer, source))]
+            varying = condition is not None and condition.dtype.lanes > 1
+            if to is None or come is None or not (to[1] and come[1]) or varying or dtype.nbytes not in ASYNC_BYTES:
+                if dtype.element.nbytes not in ASYNC_BYTES:
+                    return False
+                for i in range(lanes):
+                    place, value = self.parts.lane(target, i), self.parts.lane(node.value, i)
+                    self.visit_buffer_store(s.BufferStore(node.buffer, value, (place,)))
+                return True
+            target, source = to[0], come[0]
+        self.begin(target, source, *(() if condition is None else (condition,)))
+        copies = extension(self.dialect, "cp_async", self.features)
+        pointers = self.address_at(node.buffer, target), self.address_at(load.buffer, source)
+        mask = "" if condition is None else self.text(condition)
+        self.line(copies.cp_async(dtype.nbytes, *pointers, mask) + ";")
+        return True
 
     def _store_vector(self, node: s.BufferStore) -> None:
         buffer, value, dtype = node.buffer, node.value, node.value.dtype

@@ -22,6 +22,7 @@ from gpucomp.transform.hoist_if_then_else import hoist_if_then_else
 from gpucomp.transform.hoist_invariants import hoist_invariants
 from gpucomp.transform.inject_double_buffer import inject_double_buffer
 from gpucomp.transform.inject_prefetch import inject_prefetch
+from gpucomp.transform.inject_software_pipeline import inject_software_pipeline
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
 from gpucomp.transform.lower_blocks import lower_blocks
 from gpucomp.transform.lower_intrin import lower_intrin
@@ -77,7 +78,8 @@ FLATTEN: Final = [
 LOOPS: Final = [
     Step("vectorize_loop", _vectorize, needs=_F({"flat"}), gives=_F({"scalar-loops"})),
     Step("inject_virtual_thread", inject_virtual_thread, needs=_F({"flat", "scalar-loops"}), gives=_F({"threads"})),
-    Step("inject_double_buffer", inject_double_buffer, needs=_F({"flat", "threads"}), gives=_F({"staged"})),
+    Step("inject_software_pipeline", inject_software_pipeline, needs=_F({"flat", "threads"}), gives=_F({"pipelined"})),
+    Step("inject_double_buffer", inject_double_buffer, needs=_F({"flat", "pipelined"}), gives=_F({"staged"})),
     Step("storage_rewrite", storage_rewrite, needs=_F({"staged"}), opt_level=1, optional=True),
     Step("unroll_loop", unroll_loop, needs=_F({"threads"}), gives=_F({"unrolled"})),
     Step("hoist_if_then_else", hoist_if_then_else, needs=_F({"flat"}), opt_level=1, optional=True),

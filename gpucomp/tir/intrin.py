@@ -131,6 +131,10 @@ register("tir.barrier", CallEffectKind.Opaque)
 # cluster_load(address_of(load), rank): the element at that place of the shared memory of block `rank` of the cluster;
 # barrier("cluster") on both sides keeps it from being overwritten, or gone with its block.
 register("tir.cluster_load", CallEffectKind.ReadState, 2)
+# Asynchronous copies are stores under the attribute ``async_copy``: what they write is there once the group that they
+# were committed to (ptx_commit_group()) has been waited for: ptx_wait_group(n) waits for all but the n newest groups.
+register("tir.ptx_commit_group", CallEffectKind.Opaque, 0)
+register("tir.ptx_wait_group", CallEffectKind.Opaque, 1)
 register("tir.assume", CallEffectKind.EmbedInfo, 1)
 register("tir.prefetch", CallEffectKind.Opaque)
 register("tir.ret", CallEffectKind.ControlJump, 1)

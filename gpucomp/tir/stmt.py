@@ -42,7 +42,8 @@ class AttrStmt(Stmt):
     """``body`` under the attribute ``attr_key`` of ``node`` (an axis, a buffer, ...) with ``value``.
 
     Keys: ``thread_extent`` (node: IterVar of a blockIdx/threadIdx), ``virtual_thread`` (node: IterVar),
-    ``double_buffer_scope`` and ``storage_alignment`` (node: Buffer), ``pragma_*`` (node: IterVar).
+    ``double_buffer_scope`` and ``storage_alignment`` (node: Buffer), ``async_copy`` (node: Buffer; see
+    ``transform/async_copy.py``), ``pragma_*`` (node: IterVar).
     """
 
     node: Any  # IterVar, Buffer, Var or None, by key

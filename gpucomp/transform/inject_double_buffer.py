@@ -45,11 +45,11 @@ def inject_double_buffer(func: PrimFunc) -> PrimFunc:
     if not any([isinstance(n, AttrStmt) and n.attr_key == _KEY for n in post_order(func.body)]):
         return func
     options = PassContext.current().config.get("tir.InjectDoubleBuffer") or {}
-    return func.with_body(_Inject(int(options.get("split_loop", 1))).stmt(func.body))
+    return func.with_body(Inject(int(options.get("split_loop", 1))).stmt(func.body))
 
 
 @dataclass(slots=True)
-class _Body:
+class LoopBody:
     """The body of a loop, taken apart."""
 
     allocations: list[Allocate] = field(default_factory=list[Allocate])
@@ -72,7 +72,7 @@ class _Body:
 
 
 @dataclass(slots=True)
-class _Uses:
+class Uses:
     """What one step reads and writes, by pointer."""
 
     reads: frozenset[Var]
@@ -80,7 +80,7 @@ class _Uses:
     opaque: bool
 
 
-class _Inject(Mutator):
+class Inject(Mutator):
     """Treats inner loops first."""
 
     def __init__(self, together: int) -> None:
@@ -107,30 +107,31 @@ class _Inject(Mutator):
         return node if body is node.body else node.replace(body=body)
 
     def visit_for(self, node: For) -> Stmt:
-        parts = _Body()
+        parts = LoopBody()
         parts.take(node.body)
         if not parts.marked or node.kind not in (ForKind.SERIAL, ForKind.UNROLLED) or int_value(node.extent) == 1:
             return super().visit_for(node)
         parts.steps = [self.stmt(s) for s in parts.steps]
         for memory in parts.allocations:
             self.sizes[memory.buffer_var] = memory.extents[0]
-        return self._pipelined(node, parts)
+        return self.pipelined(node, parts)
 
     # -- which steps fill the buffers ----------------------------------------------------------------------------------
 
-    def _uses(self, node: Stmt) -> _Uses:
+    def uses_of(self, node: Stmt) -> Uses:
+        """What a step reads and writes."""
         reads: list[frozenset[Var]] = []
         writes: list[Var] = []
         opaque = False
-        for item in _statements(node):
+        for item in statements(node):
             writes += [b.data for b in self.sources.written(item)]
             for value in own_exprs(item):
                 reads.append(self.sources.loads(value))
                 opaque = opaque or self.sources.has_effect(value)
             opaque = opaque or isinstance(item, AllReduce)
-        return _Uses(frozenset[Var]().union(*reads), frozenset(writes), opaque)
+        return Uses(frozenset[Var]().union(*reads), frozenset(writes), opaque)
 
-    def _filling(self, parts: _Body, uses: list[_Uses]) -> list[bool] | None:
+    def filling(self, parts: LoopBody, uses: list[Uses]) -> list[bool] | None:
         """Which steps must run ahead; None when the loop cannot be pipelined."""
         if any([u.opaque for u in uses]):
             return None
@@ -159,32 +160,33 @@ class _Inject(Mutator):
         first_use = min([k for k, (u, a) in enumerate(zip(uses, ahead, strict=True)) if not a and u.reads & fills])
         return ahead if last_fill < first_use else None
 
-    def _touches(self, node: Stmt | None, var: Var) -> int:
+    def touches(self, node: Stmt | None, var: Var) -> int:
         """Number of statements that use a memory."""
         if node is None:
             return -1
         count = 0
-        for item in _statements(node):
+        for item in statements(node):
             used = var in [b.data for b in self.sources.written(item)]
             count += used or any([var in self.sources.loads(e) for e in own_exprs(item)])
         return count
 
     # -- the new loop --------------------------------------------------------------------------------------------------
 
-    def _pipelined(self, node: For, parts: _Body) -> Stmt:
+    def pipelined(self, node: For, parts: LoopBody) -> Stmt:
+        """The loop with two copies of the marked buffers, if what fills them can run ahead."""
         sizes = [self.sizes.get(v) for v in parts.marked]
-        uses = [self._uses(s) for s in parts.steps]
-        ahead = self._filling(parts, uses)
+        uses = [self.uses_of(s) for s in parts.steps]
+        ahead = self.filling(parts, uses)
         own = [m.buffer_var for m in parts.allocations]
-        if any([v not in own and self._touches(self.outer.get(v), v) != self._touches(node, v) for v in parts.marked]):
+        if any([v not in own and self.touches(self.outer.get(v), v) != self.touches(node, v) for v in parts.marked]):
             ahead = None  # it is used outside of the loop as well
         free = any([node.loop_var in free_vars(m.extents[0]) for m in parts.allocations])
         if ahead is None or free or any([size is None for size in sizes]):
-            return node.replace(body=_wrapped(parts.allocations, seq(*parts.steps)))
-        halves = _Halves({v: s for v, s in zip(parts.marked, sizes, strict=True) if s is not None})
+            return node.replace(body=wrapped(parts.allocations, seq(*parts.steps)))
+        halves = Copies({v: s for v, s in zip(parts.marked, sizes, strict=True) if s is not None})
         fill = [s for s, a in zip(parts.steps, ahead, strict=True) if a]
         rest = [s for s, a in zip(parts.steps, ahead, strict=True) if not a]
-        early, late, registers = self._split(fill, halves)
+        early, late, registers = self.split_fill(fill, halves)
         var = node.loop_var
         turn = operators.subtract(var, node.min)
         after = operators.add(var, 1)
@@ -192,18 +194,18 @@ class _Inject(Mutator):
         more = operators.compare(LT, after, operators.add(node.min, node.extent))
 
         def next_tile(steps: list[Stmt]) -> Stmt | None:
-            moved = [_moved(s, var, after, halves, there) for s in steps]
+            moved = [moved_step(s, var, after, halves, there) for s in steps]
             return IfThenElse(more, seq(*moved)) if moved else None
 
         body = seq(next_tile(early), *[halves.at(s, here) for s in rest], next_tile(late))
-        first = seq(*[_moved(s, var, node.min, halves, operators.const(0, var.dtype)) for s in fill])
+        first = seq(*[moved_step(s, var, node.min, halves, operators.const(0, var.dtype)) for s in fill])
         if int_value(node.extent) is None:
             first = IfThenElse(operators.compare(LT, operators.const(0, node.extent.dtype), node.extent), first)
         memory = [*parts.allocations, *registers]
         mine = {m.buffer_var for m in memory}
         self.doubled.update({v: s for v, s in halves.sizes.items() if v not in mine})
         done = seq(first, self._split_loop(node.replace(body=body)))
-        return _wrapped([_doubled(m, halves.sizes) for m in memory], done)
+        return wrapped([enlarged(m, halves) for m in memory], done)
 
     def _split_loop(self, node: For) -> For:
         """The loop with some of its iterations written out, an even number of them."""
@@ -218,13 +220,13 @@ class _Inject(Mutator):
         halves = For(inner, zero, size, ForKind.UNROLLED, body, None, {"unroll_explicit": True}, node.span)
         return node.replace(min=zero, extent=operators.const(extent // count, var.dtype), body=halves)
 
-    def _split(self, fill: list[Stmt], halves: _Halves) -> tuple[list[Stmt], list[Stmt], list[Allocate]]:
+    def split_fill(self, fill: list[Stmt], halves: Copies) -> tuple[list[Stmt], list[Stmt], list[Allocate]]:
         """Steps before and after the use of the tile, and the registers in between."""
         early: list[Stmt] = []
         late: list[Stmt] = []
         registers: list[Allocate] = []
         for step in fill:
-            uses = self._uses(step)
+            uses = self.uses_of(step)
             local = [v for v in uses.reads if v.storage_scope in ("local", "warp")]
             shared = [v for v in uses.writes if v in halves.sizes and v.storage_scope.startswith("shared")]
             if len(shared) != 1 or shared[0] in uses.reads:
@@ -232,58 +234,62 @@ class _Inject(Mutator):
             elif uses.reads and len(local) == len(uses.reads):
                 late.append(step)  # it waits in registers already
             else:
-                staged = _Staged.of(step)
+                staged = Staged.of(step)
                 early.append(step if staged is None else staged.load)
                 late += [] if staged is None else [staged.store]
                 registers += [] if staged is None else [staged.memory]
         return early, late, registers
 
 
-def _statements(node: Stmt) -> list[Stmt]:
+def statements(node: Stmt) -> list[Stmt]:
+    """A statement and all inside of it."""
     out = [node]
     for item in out:
         out += bodies(item)
     return out
 
 
-def _wrapped(allocations: list[Allocate], body: Stmt) -> Stmt:
+def wrapped(allocations: list[Allocate], body: Stmt) -> Stmt:
+    """A statement inside of its allocations."""
     for memory in reversed(allocations):
         body = memory.replace(body=body)
     return body
 
 
-def _doubled(memory: Allocate, sizes: dict[Var, Expr]) -> Allocate:
-    size = sizes.get(memory.buffer_var)
-    return memory if size is None else memory.replace(extents=(operators.multiply(size, 2),))
+def enlarged(memory: Allocate, copies: Copies) -> Allocate:
+    """The allocation with room for all copies, if it has some."""
+    size = copies.sizes.get(memory.buffer_var)
+    return memory if size is None else memory.replace(extents=(operators.multiply(size, copies.count),))
 
 
-def _moved(node: Stmt, var: Var, value: Expr, halves: _Halves, half: Expr) -> Stmt:
-    """A step for another iteration, filling the given half."""
+def moved_step(node: Stmt, var: Var, value: Expr, halves: Copies, half: Expr) -> Stmt:
+    """A step for another iteration, filling the given copy."""
     return halves.at(substitute(node, {var: value}), half)
 
 
-class _Halves:
-    """The two halves of each double buffer."""
+class Copies:
+    """The copies of each buffer: the two halves of a double buffer, or one for each stage of a pipeline."""
 
-    def __init__(self, sizes: dict[Var, Expr]) -> None:
+    def __init__(self, sizes: dict[Var, Expr], count: int = 2) -> None:
         self.sizes = sizes
+        self.count = count
         self.wide: dict[Buffer, Buffer] = {}
 
     def at(self, node: Stmt, half: Expr) -> Stmt:
-        """The statement with accesses in one half."""
+        """The statement with accesses in one copy."""
         return _Shift(self, half).stmt(node)
 
     def buffer(self, buffer: Buffer) -> Buffer:
-        """The buffer with room for both."""
+        """The buffer with room for all."""
         found = self.wide.get(buffer)
         if found is None:
-            size = operators.multiply(self.sizes[buffer.data], 2)
+            size = operators.multiply(self.sizes[buffer.data], self.count)
             found = self.wide[buffer] = buffer.replace(shape=(size,))
         return found
 
 
 class _Shift(Mutator):
-    def __init__(self, halves: _Halves, half: Expr) -> None:
+    def __init__(self, halves: Copies, half: Expr) -> None:
         super().__init__()
         self.halves, self.half = halves, half
 
@@ -313,7 +319,7 @@ class _Shift(Mutator):
 
 
 @dataclass(frozen=True, slots=True)
-class _Staged:
+class Staged:
     """A copy in two steps, by way of registers."""
 
     memory: Allocate
@@ -321,7 +327,7 @@ class _Staged:
     store: Stmt
 
     @staticmethod
-    def of(node: Stmt) -> _Staged | None:
+    def of(node: Stmt) -> Staged | None:
         """Take a nest of constant loops around one store apart; None for anything else."""
         index: Expr = operators.const(0)
         size = 1
@@ -348,14 +354,14 @@ class _Staged:
         memory = Allocate(registers.data, registers.dtype, registers.shape, TRUE, inner)
         load = BufferStore(registers, inner.value, (at,), None, inner.span)
         store = BufferStore(inner.buffer, BufferLoad(registers, (at,)), inner.indices, None, inner.span)
-        return _Staged(memory, _replaced(node, inner, load), _replaced(node, inner, store))
+        return Staged(memory, replaced(node, inner, load), replaced(node, inner, store))
 
 
-def _replaced(node: Stmt, old: Stmt, new: Stmt) -> Stmt:
+def replaced(node: Stmt, old: Stmt, new: Stmt) -> Stmt:
     """The nest around another store, unrolled: its loop variables index registers."""
     if node is old:
         return new
     if isinstance(node, For):
-        return node.replace(kind=ForKind.UNROLLED, body=_replaced(node.body, old, new))
+        return node.replace(kind=ForKind.UNROLLED, body=replaced(node.body, old, new))
     assert isinstance(node, IfThenElse)
-    return node.replace(then_case=_replaced(node.then_case, old, new))
+    return node.replace(then_case=replaced(node.then_case, old, new))

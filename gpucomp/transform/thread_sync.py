@@ -152,6 +152,7 @@ class _Sync:
         """
         pending = before or []
         if is_barrier(node):
+            self.refuse_unreached(node)
             return _Part(node, [], [], meets=True)
         if isinstance(node, s.SeqStmt):
             return self.sequence(node, pending, carried)
@@ -189,6 +190,19 @@ class _Sync:
             where=getattr(b.stmt, "span", None) or getattr(condition, "span", None),
             context=f"{_text(a.stmt)}  then  {_text(b.stmt)}",
             hint=f"move them out of the {kind}, or give each thread its own elements",
+        )
+
+    def refuse_unreached(self, node: Stmt) -> None:
+        """Raise for a barrier that is there already and that not all threads reach."""
+        if not self.divergent:
+            return
+        condition = self.divergent[-1]
+        kind = "loop" if isinstance(condition, (s.For, s.While)) else "condition"
+        raise LowerError(
+            f"a barrier is inside of a {kind} that differs between threads",
+            where=getattr(node, "span", None) or getattr(condition, "span", None),
+            context=_text(condition),
+            hint=f"all threads of a block have to reach it: pipelined loops and barriers go outside of the {kind}",
         )
 
     def sequence(self, node: s.SeqStmt, pending: list[Access], carried: Carried | None) -> _Part:
@@ -413,7 +427,7 @@ class _Sync:
         return forms.interval(forms.form(self.inline(node)))
 
     def implied(self, condition: Expr) -> list[tuple[Var, Interval]]:
-        """Intervals of thread variables that a condition implies."""
+        """Intervals of thread and loop variables that a condition implies."""
         out: list[tuple[Var, Interval]] = []
         stack = [condition]
         while stack:
@@ -422,7 +436,7 @@ class _Sync:
                 stack += [item.b, item.a]
             elif isinstance(item, e.Call) and isinstance(item.op, Op) and item.op.name == "tir.likely":
                 stack.append(item.args[0])
-            elif isinstance(item, e.CmpOp) and isinstance(item.a, Var) and item.a in self.conflicts.threads:
+            elif isinstance(item, e.CmpOp) and isinstance(item.a, Var) and item.a in self.conflicts.ranges:
                 limit = _limit(item)
                 if limit is not None:
                     out.append((item.a, limit))

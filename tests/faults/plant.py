@@ -248,13 +248,13 @@ def double_buffer_without_its_barrier(patch: Patch) -> None:
 def double_buffer_that_starts_in_the_wrong_half(patch: Patch) -> None:
     from gpucomp.transform import inject_double_buffer as module
 
-    real = module._moved
+    real = module.moved_step
 
     def wrong(node: Stmt, var: Any, value: Expr, halves: Any, half: Expr) -> Stmt:
         other = operators.const(1, var.dtype) if isinstance(half, IntImm) else half
         return real(node, var, value, halves, other)
 
-    patch.setattr(module, "_moved", wrong)
+    patch.setattr(module, "moved_step", wrong)
 
 
 @fault(lambda: kernels.tiles(vthreads=2), "differs", "inject_virtual_thread")

@@ -68,6 +68,7 @@ class AccessCompiler(AffineCompiler):
         super().__init__(faults)
         self.bounds = bounds
         self.places: dict[Var, Place] = {}
+        self.asynchronous = False  # stores are copies that wait_group waits for
         self.predicate: Val | None = None  # vector lanes that make the access whose indices are being compiled
 
     def place_of(self, buffer: Buffer) -> Place:
@@ -368,7 +369,8 @@ class AccessCompiler(AffineCompiler):
             return
         else:
             offset = flat.text
-        self.w.line(f"{place.name}.store(K, {offset}, {value.text}, {mask}, {kind}, {site})")
+        how = "start_store" if self.asynchronous and place.kind == "block" else "store"
+        self.w.line(f"{place.name}.{how}(K, {offset}, {value.text}, {mask}, {kind}, {site})")
 
     def _store_row(self, spot: Spot, value: Val) -> None:
         place, row = spot.place, self._safe(spot)

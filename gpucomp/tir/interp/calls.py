@@ -159,6 +159,14 @@ class CallCompiler(AccessCompiler):
         args = f"{spot.flat.text}, {rank.text}, {self.mask_text()}, {kind}, {site}"
         return self._own(self.here(f"{spot.place.name}.peer_load(K, {args})", node.dtype, arr=True, varying=True))
 
+    def call_ptx_commit_group(self, node: e.Call) -> Val:
+        self.w.line("K.commit_group()" if self.in_lanes else "pass")
+        return self.nothing()
+
+    def call_ptx_wait_group(self, node: e.Call) -> Val:
+        self.w.line(f"K.wait_group({self.expr(node.args[0]).text})" if self.in_lanes else "pass")
+        return self.nothing()
+
     def _shuffle(self, name: str, node: e.Call) -> Val:
         if not self.in_lanes:
             raise self.unsupported(f"{name} outside of any kernel")

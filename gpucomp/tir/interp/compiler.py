@@ -253,6 +253,10 @@ class FuncCompiler(CallCompiler):
             self.begin(node)
             axis = node.node
             self.loop(axis.var, self.literal(0, axis.var.dtype), self.root(node.value), node.body)
+        elif node.attr_key == "async_copy":
+            self.asynchronous = True
+            self.visit(node.body)
+            self.asynchronous = False
         else:
             self.visit(node.body)
 

@@ -138,6 +138,8 @@ class Batch:
         self.gl = ids[self.block] * self.T + self.thread
         self.memories: dict[int, Any] = {}  # slot -> memory of this batch, of either class
         self.phases: dict[str, list[SharedMemory]] = {"shared": [], "warp": []}
+        self.started: list[Callable[[], None]] = []  # asynchronous stores of no group yet
+        self.groups: list[list[Callable[[], None]]] = []
 
     def index(self, tag: str) -> Lanes1:
         """blockIdx, clusterIdx or threadIdx of each lane along one axis."""
@@ -254,6 +256,19 @@ class Batch:
         if scope in ("global", "device"):
             for memory in self.launch.tracked:
                 memory.end_block_phase(self, blocks)
+
+    # -- asynchronous stores: nothing is there until the group has been waited for -------------------------------
+
+    def commit_group(self) -> None:
+        """What was started since the last call is a group."""
+        self.groups.append(self.started)
+        self.started = []
+
+    def wait_group(self, count: int) -> None:
+        """Finish all groups but the newest ``count``."""
+        while len(self.groups) > count:
+            for finish in self.groups.pop(0):
+                finish()
 
     def shuffle(
         self, how: str, active: object, value: Any, operand: object, width: object, mask: Mask | None, site: int

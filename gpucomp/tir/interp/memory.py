@@ -272,6 +272,20 @@ class SharedMemory(Memory):
         within = unit * self.unit % self.stride
         return _NAMES.element(self.name, within // self.data.itemsize, self.shape, self.low)
 
+    def start_store(
+        self, batch: Batch, flat: object, value: object, mask: Mask | None, dtype: np.dtype[Any], site: int
+    ) -> None:
+        """Begin an asynchronous store: garbage that counts as unwritten, until its group is waited for."""
+        index = np.array(flat)
+        data, keep = np.array(value), None if mask is None else np.array(mask)
+        wide = np.broadcast_shapes(index.shape, data.shape) if index.ndim == data.ndim else index.shape
+        self.store(batch, index, np.broadcast_to(garbage(np.empty((), dtype)), wide), keep, dtype, site)
+        if self.init is not None:
+            places, on = _spread(batch, index, keep, data)
+            idx, _ = _pick(batch, places, on)
+            self.init[_units(idx, dtype, self.unit)] = False
+        batch.started.append(lambda: self.store(batch, index, data, keep, dtype, site))
+
     def next_phase(self, batch: Batch, blocks: Mask | None, *, cluster: bool = False) -> None:
         """A barrier: of all blocks of the batch, or of some; of each alone, or of those of a cluster together."""
         shadow = self.shadow

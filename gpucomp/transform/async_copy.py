@@ -1,0 +1,54 @@
+"""Asynchronous copies: a store under the attribute ``async_copy`` that copies an element, or zero, to shared memory.
+
+The attribute allows, and does not ask: a store that the target cannot do asynchronously is done at once, which is
+right wherever the asynchronous one is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from gpucomp.tir import operators
+from gpucomp.tir.expr import And, Broadcast, BufferLoad, Call, Expr, FloatImm, IntImm
+from gpucomp.tir.stmt import BufferStore
+from gpucomp.transform.walk import is_call
+
+ASYNC_COPY: Final = "async_copy"
+ASYNC_BYTES: Final = (4, 8, 16)
+
+
+def async_source(node: BufferStore) -> tuple[Expr | None, BufferLoad] | None:
+    """What a store copies: a condition (None: always) and the load; zero is stored where it does not hold.
+
+    None for a store of anything else, or to other than shared memory.
+    """
+    if node.predicate is not None or not node.buffer.scope().startswith("shared"):
+        return None
+    value, condition = node.value, None
+    while is_call(value, "if_then_else"):
+        assert isinstance(value, Call)
+        wanted, yes, no = value.args
+        if not _is_zero(no):
+            return None
+        condition = wanted if condition is None else _both(condition, wanted)
+        if condition is None:
+            return None
+        value = yes
+    if not isinstance(value, BufferLoad) or value.predicate is not None or value.buffer.scope() != "global":
+        return None
+    if value.dtype is not node.value.dtype or value.buffer.dtype is not node.buffer.dtype:
+        return None
+    return condition, value
+
+
+def _both(a: Expr, b: Expr) -> Expr | None:
+    return operators.logical(And, a, b) if a.dtype is b.dtype else None
+
+
+def _is_zero(value: Expr) -> bool:
+    if isinstance(value, Broadcast):
+        value = value.value
+    if isinstance(value, FloatImm):
+        return value.value == 0.0 and math.copysign(1.0, value.value) > 0.0
+    return isinstance(value, IntImm) and value.value == 0
