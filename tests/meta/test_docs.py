@@ -17,6 +17,7 @@ import pytest
 from gpucomp.cli.main import cli
 from tests.meta.documents import DOCUMENTS, blocks, commands, run, sessions, write_files
 from tests.meta.source import ROOT, python_files, run_in_checkout
+from tests.tiers import tiered
 
 VARYING = ("bench", "devices", "doctor", "demo")  # verbs whose output depends on the machine
 
@@ -73,7 +74,7 @@ WITH_PYTHON = [
 ]  # the pages of primitives are many and small: test_primitive_pages.py runs them without a process for each
 
 
-@pytest.mark.parametrize("document", WITH_PYTHON)
+@pytest.mark.parametrize("document", tiered(WITH_PYTHON, ("README.md", "docs/tutorials/dynamic-shapes.md")))
 def test_python_code_in_a_document_runs_and_prints_what_is_shown(document: str, tmp_path: Path) -> None:
     done = in_folder(tmp_path, "-m", "tests.meta.documents", document)
     assert done.returncode == 0, done.stderr

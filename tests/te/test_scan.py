@@ -193,6 +193,7 @@ def test_two_states_of_different_shapes_with_a_stage_between(placement: str) -> 
     run(s, args, [data], *want, rtol=1e-6)
 
 
+@pytest.mark.slow  # two states by the interpreter, and one state on devices, are in the quick tier
 def test_two_states_on_a_device_with_a_kernel_for_each_stage() -> None:
     args, parts, data, want = two_states()
     run(te.create_schedule(args[1].op), args, [data], *want, target="opencl", rtol=1e-6)

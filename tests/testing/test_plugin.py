@@ -69,7 +69,13 @@ def test_devices_can_be_named_and_named_twice_run_once(tmp_path: Path) -> None:
     assert seen(tmp_path) == {"cpu(0)"}
 
 
-@pytest.mark.parametrize(("name", "words"), [("cpu:7", "cpu(7) is not there"), ("gpuu", "no device kind 'gpuu'")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cpu:7", "cpu(7) is not there"),
+        pytest.param("gpuu", "no device kind 'gpuu'", marks=pytest.mark.slow),
+    ],
+)
 def test_a_device_that_is_not_there_is_a_usage_error(tmp_path: Path, name: str, words: str) -> None:
     done = run_pytest(tmp_path, FIXTURE_TEST, "--gpucomp-device", name)
     assert done.returncode != 0

@@ -154,7 +154,13 @@ def test_every_thread_gets_numpys_result_in_the_interpreter(
 
 @pytest.mark.opencl
 @pytest.mark.parametrize("kind", ["sum", "argmax"])
-@pytest.mark.parametrize(("block", "reduced"), [((64,), (0,)), ((7, 3), (0,)), ((8, 6), (1,)), ((100,), (0,))])
+@pytest.mark.parametrize(
+    ("block", "reduced"),
+    [
+        ((7, 3), (0,)),
+        *[pytest.param(b, r, marks=pytest.mark.slow) for b, r in [((64,), (0,)), ((8, 6), (1,)), ((100,), (0,))]],
+    ],
+)
 def test_the_shared_memory_form_runs_on_pocl(block: tuple[int, ...], reduced: tuple[int, ...], kind: str) -> None:
     func = lower_thread_allreduce(kernel(block, reduced, kind, rounds=2, limit=20))
     kernels, _ = split_host_device(func)

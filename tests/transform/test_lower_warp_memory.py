@@ -14,6 +14,7 @@ from gpucomp.target import Target
 from gpucomp.tir.interp import interpret
 from tests.te.backends import everywhere
 from tests.te.helpers import Array, small_ints
+from tests.tiers import tiered
 
 CUDA = Target("cuda -arch=sm_90")
 
@@ -53,7 +54,7 @@ SHAPES = [
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", tiered(SHAPES, SHAPES[1::2]))
 def test_warp_memory_is_right_on_every_backend(shape: tuple[int, int, int, int, bool]) -> None:
     def program() -> tuple[te.Schedule, Sequence[te.Tensor]]:
         s, args, _, _ = reversal(*shape[:4])

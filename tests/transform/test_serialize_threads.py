@@ -26,11 +26,14 @@ from tests.codegen.cpu_run import function, run
 from tests.golden.cases import CASES as GOLDEN
 from tests.golden.support import assert_same, make_arrays, reference
 from tests.golden.test_sources import INEXACT
+from tests.tiers import tiered
 from tests.transform import test_lower_thread_allreduce as reductions
 from tests.transform.build import allocate, internal, loop, nodes, store, thread, tiled_matmul
 
 Array = np.ndarray[Any, Any]
 THREADS = 4
+# Their smaller siblings (conv2d_2x4x8x4x1x1, matmul_32x32x32) stay in the quick tier.
+LONG = {"conv2d_1x5x9x6x3x1_float32", "conv2d_1x3x11x4x3x2_float32", "matmul_symbolic", "matmul_33x37x21_float32"}
 bx, tx, ty = Var("bx"), Var("tx"), Var("ty")
 
 
@@ -313,7 +316,7 @@ def test_a_tiled_product_with_shared_memory_runs_on_the_cpu() -> None:
     np.testing.assert_array_equal(c, a @ b)
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", tiered(GOLDEN, set(GOLDEN) - LONG))
 def test_schedules_for_a_gpu_run_on_the_cpu(name: str) -> None:
     import gpucomp
 
