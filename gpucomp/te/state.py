@@ -276,7 +276,7 @@ class Schedule:
         has the shape (io, j, ii).  Copying out starts with the plain loops again.
 
         Raises:
-            ScheduleError: GC112 no compute stage, or loops of it are bound or marked already; GC114 scope.
+            ScheduleError: GC112 no compute stage, or loops of it are bound already, or split and marked; GC114 scope.
         """
         from gpucomp.te.cache_write import cache_write
 
