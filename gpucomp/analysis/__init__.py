@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpucomp.analysis.bank_conflicts import SharedAccess, bank_conflicts
 from gpucomp.analysis.flops import estimate_tir_flops
 from gpucomp.analysis.limits import KernelLimits, kernel_limits, numpy_function
 from gpucomp.analysis.verify_gpu_code import KernelUse, kernel_uses, verify_gpu_code
@@ -11,6 +12,8 @@ from gpucomp.analysis.well_formed import undefined_vars, verify_ssa, verify_well
 __all__ = [
     "KernelLimits",
     "KernelUse",
+    "SharedAccess",
+    "bank_conflicts",
     "estimate_tir_flops",
     "kernel_limits",
     "kernel_uses",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from gpucomp.analysis import bank_conflicts
 from gpucomp.cli.console import announce_defaults, code, json_line
-from gpucomp.cli.workload import make_definition, parse_shape
+from gpucomp.cli.workload import Definition, make_definition, parse_shape
 from gpucomp.driver import source, stages
+from gpucomp.driver.build import lower_primfunc
 from gpucomp.driver.default_schedule import with_default_schedule
 from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.target.target import Target
+from gpucomp.te import lower_schedule
 
 _LANGUAGES: Final = {"cuda": "cuda", "opencl": "c", "llvm": "llvm"}
 
@@ -33,6 +36,8 @@ def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, a
             drawn.show()
             return
         text, language = drawn.to_text(), "text"
+    elif form == "conflicts":
+        text, language = _conflicts(definition, chosen), "text"
     elif form == "tir":
         text, language = stages(definition.schedule, definition.args, chosen, name)[-1][1], "python"
     else:
@@ -50,6 +55,23 @@ def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, a
             "text": text,
         }
     )
+
+
+def _conflicts(definition: Definition, target: Target) -> str:
+    """A line for each access of shared memory."""
+    if not target.is_gpu:
+        raise ArgumentError(f"--conflicts: {target} has no banks of shared memory", code="GC644", hint="--target cuda")
+    schedule = with_default_schedule(definition.schedule, target)
+    found = bank_conflicts(lower_primfunc(lower_schedule(schedule, definition.args), target))
+    if not found:
+        return "no shared memory"
+    lines = ["wavefronts  ideal  bytes  access"]
+    for access in found:
+        needed = "?" if access.wavefronts is None else str(access.wavefronts)
+        mark = "  <- conflict" if access.has_conflicts else ""
+        what = f"{access.kind} {access.buffer}[{access.index}]"
+        lines.append(f"{needed:>10}  {access.ideal:>5}  {access.nbytes:>5}  {what}{mark}")
+    return "\n".join(lines)
 
 
 def _target(text: str) -> Target:

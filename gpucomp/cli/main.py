@@ -168,6 +168,9 @@ def bench_compare(before: str, after: str, as_json: bool) -> None:
 @click.option("--source", is_flag=True, help="The generated source (default).")
 @click.option("--tir", is_flag=True, help="The intermediate form from which the source is made.")
 @click.option("--schedule", is_flag=True, help="The loop tree of the schedule: extents, bindings, memory.")
+@click.option(
+    "--conflicts", is_flag=True, help="Accesses of shared memory, and the wavefronts that a warp needs for each."
+)
 @_as_json
 def inspect(
     op: str,
@@ -177,6 +180,7 @@ def inspect(
     source: bool,
     tir: bool,
     schedule: bool,
+    conflicts: bool,
     as_json: bool,
 ) -> None:
     """What is generated for OP; needs neither a device nor a compiler.
@@ -186,7 +190,8 @@ def inspect(
     """
     from gpucomp.cli import inspecting
 
-    forms = [name for name, wanted in (("source", source), ("tir", tir), ("schedule", schedule)) if wanted]
+    wanted = {"source": source, "tir": tir, "schedule": schedule, "conflicts": conflicts}
+    forms = [name for name, chosen in wanted.items() if chosen]
     if len(forms) > 1:
         raise click.UsageError(f"--{forms[0]} and --{forms[1]} exclude each other: the output is one text")
     inspecting.run(op, target, shape, dtype, forms[0] if forms else "source", as_json)
