@@ -62,6 +62,7 @@ def _function(func: PrimFunc, module: ModuleText) -> KernelSpec:
             types.append(str(param.dtype))
         writer.env[param] = text.op(f"icmp ne i8 {name}, 0") if param.dtype.is_bool else name
     writer.stmt(func.body)
+    writer.fence()
     text.do("ret i32 0")
     module.functions.append(f"define i32 @{quoted(func.name)}({', '.join(formal)}) nounwind {{\n{text.body()}\n}}\n")
     return KernelSpec(func.name, tuple(types))

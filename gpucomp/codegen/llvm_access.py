@@ -20,6 +20,9 @@ class AccessWriter(ValueWriter):
         mask: lanes that may be touched, inside the guarded side of a vector condition; "" outside.
         mask_lanes: how many lanes ``mask`` has.
         small: bytes of each buffer on the stack that may leave memory for registers.
+        own: buffers that this function allocates.
+        streaming: contiguous vectors that are stored outside of own buffers go past the caches.
+        streamed: some store did.
     """
 
     def __init__(self, module: ModuleText, text: FunctionText) -> None:
@@ -28,6 +31,9 @@ class AccessWriter(ValueWriter):
         self.mask = ""
         self.mask_lanes = 0
         self.small: dict[Var, int] = {}
+        self.own: dict[Var, None] = {}
+        self.streaming = False
+        self.streamed = False
 
     def value(self, node: Expr) -> str:
         """Write a node's computation."""
@@ -251,11 +257,35 @@ class AccessWriter(ValueWriter):
             old = self.text.op(f"load {kind}, ptr {pointer}, align {align}")
             raw, mask = self.text.op(f"select {bits} {mask}, {kind} {raw}, {kind} {old}"), ""
         if not mask:
-            self.text.do(f"store {kind} {raw}, ptr {pointer}, align {align}")
+            if self.streaming and buffer.data not in self.own:
+                self._store_past_caches(pointer, kind, raw, align, memory_bytes(dtype.element) * lanes)
+            else:
+                self.text.do(f"store {kind} {raw}, ptr {pointer}, align {align}")
             return
         mask = mask if stride == 1 else self.reverse(bits, mask, lanes)
         name = self.module.declare(f"llvm.masked.store.{mangled(kind)}.p0", "void", f"{kind}, ptr, i32 immarg, {bits}")
         self.text.do(f"call void {name}({kind} {raw}, ptr {pointer}, i32 {align}, {bits} {mask})")
+
+    def _store_past_caches(self, pointer: str, kind: str, raw: str, align: int, nbytes: int) -> None:
+        """Such stores must be aligned; the addresses that callers pass may be anything."""
+        address = self.text.op(f"ptrtoint ptr {pointer} to i64")
+        rest = self.text.op(f"and i64 {address}, {nbytes - 1}")
+        aligned = self.text.op(f"icmp eq i64 {rest}, 0")
+        past, plain, join = self.text.labels("past.", "plain.", "stored.")
+        self.text.branch(aligned, past, plain)
+        self.text.start(past)
+        self.text.do(f"store {kind} {raw}, ptr {pointer}, align {nbytes}{self.module.nontemporal()}")
+        self.text.jump(join)
+        self.text.start(plain)
+        self.text.do(f"store {kind} {raw}, ptr {pointer}, align {align}")
+        self.text.jump(join)
+        self.text.start(join)
+        self.streamed = True
+
+    def fence(self) -> None:
+        """Stores past the caches are seen by other threads after this; nothing to do where there were none."""
+        if self.streamed:
+            self.text.do("fence seq_cst")
 
     def reverse(self, kind: str, value: str, lanes: int) -> str:
         """The lanes in opposite order."""

@@ -252,7 +252,11 @@ class StmtWriter(ExprWriter):
             return
         if node.attr_key == "virtual_thread":
             raise not_flat("a virtual thread is left")
+        saved = self.streaming
+        if node.attr_key == "pragma_nontemporal":
+            self.streaming = not (isinstance(node.value, e.IntImm) and node.value.value == 0)
         self.stmt(node.body)
+        self.streaming = saved
 
     def _thread_axis(self, tag: str, var: Var, node: s.AttrStmt | s.For) -> None:
         """The outermost thread axis opens the loops of all axes of its kernel: each thread runs all of it.
@@ -282,6 +286,7 @@ class StmtWriter(ExprWriter):
         return self.module.declare("free", "void", "ptr nocapture", " nounwind")
 
     def visit_allocate(self, node: s.Allocate) -> None:
+        self.own[node.buffer_var] = None
         scope = node.buffer_var.storage_scope
         size = constant_elements(node.extents)
         bytes_each = memory_bytes(node.dtype) * node.dtype.lanes
@@ -349,6 +354,8 @@ class StmtWriter(ExprWriter):
         symbol = f"{self.symbol}.task{self.module.tasks}"
         task = StmtWriter(self.module, FunctionText(), symbol, self.noalias, self)
         task.bound = dict(self.bound)
+        task.own = dict(self.own)
+        task.streaming = self.streaming
         self._write_task(task, node, low)
         fields = [(var, task.env[var], outer) for var, outer in task.captured.items()]
         kinds = [REGISTER[var.dtype] for var, _, _ in fields]
@@ -384,6 +391,7 @@ class StmtWriter(ExprWriter):
         first = task.text.op(f"add nsw {kind} {base}, {begin}")
         hints = () if is_plain(node.body) else (SCALAR_LOOP,)
         task.loop(var, first, size, lambda: task.stmt(node.body), *hints)
+        task.fence()
         task.text.do("ret i32 0")
         mark = " noalias" if self.noalias else ""
         fields = [(v, task.env[v]) for v in task.captured]

@@ -166,6 +166,7 @@ class ModuleText:
         self.metadata: list[str] = []
         self.messages: list[str] = []
         self.tasks = 0
+        self._nontemporal = ""
 
     def declare(self, name: str, result: str, arguments: str, attributes: str = "") -> str:
         """Declare an external function once; returns ``@name``."""
@@ -181,6 +182,13 @@ class ModuleText:
         self.metadata.append(f"!{first} = distinct !{{!{first}{items}}}")
         self.metadata += lines
         return f", !llvm.loop !{first}"
+
+    def nontemporal(self) -> str:
+        """The suffix of a store whose bytes nobody reads soon: they go past the caches."""
+        if not self._nontemporal:
+            self._nontemporal = f", !nontemporal !{len(self.metadata)}"
+            self.metadata.append(f"!{len(self.metadata)} = !{{i32 1}}")
+        return self._nontemporal
 
     def message(self, text: str) -> int:
         """Register a failure message; returns the code that the function returns for it."""

@@ -16,6 +16,7 @@ PRAGMAS: Final[dict[str, str]] = {
     "unroll_factor": "tell the device's compiler how often to unroll the loop (1: not at all)",
     "unroll": "unroll the loop, as the primitive does",
     "software_pipeline": "load what later iterations use while this one computes; the value is the number of stages",
+    "nontemporal": "store what the loop writes past the caches (processors only)",
     "debug_skip_region": "leave the loop and what it holds out, to time the rest; results are wrong by intent",
     # Hints without an effect: processors run parallel loops with one fork and join and equal shares, and loop
     # splitting goes by what is proven.

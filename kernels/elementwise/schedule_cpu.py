@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpucomp import te
+from gpucomp.kernels.processor import leaves_the_caches
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule
@@ -18,9 +19,11 @@ def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
         s[producer].compute_inline()
     stage = s[out]
     chunk, inner = stage.split(stage.fuse(*out.op.axis), factor=CHUNK)
-    _, lane = stage.split(inner, factor=LANES)
+    vectors, lane = stage.split(inner, factor=LANES)
     stage.parallel(chunk)
     stage.vectorize(lane)
+    if leaves_the_caches(defn):
+        stage.pragma(vectors, "nontemporal")
     return s
 
 

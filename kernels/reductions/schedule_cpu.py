@@ -13,6 +13,9 @@ PARTS: Final = 64
 LANES: Final = 16
 CHUNK: Final = 1 << 16  # elements that a task reduces
 COLUMNS: Final = 256
+ROWS: Final = 128  # of a task
+TOGETHER: Final = 4
+WIDE: Final = 4096  # columns whose sums stay in the first cache
 
 
 def schedule_all(defn: Definition, target: Target) -> Schedule:
@@ -61,22 +64,26 @@ def _vectors(s: Schedule, partial: Tensor, x: Tensor) -> None:
 
 
 def schedule_columns(defn: Definition, target: Target) -> Schedule:
-    """A task takes some columns, whose sums stay in the cache while the rows pass by."""
-    s = _column_blocks(defn)
+    """A task adds up some rows, whose sums stay in the first cache; the sums of tasks are added at the end."""
+    s, partial = _row_blocks(defn)
+    if partial is not None:
+        s[partial].parallel(s[partial].leaf_iter_vars[0])
     (out,) = defn.outputs
     s[out].parallel(s[out].leaf_iter_vars[0])
     return s
 
 
 def schedule_columns_opencl_cpu(defn: Definition, target: Target) -> Schedule:
-    """One work-group of one work-item for some columns."""
-    s = _column_blocks(defn)
+    """The same tasks as work-groups of one work-item, in two kernels."""
+    s, partial = _row_blocks(defn)
+    if partial is not None:
+        s[partial].bind(s[partial].leaf_iter_vars[0], te.thread_axis("blockIdx.x"))
     (out,) = defn.outputs
     s[out].bind(s[out].leaf_iter_vars[0], te.thread_axis("blockIdx.x"))
     return s
 
 
-def _column_blocks(defn: Definition) -> Schedule:
+def _row_blocks(defn: Definition) -> tuple[Schedule, Tensor | None]:
     (out,) = defn.outputs
     x, total = defn.intermediates
     s = te.create_schedule(out.op)
@@ -86,9 +93,23 @@ def _column_blocks(defn: Definition) -> Schedule:
     block, inner = stage.split(out.op.axis[0], factor=COLUMNS if size is None or size > COLUMNS else LANES)
     _, lane = stage.split(inner, factor=LANES)
     stage.vectorize(lane)
-    own = s[total]
-    own.compute_at(stage, block)
-    _, lane = own.split(total.op.axis[0], factor=LANES)
-    own.reorder(own.op.reduce_axis[0], own.leaf_iter_vars[0], lane)
+    rows, partial = extent(x.shape[0]), None
+    if rows is None or rows > ROWS:
+        part, _ = s[total].split(s[total].op.reduce_axis[0], factor=ROWS)
+        partial = s.rfactor(total, part)
+        _add_rows(s, partial)
+    s[total].compute_at(stage, block)
+    _add_rows(s, total)
+    return s, partial
+
+
+def _add_rows(s: Schedule, tensor: Tensor) -> None:
+    """Some rows at a time: a sum is loaded and stored once for all of them."""
+    own = s[tensor]
+    *parts, column = tensor.op.axis
+    block, column = own.split(column, factor=WIDE)
+    vectors, lane = own.split(column, factor=LANES)
+    some, row = own.split(own.op.reduce_axis[0], factor=TOGETHER)
+    own.reorder(*parts, block, some, vectors, row, lane)
+    own.unroll(row)
     own.vectorize(lane)
-    return s

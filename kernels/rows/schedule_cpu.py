@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp import te
+from gpucomp.kernels.processor import leaves_the_caches
 from gpucomp.kernels.registry import Definition, extent, is_reduction
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
@@ -12,6 +13,7 @@ from gpucomp.tir.expr import IterVar
 
 PARTS: Final = 64
 LANES: Final = 16  # four registers of 16 floats: independent sums hide the latency of an addition
+MOST_PRIVATE: Final = 16384  # elements of a row that a work-item of OpenCL keeps
 ROWS: Final = 16  # of a task where the result has one value a row: a cache line is written by one thread
 
 
@@ -25,9 +27,11 @@ def schedule_rows(defn: Definition, target: Target) -> Schedule:
     stage = s[out]
     row = out.op.axis[0]
     if len(out.shape) > 1:
-        _, lane = stage.split(out.op.axis[1], factor=LANES)
+        vectors, lane = stage.split(out.op.axis[1], factor=LANES)
         stage.vectorize(lane)
         stage.parallel(row)
+        if leaves_the_caches(defn):
+            stage.pragma(vectors, "nontemporal")
     else:
         block, row = stage.split(row, factor=ROWS)
         stage.parallel(block)
@@ -75,24 +79,17 @@ def schedule_rows_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     else:
         block, row = stage.split(row, factor=ROWS)
         stage.bind(block, te.thread_axis("blockIdx.x"))
+    columns = extent(defn.inputs[0].shape[1])
     for tensor in defn.intermediates:
         own = s[tensor]
-        if len(tensor.shape) > 1:
+        if len(tensor.shape) > 1 and (tensor is defn.intermediates[0] or not columns or columns > MOST_PRIVATE):
             own.compute_inline()
-        elif is_reduction(tensor) and extent(defn.inputs[0].shape[1]):
-            _lane_sums(s, tensor, stage, row)
-        else:
-            own.compute_at(stage, row)
+            continue
+        own.compute_at(stage, row)
+        own.set_scope("local")
+        if len(tensor.shape) > 1:
+            _, lane = own.split(tensor.op.axis[1], factor=LANES)
+            own.vectorize(lane)
+        elif is_reduction(tensor) and columns:
+            _vector_reduction(s, tensor, stage, row)
     return s
-
-
-def _lane_sums(s: Schedule, tensor: Tensor, stage: te.Stage, row: IterVar) -> None:
-    """Reduce in one vector, then that to one value."""
-    _, lane = s[tensor].split(s[tensor].op.reduce_axis[0], factor=LANES)
-    partial = s.rfactor(tensor, lane)
-    inner = s[partial]
-    inner.compute_at(stage, row)
-    inner.set_scope("local")
-    inner.reorder(inner.op.reduce_axis[0], partial.op.axis[0])
-    inner.vectorize(partial.op.axis[0])
-    s[tensor].compute_at(stage, row)

@@ -1,0 +1,39 @@
+"""What schedules for processors know about them."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Final
+
+from gpucomp.kernels.registry import Definition, extent
+
+_UNKNOWN_CACHE: Final = 32 << 20
+
+
+def leaves_the_caches(defn: Definition) -> bool:
+    """True when what an operator reads and writes exceeds the last cache.
+
+    Stores past the caches then save the reading of the lines that they fill.
+    """
+    total = 0
+    for tensor in defn.args:
+        size = tensor.dtype.nbytes
+        for length in map(extent, tensor.shape):
+            if length is None:
+                return False
+            size *= length
+        total += size
+    return total > last_cache_bytes()
+
+
+@functools.cache
+def last_cache_bytes() -> int:
+    """The size of the last cache of this machine, as the system tells it."""
+    sizes = [0]
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        text = path.read_text(encoding="ascii").strip()
+        digits, unit = text.rstrip("KMG"), text[-1:]
+        if digits.isdigit():
+            sizes.append(int(digits) << {"K": 10, "M": 20, "G": 30}.get(unit, 0))
+    return max(sizes) or _UNKNOWN_CACHE
