@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import itertools
 import json
 import os
 import statistics
@@ -145,7 +146,7 @@ def shares(nbytes: int) -> list[slice]:
     """Equal parts, one for each thread."""
     threads = available_threads()
     bounds = [nbytes * i // threads for i in range(threads + 1)]
-    return [slice(low, high) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(low, high) for low, high in itertools.pairwise(bounds)]
 
 
 if __name__ == "__main__":
