@@ -137,8 +137,9 @@ class CallText(ExpressionText):
         mode = node.op.name.partition("shuffle_")[2] or "idx"
         mask, value, lane, width = node.args
         warp = extension(self.dialect, "shuffle", self.features)
-        text = warp.shuffle(mode, self.text(mask), self.text(value), self.text(lane), self.text(width))
         kind = node.dtype
+        element = "float32" if kind in NARROW_FLOATS else str(kind) if kind.bits >= 32 else "int32"
+        text = warp.shuffle(element, mode, self.text(mask), self.text(value), self.text(lane), self.text(width))
         if kind.bits >= 32 or kind in NARROW_FLOATS:
             return text, ATOM
         return (f"{text} != 0", EQUAL) if kind is BOOL else (f"({self.value_type(kind)}){text}", UNARY)

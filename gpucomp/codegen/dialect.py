@@ -161,8 +161,8 @@ class Dialect(Protocol):
 class WarpExchange(Protocol):
     """Extension, feature ``shuffle``: values go between the threads of a warp without memory."""
 
-    def shuffle(self, mode: str, mask: str, value: str, lane: str, width: str, /) -> str:
-        """``mode`` is idx, up, down or xor."""
+    def shuffle(self, element: str, mode: str, mask: str, value: str, lane: str, width: str, /) -> str:
+        """``mode`` is idx, up, down or xor; ``element`` the type of the value in registers, 32 or 64 bits wide."""
         ...
 
     def activemask(self) -> str:

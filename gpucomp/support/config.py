@@ -147,6 +147,7 @@ class Config:
     cache_dir = Knob("", "folder for compiled kernels and saved sources; empty: the user's cache folder")
     verify = Knob(0, "1: check the final IR, 2: after each pass, 3: also run the interpreter after each pass",
                   check=_between(0, 3))  # fmt: skip
+    opencl_ptx = Knob(True, "NVIDIA's assembly in kernels for its OpenCL devices; 0: plain OpenCL C there too")
     num_threads = Knob(0, "threads for parallel loops on the CPU; 0: one for each core", check=_between(0, 4096))
     cuda_compiler = Knob("auto", "what compiles CUDA C: nvrtc, nvcc, or auto (nvrtc when importable)",
                          check=_one_of("auto", "nvrtc", "nvcc"))  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, Final, Self  # Any: options are strings, numbers and lis
 
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.device import device as parse_device
+from gpucomp.support.config import config
 from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
 from gpucomp.target.kinds import CUDA_OPT_IN_SHARED, KINDS, TAGS, Kind
 
@@ -180,7 +181,11 @@ class Target:
             major, minor = attributes.compute_version.split(".")
             suffix = "a" if int(major) >= 9 else ""
             return Target({**options, "arch": f"sm_{major}{minor}{suffix}", "max_shared_memory_per_block": 49152})
-        options["features"] = sorted(attributes.features & {"fp16", "fp64"} | ({"cpu"} if attributes.is_cpu else set()))
+        features = attributes.features & {"fp16", "fp64"} | ({"cpu"} if attributes.is_cpu else set())
+        if "nv_ptx" in attributes.features and config.opencl_ptx:
+            features |= {"nv_ptx", "shuffle"}
+            options["thread_warp_size"] = attributes.warp_size
+        options["features"] = sorted(features)
         dims = attributes.max_block_dims
         options |= {"max_block_x": dims[0], "max_block_y": dims[1], "max_block_z": dims[2]}
         return Target(options)

@@ -6,7 +6,7 @@ Every thread contributes its values and gets the combined result.  Three forms:
   target has shuffles: exchanges within the warp, no memory, no barrier;
 * they are several whole warps: exchanges within each warp, one value for each warp through shared memory, then
   every thread combines those in order;
-* anything else: a tree in shared memory with barriers; any extent, any subset of the block's axes.
+* anything else: two stages in shared memory with a barrier before each; any extent, any subset of the block's axes.
 
 A reduction over the blocks of a cluster too goes on from there: see :mod:`gpucomp.transform.cluster_exchange`.
 
@@ -38,6 +38,7 @@ from gpucomp.transform.walk import is_call
 _SYMMETRIC: Final = frozenset({e.Add, e.Mul, e.Min, e.Max, e.And, e.Or})
 _FEW_WARPS: Final = 8  # so many partial results are combined one after the other
 _FULL_MASK: Final = 0xFFFFFFFF
+_FEW_VALUES: Final = 8  # so many values in shared memory are combined by every thread, without another barrier
 _SMALL_BYTES: Final = 256
 _MOST_COPIES: Final = 8
 
@@ -446,35 +447,56 @@ class _Reduction:
     # -- shared memory ----------------------------------------------------------------------------------------
 
     def through_memory(self, buffers: list[Buffer]) -> Stmt:
-        """A tree of combinations in memory, with a barrier after each level."""
+        """Two stages in memory: some threads combine a share each, then every thread combines what those found.
+
+        Both stages take about as many steps, the square root of the count; there are two barriers whatever the count.
+        The shares of a symmetric combiner are interleaved, so that neighbouring threads read neighbouring addresses;
+        others are pieces in the order of the threads.  A thread overwrites only what nobody else reads.
+        """
         rank, count = self.rank, self.count
         row = operators.multiply(self.group, count)
         place = operators.add(row, rank)
         steps: list[Stmt] = [_assign([(b, (place,)) for b in buffers], self.own()), _barrier()]
-        for distance, active in self._levels():
-            both = self.combine(_loads(buffers, place), _loads(buffers, operators.add(place, distance)))
-            steps += [s.IfThenElse(active, _assign([(b, (place,)) for b in buffers], both)), _barrier()]
-        steps.append(self.set_results(_loads(buffers, row)))
+        shares, each = _stages(count)
+        if each == 1:
+            return s.seq(*steps, self._combine_row(buffers, row, 1, count))
+        stride = shares if self.symmetric else 1
+        first = rank if self.symmetric else operators.multiply(rank, each)
+        begin = operators.add(row, first)
+        share = [
+            self.set_results(_loads(buffers, begin)),
+            self._combine_loop(buffers, begin, stride, each, operators.subtract(count, first)),
+            _assign([(b, (begin,)) for b in buffers], self.results()),
+        ]
+        steps += [s.IfThenElse(operators.compare(e.LT, rank, shares), s.seq(*share)), _barrier()]
+        steps.append(self._combine_row(buffers, row, 1 if self.symmetric else each, shares))
         return s.seq(*steps)
 
-    def _levels(self) -> list[tuple[int, Expr]]:
-        """Distances, and which threads combine with the one that is so far away."""
-        rank, count = self.rank, self.count
-        levels: list[tuple[int, Expr]] = []
-        if self.symmetric:  # the upper half onto the lower half: neighbouring threads, neighbouring addresses
-            distance = 1 << (count - 1).bit_length() - 1
-            while distance:
-                levels.append((distance, operators.compare(e.LT, rank, min(distance, count - distance))))
-                count = distance
-                distance //= 2
-            return levels
-        distance = 1
-        while distance < count:
-            first = operators.compare(e.EQ, self.known.simplify(operators.floormod(rank, 2 * distance)), 0)
-            inside = operators.compare(e.LT, rank, count - distance)
-            levels.append((distance, operators.logical(e.And, first, inside) if count % (2 * distance) else first))
-            distance *= 2
-        return levels
+    def _combine_row(self, buffers: list[Buffer], begin: Expr, stride: int, count: int) -> Stmt:
+        loop = self._combine_loop(buffers, begin, stride, count, operators.const(stride * count))
+        return s.seq(self.set_results(_loads(buffers, begin)), loop)
+
+    def _combine_loop(self, buffers: list[Buffer], begin: Expr, stride: int, count: int, end: Expr) -> Stmt | None:
+        """Combine the result with ``count - 1`` further values, as far as they lie before ``end`` (from ``begin``)."""
+        if count == 1:
+            return None
+        j = Var("j", begin.dtype)
+        offset = operators.multiply(operators.add(j, 1), stride)
+        found = _loads(buffers, operators.add(begin, offset))
+        step = self.set_results(self.combine(self.results(), found))
+        whole = isinstance(end, IntImm) or (self.symmetric and self.count % stride == 0)
+        if not (whole or (not self.symmetric and self.count % count == 0)):
+            step = s.IfThenElse(operators.compare(e.LT, offset, end), step)
+        return s.For(j, 0, count - 1, s.ForKind.UNROLLED, step)
+
+
+def _stages(count: int) -> tuple[int, int]:
+    """How many threads combine a share in the first stage, and how large a share is."""
+    if count <= _FEW_VALUES:
+        return count, 1
+    shares = 1 << (count.bit_length() // 2)
+    each = -(-count // shares)
+    return -(-count // each), each
 
 
 def is_symmetric(combiner: CommReducer) -> bool:

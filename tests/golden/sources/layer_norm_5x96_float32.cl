@@ -46,23 +46,20 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void layer_norm_5x96_fl
   }
   reduce[reduce_at] = row_sum_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 8) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 8];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 4) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 1];
+    row_sum_all = reduce[reduce_at];
+    __attribute__((opencl_unroll_hint))
+    for (int j = 0; j < 3; ++j) {
+      row_sum_all = row_sum_all + reduce[reduce_at + (j + 1) * 4];
+    }
+    reduce[reduce_at] = row_sum_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   row_sum_all = reduce[threadIdx_y * 16];
+  __attribute__((opencl_unroll_hint))
+  for (int j_1 = 0; j_1 < 3; ++j_1) {
+    row_sum_all = row_sum_all + reduce[threadIdx_y * 16 + (j_1 + 1)];
+  }
   row_sum = row_sum_all;
   row_mean = row_sum / 96.0f;
   row_squares_part = 0.0f;
@@ -79,23 +76,20 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void layer_norm_5x96_fl
   barrier(CLK_LOCAL_MEM_FENCE);
   reduce[reduce_at] = row_squares_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 8) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 8];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 4) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 1];
+    row_squares_all = reduce[reduce_at];
+    __attribute__((opencl_unroll_hint))
+    for (int j_2 = 0; j_2 < 3; ++j_2) {
+      row_squares_all = row_squares_all + reduce[reduce_at + (j_2 + 1) * 4];
+    }
+    reduce[reduce_at] = row_squares_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   row_squares_all = reduce[threadIdx_y * 16];
+  __attribute__((opencl_unroll_hint))
+  for (int j_3 = 0; j_3 < 3; ++j_3) {
+    row_squares_all = row_squares_all + reduce[threadIdx_y * 16 + (j_3 + 1)];
+  }
   row_squares = row_squares_all;
   row_scale = 1.0f / sqrt(row_squares / 96.0f + 1e-05f);
   if (threadIdx_y < 5) {

@@ -39,49 +39,21 @@ __kernel __attribute__((reqd_work_group_size(8, 16, 1))) void row_argmax_7x50_fl
   reduce[reduce_at] = reduce_next;
   reduce_1[reduce_at] = reduce_next_1;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if ((threadIdx_x & 1) == 0) {
-    const float t = reduce_1[reduce_at];
-    const float t_1 = reduce_1[reduce_at + 1];
-    const int t_2 = reduce[reduce_at];
-    const int t_3 = reduce[reduce_at + 1];
-    const int reduce_next_2 = t > t_1 || (t == t_1 && t_2 <= t_3) ? t_2 : t_3;
-    const float t_4 = reduce_1[reduce_at];
-    const float t_5 = reduce_1[reduce_at + 1];
-    const float reduce_next_3 = t_4 > t_5 || (t_4 == t_5 && reduce[reduce_at] <= reduce[reduce_at + 1]) ? t_4 : t_5;
-    reduce[reduce_at] = reduce_next_2;
-    reduce_1[reduce_at] = reduce_next_3;
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if ((threadIdx_x & 3) == 0) {
-    const float t_6 = reduce_1[reduce_at];
-    const float t_7 = reduce_1[reduce_at + 2];
-    const int t_8 = reduce[reduce_at];
-    const int t_9 = reduce[reduce_at + 2];
-    const int reduce_next_4 = t_6 > t_7 || (t_6 == t_7 && t_8 <= t_9) ? t_8 : t_9;
-    const float t_10 = reduce_1[reduce_at];
-    const float t_11 = reduce_1[reduce_at + 2];
-    const float reduce_next_5 = t_10 > t_11 || (t_10 == t_11 && reduce[reduce_at] <= reduce[reduce_at + 2]) ? t_10 : t_11;
-    reduce[reduce_at] = reduce_next_4;
-    reduce_1[reduce_at] = reduce_next_5;
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x == 0) {
-    const float t_12 = reduce_1[reduce_at];
-    const float t_13 = reduce_1[reduce_at + 4];
-    const int t_14 = reduce[reduce_at];
-    const int t_15 = reduce[reduce_at + 4];
-    const int reduce_next_6 = t_12 > t_13 || (t_12 == t_13 && t_14 <= t_15) ? t_14 : t_15;
-    const float t_16 = reduce_1[reduce_at];
-    const float t_17 = reduce_1[reduce_at + 4];
-    const float reduce_next_7 = t_16 > t_17 || (t_16 == t_17 && reduce[reduce_at] <= reduce[reduce_at + 4]) ? t_16 : t_17;
-    reduce[reduce_at] = reduce_next_6;
-    reduce_1[reduce_at] = reduce_next_7;
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   const int row_best_all_next = reduce[threadIdx_y * 8];
   const float row_best_all1_next = reduce_1[threadIdx_y * 8];
   row_best_all = row_best_all_next;
   row_best_all1 = row_best_all1_next;
+  __attribute__((opencl_unroll_hint))
+  for (int j = 0; j < 7; ++j) {
+    const int reduce_at_1 = threadIdx_y * 8 + (j + 1);
+    const float t = reduce_1[reduce_at_1];
+    const int t_1 = reduce[reduce_at_1];
+    const int row_best_all_next_1 = row_best_all1 > t || (row_best_all1 == t && row_best_all <= t_1) ? row_best_all : t_1;
+    const float t_2 = reduce_1[reduce_at_1];
+    const float row_best_all1_next_1 = row_best_all1 > t_2 || (row_best_all1 == t_2 && row_best_all <= reduce[reduce_at_1]) ? row_best_all1 : t_2;
+    row_best_all = row_best_all_next_1;
+    row_best_all1 = row_best_all1_next_1;
+  }
   row_best_v0 = row_best_all;
   row_best_v1 = row_best_all1;
   if (threadIdx_y < 7 && threadIdx_x == 0) {

@@ -18,31 +18,20 @@ __kernel __attribute__((reqd_work_group_size(48, 1, 1))) void row_sum_48_threads
   }
   reduce[threadIdx_x] = B_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 16) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 32];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 16) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 16];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 8) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 8];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 4) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
+    B_all = reduce[threadIdx_x];
+    __attribute__((opencl_unroll_hint))
+    for (int j = 0; j < 5; ++j) {
+      B_all = B_all + reduce[threadIdx_x + (j + 1) * 8];
+    }
+    reduce[threadIdx_x] = B_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   B_all = reduce[0];
+  __attribute__((opencl_unroll_hint))
+  for (int j_1 = 0; j_1 < 7; ++j_1) {
+    B_all = B_all + reduce[j_1 + 1];
+  }
   if (threadIdx_x == 0) {
     B[blockIdx_x] = B_all;
   }

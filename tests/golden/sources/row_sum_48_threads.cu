@@ -18,31 +18,20 @@ extern "C" __global__ void __launch_bounds__(48) row_sum_48_threads_kernel(
   }
   reduce[threadIdx_x] = B_part;
   __syncthreads();
-  if (threadIdx_x < 16) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 32];
-  }
-  __syncthreads();
-  if (threadIdx_x < 16) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 16];
-  }
-  __syncthreads();
   if (threadIdx_x < 8) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 8];
-  }
-  __syncthreads();
-  if (threadIdx_x < 4) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 4];
-  }
-  __syncthreads();
-  if (threadIdx_x < 2) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 2];
-  }
-  __syncthreads();
-  if (threadIdx_x < 1) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
+    B_all = reduce[threadIdx_x];
+    #pragma unroll
+    for (int j = 0; j < 5; ++j) {
+      B_all = B_all + reduce[threadIdx_x + (j + 1) * 8];
+    }
+    reduce[threadIdx_x] = B_all;
   }
   __syncthreads();
   B_all = reduce[0];
+  #pragma unroll
+  for (int j_1 = 0; j_1 < 7; ++j_1) {
+    B_all = B_all + reduce[j_1 + 1];
+  }
   if (threadIdx_x == 0) {
     B[blockIdx_x] = B_all;
   }

@@ -18,19 +18,11 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void row_sum_8_threads_k
   }
   reduce[threadIdx_x] = B_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 4) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   B_all = reduce[0];
+  __attribute__((opencl_unroll_hint))
+  for (int j = 0; j < 7; ++j) {
+    B_all = B_all + reduce[j + 1];
+  }
   if (threadIdx_x == 0) {
     B[blockIdx_x] = B_all;
   }

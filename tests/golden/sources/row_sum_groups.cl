@@ -10,7 +10,6 @@ __kernel __attribute__((reqd_work_group_size(8, 4, 1))) void row_sum_groups_kern
   const int threadIdx_y = (int)get_local_id(1);
   const int threadIdx_x = (int)get_local_id(0);
   const int at = blockIdx_x * 4 + threadIdx_y;
-  const int reduce_at = threadIdx_y * 8 + threadIdx_x;
   float B_part;
   float B_all;
   B_part = 0.0f;
@@ -19,21 +18,13 @@ __kernel __attribute__((reqd_work_group_size(8, 4, 1))) void row_sum_groups_kern
       B_part = B_part + A[blockIdx_x * 160 + threadIdx_y * 40 + k_outer * 8 + threadIdx_x];
     }
   }
-  reduce[reduce_at] = B_part;
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 4) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 1];
-  }
+  reduce[threadIdx_y * 8 + threadIdx_x] = B_part;
   barrier(CLK_LOCAL_MEM_FENCE);
   B_all = reduce[threadIdx_y * 8];
+  __attribute__((opencl_unroll_hint))
+  for (int j = 0; j < 7; ++j) {
+    B_all = B_all + reduce[threadIdx_y * 8 + (j + 1)];
+  }
   if (at < 13 && threadIdx_x == 0) {
     B[at] = B_all;
   }

@@ -34,19 +34,11 @@ __kernel __attribute__((reqd_work_group_size(8, 16, 1))) void softmax_5x50_float
   }
   reduce[reduce_at] = row_max_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 4) {
-    reduce[reduce_at] = fmax(reduce[reduce_at], reduce[reduce_at + 4]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[reduce_at] = fmax(reduce[reduce_at], reduce[reduce_at + 2]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[reduce_at] = fmax(reduce[reduce_at], reduce[reduce_at + 1]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   row_max_all = reduce[threadIdx_y * 8];
+  __attribute__((opencl_unroll_hint))
+  for (int j = 0; j < 7; ++j) {
+    row_max_all = fmax(row_max_all, reduce[threadIdx_y * 8 + (j + 1)]);
+  }
   row_max = row_max_all;
   __attribute__((opencl_unroll_hint))
   for (int i1_1 = 0; i1_1 < 4; ++i1_1) {
@@ -65,19 +57,11 @@ __kernel __attribute__((reqd_work_group_size(8, 16, 1))) void softmax_5x50_float
   barrier(CLK_LOCAL_MEM_FENCE);
   reduce[reduce_at] = row_sum_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 4) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[reduce_at] = reduce[reduce_at] + reduce[reduce_at + 1];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   row_sum_all = reduce[threadIdx_y * 8];
+  __attribute__((opencl_unroll_hint))
+  for (int j_1 = 0; j_1 < 7; ++j_1) {
+    row_sum_all = row_sum_all + reduce[threadIdx_y * 8 + (j_1 + 1)];
+  }
   row_sum = row_sum_all;
   row_scale = 1.0f / row_sum;
   if (threadIdx_y < 5) {

@@ -25,39 +25,20 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void sum_all_5000_floa
   }
   reduce[threadIdx_x] = total_rf_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 128) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 128];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 64) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 64];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 32) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 32];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 16) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 16];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 8) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 8];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 4) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
+    total_rf_all = reduce[threadIdx_x];
+    __attribute__((opencl_unroll_hint))
+    for (int j = 0; j < 15; ++j) {
+      total_rf_all = total_rf_all + reduce[threadIdx_x + (j + 1) * 16];
+    }
+    reduce[threadIdx_x] = total_rf_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   total_rf_all = reduce[0];
+  __attribute__((opencl_unroll_hint))
+  for (int j_1 = 0; j_1 < 15; ++j_1) {
+    total_rf_all = total_rf_all + reduce[j_1 + 1];
+  }
   if (threadIdx_x == 0) {
     total_rf[blockIdx_x] = total_rf_all;
   }
@@ -73,39 +54,20 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void sum_all_5000_floa
   float total_all;
   reduce[threadIdx_x] = threadIdx_x < 2 ? total_rf[threadIdx_x] : 0.0f;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 128) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 128];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 64) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 64];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 32) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 32];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   if (threadIdx_x < 16) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 16];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 8) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 8];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 4) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 2) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (threadIdx_x < 1) {
-    reduce[threadIdx_x] = reduce[threadIdx_x] + reduce[threadIdx_x + 1];
+    total_all = reduce[threadIdx_x];
+    __attribute__((opencl_unroll_hint))
+    for (int j = 0; j < 15; ++j) {
+      total_all = total_all + reduce[threadIdx_x + (j + 1) * 16];
+    }
+    reduce[threadIdx_x] = total_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   total_all = reduce[0];
+  __attribute__((opencl_unroll_hint))
+  for (int j_1 = 0; j_1 < 15; ++j_1) {
+    total_all = total_all + reduce[j_1 + 1];
+  }
   total = total_all;
   if (threadIdx_x == 0) {
     B[0] = total;
