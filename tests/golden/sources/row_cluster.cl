@@ -27,27 +27,20 @@ __kernel __attribute__((reqd_work_group_size(8, 2, 4))) void row_cluster_kernel(
   }
   reduce[reduce_at_1] = M_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 16) {
-    reduce[reduce_at_1] = fmax(reduce[reduce_at_1], reduce[reduce_at_1 + 16]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   if (reduce_at < 8) {
-    reduce[reduce_at_1] = fmax(reduce[reduce_at_1], reduce[reduce_at_1 + 8]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 4) {
-    reduce[reduce_at_1] = fmax(reduce[reduce_at_1], reduce[reduce_at_1 + 4]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 2) {
-    reduce[reduce_at_1] = fmax(reduce[reduce_at_1], reduce[reduce_at_1 + 2]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 1) {
-    reduce[reduce_at_1] = fmax(reduce[reduce_at_1], reduce[reduce_at_1 + 1]);
+    M_all = reduce[reduce_at_1];
+    __attribute__((opencl_unroll_hint))
+    for (int j = 0; j < 3; ++j) {
+      M_all = fmax(M_all, reduce[reduce_at_1 + (j + 1) * 8]);
+    }
+    reduce[reduce_at_1] = M_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   M_all = reduce[threadIdx_y * 32];
+  __attribute__((opencl_unroll_hint))
+  for (int j_1 = 0; j_1 < 7; ++j_1) {
+    M_all = fmax(M_all, reduce[threadIdx_y * 32 + (j_1 + 1)]);
+  }
   M = M_all;
   S_part = 0.0f;
   for (int r_outer = 0; r_outer < 2; ++r_outer) {
@@ -58,27 +51,20 @@ __kernel __attribute__((reqd_work_group_size(8, 2, 4))) void row_cluster_kernel(
   barrier(CLK_LOCAL_MEM_FENCE);
   reduce[reduce_at_1] = S_part;
   barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 16) {
-    reduce[reduce_at_1] = reduce[reduce_at_1] + reduce[reduce_at_1 + 16];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
   if (reduce_at < 8) {
-    reduce[reduce_at_1] = reduce[reduce_at_1] + reduce[reduce_at_1 + 8];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 4) {
-    reduce[reduce_at_1] = reduce[reduce_at_1] + reduce[reduce_at_1 + 4];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 2) {
-    reduce[reduce_at_1] = reduce[reduce_at_1] + reduce[reduce_at_1 + 2];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (reduce_at < 1) {
-    reduce[reduce_at_1] = reduce[reduce_at_1] + reduce[reduce_at_1 + 1];
+    S_all = reduce[reduce_at_1];
+    __attribute__((opencl_unroll_hint))
+    for (int j_2 = 0; j_2 < 3; ++j_2) {
+      S_all = S_all + reduce[reduce_at_1 + (j_2 + 1) * 8];
+    }
+    reduce[reduce_at_1] = S_all;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   S_all = reduce[threadIdx_y * 32];
+  __attribute__((opencl_unroll_hint))
+  for (int j_3 = 0; j_3 < 7; ++j_3) {
+    S_all = S_all + reduce[threadIdx_y * 32 + (j_3 + 1)];
+  }
   S = S_all;
   for (int j_outer = 0; j_outer < 2; ++j_outer) {
     const int B_at = A_at + j_outer * 32 + threadIdx_z * 8 + threadIdx_x;
