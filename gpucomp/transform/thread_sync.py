@@ -351,6 +351,7 @@ class _Sync:
         """Loads under ``address_of`` are what the call around makes of them."""
         assert isinstance(call.op, Op)
         kind = "atomic" if call.op.name.startswith("tir.atomic") else "read+write"
+        kind = "read" if call.op.name == "tir.cluster_load" else kind
         if call.op.name == "tir.tvm_access_ptr":
             self.note_pointer(call, updated)
             return
