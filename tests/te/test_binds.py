@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # Any: shapes and options go through as they are, and some are wrong on purpose
 
 import numpy as np
 import pytest
