@@ -270,7 +270,8 @@ def _scope(stage: Stage, bounds: Bounds) -> str:
     path = bounds.paths[stage]
     is_root = bounds.root_of(stage) is stage
     tags = [t.thread_tag for s, iv in path if (t := bounds.thread(s, iv)) is not None]
-    scope = stage.scope or INFERRED_SCOPE[max([thread_rank(t) for t in tags], default=-1)]
+    named = "global" if stage.is_output and not path else stage.scope  # a result is in the caller's memory
+    scope = named or INFERRED_SCOPE[max([thread_rank(t) for t in tags], default=-1)]
     in_kernel = any([not is_virtual(u.axis.thread_tag) for u in bounds.kernels[bounds.root_of(stage)].values()])
     if is_root and STORAGE_RANK[scope] > GLOBAL_RANK and not stage.is_output and _has_threads(bounds):
         raise schedule_error(

@@ -242,18 +242,22 @@ class Builder:
 
     def _thread_guard(self, stage: Stage, values: Mapping[IterVar, Expr]) -> Expr | None:
         """Where memory is shared by threads that the stage does not distribute work over, the first of them stores."""
+        checks: list[Expr] = []
+        chosen: frozenset[Var] = frozenset()
         if stage.store_predicate is not None:
-            return self.loops.store_predicate(stage, stage.store_predicate, values)
+            checks.append(self.loops.store_predicate(stage, stage.store_predicate, values))
+            chosen = free_vars(checks[0])
         scope = self.bounds.scopes[stage]
         if STORAGE_RANK[scope] >= STORAGE_RANK["local"]:
-            return None
+            return conjunction(checks)
         leaves = [leaf for leaf in stage.leaf_iter_vars if leaf not in stage.env_thread_axes]
         own = {t.thread_tag for leaf in leaves if (t := self.bounds.thread(stage, leaf)) is not None}
-        checks: list[Expr] = []
         for tag in KERNEL_TAGS:
             use = self.bounds.kernels[self.bounds.root_of(stage)].get(tag)
             if use is None or tag in own or not needs_relax(scope, tag):
                 continue
+            if use.axis.var in chosen:
+                continue  # the user says which of these threads stores
             if not (isinstance(use.extent, IntImm) and use.extent.value == 1):
                 checks.append(EQ(use.axis.var, operators.const(0, use.axis.var.dtype)))
         return conjunction(checks)

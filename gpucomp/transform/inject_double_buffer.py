@@ -225,11 +225,14 @@ class Inject(Mutator):
         early: list[Stmt] = []
         late: list[Stmt] = []
         registers: list[Allocate] = []
-        for step in fill:
-            uses = self.uses_of(step)
+        every = [self.uses_of(step) for step in fill]
+        # What a later step goes on with, a sum after its zero say, cannot wait in registers.
+        unfinished = [v for v in halves.sizes if sum([v in u.writes for u in every]) > 1]
+        unfinished += [v for u in every for v in u.reads if v in halves.sizes]
+        for step, uses in zip(fill, every, strict=True):
             local = [v for v in uses.reads if v.storage_scope in ("local", "warp")]
             shared = [v for v in uses.writes if v in halves.sizes and v.storage_scope.startswith("shared")]
-            if len(shared) != 1 or shared[0] in uses.reads:
+            if len(shared) != 1 or shared[0] in unfinished:
                 early.append(step)
             elif uses.reads and len(local) == len(uses.reads):
                 late.append(step)  # it waits in registers already
