@@ -206,3 +206,49 @@ def test_a_region_may_begin_where_an_input_says() -> None:
 
     where, x = small_ints((5,), "int32"), small_ints((4, 3))
     everywhere(program, [where, x], 2 * x[np.abs(where) % 4])
+
+
+@pytest.mark.opencl
+def test_a_store_predicate_that_names_no_thread_leaves_the_choice_of_the_thread() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((6, 5), name="A")
+        k = te.reduce_axis((0, 5), "k")
+        b = te.compute((6,), lambda i: te.sum(a[i, k], axis=k), name="B")
+        s = te.create_schedule(b.op)
+        s[b].env_threads([te.thread_axis((0, 8), "threadIdx.x")])
+        s[b].set_store_predicate(b.op.axis[0].var >= 0)
+        return s, [a, b]
+
+    x = small_ints((6, 5))
+    everywhere(program, [x], x.sum(1), opencl=True)
+
+
+@pytest.mark.opencl
+def test_a_result_is_in_the_callers_memory_whatever_its_scope() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((6, 5), name="A")
+        k = te.reduce_axis((0, 5), "k")
+        b = te.compute((6,), lambda i: te.sum(a[i, k], axis=k), name="B")
+        s = te.create_schedule(b.op)
+        s[b].env_threads([te.thread_axis((0, 2), "blockIdx.x"), te.thread_axis((0, 8), "threadIdx.x")])
+        s[b].set_scope("shared")
+        return s, [a, b]
+
+    x = small_ints((6, 5))
+    everywhere(program, [x], x.sum(1), opencl=True)
+
+
+def test_a_sum_is_double_buffered_where_it_is_computed() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((6, 5), name="A")
+        k = te.reduce_axis((0, 5), "k")
+        b = te.compute((6,), lambda i: te.sum(a[i, k], axis=k), name="B")
+        c = te.compute((6, 4), lambda i, j: b[i] + te.Select(j > 1, 1.0, 0.0), name="C")
+        s = te.create_schedule(c.op)
+        s[b].compute_at(s[c], c.op.axis[1])
+        s[b].set_scope("shared")
+        s[b].double_buffer()
+        return s, [a, c]
+
+    x = small_ints((6, 5))
+    everywhere(program, [x], x.sum(1, keepdims=True) + np.array([0, 0, 1, 1], "float32"))
