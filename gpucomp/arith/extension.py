@@ -13,5 +13,9 @@ class Extension(enum.IntFlag):
 
     NoExtensions = 0
     TransitivelyProveInequalities = 1
+    ConvertBooleanToAndOfOrs = 2
+    """Disjunctions of conjunctions become conjunctions of disjunctions, unless these are many."""
     ApplyConstraintsToBooleanBranches = 4
     """Each operand of a conjunction is simplified under those before it, of a disjunction under their negations."""
+    ComparisonOfProductAndSum = 8
+    """A product of bounded factors is compared with sums of them, as in ``(a + b) * 3 < a * b``."""

@@ -12,6 +12,7 @@ from gpucomp.tir.functor import free_vars
 from gpucomp.tir.intrin import Op
 
 _FLATTEN_LIMIT = 64
+_CLAUSES = 32  # more of them and a disjunction of conjunctions stays one
 _Key = frozenset[tuple[Expr, int]]
 
 
@@ -62,11 +63,21 @@ class Logic(Compare):
             kept = merged
         if not kept:
             return boolean(conjunction)
-        items = list(kept)
-        result = items[0]
-        for item in items[1:]:
-            result = kind(result, item)
-        return result
+        if not conjunction and self._extensions & Extension.ConvertBooleanToAndOfOrs:
+            clauses = self._clauses(list(kept))
+            if clauses is not None:
+                return self._simp(_joined(e.And, clauses))
+        return _joined(kind, list(kept))
+
+    def _clauses(self, items: list[Expr]) -> list[Expr] | None:
+        """The disjunctions whose conjunction a disjunction is; None if no operand is a conjunction, or for too many."""
+        clauses: list[list[Expr]] = [[]]
+        for item in items:
+            parts = operands(e.And, item)
+            if len(clauses) * len(parts) > _CLAUSES:
+                return None
+            clauses = [[*clause, part] for clause in clauses for part in parts]
+        return [_joined(e.Or, clause) for clause in clauses] if len(clauses) > 1 else None
 
     def _given(self, item: Expr, kept: dict[Expr, None], conjunction: bool) -> Expr:
         """An operand where the earlier ones of a conjunction hold, or those of a disjunction do not."""
@@ -167,6 +178,14 @@ class Logic(Compare):
                     return False
                 dropped[order[1]] = None
         return True
+
+
+def _joined(kind: type[e.BinaryOp], items: list[Expr]) -> Expr:
+    """A tree of one operator over some operands."""
+    result = items[0]
+    for item in items[1:]:
+        result = kind(result, item)
+    return result
 
 
 def _negated(key: _Key) -> _Key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gpucomp.arith.division import Division
+from gpucomp.arith.extension import Extension
 from gpucomp.arith.state import Form, Node, Terms
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr
@@ -110,6 +111,9 @@ class Prove(Division):
             return self._open_remainder(terms, const, atom, k)
         else:
             opened = self._open_product(terms, const, atom, k)
+            if self._extensions & Extension.ComparisonOfProductAndSum:
+                corners = self._open_corners(terms, const, atom, k)
+                return corners if opened is None else [opened, *corners]
         return [] if opened is None else [opened]
 
     def _open_quotient(self, terms: Terms, const: int, atom: Node, k: int) -> Form | None:
@@ -137,6 +141,23 @@ class Prove(Division):
                     n = self._plus(n[0], n[1] + 1, ({y: 1}, 0), -1)
                 return self._replace(terms, const, atom, n)
         return None
+
+    def _open_corners(self, terms: Terms, const: int, atom: Node, k: int) -> list[Form]:
+        """x*y between planes: where x >= p and y >= q it is at least p*y + q*x - p*q, and so at the other corners."""
+        out: list[Form] = []
+        factors = self._factors.get(atom, ())
+        for x in dict.fromkeys(factors) if len(factors) > 2 else factors[:1]:
+            rest = self._without(factors, (x,))
+            assert rest is not None
+            y = self._product_of(rest)
+            sides = self._bound(x), self._bound(y)
+            for corner in ((0, 0), (1, 1)) if k > 0 else ((1, 0), (0, 1)):
+                p, q = sides[0][corner[0]], sides[1][corner[1]]
+                if max(abs(p), abs(q)) > -_OPEN_ENDED:
+                    continue  # no useful bound
+                plane = self._plus(*self._plus({}, -int(p * q), self._form(y), int(p)), self._form(x), int(q))
+                out.append(self._replace(terms, const, atom, plane))
+        return out
 
     def _open_remainder(self, terms: Terms, const: int, atom: Node, k: int) -> list[Form]:
         """n % s of a symbolic s > 0 lies in [0, s - 1]; n % s <= n where n >= 0."""

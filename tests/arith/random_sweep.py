@@ -20,7 +20,7 @@ from typing import Any, NamedTuple  # Any: a value, or a tuple of them for vecto
 
 import click
 
-from gpucomp.arith import Analyzer, ConstIntBound, ModularSet, eval_set
+from gpucomp.arith import Analyzer, ConstIntBound, Extension, ModularSet, eval_set
 from gpucomp.arith.int_set import is_infinite
 from gpucomp.ir.node import sweep
 from gpucomp.tir.expr import Expr
@@ -28,6 +28,7 @@ from tests.arith.points import Column, Points
 from tests.arith.random_cases import KINDS, Case, Draw
 
 _BATCH = 250
+_EXTENSIONS = ~Extension.NoExtensions
 
 
 class Failure(NamedTuple):
@@ -53,24 +54,30 @@ class Checked(NamedTuple):
     rewritten: int
 
 
+def fresh(made: Case, index: int) -> Analyzer:
+    """An analyzer that knows the facts of a case, for some of them with all extensions."""
+    analyzer = Analyzer()
+    if index // len(KINDS) % 4 == 3:
+        analyzer.enabled_extensions = _EXTENSIONS
+    made.tell(analyzer)
+    return analyzer
+
+
 def _scope(made: Case, analyzer: Analyzer) -> Any:
     return nullcontext() if made.constraint is None else analyzer.constraint_scope(made.constraint)
 
 
-def simplified(made: Case, node: Expr) -> Expr:
+def simplified(made: Case, node: Expr, index: int) -> Expr:
     """What an analyzer that knows the facts of a case, and nothing else, makes of an expression."""
-    analyzer = Analyzer()
-    made.tell(analyzer)
+    analyzer = fresh(made, index)
     with _scope(made, analyzer):
         return analyzer.simplify(node)
 
 
 def check_case(made: Case, index: int = 0) -> Failure | None:
     """The first thing that the analyzer says wrongly about a case, if any."""
-    analyzer = Analyzer()
-    made.tell(analyzer)
+    analyzer = fresh(made, index)
     node, constraint = made.node, made.constraint
-
     if constraint is not None and index % 2:
         analyzer.simplify(node)  # what is remembered outside must not be wrong inside
     with _scope(made, analyzer):
@@ -146,8 +153,8 @@ def run(seed: int, first: int, count: int) -> Checked:
         try:
             made = Draw(f"{seed}/{index}").case(kind)
             found = check_case(made, index)
-            simple = simplified(made, made.node)
-            rewritten += simplified(made, simple) is not simple
+            simple = simplified(made, made.node, index)
+            rewritten += simplified(made, simple, index) is not simple
         except Exception as error:  # a crash is a finding like any other
             found = Failure(index, kind, "error", f"{type(error).__name__}: {error}")
         done[kind] += 1

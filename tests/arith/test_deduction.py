@@ -64,6 +64,38 @@ def test_extensions_are_off_until_asked_for() -> None:
     assert str(analyzer.simplify(e.Or(X >= 8, e.Min(X, IntImm("int32", 20)) < Y))) == "x >= 8 or x < y"
 
 
+def test_disjunctions_become_conjunctions_where_asked_for() -> None:
+    analyzer = Analyzer()
+    node = e.Or(e.And(X < 3, Y < 4), X >= 3)
+    assert str(analyzer.simplify(node)) == "x < 3 and y < 4 or x >= 3"
+    analyzer.enabled_extensions = Extension.ConvertBooleanToAndOfOrs
+    simple = analyzer.simplify(node)
+    assert str(simple) == "y < 4 or x >= 3"
+    both = analyzer.simplify(e.Or(e.And(X < 3, Y < 4), e.And(Z < 5, W < 6)))
+    assert str(both) == "(x < 3 or z < 5) and (x < 3 or w < 6) and (y < 4 or z < 5) and (y < 4 or w < 6)"
+    assert analyzer.simplify(both) is both
+    many: Expr = e.And(Var("a") < 1, Var("b") < 1)
+    for i in range(8):
+        many = e.Or(many, e.And(Var(f"c{i}") < 1, Var(f"d{i}") < 1))
+    assert analyzer.simplify(many) is many  # 512 of them
+
+
+def test_products_are_compared_with_sums_where_asked_for() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(X, Range(8, 4096))
+    analyzer.bind(Y, Range(8, 4096))
+    condition = (X + Y) * 3 < X * Y
+    assert not analyzer.can_prove(condition)
+    analyzer.enabled_extensions |= Extension.ComparisonOfProductAndSum
+    assert analyzer.can_prove(condition)
+    assert analyzer.can_prove((X + Y) * 4 <= X * Y)
+    assert not analyzer.can_prove((X + Y) * 4 < X * Y)  # 8 and 8
+    assert not analyzer.can_prove((X + Y) * 5 <= X * Y)
+    assert analyzer.can_prove(X * Y <= X * 4095)
+    analyzer.bind(Z, Range(1, 9))
+    assert analyzer.can_prove(X * Y * Z >= (X + Y) * 4)
+
+
 def test_a_condition_is_recognized_in_any_spelling() -> None:
     analyzer = Analyzer()
     with analyzer.constraint_scope(X * 2 == Y * 2):
