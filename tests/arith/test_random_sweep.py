@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from gpucomp import tir
 from gpucomp.arith import Analyzer
 from gpucomp.arith.infer import Infer
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm
-from tests.arith.random_sweep import run
+from tests.arith.random_cases import Draw
+from tests.arith.random_sweep import check_case, run
 
 _SLICE = 2000
 _PARTS = 4
@@ -21,6 +23,23 @@ def test_nothing_that_the_analyzer_says_about_random_expressions_is_wrong(part: 
     assert checked.done.total() == count
     assert checked.failures == []
     assert checked.rewritten <= 2
+
+
+def _choices(draw: Draw, depth: int) -> Expr:
+    """Choices inside both branches of choices."""
+    if depth == 0:
+        return draw.integer(1)
+    choose = draw.rng.choice((e.Select, tir.if_then_else))
+    then = draw.integer(1) if draw.rng.random() < 0.3 else _choices(draw, depth - 1)
+    return choose(draw.condition(1), then, _choices(draw, depth - 1) + draw.integer(0))
+
+
+def test_choices_that_learn_from_those_around_them_are_right() -> None:
+    for index in range(150):
+        draw = Draw(f"choices/{index}")
+        made = draw.case("index")
+        made.node = _choices(draw, 1 + index % 5)
+        assert check_case(made, index) is None
 
 
 def _kinds(what: str) -> bool:
