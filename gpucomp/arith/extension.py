@@ -14,7 +14,8 @@ class Extension(enum.IntFlag):
     NoExtensions = 0
     TransitivelyProveInequalities = 1
     ConvertBooleanToAndOfOrs = 2
-    """Disjunctions of conjunctions become conjunctions of disjunctions, unless these are many."""
+    """Disjunctions of conjunctions become conjunctions of disjunctions, unless these are many or an operand may have no
+    value (a load, a division by what may be zero) where those before it do not hold."""
     ApplyConstraintsToBooleanBranches = 4
     """Each operand of a conjunction is simplified under those before it, of a disjunction under their negations."""
     ComparisonOfProductAndSum = 8

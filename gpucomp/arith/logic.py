@@ -7,11 +7,12 @@ from gpucomp.arith.extension import Extension
 from gpucomp.arith.simplify import Simplify, boolean
 from gpucomp.arith.state import Node
 from gpucomp.tir import expr as e
-from gpucomp.tir.expr import Expr, IntImm
-from gpucomp.tir.functor import free_vars
+from gpucomp.tir.expr import Expr, IntImm, Var
+from gpucomp.tir.functor import expr_post_order, free_vars
 from gpucomp.tir.intrin import Op
 
 _FLATTEN_LIMIT = 64
+_DIVISIONS = (e.FloorDiv, e.FloorMod, e.Div, e.Mod)
 _CLAUSES = 32  # more of them and a disjunction of conjunctions stays one
 _Key = frozenset[tuple[Expr, int]]
 
@@ -70,14 +71,32 @@ class Logic(Compare):
         return _joined(kind, list(kept))
 
     def _clauses(self, items: list[Expr]) -> list[Expr] | None:
-        """The disjunctions whose conjunction a disjunction is; None if no operand is a conjunction, or for too many."""
+        """The disjunctions whose conjunction a disjunction is; None if no operand is a conjunction, or for too many.
+
+        An operand of a conjunction may have a meaning only where those before it hold; it is left there.
+        """
+        if not any([type(x) is e.And for x in items]) or not all([self._is_total(x) for x in items]):
+            return None
         clauses: list[list[Expr]] = [[]]
         for item in items:
             parts = operands(e.And, item)
             if len(clauses) * len(parts) > _CLAUSES:
                 return None
             clauses = [[*clause, part] for clause in clauses for part in parts]
-        return [_joined(e.Or, clause) for clause in clauses] if len(clauses) > 1 else None
+        return [_joined(e.Or, clause) for clause in clauses]
+
+    def _is_total(self, node: Expr) -> bool:
+        """True if an expression has a value whatever its variables are: nothing is divided by zero or loaded."""
+        for item in expr_post_order(node):
+            if isinstance(item, _DIVISIONS):
+                low, high = self._bound(item.b)
+                if low <= 0 <= high:
+                    return False
+            elif not isinstance(item, (e.BinaryOp, e.Not, e.Select, e.Cast, e.ConstExpr, Var)) and (
+                strip_likely(item) is item
+            ):
+                return False
+        return True
 
     def _given(self, item: Expr, kept: dict[Expr, None], conjunction: bool) -> Expr:
         """An operand where the earlier ones of a conjunction hold, or those of a disjunction do not."""
@@ -85,10 +104,12 @@ class Logic(Compare):
         related = [x for x in kept if not about.isdisjoint(free_vars(x))]
         saved = [self._enter(strip_likely(x) if conjunction else self._negation(x)) for x in related]
         try:
-            return self._simp(item)
+            simple = self._simp(item)
         finally:
             for scope in reversed(saved):
                 self._leave(scope)
+        # Both operands may be computed before they are joined: no new division by the zero that an earlier one found.
+        return item if simple is not item and _divides_by_zero(simple) else simple
 
     def _merge_conditions(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
         """Drop what others imply; None if the operands exclude each other (or, for Or, cover everything)."""
@@ -178,6 +199,12 @@ class Logic(Compare):
                     return False
                 dropped[order[1]] = None
         return True
+
+
+def _divides_by_zero(node: Expr) -> bool:
+    """True if there is a division by the literal zero."""
+    divisions = [x for x in expr_post_order(node) if isinstance(x, _DIVISIONS)]
+    return any([isinstance(x.b, IntImm) and x.b.value == 0 for x in divisions])
 
 
 def _joined(kind: type[e.BinaryOp], items: list[Expr]) -> Expr:

@@ -7,6 +7,7 @@ import pytest
 from gpucomp import tir
 from gpucomp.arith import Analyzer, Extension
 from gpucomp.tir import expr as e
+from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import Expr, IntImm, Range, Var
 
 X, Y, Z, W = (Var(n) for n in "xyzw")
@@ -78,6 +79,16 @@ def test_disjunctions_become_conjunctions_where_asked_for() -> None:
     for i in range(8):
         many = e.Or(many, e.And(Var(f"c{i}") < 1, Var(f"d{i}") < 1))
     assert analyzer.simplify(many) is many  # 512 of them
+
+
+def test_a_guarded_division_keeps_its_guard() -> None:
+    analyzer = Analyzer()
+    analyzer.enabled_extensions = Extension.ConvertBooleanToAndOfOrs
+    for guarded in (e.And(e.NE(X, IntImm("int32", 0)), Y // X > 2), e.And(X < 8, decl_buffer((8,), "int32")[X] > 2)):
+        assert analyzer.simplify(e.Or(guarded, Z < 3)) is e.Or(analyzer.simplify(guarded), Z < 3)
+    assert isinstance(analyzer.simplify(e.Or(e.And(X < 8, Y // 4 > 2), Z < 3)), e.And)
+    analyzer.enabled_extensions = Extension.ApplyConstraintsToBooleanBranches
+    assert str(analyzer.simplify(e.And(e.EQ(X, IntImm("int32", 0)), Y // X > Z))) == "x == 0 and z < y // x"
 
 
 def test_products_are_compared_with_sums_where_asked_for() -> None:
