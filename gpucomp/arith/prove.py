@@ -145,6 +145,8 @@ class Prove(Division):
     def _open_corners(self, terms: Terms, const: int, atom: Node, k: int) -> list[Form]:
         """x*y between planes: where x >= p and y >= q it is at least p*y + q*x - p*q, and so at the other corners."""
         out: list[Form] = []
+        if self._may_wrap(atom.dtype, {atom: 1}):
+            return out  # the product may be another number
         factors = self._factors.get(atom, ())
         for x in dict.fromkeys(factors) if len(factors) > 2 else factors[:1]:
             rest = self._without(factors, (x,))

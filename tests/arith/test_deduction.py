@@ -105,6 +105,10 @@ def test_products_are_compared_with_sums_where_asked_for() -> None:
     assert analyzer.can_prove(X * Y <= X * 4095)
     analyzer.bind(Z, Range(1, 9))
     assert analyzer.can_prove(X * Y * Z >= (X + Y) * 4)
+    narrow = [Var(name, "int8") for name in "ab"]
+    for v in narrow:
+        analyzer.bind(v, Range.from_min_extent(IntImm("int8", 1), IntImm("int8", 30)))
+    assert not analyzer.can_prove(narrow[0] * narrow[1] >= narrow[0])  # 8 * 20 wraps
 
 
 def test_a_condition_is_recognized_in_any_spelling() -> None:
