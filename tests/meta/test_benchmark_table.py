@@ -35,6 +35,11 @@ def make(folder: Path, *lines: str, name: str = "2026-11-22-a.jsonl", check: boo
     return done.returncode, document.read_text(encoding="utf-8"), done.stderr
 
 
+def test_the_pages_of_suites_show_what_is_recorded() -> None:
+    done = run_in_checkout([sys.executable, str(ROOT / "ci" / "suite_table.py"), "--check"])
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_readme_shows_what_is_recorded() -> None:
     done = run_in_checkout([sys.executable, SCRIPT, "--check"])
     assert done.returncode == 0, done.stderr or "run python ci/benchmark_table.py"

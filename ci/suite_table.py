@@ -1,0 +1,78 @@
+"""The pages docs/benchmarks/suite/*.md, from the rows of ``gpucomp bench suite --out`` beside them.
+
+python ci/suite_table.py            write a page for each *.jsonl
+python ci/suite_table.py --check    exit with 1 when a page is not what the rows say
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any, Final  # Any: values of JSON rows
+
+Row = dict[str, Any]
+FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "suite"
+
+
+def page(rows: list[Row], name: str) -> str:
+    """One page: where and how it was measured, and a line for each row."""
+    first = rows[0]
+    peers = list(dict.fromkeys(peer for row in rows for peer in row["peers"]))
+    versions = ", ".join(f"{package} {version}" for package, version in first["versions"].items())
+    lines = [
+        f"# {name}",
+        "",
+        f"{first['device_name']}, driver {first['driver']}, {first['date']}; {versions}.",
+        "",
+        "Medians of graphs, replayed after the cache was emptied by reading; all sides in one run, checked first.",
+        "`of roof`: the time of a copy, or of a read, of the same number of bytes in the same run, over ours.",
+        "`vs best`: the fastest peer over ours. Drawn shapes (seed " + str(first["seed"]) + ") have a star.",
+        f"An empty launch takes {first['empty_seconds'] * 1e6:.2f} us.",
+        "",
+        "| op | shape | type | us | GB/s | of roof | " + " | ".join(f"{peer}, us" for peer in peers) + " | vs best |",
+        "|" + "---|" * (7 + len(peers)),
+    ]
+    for row in rows:
+        shape = " x ".join(f"{extent:,}" for extent in row["shape"]) + (" *" if row["drawn"] else "")
+        theirs = [_microseconds(row["peers"].get(peer)) for peer in peers]
+        versus = f"{row['vs_best_peer']:.2f}" if row["vs_best_peer"] else ""
+        ours = [f"{row['seconds'] * 1e6:.2f}", f"{row['gbps']:,.0f}", f"{row['of_roof']:.3f}"]
+        cells = [row["op"], shape, row["dtype"], *ours, *theirs, versus]
+        lines.append("| " + " | ".join(cells) + " |")
+    ratios = [row["vs_best_peer"] for row in rows if row["vs_best_peer"]]
+    if ratios:
+        mean = math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
+        lines += ["", f"Geometric mean against the best peer over {len(ratios)} rows: {mean:.2f}."]
+    return "\n".join([*lines, ""])
+
+
+def _microseconds(found: Any) -> str:
+    return f"{found['seconds'] * 1e6:.2f}" if isinstance(found, dict) and "seconds" in found else ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    stale: list[str] = []
+    for path in sorted(FOLDER.glob("*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if any(not row["ok"] for row in rows):
+            print(f"{path.name}: a result was wrong", file=sys.stderr)
+            return 1
+        target = path.with_suffix(".md")
+        text = page(rows, path.stem)
+        if check and (not target.exists() or target.read_text(encoding="utf-8") != text):
+            stale.append(target.name)
+        elif not check:
+            target.write_text(text, encoding="utf-8")
+    if stale:
+        print(f"not what the rows say: {', '.join(stale)} (run python ci/suite_table.py)", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
