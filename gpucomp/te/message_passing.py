@@ -125,7 +125,7 @@ def split_predicates(
     """Conditions under which the leaves stand for an element: one for each split that may not divide, with its axis."""
     out: list[tuple[IterVar, Expr]] = []
     for rel in stage.relations:
-        if not isinstance(rel, Split) or rel.disable_predication:
+        if not isinstance(rel, Split) or (rel.disable_predication and not _is_part(stage, rel, doms)):
             continue
         reduces = rel.parent.iter_type == IterVar.CommReduce
         if (only_reduce and not reduces) or (only_data and reduces):
@@ -138,6 +138,12 @@ def split_predicates(
             continue
         out.append((rel.parent, operators.compare(LT, relative, whole)))
     return out
+
+
+def _is_part(stage: Stage, rel: Split, doms: Domains) -> bool:
+    """Whether only part of an axis runs: that its whole extent divides, which its schedule says, is not enough then."""
+    whole, here = stage.nominal_extents().get(rel.parent), doms[rel.parent].extent
+    return isinstance(whole, IntImm) and isinstance(here, IntImm) and here.value != whole.value
 
 
 def _covers_exactly(whole: Expr, outer: Expr, inner: Expr) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from gpucomp.te.affine import Forms, Interval
+from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, FloorDiv, FloorMod, IntImm, IterVar, Range, Var
 from gpucomp.tir.functor import expr_post_order, free_vars, substitute
 
@@ -70,8 +72,19 @@ def union_domain(whole: Range, parts: Sequence[Interval | None], forms: Forms) -
         high = last
     width = high.plus(low, -1)
     if any([v in forms.ranges for term in width.terms for v in free_vars(term)]):
-        return whole, False  # an extent that changes from iteration to iteration cannot be allocated
+        # An extent that changes from iteration to iteration cannot be allocated.
+        return _at_most(whole, forms.bound(low)[0], forms.bound(high)[1]), False
     dtype = whole.extent.dtype
     if low.value() == 0 and width.same(last):
         return whole, exact
     return Range.from_min_extent(forms.expr(low, dtype), forms.expr(width.shifted(1), dtype)), exact
+
+
+def _at_most(whole: Range, low: float, high: float) -> Range:
+    """The part of a dimension from ``low`` to ``high``, infinite where unknown."""
+    if not isinstance(whole.extent, IntImm) or not math.isfinite(low) or not math.isfinite(high):
+        return whole
+    first, last = max(int(low), 0), min(int(high), whole.extent.value - 1)
+    if (first, last) == (0, whole.extent.value - 1) or first > last:
+        return whole
+    return Range(operators.const(first, whole.extent.dtype), operators.const(last + 1, whole.extent.dtype))

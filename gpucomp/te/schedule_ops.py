@@ -20,6 +20,7 @@ from gpucomp.te.nest import Guard, Loops, conjunction
 from gpucomp.te.nest_rules import nest_rule, rule_of
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.overrun import Overrun
+from gpucomp.te.region_guard import region_guard
 from gpucomp.te.scan_place import scan_starts
 from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
 from gpucomp.te.stage import Stage
@@ -125,6 +126,9 @@ class Builder:
         """Compute a stage, then run its consumer, with the memory for its tensors around both."""
         work, rule = self.works[stage], rule_of(stage.op)
         body = rule.provide(self, work)
+        guard = region_guard(self, stage)
+        if guard is not None:
+            body = IfThenElse(likely(guard), body, None, stage.span)
         if self.bounds.root_of(stage) is stage:
             body = self._kernel(stage, body)
         body = seq(body, consumer)

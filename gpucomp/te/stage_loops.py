@@ -29,7 +29,8 @@ class LoopPrimitives(StageBase):
             parent: a leaf axis.
             factor: extent of the inner loop; may be symbolic.
             nparts: extent of the outer loop; exactly one of the two is given.
-            disable_predication: leave out the check that the last part is full.  Only for extents that divide.
+            disable_predication: leave out the check that the last part is full.  Only for extents that divide; where
+                readers need part of the axis, of an extent that does not divide, the check stays.
 
         Returns:
             (outer, inner).

@@ -6,11 +6,11 @@ from gpucomp.arith import Analyzer
 from gpucomp.arith.int_set import NEG_INF, POS_INF, IntervalSet
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import LT, BufferLoad, Expr, Range, Var
+from gpucomp.tir.expr import LT, BufferLoad, Expr, IterVar, Range, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import expr_post_order, free_vars, stmt_children, substitute
-from gpucomp.tir.stmt import AttrStmt, For, IfThenElse, LetStmt, Prefetch, Stmt, seq
-from gpucomp.transform.walk import ScopedMutator
+from gpucomp.tir.stmt import AttrStmt, BufferRealize, For, IfThenElse, LetStmt, Prefetch, Stmt, seq
+from gpucomp.transform.walk import THREAD_KEYS, ScopedMutator
 
 KEY = "prefetch_scope"
 
@@ -20,7 +20,8 @@ def inject_prefetch(func: PrimFunc) -> PrimFunc:
 
     The attribute stands just inside of a loop.  The region is what the body reads of the buffer, with the loop's
     variable that much further on and all inner loops run over; there is no hint where the loop ends before.  A region
-    that cannot be told from the indices, and a buffer that the body does not read, give none.
+    that cannot be told from the indices, and a buffer that the body does not read, give none; nor does a buffer whose
+    memory is made inside of the body, and does not exist yet where the hint would stand.
     """
     return func.with_body(_Injector(func).stmt(func.body))
 
@@ -63,17 +64,24 @@ class _Injector(ScopedMutator):
 
 
 def touched(body: Stmt, buffer: Buffer, analyzer: Analyzer) -> list[tuple[Expr, Expr]] | None:
-    """Minimum and extent of what a statement reads of a buffer in each dimension; None where that is not known."""
+    """Minimum and extent of what a statement reads of a buffer in each dimension.
+
+    None where that is not known, and where the statement makes the buffer's memory.
+    """
     inner: dict[Var, IntervalSet] = {}
     found: list[BufferLoad] = []
     stack: list[Stmt] = [body]
     while stack:
         node = stack.pop()
+        if isinstance(node, BufferRealize) and node.buffer is buffer:
+            return None
         if isinstance(node, For):
             last = operators.subtract(operators.add(node.min, node.extent), 1)
             inner[node.loop_var] = IntervalSet(node.min, last)
         elif isinstance(node, LetStmt):
             inner[node.var] = IntervalSet(NEG_INF, POS_INF)
+        elif isinstance(node, AttrStmt) and node.attr_key in THREAD_KEYS and isinstance(node.node, IterVar):
+            inner[node.node.var] = IntervalSet(operators.const(0, node.value.dtype), operators.subtract(node.value, 1))
         for child in stmt_children(node):
             if isinstance(child, Stmt):
                 stack.append(child)

@@ -57,6 +57,8 @@ class _Without(Mutator):
 
 def intrin_of(op: ComputeOp, box: Box) -> te.TensorIntrin | None:
     """An intrinsic for a box of a stage (extents by root axis); None where it cannot be declared."""
+    if len(op.body) > 1:
+        return None
     fresh = {a: Var(f"t{i}", "int32") for i, a in enumerate(op.root_iter_vars)}
     inside: dict[Var, Expr] = {a.var: v if box[a] > 1 else tir.const(0) for a, v in fresh.items()}
     sizes = {v: box[a] for a, v in fresh.items()}

@@ -196,8 +196,8 @@ def _opencl(case: FuzzCase, func: PrimFunc, arrays: list[Any], check: _Check, de
         # Memory of one work-item has a size that is known when it is compiled: the same moves on known extents.
         with constant_extents():
             problem = make_problem(case)
-        schedule = make_schedule(case, problem)
-        apply_moves(case, schedule)
+            schedule = make_schedule(case, problem)
+            apply_moves(case, schedule)
         func = one_thread(lower_schedule(schedule, problem.args, "fuzz"))
         data = compile_function(func, None, GPU, "fuzz")
         note.append("known extents for OpenCL")

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from gpucomp import te, tir
+from gpucomp.driver.build import lower_primfunc
 from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.target import Target
 from gpucomp.te.schedule import AutoInlineInjective
 from gpucomp.te.trace import replay
 from gpucomp.tir import For, ForKind
@@ -252,3 +254,120 @@ def test_a_sum_is_double_buffered_where_it_is_computed() -> None:
 
     x = small_ints((6, 5))
     everywhere(program, [x], x.sum(1, keepdims=True) + np.array([0, 0, 1, 1], "float32"))
+
+
+def test_a_hint_to_fetch_what_the_loop_itself_computes_says_nothing() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((6, 8), name="A")
+        b = te.compute((6, 8), lambda i, j: a[i, j] * 2.0, name="B")
+        c = te.compute((6, 8), lambda i, j: b[i, j] + 1.0, name="C")
+        s = te.create_schedule(c.op)
+        s[b].compute_at(s[c], c.op.axis[1])
+        s[c].parallel(c.op.axis[1])
+        s[c].prefetch(b, c.op.axis[0], 2)
+        return s, [a, c]
+
+    x = small_ints((6, 8))
+    everywhere(program, [x], 2 * x + 1)
+
+
+@pytest.mark.opencl
+def test_a_hint_outside_of_virtual_threads_is_for_all_of_them() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((3, 8), name="A")
+        b = te.compute((3, 8), lambda i, j: a[i, 7 - j] * 2.0, name="B")
+        s = te.create_schedule(b.op)
+        outer, inner = s[b].split(b.op.axis[1], factor=4)
+        block, virtual = s[b].split(outer, factor=3)
+        s[b].bind(virtual, te.thread_axis("vthread", name="vx"))
+        s[b].bind(block, te.thread_axis("blockIdx.x"))
+        s[b].bind(inner, te.thread_axis("threadIdx.x"))
+        s[b].prefetch(a, b.op.axis[0], 0)
+        return s, [a, b]
+
+    x = small_ints((3, 8))
+    everywhere(program, [x], 2 * x[:, ::-1], opencl=True)
+    s, args = program()
+    lowered = lower_primfunc(te.lower_schedule(s, args), Target("opencl"))
+    interpret(lowered, [x, out := np.full((3, 8), np.nan, np.float32)])
+    np.testing.assert_array_equal(out, 2 * x[:, ::-1])
+
+
+def test_a_split_without_a_check_gets_one_where_only_part_of_its_axis_is_computed() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((6,), name="A")
+        b = te.compute((6,), lambda i: a[i] * 2.0, name="B")
+        c = te.compute((3,), lambda i: b[(2 - i) * 2], name="C")  # B[0:5]
+        s = te.create_schedule(c.op)
+        s[b].split(b.op.axis[0], factor=3, disable_predication=True)
+        return s, [a, c]
+
+    x = small_ints((6,))
+    everywhere(program, [x], 2 * x[4::-2])
+    s, args = program()
+    assert "i_outer * 3 + i_inner < 5" in te.lower_schedule(s, args).script()
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_region_that_begins_where_an_input_says_is_not_looked_for_past_the_end(cached: bool, threads: bool) -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        at, table = te.placeholder((5,), "int32", "at"), te.placeholder((4, 3), name="table")
+        double = te.compute((4, 3), lambda i, j: table[i, j] * 2.0, name="double")
+        c = te.compute((5, 3), lambda i, j: double[tir.abs(at[i]) % 4, j], name="C")
+        s = te.create_schedule(c.op)
+        reader = s.cache_write(c, "local") if cached else c
+        outer, inner = s[c].split(c.op.axis[0], factor=4)
+        if threads:
+            s[c].bind(outer, te.thread_axis("blockIdx.x"))
+            s[c].bind(inner, te.thread_axis("threadIdx.x"))
+        if cached:
+            s[reader].compute_at(s[c], inner)
+        s[double].compute_at(s[reader], s[reader].op.axis[0] if cached else inner)
+        return s, [at, table, c]
+
+    where, x = small_ints((5,), "int32"), small_ints((4, 3))
+    want = 2 * x[np.abs(where) % 4]
+    everywhere(program, [where, x], want, opencl=threads)
+    s, args = program()
+    target = Target("opencl" if threads else "llvm")
+    lowered = lower_primfunc(te.lower_schedule(s, args), target)
+    interpret(lowered, [where, x, out := np.full((5, 3), np.nan, np.float32)])
+    np.testing.assert_array_equal(out, want)
+
+
+@pytest.mark.opencl
+def test_what_threads_past_the_end_would_read_does_not_begin_before_what_is_read() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((2, 8), name="A")
+        b = te.compute((2, 8), lambda t, i: a[t - 1, i] * 2.0, name="B")  # defined for t = 1 only, as in a scan
+        c = te.compute((1, 8), lambda _, i: b[1, i] + 1.0, name="C")
+        s = te.create_schedule(c.op)
+        block, thread = s[c].split(c.op.axis[1], factor=32)
+        s[c].bind(block, te.thread_axis("blockIdx.x"))
+        s[c].bind(thread, tx := te.thread_axis("threadIdx.x"))
+        shared = s.cache_read(b, "shared", [c])
+        s[shared].compute_at(s[c], block)
+        _, inner = s[shared].split(s[shared].fuse(*shared.op.axis), factor=32)
+        s[shared].bind(inner, tx)
+        own = s.cache_read(b, "local", [shared])
+        s[own].compute_at(s[shared], inner)
+        s[b].bind(s[b].op.axis[1], te.thread_axis("threadIdx.x"))
+        return s, [a, c]
+
+    x = small_ints((2, 8))
+    everywhere(program, [x], 2 * x[:1] + 1, opencl=True)
+    s, args = program()
+    assert "T.realize(B[1:2, 0:8]" in te.lower_schedule(s, args).script()
+
+
+def test_the_interpreter_divides_vectors_by_constants_under_a_condition_of_each_lane() -> None:
+    a, b = tir.decl_buffer((8,), "int32", "A"), tir.decl_buffer((4,), "int32", "B")
+    lanes = tir.Ramp(0, 1, 4)
+    near = tir.And(lanes < tir.Broadcast(3, 4), lanes // tir.Broadcast(2, 4) < tir.Broadcast(1, 4))
+    body = tir.BufferStore(b, tir.Select(near, tir.BufferLoad(a, (lanes,)), tir.Broadcast(7, 4)), (lanes,))
+    x, y = small_ints((8,), "int32"), np.zeros(4, np.int32)
+    pa, pb = tir.Var("a", "handle"), tir.Var("b", "handle")
+    interpret(tir.PrimFunc([pa, pb], body, {pa: a, pb: b}, {"global_symbol": "main"}), [x, y])
+    np.testing.assert_array_equal(y, [x[0], x[1], 7, 7])

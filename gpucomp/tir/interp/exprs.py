@@ -375,7 +375,8 @@ class ExprCompiler:
         if impure or isinstance(node, (e.BufferLoad, e.ProducerLoad, e.Reduce)):
             found = True
         elif isinstance(node, (e.Div, e.Mod, e.FloorDiv, e.FloorMod)) and node.dtype.is_int:
-            found = not isinstance(node.b, e.IntImm) or self.danger(node.a)
+            divisor = node.b.value if isinstance(node.b, e.Broadcast) else node.b
+            found = not isinstance(divisor, e.IntImm) or divisor.value == 0 or self.danger(node.a)
         else:
             found = any([self.danger(c) for c in expr_children(node)])
         self._danger[node] = found
