@@ -92,7 +92,8 @@ class Loops:
         for v in free_vars(condition):
             use = uses.get(v.name)
             if v not in mapping and use is not None:
-                mapping[v] = use.axis.var
+                single = use.leaf is not None and self.bounds.is_single(use.leaf)
+                mapping[v] = operators.const(0, v.dtype) if single else use.axis.var
         result: Expr = substitute(condition, mapping)
         extents = [d for s in self.bounds.paths for tensor in s.op.outputs for d in tensor.shape]
         known = {v for d in extents for v in free_vars(d)}

@@ -371,3 +371,15 @@ def test_the_interpreter_divides_vectors_by_constants_under_a_condition_of_each_
     pa, pb = tir.Var("a", "handle"), tir.Var("b", "handle")
     interpret(tir.PrimFunc([pa, pb], body, {pa: a, pb: b}, {"global_symbol": "main"}), [x, y])
     np.testing.assert_array_equal(y, [x[0], x[1], 7, 7])
+
+
+def test_a_store_predicate_may_name_a_thread_axis_of_extent_one() -> None:
+    a = te.placeholder((4,), name="A")
+    b = te.compute((4,), lambda i: a[i] * 2.0, name="B")
+    s = te.create_schedule(b.op)
+    thread = te.thread_axis((0, 1), "threadIdx.x")
+    s[b].env_threads([thread])
+    s[b].set_store_predicate(thread.var >= 0)
+    rebuilt(s, [a, b])
+    x = small_ints((4,))
+    check(s, [a, b], [x], 2 * x)
