@@ -13,7 +13,8 @@ from typing import Final
 from gpucomp.codegen.dialect import Dialect, extension
 from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory, Text
 from gpucomp.codegen.names import identifier
-from gpucomp.codegen.vector import VectorText
+from gpucomp.codegen.pointers import PointerText
+from gpucomp.codegen.stepping import step_pointers
 from gpucomp.ir.types import PointerType
 from gpucomp.support.diagnostics import LowerError, Span
 from gpucomp.support.dtype import DType
@@ -51,7 +52,7 @@ class KernelText:
     spec: KernelSpec
 
 
-class CEmitter(VectorText):
+class CEmitter(PointerText):
     """Writes one kernel; make a new one for each.
 
     Args:
@@ -214,6 +215,8 @@ class CEmitter(VectorText):
         if node.kind is ForKind.VECTORIZED:
             raise LowerError(f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first")
         var = node.loop_var
+        node, pointers = step_pointers(node, self.may_step)
+        steps = [self.set_pointer(pointer) for pointer in pointers]
         is_zero = isinstance(node.min, IntImm) and node.min.value == 0
         end = node.extent if is_zero else e.Add(node.min, node.extent)
         self.begin(node.min, end)
@@ -226,6 +229,7 @@ class CEmitter(VectorText):
             self._unroll_hint(node)
         self.line(f"for ({self.value_type(var.dtype)} {name} = {first}; {name} < {last}; ++{name}) {{")
         self.inner(node.body)
+        self.lines += [f"{self.pad}  {step}" for step in steps]
         self.line("}")
 
     def _unroll_hint(self, node: s.For) -> None:

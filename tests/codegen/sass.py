@@ -20,6 +20,8 @@ _INTEGER = re.compile(
     r"U?(IADD3?|IMAD|LEA|LOP3|SHF|ISETP|SEL|IMNMX|VIADD|VIMNMX|IABS|PRMT|MOV|PLOP3|BFE|SHL|SHR|SGXT|POPC|FLO)\b"
     r"|S2U?R\b|CS2R\b|R2UR\b|HFMA2\b"
 )
+# The narrower list: what computes, without moves, constants, predicate logic and special registers.
+_ARITHMETIC = re.compile(r"U?(IADD3?|IMAD(?!\.MOV)|LEA|LOP3|SHF|ISETP|SEL|IMNMX|VIADD|VIMNMX|IABS|PRMT|BFE|SHL|SHR)\b")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Loop:
     def integer(self) -> int:
         """Integer instructions, moves and predicates."""
         return sum([_INTEGER.match(n) is not None for n in self.names])
+
+    @property
+    def arithmetic(self) -> int:
+        """Integer instructions that compute something."""
+        return sum([_ARITHMETIC.match(n) is not None for n in self.names])
 
     @property
     def work(self) -> int:

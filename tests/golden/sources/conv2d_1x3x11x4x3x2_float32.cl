@@ -41,12 +41,14 @@ __kernel __attribute__((reqd_work_group_size(6, 1, 1))) void conv2d_1x3x11x4x3x2
       W_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 6 + threadIdx_x] = (((at + ax0_ax1_ax2_ax3_fused_outer_outer * 2) / 3) & 1) + rc_outer * 2 < 3 ? W[ax0_ax1_ax2_ax3_fused_outer_outer / 3 * 27 + rc_outer * 18 + ax0_ax1_ax2_ax3_fused_outer_outer % 3 * 6 + threadIdx_x] : 0.0f;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+    __local const float* pad_ptr = pad + threadIdx_x * 18;
+    __local const float* W_shared_ptr = W_shared;
     for (int rc_inner = 0; rc_inner < 2; ++rc_inner) {
       __attribute__((opencl_unroll_hint))
       for (int ry = 0; ry < 3; ++ry) {
         __attribute__((opencl_unroll_hint))
         for (int ax3 = 0; ax3 < 9; ++ax3) {
-          pad_local[ax3] = pad[rc_inner * 117 + threadIdx_x * 18 + ry * 9 + ax3];
+          pad_local[ax3] = pad_ptr[ry * 9 + ax3];
         }
         __attribute__((opencl_unroll_hint))
         for (int ax0 = 0; ax0 < 2; ++ax0) {
@@ -54,7 +56,7 @@ __kernel __attribute__((reqd_work_group_size(6, 1, 1))) void conv2d_1x3x11x4x3x2
           for (int ax3_1 = 0; ax3_1 < 3; ++ax3_1) {
             __attribute__((opencl_unroll_hint))
             for (int vo_1 = 0; vo_1 < 2; ++vo_1) {
-              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared[ax0 * 18 + vo_1 * 36 + rc_inner * 9 + ry * 3 + ax3_1];
+              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared_ptr[ax0 * 18 + vo_1 * 36 + ry * 3 + ax3_1];
             }
           }
         }
@@ -73,6 +75,8 @@ __kernel __attribute__((reqd_work_group_size(6, 1, 1))) void conv2d_1x3x11x4x3x2
           }
         }
       }
+      pad_ptr += 117;
+      W_shared_ptr += 9;
     }
   }
   __attribute__((opencl_unroll_hint))

@@ -39,12 +39,14 @@ extern "C" __global__ void __launch_bounds__(6) conv2d_1x3x11x4x3x2_float32_kern
       W_shared[ax0_ax1_ax2_ax3_fused_outer_outer * 6 + threadIdx_x] = (((at + ax0_ax1_ax2_ax3_fused_outer_outer * 2) / 3) & 1) + rc_outer * 2 < 3 ? W[ax0_ax1_ax2_ax3_fused_outer_outer / 3 * 27 + rc_outer * 18 + ax0_ax1_ax2_ax3_fused_outer_outer % 3 * 6 + threadIdx_x] : 0.0f;
     }
     __syncthreads();
+    const float* pad_ptr = pad + threadIdx_x * 18;
+    const float* W_shared_ptr = W_shared;
     for (int rc_inner = 0; rc_inner < 2; ++rc_inner) {
       #pragma unroll
       for (int ry = 0; ry < 3; ++ry) {
         #pragma unroll
         for (int ax3 = 0; ax3 < 9; ++ax3) {
-          pad_local[ax3] = pad[rc_inner * 117 + threadIdx_x * 18 + ry * 9 + ax3];
+          pad_local[ax3] = pad_ptr[ry * 9 + ax3];
         }
         #pragma unroll
         for (int ax0 = 0; ax0 < 2; ++ax0) {
@@ -52,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(6) conv2d_1x3x11x4x3x2_float32_kern
           for (int ax3_1 = 0; ax3_1 < 3; ++ax3_1) {
             #pragma unroll
             for (int vo_1 = 0; vo_1 < 2; ++vo_1) {
-              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared[ax0 * 18 + vo_1 * 36 + rc_inner * 9 + ry * 3 + ax3_1];
+              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared_ptr[ax0 * 18 + vo_1 * 36 + ry * 3 + ax3_1];
             }
           }
         }
@@ -71,6 +73,8 @@ extern "C" __global__ void __launch_bounds__(6) conv2d_1x3x11x4x3x2_float32_kern
           }
         }
       }
+      pad_ptr += 117;
+      W_shared_ptr += 9;
     }
   }
   #pragma unroll

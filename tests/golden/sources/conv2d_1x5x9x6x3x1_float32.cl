@@ -56,12 +56,14 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1
       }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+    __local const float* pad_ptr = pad + pad_at_1;
+    __local const float* W_shared_ptr = W_shared;
     for (int rc_inner = 0; rc_inner < 2; ++rc_inner) {
       __attribute__((opencl_unroll_hint))
       for (int ry = 0; ry < 3; ++ry) {
         __attribute__((opencl_unroll_hint))
         for (int ax3 = 0; ax3 < 6; ++ax3) {
-          pad_local[ax3] = pad[pad_at_1 + rc_inner * 100 + ry * 10 + ax3];
+          pad_local[ax3] = pad_ptr[ry * 10 + ax3];
         }
         __attribute__((opencl_unroll_hint))
         for (int ax0 = 0; ax0 < 2; ++ax0) {
@@ -69,7 +71,7 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1
           for (int ax3_1 = 0; ax3_1 < 3; ++ax3_1) {
             __attribute__((opencl_unroll_hint))
             for (int vo_1 = 0; vo_1 < 2; ++vo_1) {
-              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared[ax0 * 18 + vo_1 * 36 + rc_inner * 9 + ry * 3 + ax3_1];
+              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared_ptr[ax0 * 18 + vo_1 * 36 + ry * 3 + ax3_1];
             }
           }
         }
@@ -88,6 +90,8 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_1x5x9x6x3x1
           }
         }
       }
+      pad_ptr += 100;
+      W_shared_ptr += 9;
     }
   }
   if (at + (threadIdx_x >> 1) < 9) {

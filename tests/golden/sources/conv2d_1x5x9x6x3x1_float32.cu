@@ -54,12 +54,14 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_1x5x9x6x3x1_float32_kern
       }
     }
     __syncthreads();
+    const float* pad_ptr = pad + pad_at_1;
+    const float* W_shared_ptr = W_shared;
     for (int rc_inner = 0; rc_inner < 2; ++rc_inner) {
       #pragma unroll
       for (int ry = 0; ry < 3; ++ry) {
         #pragma unroll
         for (int ax3 = 0; ax3 < 6; ++ax3) {
-          pad_local[ax3] = pad[pad_at_1 + rc_inner * 100 + ry * 10 + ax3];
+          pad_local[ax3] = pad_ptr[ry * 10 + ax3];
         }
         #pragma unroll
         for (int ax0 = 0; ax0 < 2; ++ax0) {
@@ -67,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_1x5x9x6x3x1_float32_kern
           for (int ax3_1 = 0; ax3_1 < 3; ++ax3_1) {
             #pragma unroll
             for (int vo_1 = 0; vo_1 < 2; ++vo_1) {
-              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared[ax0 * 18 + vo_1 * 36 + rc_inner * 9 + ry * 3 + ax3_1];
+              W_shared_local[ax0 * 3 + ax3_1 + vo_1 * 6] = W_shared_ptr[ax0 * 18 + vo_1 * 36 + ry * 3 + ax3_1];
             }
           }
         }
@@ -86,6 +88,8 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_1x5x9x6x3x1_float32_kern
           }
         }
       }
+      pad_ptr += 100;
+      W_shared_ptr += 9;
     }
   }
   if (at + (threadIdx_x >> 1) < 9) {

@@ -31,16 +31,18 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_2x4x8x4x1x1
   }
   W_shared[threadIdx_x] = W[threadIdx_x];
   barrier(CLK_LOCAL_MEM_FENCE);
+  __local const float* X_shared_ptr = X_shared + threadIdx_x * 4;
+  __local const float* W_shared_ptr = W_shared;
   for (int rc_inner = 0; rc_inner < 4; ++rc_inner) {
     __attribute__((opencl_unroll_hint))
     for (int ax3 = 0; ax3 < 4; ++ax3) {
-      X_shared_local[ax3] = X_shared[rc_inner * 64 + ax3 + threadIdx_x * 4];
+      X_shared_local[ax3] = X_shared_ptr[ax3];
     }
     __attribute__((opencl_unroll_hint))
     for (int ax0 = 0; ax0 < 2; ++ax0) {
       __attribute__((opencl_unroll_hint))
       for (int vo_1 = 0; vo_1 < 2; ++vo_1) {
-        W_shared_local[ax0 + vo_1 * 2] = W_shared[ax0 * 4 + vo_1 * 8 + rc_inner];
+        W_shared_local[ax0 + vo_1 * 2] = W_shared_ptr[ax0 * 4 + vo_1 * 8];
       }
     }
     __attribute__((opencl_unroll_hint))
@@ -54,6 +56,8 @@ __kernel __attribute__((reqd_work_group_size(16, 1, 1))) void conv2d_2x4x8x4x1x1
         }
       }
     }
+    X_shared_ptr += 64;
+    W_shared_ptr += 1;
   }
   __attribute__((opencl_unroll_hint))
   for (int f_inner_inner_inner = 0; f_inner_inner_inner < 2; ++f_inner_inner_inner) {

@@ -30,16 +30,18 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_2x4x8x4x1x1_float32_kern
   }
   W_shared[threadIdx_x] = W[threadIdx_x];
   __syncthreads();
+  const float* X_shared_ptr = X_shared + threadIdx_x * 4;
+  const float* W_shared_ptr = W_shared;
   for (int rc_inner = 0; rc_inner < 4; ++rc_inner) {
     #pragma unroll
     for (int ax3 = 0; ax3 < 4; ++ax3) {
-      X_shared_local[ax3] = X_shared[rc_inner * 64 + ax3 + threadIdx_x * 4];
+      X_shared_local[ax3] = X_shared_ptr[ax3];
     }
     #pragma unroll
     for (int ax0 = 0; ax0 < 2; ++ax0) {
       #pragma unroll
       for (int vo_1 = 0; vo_1 < 2; ++vo_1) {
-        W_shared_local[ax0 + vo_1 * 2] = W_shared[ax0 * 4 + vo_1 * 8 + rc_inner];
+        W_shared_local[ax0 + vo_1 * 2] = W_shared_ptr[ax0 * 4 + vo_1 * 8];
       }
     }
     #pragma unroll
@@ -53,6 +55,8 @@ extern "C" __global__ void __launch_bounds__(16) conv2d_2x4x8x4x1x1_float32_kern
         }
       }
     }
+    X_shared_ptr += 64;
+    W_shared_ptr += 1;
   }
   #pragma unroll
   for (int f_inner_inner_inner = 0; f_inner_inner_inner < 2; ++f_inner_inner_inner) {

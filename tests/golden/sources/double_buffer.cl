@@ -14,9 +14,10 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void double_buffer_kerne
   float W_shared_next;
   B[B_at] = 0.0f;
   W_shared[threadIdx_x] = W[threadIdx_x];
+  __global const float* W_ptr = W + threadIdx_x;
   for (int k_outer = 0; k_outer < 4; ++k_outer) {
     if (k_outer < 3) {
-      W_shared_next = W[threadIdx_x + k_outer * 8 + 8];
+      W_shared_next = W_ptr[8];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int k_inner = 0; k_inner < 8; ++k_inner) {
@@ -25,5 +26,6 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void double_buffer_kerne
     if (k_outer < 3) {
       W_shared[threadIdx_x + ((k_outer + 1) & 1) * 8] = W_shared_next;
     }
+    W_ptr += 8;
   }
 }

@@ -14,9 +14,10 @@ extern "C" __global__ void __launch_bounds__(8) double_buffer_kernel(
   float W_shared_next;
   B[B_at] = 0.0f;
   W_shared[threadIdx_x] = W[threadIdx_x];
+  const float* W_ptr = W + threadIdx_x;
   for (int k_outer = 0; k_outer < 4; ++k_outer) {
     if (k_outer < 3) {
-      W_shared_next = W[threadIdx_x + k_outer * 8 + 8];
+      W_shared_next = W_ptr[8];
     }
     __syncthreads();
     for (int k_inner = 0; k_inner < 8; ++k_inner) {
@@ -25,5 +26,6 @@ extern "C" __global__ void __launch_bounds__(8) double_buffer_kernel(
     if (k_outer < 3) {
       W_shared[threadIdx_x + ((k_outer + 1) & 1) * 8] = W_shared_next;
     }
+    W_ptr += 8;
   }
 }

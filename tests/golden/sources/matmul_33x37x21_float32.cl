@@ -136,14 +136,16 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_33x37x21_f
       vstore4((float4)(t_12, t_14, t_15, t_16), 0, B_shared_next);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+    __local const float* A_shared_ptr = A_shared + (threadIdx_y * 40 + k_outer * 640);
+    __local const float* B_shared_ptr = B_shared + (threadIdx_x * 2 + k_outer * 512);
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
       __attribute__((opencl_unroll_hint))
       for (int ax0 = 0; ax0 < 2; ++ax0) {
-        vstore4(*(__local const float4*)(A_shared + (ax0 * 20 + threadIdx_y * 40 + k_inner_outer * 4 + k_outer * 640)), 0, A_shared_local + ax0 * 4);
+        vstore4(*(__local const float4*)(A_shared_ptr + ax0 * 20), 0, A_shared_local + ax0 * 4);
       }
       __attribute__((opencl_unroll_hint))
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
-        vstore2(*(__local const float2*)(B_shared + (ax0_1 * 32 + k_inner_outer * 128 + threadIdx_x * 2 + k_outer * 512)), 0, B_shared_local + ax0_1 * 2);
+        vstore2(*(__local const float2*)(B_shared_ptr + ax0_1 * 32), 0, B_shared_local + ax0_1 * 2);
       }
       __attribute__((opencl_unroll_hint))
       for (int k_inner_inner = 0; k_inner_inner < 4; ++k_inner_inner) {
@@ -156,6 +158,8 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_33x37x21_f
           }
         }
       }
+      A_shared_ptr += 4;
+      B_shared_ptr += 128;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     if (k_outer < 1 && threadIdx_y < 8) {

@@ -95,10 +95,12 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
       B_shared_next[3] = t_8 && at < 9 ? B[B_at_1 + 592 + 3] : t_13 ? B[B_at_1 + 595] : 0.0f;
     }
     __syncthreads();
+    const float* A_shared_ptr = A_shared + (threadIdx_y * 40 + k_outer * 640);
+    const float* B_shared_ptr = B_shared + (threadIdx_x * 2 + k_outer * 512);
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
       #pragma unroll
       for (int ax0 = 0; ax0 < 2; ++ax0) {
-        const float4 A_shared_v = *(const float4*)(A_shared + (ax0 * 20 + threadIdx_y * 40 + k_inner_outer * 4 + k_outer * 640));
+        const float4 A_shared_v = *(const float4*)(A_shared_ptr + ax0 * 20);
         A_shared_local[ax0 * 4] = A_shared_v.x;
         A_shared_local[ax0 * 4 + 1] = A_shared_v.y;
         A_shared_local[ax0 * 4 + 2] = A_shared_v.z;
@@ -106,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
       }
       #pragma unroll
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
-        const float2 B_shared_v = *(const float2*)(B_shared + (ax0_1 * 32 + k_inner_outer * 128 + threadIdx_x * 2 + k_outer * 512));
+        const float2 B_shared_v = *(const float2*)(B_shared_ptr + ax0_1 * 32);
         B_shared_local[ax0_1 * 2] = B_shared_v.x;
         B_shared_local[ax0_1 * 2 + 1] = B_shared_v.y;
       }
@@ -121,6 +123,8 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
           }
         }
       }
+      A_shared_ptr += 4;
+      B_shared_ptr += 128;
     }
     __syncthreads();
     if (k_outer < 1 && threadIdx_y < 8) {

@@ -108,90 +108,92 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_symbolic_k
     }
     *(__local float4*)(B_shared + B_shared_at) = (float4)(t_8, t_9, t_10, t_11);
   }
+  __global const float* A_ptr = A + A_at;
+  __global const float* B_ptr = B + (at_4 + (threadIdx_y >> 1) * n);
   for (int k_outer = 0; k_outer < at_2; ++k_outer) {
-    const int A_at_1 = A_at + k_outer * 8;
     const int at_7 = at + k_outer * 8;
     const int B_at_1 = (threadIdx_y >> 1) + k_outer * 8;
     const int A_shared_at_1 = (k_outer + 1) & 1;
-    const int B_at_2 = at_4 + (B_at_1 + 8) * n;
     if (k_outer + 1 < at_2) {
       const bool t_12 = at_3 < m;
       const bool t_13 = t_12 && at_7 + 11 < k;
       float t_14;
       if (t_13) {
-        const float4 A_v_4 = vload4(0, A + (A_at_1 + 8));
+        const float4 A_v_4 = vload4(0, A_ptr + 8);
         t_14 = A_v_4.s0;
       } else {
-        t_14 = t_12 && at_7 + 8 < k ? A[A_at_1 + 8] : 0.0f;
+        t_14 = t_12 && at_7 + 8 < k ? A_ptr[8] : 0.0f;
       }
       float t_15;
       if (t_13) {
-        const float4 A_v_5 = vload4(0, A + (A_at_1 + 8));
+        const float4 A_v_5 = vload4(0, A_ptr + 8);
         t_15 = A_v_5.s1;
       } else {
-        t_15 = t_12 && at_7 + 9 < k ? A[A_at_1 + 9] : 0.0f;
+        t_15 = t_12 && at_7 + 9 < k ? A_ptr[9] : 0.0f;
       }
       float t_16;
       if (t_13) {
-        const float4 A_v_6 = vload4(0, A + (A_at_1 + 8));
+        const float4 A_v_6 = vload4(0, A_ptr + 8);
         t_16 = A_v_6.s2;
       } else {
-        t_16 = t_12 && at_7 + 10 < k ? A[A_at_1 + 10] : 0.0f;
+        t_16 = t_12 && at_7 + 10 < k ? A_ptr[10] : 0.0f;
       }
       float t_17;
       if (t_13) {
-        const float4 A_v_7 = vload4(0, A + (A_at_1 + 8));
+        const float4 A_v_7 = vload4(0, A_ptr + 8);
         t_17 = A_v_7.s3;
       } else {
-        t_17 = t_12 && at_7 + 11 < k ? A[A_at_1 + 11] : 0.0f;
+        t_17 = t_12 && at_7 + 11 < k ? A_ptr[11] : 0.0f;
       }
       vstore4((float4)(t_14, t_15, t_16, t_17), 0, A_shared_next);
       const bool t_18 = B_at_1 + 8 < k;
       const bool t_19 = t_18 && at_4 + 3 < n;
       float t_20;
       if (t_19) {
-        const float4 B_v_4 = vload4(0, B + B_at_2);
+        const float4 B_v_4 = vload4(0, B_ptr + 8 * n);
         t_20 = B_v_4.s0;
       } else {
-        t_20 = t_18 && at_4 < n ? B[B_at_2] : 0.0f;
+        t_20 = t_18 && at_4 < n ? B_ptr[8 * n] : 0.0f;
       }
       float t_21;
       if (t_19) {
-        const float4 B_v_5 = vload4(0, B + B_at_2);
+        const float4 B_v_5 = vload4(0, B_ptr + 8 * n);
         t_21 = B_v_5.s1;
       } else {
-        t_21 = t_18 && at_4 + 1 < n ? B[B_at_2 + 1] : 0.0f;
+        t_21 = t_18 && at_4 + 1 < n ? B_ptr[8 * n + 1] : 0.0f;
       }
       float t_22;
       if (t_19) {
-        const float4 B_v_6 = vload4(0, B + B_at_2);
+        const float4 B_v_6 = vload4(0, B_ptr + 8 * n);
         t_22 = B_v_6.s2;
       } else {
-        t_22 = t_18 && at_4 + 2 < n ? B[B_at_2 + 2] : 0.0f;
+        t_22 = t_18 && at_4 + 2 < n ? B_ptr[8 * n + 2] : 0.0f;
       }
       float t_23;
       if (t_19) {
-        const float4 B_v_7 = vload4(0, B + B_at_2);
+        const float4 B_v_7 = vload4(0, B_ptr + 8 * n);
         t_23 = B_v_7.s3;
       } else {
-        t_23 = t_18 && at_4 + 3 < n ? B[B_at_2 + 3] : 0.0f;
+        t_23 = t_18 && at_4 + 3 < n ? B_ptr[8 * n + 3] : 0.0f;
       }
       vstore4((float4)(t_20, t_21, t_22, t_23), 0, B_shared_next);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+    __local const float* A_shared_ptr = A_shared + (threadIdx_y * 48 + (k_outer & 1) * 1536);
+    __local const float* B_shared_ptr = B_shared + (threadIdx_x * 4 + (k_outer & 1) * 1024);
     for (int k_inner_outer = 0; k_inner_outer < 2; ++k_inner_outer) {
       __attribute__((opencl_unroll_hint))
       for (int ax0 = 0; ax0 < 4; ++ax0) {
         __attribute__((opencl_unroll_hint))
         for (int vy_1 = 0; vy_1 < 2; ++vy_1) {
-          vstore4(*(__local const float4*)(A_shared + (ax0 * 12 + vy_1 * 768 + threadIdx_y * 48 + k_inner_outer * 4 + (k_outer & 1) * 1536)), 0, A_shared_local + (ax0 * 4 + vy_1 * 16));
+          vstore4(*(__local const float4*)(A_shared_ptr + (ax0 * 12 + vy_1 * 768)), 0, A_shared_local + (ax0 * 4 + vy_1 * 16));
         }
       }
       __attribute__((opencl_unroll_hint))
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
         __attribute__((opencl_unroll_hint))
         for (int vx_1 = 0; vx_1 < 2; ++vx_1) {
-          vstore4(*(__local const float4*)(B_shared + (ax0_1 * 128 + k_inner_outer * 512 + vx_1 * 64 + threadIdx_x * 4 + (k_outer & 1) * 1024)), 0, B_shared_local + (ax0_1 * 4 + vx_1 * 16));
+          vstore4(*(__local const float4*)(B_shared_ptr + (ax0_1 * 128 + vx_1 * 64)), 0, B_shared_local + (ax0_1 * 4 + vx_1 * 16));
         }
       }
       __attribute__((opencl_unroll_hint))
@@ -211,11 +213,15 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_symbolic_k
           }
         }
       }
+      A_shared_ptr += 4;
+      B_shared_ptr += 512;
     }
     if (k_outer + 1 < at_2) {
       *(__local float4*)(A_shared + (A_shared_at + A_shared_at_1 * 1536)) = vload4(0, A_shared_next);
       *(__local float4*)(B_shared + (B_shared_at + A_shared_at_1 * 1024)) = vload4(0, B_shared_next);
     }
+    A_ptr += 8;
+    B_ptr += 8 * n;
   }
   __attribute__((opencl_unroll_hint))
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 4; ++i_inner_inner_inner) {

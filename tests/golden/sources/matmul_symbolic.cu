@@ -169,6 +169,8 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
       *(float4*)(B_shared + (B_shared_at + ax0_ax1_fused_outer_outer_outer_1 * 1024)) = make_float4(t_23, t_27, t_31, t_35);
     }
   }
+  const float* A_ptr = A + A_shared_at;
+  const float* B_ptr = B + (at_2 + (threadIdx_y >> 1) * n);
   for (int k_outer = 0; k_outer < at; ++k_outer) {
     const int at_5 = A_shared_at + k_outer * 16;
     const int A_shared_at_2 = (k_outer + 1) & 1;
@@ -176,17 +178,16 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
       #pragma unroll
       for (int ax0_ax1_fused_outer_outer_outer_2 = 0; ax0_ax1_fused_outer_outer_outer_2 < 2; ++ax0_ax1_fused_outer_outer_outer_2) {
         const int A_at_2 = at_1 + ax0_ax1_fused_outer_outer_outer_2 * 64;
-        const int A_at_3 = A_shared_at + A_at_2 * k + k_outer * 16;
         const bool t_36 = A_at_2 < m;
         const bool t_37 = t_36 && at_5 + 19 < k;
         float t_41;
         if (t_37) {
-          const float t_38 = A[A_at_3 + 16];
+          const float t_38 = A_ptr[A_at_2 * k + 16];
           t_41 = t_38;
         } else {
           float t_40;
           if (t_36 && at_5 + 16 < k) {
-            const float t_39 = A[A_at_3 + 16];
+            const float t_39 = A_ptr[A_at_2 * k + 16];
             t_40 = t_39;
           } else {
             t_40 = 0.0f;
@@ -194,102 +195,104 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
           t_41 = t_40;
         }
         A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4] = t_41;
-        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 1] = t_37 ? A[A_at_3 + 16 + 1] : t_36 && at_5 + 17 < k ? A[A_at_3 + 17] : 0.0f;
-        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 2] = t_37 ? A[A_at_3 + 16 + 2] : t_36 && at_5 + 18 < k ? A[A_at_3 + 18] : 0.0f;
-        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 3] = t_37 ? A[A_at_3 + 16 + 3] : t_36 && at_5 + 19 < k ? A[A_at_3 + 19] : 0.0f;
+        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 1] = t_37 ? A_ptr[A_at_2 * k + 16 + 1] : t_36 && at_5 + 17 < k ? A_ptr[A_at_2 * k + 17] : 0.0f;
+        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 2] = t_37 ? A_ptr[A_at_2 * k + 16 + 2] : t_36 && at_5 + 18 < k ? A_ptr[A_at_2 * k + 18] : 0.0f;
+        A_shared_next[ax0_ax1_fused_outer_outer_outer_2 * 4 + 3] = t_37 ? A_ptr[A_at_2 * k + 16 + 3] : t_36 && at_5 + 19 < k ? A_ptr[A_at_2 * k + 19] : 0.0f;
       }
       #pragma unroll
       for (int ax0_ax1_fused_outer_outer_outer_3 = 0; ax0_ax1_fused_outer_outer_outer_3 < 2; ++ax0_ax1_fused_outer_outer_outer_3) {
         const int B_at_2 = ax0_ax1_fused_outer_outer_outer_3 * 8 + (threadIdx_y >> 1) + k_outer * 16;
-        const int B_at_3 = at_2 + (B_at_2 + 16) * n;
         const bool t_42 = B_at_2 + 16 < k;
         const bool t_43 = t_42 && at_2 + 3 < n;
-        float t_47;
+        const int t_44 = ax0_ax1_fused_outer_outer_outer_3 * 8 * n + 16 * n;
+        float t_48;
         if (t_43) {
-          const float t_44 = B[B_at_3];
-          t_47 = t_44;
+          const float t_45 = B_ptr[t_44];
+          t_48 = t_45;
         } else {
-          float t_46;
+          float t_47;
           if (t_42 && at_2 < n) {
-            const float t_45 = B[B_at_3];
-            t_46 = t_45;
+            const float t_46 = B_ptr[t_44];
+            t_47 = t_46;
           } else {
-            t_46 = 0.0f;
+            t_47 = 0.0f;
           }
-          t_47 = t_46;
+          t_48 = t_47;
         }
-        float t_51;
+        float t_52;
         if (t_43) {
-          const float t_48 = B[B_at_3 + 1];
-          t_51 = t_48;
+          const float t_49 = B_ptr[t_44 + 1];
+          t_52 = t_49;
         } else {
-          float t_50;
+          float t_51;
           if (t_42 && at_2 + 1 < n) {
-            const float t_49 = B[B_at_3 + 1];
-            t_50 = t_49;
+            const float t_50 = B_ptr[t_44 + 1];
+            t_51 = t_50;
           } else {
-            t_50 = 0.0f;
+            t_51 = 0.0f;
           }
-          t_51 = t_50;
+          t_52 = t_51;
         }
-        float t_55;
+        float t_56;
         if (t_43) {
-          const float t_52 = B[B_at_3 + 2];
-          t_55 = t_52;
+          const float t_53 = B_ptr[t_44 + 2];
+          t_56 = t_53;
         } else {
-          float t_54;
+          float t_55;
           if (t_42 && at_2 + 2 < n) {
-            const float t_53 = B[B_at_3 + 2];
-            t_54 = t_53;
+            const float t_54 = B_ptr[t_44 + 2];
+            t_55 = t_54;
           } else {
-            t_54 = 0.0f;
+            t_55 = 0.0f;
           }
-          t_55 = t_54;
+          t_56 = t_55;
         }
-        float t_59;
+        float t_60;
         if (t_43) {
-          const float t_56 = B[B_at_3 + 3];
-          t_59 = t_56;
+          const float t_57 = B_ptr[t_44 + 3];
+          t_60 = t_57;
         } else {
-          float t_58;
+          float t_59;
           if (t_42 && at_2 + 3 < n) {
-            const float t_57 = B[B_at_3 + 3];
-            t_58 = t_57;
+            const float t_58 = B_ptr[t_44 + 3];
+            t_59 = t_58;
           } else {
-            t_58 = 0.0f;
+            t_59 = 0.0f;
           }
-          t_59 = t_58;
+          t_60 = t_59;
         }
-        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4] = t_47;
-        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 1] = t_51;
-        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 2] = t_55;
-        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 3] = t_59;
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4] = t_48;
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 1] = t_52;
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 2] = t_56;
+        B_shared_next[ax0_ax1_fused_outer_outer_outer_3 * 4 + 3] = t_60;
       }
     }
     __syncthreads();
+    const float* A_shared_ptr = A_shared + (threadIdx_y * 80 + (k_outer & 1) * 2560);
+    const float* B_shared_ptr = B_shared + (threadIdx_x * 4 + (k_outer & 1) * 2048);
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
       #pragma unroll
       for (int ax0 = 0; ax0 < 4; ++ax0) {
         #pragma unroll
         for (int vy_1 = 0; vy_1 < 2; ++vy_1) {
-          const float4 A_shared_v = *(const float4*)(A_shared + (ax0 * 20 + vy_1 * 1280 + threadIdx_y * 80 + k_inner_outer * 4 + (k_outer & 1) * 2560));
-          const int t_60 = ax0 * 4 + vy_1 * 16;
-          A_shared_local[t_60] = A_shared_v.x;
-          A_shared_local[t_60 + 1] = A_shared_v.y;
-          A_shared_local[t_60 + 2] = A_shared_v.z;
-          A_shared_local[t_60 + 3] = A_shared_v.w;
+          const float4 A_shared_v = *(const float4*)(A_shared_ptr + (ax0 * 20 + vy_1 * 1280));
+          const int t_61 = ax0 * 4 + vy_1 * 16;
+          A_shared_local[t_61] = A_shared_v.x;
+          A_shared_local[t_61 + 1] = A_shared_v.y;
+          A_shared_local[t_61 + 2] = A_shared_v.z;
+          A_shared_local[t_61 + 3] = A_shared_v.w;
         }
       }
       #pragma unroll
       for (int ax0_1 = 0; ax0_1 < 4; ++ax0_1) {
         #pragma unroll
         for (int vx_1 = 0; vx_1 < 2; ++vx_1) {
-          const float4 B_shared_v = *(const float4*)(B_shared + (ax0_1 * 128 + k_inner_outer * 512 + vx_1 * 64 + threadIdx_x * 4 + (k_outer & 1) * 2048));
-          const int t_61 = ax0_1 * 4 + vx_1 * 16;
-          B_shared_local[t_61] = B_shared_v.x;
-          B_shared_local[t_61 + 1] = B_shared_v.y;
-          B_shared_local[t_61 + 2] = B_shared_v.z;
-          B_shared_local[t_61 + 3] = B_shared_v.w;
+          const float4 B_shared_v = *(const float4*)(B_shared_ptr + (ax0_1 * 128 + vx_1 * 64));
+          const int t_62 = ax0_1 * 4 + vx_1 * 16;
+          B_shared_local[t_62] = B_shared_v.x;
+          B_shared_local[t_62 + 1] = B_shared_v.y;
+          B_shared_local[t_62 + 2] = B_shared_v.z;
+          B_shared_local[t_62 + 3] = B_shared_v.w;
         }
       }
       #pragma unroll
@@ -309,6 +312,8 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
           }
         }
       }
+      A_shared_ptr += 4;
+      B_shared_ptr += 512;
     }
     if (k_outer + 1 < at) {
       #pragma unroll
@@ -328,6 +333,8 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
         *(float4*)(B_shared + (B_shared_at + ax0_ax1_fused_outer_outer_outer_5 * 1024 + A_shared_at_2 * 2048)) = make_float4(lane_4, lane_5, lane_6, lane_7);
       }
     }
+    A_ptr += 16;
+    B_ptr += 16 * n;
   }
   #pragma unroll
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 4; ++i_inner_inner_inner) {
@@ -340,11 +347,11 @@ extern "C" __global__ void __launch_bounds__(256) matmul_symbolic_kernel(
           const int at_7 = at_4 + vx_3 * 64;
           const int C_at = at_4 + at_6 * n + vx_3 * 64;
           if (at_7 + 3 < n) {
-            const int t_62 = i_inner_inner_inner * 4 + vx_3 * 16 + vy_3 * 32;
-            C[C_at] = C_local[t_62];
-            C[C_at + 1] = C_local[t_62 + 1];
-            C[C_at + 2] = C_local[t_62 + 2];
-            C[C_at + 3] = C_local[t_62 + 3];
+            const int t_63 = i_inner_inner_inner * 4 + vx_3 * 16 + vy_3 * 32;
+            C[C_at] = C_local[t_63];
+            C[C_at + 1] = C_local[t_63 + 1];
+            C[C_at + 2] = C_local[t_63 + 2];
+            C[C_at + 3] = C_local[t_63 + 3];
           } else {
             #pragma unroll
             for (int j_inner_inner_inner = 0; j_inner_inner_inner < 4; ++j_inner_inner_inner) {
