@@ -8,6 +8,7 @@ stride; the inner kernel keeps a tile of the result in vector registers and broa
 from __future__ import annotations
 
 from gpucomp import te
+from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
@@ -32,14 +33,18 @@ def _tiles(m: int | None, rows: int) -> int:
 
 
 def schedule_matmul(defn: Definition, target: Target) -> Schedule:
-    """Schedule ``C = A @ B`` for the cores and vectors of a processor: a 6x64 tile in 24 registers of 16 floats."""
-    (_, b), c = defn.inputs, defn.outputs[0]
+    """Schedule ``C = A @ B``, and what follows it, for the cores and vectors of a processor.
+
+    A 6x64 tile is kept in 24 registers of 16 floats.
+    """
+    b, c = defn.inputs[1], defn.outputs[0]
     m, n = extent(c.shape[0]), extent(c.shape[1])
     rows = _rows(m)
-    lanes = VECTOR_BYTES // c.dtype.nbytes
+    lanes = VECTOR_BYTES // product_of(defn).dtype.nbytes
     columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)
     s = te.create_schedule(c.op)
-    acc = s.cache_write(c, "local")
+    acc = accumulator(s, defn)
+    inline_epilogue(s, defn)
 
     stage = s[c]
     i, j = c.op.axis
@@ -81,7 +86,8 @@ def schedule_matmul_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     m = extent(c.shape[0])
     rows = min(ROWS, m) if m is not None else ROWS
     s = te.create_schedule(c.op)
-    acc = s.cache_write(c, "local")
+    acc = accumulator(s, defn)
+    inline_epilogue(s, defn)
     stage = s[c]
     i, j = c.op.axis
     jo, ji = stage.split(j, factor=4 * LANES)

@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, replace
 
 from gpucomp import te
+from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue
+from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
@@ -82,17 +84,25 @@ def choose_tile(m: int | None, n: int | None, item_bytes: int, target: Target) -
 
 
 def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = None) -> Schedule:
-    """Schedule ``C = A @ B`` (any sizes, symbolic ones too) for the threads of a GPU."""
-    (a, b), c = defn.inputs, defn.outputs[0]
+    """Schedule ``C = A @ B`` (any sizes, symbolic ones too), and what follows it, for the threads of a GPU.
+
+    float32 products on CUDA devices since sm_80 go to :mod:`gpucomp.kernels.gemm.schedule_simt` unless ``tile`` is
+    given or they are smaller than a tile of it.
+    """
+    choice = applies(defn, target) if tile is None else None
+    if choice is not None:
+        return schedule_simt(defn, choice)
+    (a, b), c = defn.inputs[:2], defn.outputs[0]
     m, n = extent(c.shape[0]), extent(c.shape[1])
     tile = tile or choose_tile(m, n, a.dtype.nbytes, target)
     s = te.create_schedule(c.op)
-    acc = s.cache_write(c, "local")
+    acc = accumulator(s, defn)
+    inline_epilogue(s, defn)
     a_shared, b_shared = s.cache_read(a, "shared", [acc]), s.cache_read(b, "shared", [acc])
     a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
 
     stage = s[c]
-    i, j = c.op.axis
+    i, j = stage.op.axis
     block_i, i = stage.split(i, factor=tile.m)
     block_j, j = stage.split(j, factor=tile.n)
     virtual_i, i = stage.split(i, nparts=tile.vthread_m)

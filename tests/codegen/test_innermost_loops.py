@@ -11,6 +11,7 @@ import pytest
 import gpucomp
 from gpucomp import te
 from gpucomp.kernels import registry
+from gpucomp.kernels.gemm.schedule_gpu import MEDIUM, schedule_matmul
 from gpucomp.target import Target
 from tests.codegen.sass import Loop, innermost_loops, loops_of
 
@@ -25,6 +26,12 @@ def library(name: str, shape: tuple[int, ...]) -> tuple[te.Schedule, list[Any]]:
     """An operator of the library under its own schedule."""
     definition = registry.get(name).define(shape, "float32")
     return registry.get(name).schedule(definition, TARGET), definition.args
+
+
+def matmul() -> tuple[te.Schedule, list[Any]]:
+    """The schedule for any GPU with its middle tile, which is that of the reference."""
+    definition = registry.get("matmul").define((1024, 1024, 1024), "float32")
+    return schedule_matmul(definition, TARGET, MEDIUM), definition.args
 
 
 def transpose() -> tuple[te.Schedule, list[Any]]:
@@ -52,7 +59,7 @@ def transpose() -> tuple[te.Schedule, list[Any]]:
 
 
 KERNELS: dict[str, Callable[[], tuple[te.Schedule, list[Any]]]] = {
-    "matmul": lambda: library("matmul", (1024, 1024, 1024)),
+    "matmul": matmul,
     "conv2d": lambda: library("conv2d", (1, 64, 56, 64, 3, 1)),
     "transpose": transpose,
 }

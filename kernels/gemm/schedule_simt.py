@@ -1,0 +1,167 @@
+"""fp32 matrix products on the CUDA cores of NVIDIA's GPUs since sm_80.
+
+Slabs of both operands are copied ahead into shared memory by cp.async, the first one transposed, so that a thread
+reads fragments of both as vectors; fragments are read one step of k ahead.  A warp's threads stand 8x4, which makes
+the reads of a warp free of conflicts.  Where there are too few tiles for the multiprocessors the sum over k is split:
+blocks write parts, and a second kernel adds them up in order, so that results do not change from run to run.  What
+follows the product elementwise is computed where a thread stores its results.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gpucomp import te
+from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.tiles import Choice, SimtTile, choose
+from gpucomp.kernels.registry import Definition, extent
+from gpucomp.target import Target
+from gpucomp.te import Schedule, Stage, Tensor
+from gpucomp.tir.expr import IterVar
+
+GROUP = 8  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
+SUM_THREADS = 128
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Where a tile is computed: the stage that stores it, and its loop over the threads."""
+
+    stage: Stage
+    thread: IterVar
+    tx: IterVar
+
+
+def applies(defn: Definition, target: Target) -> Choice | None:
+    """The model's choice for a definition; None where this schedule is not for it.
+
+    It is for float32 operands of known extents, no smaller than a tile, on CUDA devices since sm_80.
+    """
+    a = defn.inputs[0]
+    sizes = [extent(size) for size in (*product_of(defn).shape, a.shape[1])]
+    if str(target.kind) != "cuda" or "cp_async" not in target.features or str(a.dtype) != "float32":
+        return None
+    m, n, k = sizes
+    return None if m is None or n is None or k is None else choose((m, n, k), target)
+
+
+def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
+    """Schedule a product, and what follows it elementwise, as ``choice`` says."""
+    a, b = defn.inputs[:2]
+    product, out, tile = product_of(defn), defn.outputs[0], choice.tile
+    s = te.create_schedule(out.op)
+    if choice.parts > 1:
+        outer, _ = s[product].split(s[product].op.reduce_axis[0], factor=choice.depth)
+        stored: Tensor = s.rfactor(product, outer)
+        acc = s.cache_write(stored, "local")
+        inline_epilogue(s, defn)
+        _add_parts(s, defn)
+    else:
+        stored = out
+        acc = accumulator(s, defn)
+        inline_epilogue(s, defn)
+    a_shared, b_shared = s.cache_read(a, tile.scope, [acc]), s.cache_read(b, tile.scope, [acc])
+    s[a_shared].transform_layout(lambda i, k: [k, i])
+    a_shared, acc = s[a_shared].op.output(0), s[acc].op.output(0)
+    a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
+    acc = s[acc].op.output(0)
+
+    block = _store(s[stored], tile)
+    inner = s[acc]
+    inner.compute_at(block.stage, block.thread)
+    ko, ki = inner.split(acc.op.reduce_axis[0], factor=tile.k)
+    inner.reorder(ko, ki, *acc.op.axis)
+    for axis in (ki, *acc.op.axis):
+        inner.unroll(axis)
+    inner.pragma(ko, "software_pipeline", tile.stages)
+    inner.pragma(ko, "unroll_factor", 1)
+    inner.pragma(ki, "software_pipeline", 2)
+    _fetch_transposed(s[a_shared], a_shared, inner, ko, tile, block.tx)
+    _fetch(s[b_shared], b_shared, inner, ko, tile, block.tx)
+    for local in (a_local, b_local):
+        s[local].compute_at(inner, ki)
+        s[local].unroll(local.op.axis[0])
+        s[local].vectorize(local.op.axis[1])
+    return s
+
+
+def _store(stage: Stage, tile: SimtTile) -> _Block:
+    """Tiles to blocks, 4x4 pieces to threads; a leading axis (parts of k) becomes the grid's z."""
+    *parts, i, j = stage.op.axis
+    m, n = extent(stage.op.output(0).shape[-2]), extent(stage.op.output(0).shape[-1])
+    block_i, i = stage.split(i, factor=tile.m)
+    block_j, j = stage.split(j, factor=tile.n)
+    warp_i, i = stage.split(i, nparts=tile.warps_m)
+    warp_j, j = stage.split(j, nparts=tile.warps_n)
+    piece_i, i = stage.split(i, nparts=tile.pieces_m)
+    piece_j, j = stage.split(j, nparts=tile.pieces_n)
+    lane_i, i = stage.split(i, factor=4)
+    lane_j, j = stage.split(j, factor=4)
+    stage.reorder(*parts, block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
+    thread = stage.fuse(warp_i, warp_j, lane_i, lane_j)
+    rows = -(-(m or 1) // tile.m)
+    group = math.gcd(rows, GROUP)
+    if group > 1:
+        outer, block_i = stage.split(block_i, factor=group)
+        stage.reorder(outer, block_j, block_i)
+        stage.bind(stage.fuse(outer, block_j, block_i), te.thread_axis("blockIdx.x"))
+    else:
+        stage.bind(block_i, te.thread_axis("blockIdx.y"))
+        stage.bind(block_j, te.thread_axis("blockIdx.x"))
+    for part in parts:
+        stage.bind(part, te.thread_axis("blockIdx.z"))
+    tx = te.thread_axis("threadIdx.x")
+    stage.bind(piece_i, te.thread_axis("vthread", name="vy"))
+    stage.bind(piece_j, te.thread_axis("vthread", name="vx"))
+    stage.bind(thread, tx)
+    stage.unroll(i)
+    if n is not None and n % 4 == 0:
+        stage.vectorize(j)
+    else:
+        stage.unroll(j)
+    return _Block(stage, thread, tx)
+
+
+def _fetch_transposed(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tile: SimtTile, tx: IterVar) -> None:
+    """A warp copies eight neighbouring k of four rows, element by element."""
+    stage.compute_at(into, at)
+    k, i = tensor.op.axis
+    stage.storage_align(k, 32, 4)
+    outer, k = stage.split(k, factor=8)
+    stage.reorder(outer, i, k)
+    fused, thread = stage.split(stage.fuse(outer, i, k), factor=tile.threads)
+    stage.bind(thread, tx)
+    stage.unroll(fused)
+
+
+def _fetch(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tile: SimtTile, tx: IterVar) -> None:
+    """Threads copy up to 16 bytes each, neighbours next to each other."""
+    stage.compute_at(into, at)
+    lanes = math.gcd(extent(tensor.shape[1]) or 1, 4)  # no vector crosses the end of a row
+    fused, vector = stage.split(stage.fuse(*tensor.op.axis), factor=lanes)
+    fused, thread = stage.split(fused, factor=tile.threads)
+    stage.bind(thread, tx)
+    stage.unroll(fused)
+    if lanes > 1:
+        stage.vectorize(vector)
+
+
+def _add_parts(s: Schedule, defn: Definition) -> None:
+    """The second kernel: a thread adds up the parts of up to four neighbouring elements, in their order."""
+    out = defn.outputs[0]
+    total = accumulator(s, defn)
+    stage = s[out]
+    lanes = math.gcd(extent(out.shape[1]) or 1, 4)
+    fused, vector = stage.split(stage.fuse(*stage.op.axis), factor=lanes)
+    block, thread = stage.split(fused, factor=SUM_THREADS)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    summed = s[total]
+    summed.compute_at(stage, thread)
+    (part,) = summed.op.reduce_axis
+    summed.reorder(part, *summed.op.axis)
+    summed.unroll(part)
+    if lanes > 1:
+        stage.vectorize(vector)
+        summed.vectorize(summed.op.axis[1])

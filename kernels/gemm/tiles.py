@@ -1,0 +1,158 @@
+"""Tiles of fp32 matrix products on NVIDIA's GPUs, and the model that chooses among them.
+
+The model is analytic but for two figures a tile: how fast a multiprocessor runs one block of it, and as many as fit.
+Both come from products of 512 to 8192 rows, timed on an H100.  Time is then that of the multiprocessor that has most
+blocks: whole rounds of resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the
+number of blocks.  What a tile computes past the edges of the result counts as work like any other.  Splitting the sum
+over k into parts multiplies the blocks and divides their work; writing the parts, and adding them up in a second
+kernel, costs time of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gpucomp.target import Target
+
+STATIC_SHARED: Final = 49152
+MULTIPROCESSORS: Final = {"sm_80": 108, "sm_86": 84, "sm_89": 128}
+USUAL_MULTIPROCESSORS: Final = 132
+PARTS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
+LEAST_DEPTH: Final = 64  # of a part: fewer products do not pay for filling the pipeline
+START_US: Final = 3.5  # a kernel's start, and the latency of its first tiles and of its last stores
+SECOND_US: Final = 2.5  # what a second kernel adds at least
+PARTS_BYTES_PER_US: Final = 2.5e6  # parts are written to the L2 cache and read from it
+SPLIT_GAIN: Final = 0.95  # of the time: a smaller gain is within what the model does not know
+UNALIGNED: Final = 0.93  # rate of a tile that has a multiprocessor for itself, where rows allow no 16-byte copies
+
+
+@dataclass(frozen=True)
+class SimtTile:
+    """A tile of a block, and how its threads share it.
+
+    Attributes:
+        m, n, k: extents of the tile; k of one slab.
+        warps_m, warps_n: warps along rows and columns.
+        lanes_m, lanes_n: threads of a warp along rows and columns.
+        pieces_m, pieces_n: 4x4 pieces of a thread, a whole row or column of warps and lanes apart.
+        stages: slabs in shared memory.
+        alone, full: GFLOP/s of a multiprocessor with one block, and with ``resident`` of them.
+        resident: blocks that its registers and shared memory hold at once.
+    """
+
+    m: int
+    n: int
+    k: int
+    warps_m: int
+    warps_n: int
+    lanes_m: int
+    lanes_n: int
+    pieces_m: int
+    pieces_n: int
+    stages: int
+    alone: float = 1.0
+    full: float = 1.0
+    resident: int = 1
+
+    def __post_init__(self) -> None:
+        rows = self.warps_m * self.lanes_m * self.pieces_m * 4
+        columns = self.warps_n * self.lanes_n * self.pieces_n * 4
+        if (rows, columns, self.lanes_m * self.lanes_n) != (self.m, self.n, 32):
+            raise ValueError(f"threads of {self} cover {rows}x{columns}")
+
+    @property
+    def threads(self) -> int:
+        """Threads of a block."""
+        return 32 * self.warps_m * self.warps_n
+
+    @property
+    def shared_bytes(self) -> int:
+        """Shared memory of a block, with four floats of padding a row of the first operand's slab."""
+        return 4 * self.stages * self.k * (self.m + 4 + self.n)
+
+    @property
+    def scope(self) -> str:
+        """Where slabs are: memory above what a kernel may declare is asked for at the launch."""
+        return "shared" if self.shared_bytes <= STATIC_SHARED else "shared.dyn"
+
+
+TILES: Final = (
+    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=352, full=366, resident=1),
+    SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=348, full=354, resident=1),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=280, full=360, resident=2),
+    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=275, full=340, resident=2),
+    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 3, alone=210, full=318, resident=4),
+    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 3, alone=131, full=300, resident=4),
+    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=212, full=260, resident=4),
+    SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=122, full=255, resident=4),
+    SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=115, full=255, resident=4),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A tile, into how many parts the sum over k is split, how long the model says it takes, and why.
+
+    ``depth`` is the extent of a part: all of k where it is not split, else a multiple of the slab.
+    """
+
+    tile: SimtTile
+    parts: int
+    depth: int
+    microseconds: float
+    reason: str
+
+
+def estimate(tile: SimtTile, shape: tuple[int, int, int], multiprocessors: int, parts: int = 1) -> Choice:
+    """What the model says of one tile for a product of shape (M, N, K)."""
+    m, n, k = shape
+    slabs = -(-k // tile.k)
+    each = -(-slabs // parts)
+    parts = -(-slabs // each)
+    blocks = -(-m // tile.m) * -(-n // tile.n) * parts
+    most = -(-blocks // multiprocessors)
+    work = 2e-3 * tile.m * tile.n * tile.k * each  # of a block, in units that GFLOP/s take a microsecond for
+    if n % 4 and tile.resident == 1:
+        work /= UNALIGNED
+    rounds, rest = divmod(most, tile.resident)
+    time = START_US + rounds * tile.resident * work / tile.full
+    if rest:
+        share = (1 / rest - 1 / tile.resident) / (1 - 1 / tile.resident)
+        time += rest * work / (tile.full - (tile.full - tile.alone) * share)
+    if parts > 1:
+        time += SECOND_US + 4 * m * n * (2 * parts + 1) / PARTS_BYTES_PER_US
+    inside = m * n / (-(-m // tile.m) * tile.m * -(-n // tile.n) * tile.n)
+    filled = blocks / (most * multiprocessors)
+    intensity = tile.m * tile.n / (2 * (tile.m + tile.n))
+    split = f" in {parts} parts of k" if parts > 1 else ""
+    reason = (
+        f"{tile.m}x{tile.n}x{tile.k}, {tile.stages} stages, {tile.threads} threads: {blocks} blocks"
+        f"{split}, at most {most} a multiprocessor ({filled:.0%} of them full), "
+        f"{inside:.0%} of the tiles inside, {intensity:.0f} operations a byte of a slab; about {time:.0f} us"
+    )
+    return Choice(tile, parts, k if parts == 1 else each * tile.k, time, reason)
+
+
+def legal_tiles(shape: tuple[int, int, int], target: Target) -> list[SimtTile]:
+    """Tiles that are no larger than the product and that a block of the target can hold."""
+    m, n, k = shape
+    dynamic = target.limits.get("max_dynamic_shared_memory_per_block", 0)
+    room = max(dynamic, target.max_shared_memory_per_block)
+    return [
+        t
+        for t in TILES
+        if t.m <= m and t.n <= n and t.k <= k and t.shared_bytes <= room and t.threads <= target.max_num_threads
+    ]
+
+
+def choose(shape: tuple[int, int, int], target: Target) -> Choice | None:
+    """The fastest tile by the model, split where that is faster; None where every tile is larger than the product."""
+    count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
+    found = [
+        estimate(tile, shape, count, parts)
+        for tile in legal_tiles(shape, target)
+        for parts in PARTS
+        if parts == 1 or shape[2] >= parts * LEAST_DEPTH
+    ]
+    return min(found, key=lambda c: c.microseconds * (SPLIT_GAIN if c.parts == 1 else 1.0), default=None)

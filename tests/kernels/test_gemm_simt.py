@@ -1,0 +1,164 @@
+"""fp32 products by cp.async and fragments in registers: every tile, odd sizes, split sums, epilogues."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import gpucomp
+from gpucomp import te
+from gpucomp.driver.build import compile_function, lower_primfunc
+from gpucomp.kernels import registry
+from gpucomp.kernels.arrays import Array, poisoned, random_array
+from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
+from gpucomp.kernels.gemm.tiles import TILES, estimate
+from gpucomp.kernels.registry import Definition
+from gpucomp.target import Target
+from gpucomp.te import Schedule, lower_schedule
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Var
+from gpucomp.tir.interp import interpret
+from tests.codegen.devices import compile_cuda
+
+H100 = Target("cuda -arch=sm_90a")
+MATMUL = registry.get("matmul")
+SHAPES = ((512, 512, 512), (1024, 1024, 1024), (4096, 4096, 4096), (4095, 4097, 4099), (1000, 37, 513))
+TINY = TILES[-1]
+
+
+def whole_inputs(defn: Definition, seed: int = 3) -> list[Array]:
+    """Small whole numbers: every sum is exact, so that any order of adding gives the same."""
+    rng = np.random.default_rng(seed)
+    shapes = [tuple([int(str(size)) for size in tensor.shape]) for tensor in defn.inputs]
+    return [random_array(s, str(t.dtype), rng, whole=True) for s, t in zip(shapes, defn.inputs, strict=True)]
+
+
+def wide(array: Array) -> npt.NDArray[np.float64]:
+    return array.astype(np.float64)
+
+
+def run(schedule: Schedule, defn: Definition, inputs: list[Array], how: str) -> Array:
+    (out,) = defn.outputs
+    result = poisoned(tuple([int(str(size)) for size in out.shape]), str(out.dtype))
+    if how == "interp":
+        interpret(lower_primfunc(lower_schedule(schedule, defn.args, "product"), H100), [*inputs, result])
+    elif how == "llvm":
+        gpucomp.build(schedule, defn.args, "llvm")(*inputs, result)
+    else:
+        device = gpucomp.device(how, 0)
+        target = Target.from_device(device)
+        arrays = [gpucomp.nd.array(array, device) for array in [*inputs, result]]
+        gpucomp.build(schedule, defn.args, target)(*arrays)
+        result = arrays[-1].numpy()
+    return result
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("tile", TILES, ids=lambda t: f"{t.m}x{t.n}x{t.k}s{t.stages}t{t.threads}")
+@pytest.mark.parametrize("over", [(0, 0, 0), (1, 3, 5)])
+def test_every_tile_is_exact_at_its_own_size_and_past_its_edges(
+    tile: object, over: tuple[int, int, int], parts: int
+) -> None:
+    chosen = next(t for t in TILES if t is tile)
+    shape = (chosen.m + over[0], chosen.n + over[1], 3 * chosen.k + over[2])
+    defn = MATMUL.define(shape, "float32")
+    a, b = inputs = whole_inputs(defn)
+    got = run(schedule_simt(defn, estimate(chosen, shape, 132, parts)), defn, inputs, "interp")
+    assert np.array_equal(got, wide(a) @ wide(b))
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("how", ["llvm", "opencl"])
+@pytest.mark.parametrize(("shape", "parts"), [((67, 37, 75), 1), ((129, 65, 83), 4), ((64, 64, 64), 2)])
+def test_processors_and_opencl_run_it_too(shape: tuple[int, int, int], parts: int, how: str) -> None:
+    defn = MATMUL.define(shape, "float32")
+    a, b = inputs = whole_inputs(defn)
+    got = run(schedule_simt(defn, estimate(TINY, shape, 132, parts)), defn, inputs, how)
+    assert np.array_equal(got, wide(a) @ wide(b))
+
+
+def test_a_product_of_few_tiles_is_two_kernels_without_atomics_and_gives_the_same_bits_again() -> None:
+    shape = (1000, 37, 513)
+    defn = MATMUL.define(shape, "float32")
+    schedule = MATMUL.schedule(defn, H100)
+    source = gpucomp.source(schedule, defn.args, H100)
+    assert source.count("__global__") == 2
+    assert "atomic" not in source
+    inputs = MATMUL.make_inputs(shape, "float32", np.random.default_rng(5))
+    module = gpucomp.build(schedule, defn.args, "llvm")
+    first, second = poisoned((1000, 37), "float32"), poisoned((1000, 37), "float32")
+    module(*inputs, first)
+    module(*inputs, second)
+    assert np.array_equal(first, second)
+    want = wide(MATMUL.reference(inputs, shape)[0])
+    assert np.abs(wide(first) - want).max() <= 1e-5 * np.sqrt(np.square(want).mean())
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("shape", [(64, 36, 48), (67, 35, 50)])
+def test_bias_and_gelu_are_computed_where_the_product_is_stored(shape: tuple[int, int, int], parts: int) -> None:
+    operator = registry.get("matmul_bias_gelu")
+    defn = operator.define(shape, "float32")
+    schedule = schedule_simt(defn, estimate(TINY, shape, 132, parts))
+    assert gpucomp.source(schedule, defn.args, H100).count("__global__") == parts
+    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(2))
+    want = operator.reference(inputs, shape)[0]
+    np.testing.assert_allclose(wide(run(schedule, defn, inputs, "interp")), wide(want), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_residual_a_relu_and_a_conversion_need_no_kernel_of_their_own(parts: int) -> None:
+    m, n, _ = shape = (67, 36, 50)
+    plain = MATMUL.define(shape, "float32")
+    (product,) = plain.outputs
+    residual = te.placeholder((m, n), "float32", "R")
+
+    def positive(i: Var, j: Var) -> object:
+        return operators.maximum(product[i, j], te.const(0, "float32"))
+
+    def added(i: Var, j: Var) -> object:
+        return (relu[i, j] + residual[i, j]).astype("float16")
+
+    relu = te.compute((m, n), positive, name="relu")
+    out = te.compute((m, n), added, name="out")
+    defn = Definition((*plain.inputs, residual), (out,), (product, relu))
+    schedule = schedule_simt(defn, estimate(TINY, shape, 132, parts))
+    assert gpucomp.source(schedule, defn.args, H100).count("__global__") == parts
+    a, b, r = inputs = whole_inputs(defn)
+    got = run(schedule, defn, inputs, "interp")
+    want = np.maximum(wide(a) @ wide(b), 0) + wide(r)
+    assert got.dtype == np.float16
+    assert np.array_equal(got, want.astype(np.float16))
+
+
+def test_other_types_targets_and_sizes_take_the_other_schedule() -> None:
+    shape = (256, 256, 256)
+    assert applies(MATMUL.define(shape), H100) is not None
+    assert applies(MATMUL.define(shape, "float16"), H100) is None
+    assert applies(MATMUL.define(shape), Target("cuda -arch=sm_75")) is None
+    assert applies(MATMUL.define(shape), Target("opencl")) is None
+    assert applies(MATMUL.define((te.var("m"), 256, 256)), H100) is None
+    assert applies(MATMUL.define((7, 4096, 4096)), H100) is None
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_nothing_is_spilled(shape: tuple[int, int, int], arch: str) -> None:
+    target = Target(f"cuda -arch={arch}")
+    defn = MATMUL.define(shape, "float32")
+    image = compile_function(MATMUL.schedule(defn, target), defn.args, target, "product").general.image
+    assert "cp.async" in image.source
+    assert all([used.spill_bytes == 0 for used in compile_cuda(image, arch).values()])
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", ["matmul", "matmul_bias_gelu"])
+@pytest.mark.parametrize("shape", [*SHAPES[:2], (1000, 37, 513), (333, 517, 129), (2047, 1025, 100)], ids=str)
+def test_a_gpu_computes_the_product(shape: tuple[int, int, int], name: str) -> None:
+    operator = registry.get(name)
+    defn = operator.define(shape, "float32")
+    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(1))
+    got = run(operator.schedule(defn, Target.from_device("cuda:0")), defn, inputs, "cuda")
+    want = wide(operator.reference(inputs, shape)[0])
+    assert np.abs(wide(got) - want).max() <= 1e-5 * np.sqrt(np.square(want).mean())
