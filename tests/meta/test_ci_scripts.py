@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,16 @@ def test_help_says_what_a_script_does_and_installs_nothing(script: str, word: st
     assert done.returncode == 0, done.stderr
     assert word in done.stdout
     assert not (tmp_path / "venv").exists()
+
+
+def test_no_folder_of_tests_is_left_out_of_a_whole_run() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    assert options["testpaths"] == ["tests"]
+    folders = {parent for path in (ROOT / "tests").rglob("test_*.py") for parent in path.relative_to(ROOT).parents}
+    skipped = [
+        f for f in folders for pattern in options["norecursedirs"] if fnmatch.fnmatch(f.name, pattern) and f.name
+    ]
+    assert not skipped, skipped
 
 
 def test_an_unknown_part_of_ci_gpu_is_a_usage_error() -> None:
