@@ -1,7 +1,8 @@
 """Tiles of fp32 matrix products on NVIDIA's GPUs, and the model that chooses among them.
 
 The model is analytic but for two figures a tile: how fast a multiprocessor runs one block of it, and as many as fit.
-Both come from products of 512 to 8192 rows, timed on an H100.  Time is then that of the multiprocessor that has most
+They are fitted to products of 512 to 8192 rows timed on an H100, or set from like tiles where one of the two was
+not timed; what a split costs is an estimate, not a measurement.  Time is then that of the multiprocessor that has most
 blocks: whole rounds of resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the
 number of blocks.  What a tile computes past the edges of the result counts as work like any other.  Splitting the sum
 over k into parts multiplies the blocks and divides their work; writing the parts, and adding them up in a second
