@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any  # Any: what an attribute is about
 
+from gpucomp.te.affine import Linear
 from gpucomp.te.bound import Bounds
 from gpucomp.te.buffer_bind import BufferBind
 from gpucomp.te.errors import schedule_error
@@ -87,11 +90,13 @@ def _check_threads(builder: Builder, stage: Stage, op: ScanOp, starts: list[Stag
         return
     spatial = iter(op.spatial_axis_)
     divided: dict[Tensor, list[dict[Expr, int]]] = {}
+    written: dict[Tensor, tuple[Expr, ...]] = {}
     for start, update in zip(starts, updates, strict=True):
         axes = [next(spatial) for _ in update.op.axis[1:]]
         shares = [_thread_part(x, threads, bounds) for x in builder.works[update].indices[1:]]
         begins = [_thread_part(x, threads, bounds) for x in builder.works[start].indices[1:]]
         alone = all([op.fixed_axis[a] for a, part in zip(axes, shares, strict=True) if part])
+        written[op.state_placeholder[len(divided)]] = builder.works[update].indices[1:]
         divided[op.state_placeholder[len(divided)]] = shares
         missing = [v for v in threads if not any([v in free_vars(t) for part in shares for t in part])]
         if alone and not missing and begins == shares:
@@ -107,8 +112,10 @@ def _check_threads(builder: Builder, stage: Stage, op: ScanOp, starts: list[Stag
         mapping = builder.works[inner].mapping
         for tensor, accesses in part.reads:
             for indices in accesses if tensor in divided else ():
-                places = [_thread_part(substitute(i, mapping), threads, bounds) for i in indices[1:]]
-                if places != divided[tensor]:
+                read = [substitute(i, mapping) for i in indices[1:]]
+                places = [_thread_part(i, threads, bounds) for i in read]
+                own = [_stays_within(i, w, threads, bounds) for i, w in zip(read, written[tensor], strict=True)]
+                if places != divided[tensor] or not all(own):
                     raise _exchange(op, inner, "reads what other threads wrote in earlier steps")
 
 
@@ -125,6 +132,30 @@ def _exchange(op: ScanOp, stage: Stage, why: str) -> Exception:
 
 def _is_one(extent: Expr) -> bool:
     return isinstance(extent, IntImm) and extent.value == 1
+
+
+def _stays_within(read: Expr, write: Expr, threads: list[Var], bounds: Bounds) -> bool:
+    """True when what a thread reads of a dimension lies among what it writes there, apart from its own share.
+
+    The rest of both indices goes over multiples of one step; a box around elements that are two apart holds those in
+    between as well, which belong to another thread.
+    """
+    share = _thread_part(write, threads, bounds)
+    if not share:
+        return True  # every thread writes all of it
+    reading, writing = (_without(bounds.forms.of(x), share) for x in (read, write))
+    step = math.gcd(*writing.terms.values()) if writing.terms else 0
+    apart = reading.plus(writing, -1)
+    if step == 0:
+        return not reading.terms and apart.value() == 0
+    low, high = bounds.forms.bound(reading)
+    first, last = bounds.forms.bound(writing)
+    steps = all([c % step == 0 for c in reading.terms.values()]) and (reading.const - writing.const) % step == 0
+    return steps and first <= low and high <= last
+
+
+def _without(form: Linear, share: Mapping[Expr, int]) -> Linear:
+    return Linear(form.const, {t: c for t, c in form.terms.items() if t not in share})
 
 
 def _thread_part(index: Expr, threads: list[Var], bounds: Bounds) -> dict[Expr, int]:
