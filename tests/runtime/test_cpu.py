@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,3 +217,14 @@ def test_sources_and_assembly_can_be_read() -> None:
     assert texts["llvm"]() == SOURCE
     assert "define" in texts["ll"]()
     assert "squares" in texts["asm"]()
+
+
+def test_masked_copies_of_unrolled_loops_compile() -> None:
+    """In a process of its own: LLVM ends the process where its instruction selection meets what it does not expect."""
+    code = (
+        "import sys; from gpucomp.runtime import cpu_jit; "
+        "print(len(cpu_jit.assembly(open(sys.argv[1], encoding='utf-8').read())) > 0)"
+    )
+    text = Path(__file__).with_name("masked_copies.ll")
+    done = subprocess.run([sys.executable, "-c", code, str(text)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr[-500:]
