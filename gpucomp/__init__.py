@@ -19,7 +19,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gpucomp import arith, driver, ir, kernels, runtime, target, te, testing, tir, transform
+    from gpucomp import arith, driver, ir, kernels, runtime, target, te, testing, tir, topi, transform
     from gpucomp.driver import build, lower, source
     from gpucomp.ir.module import IRModule
     from gpucomp.runtime import ndarray as nd
@@ -35,7 +35,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     # layers
-    "arith", "driver", "ir", "kernels", "nd", "runtime", "target", "te", "testing", "tir", "transform",
+    "arith", "driver", "ir", "kernels", "nd", "runtime", "target", "te", "testing", "tir", "topi",
+    "transform",
     # compiling
     "IRModule", "Target", "build", "lower", "source",
     # running
@@ -47,7 +48,7 @@ __all__ = [
 # Where each name is found: a module, or a module and a name in it.
 _HOMES: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(
-        ("arith", "driver", "ir", "kernels", "runtime", "target", "te", "testing", "tir", "transform"), ("", "")
+        ("arith", "driver", "ir", "kernels", "runtime", "target", "te", "testing", "tir", "topi", "transform"), ("", "")
     ),
     "nd": ("gpucomp.runtime.ndarray", ""),
     "build": ("gpucomp.driver", "build"),

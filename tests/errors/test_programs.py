@@ -11,7 +11,14 @@ import pytest
 
 import gpucomp
 from gpucomp.support.diagnostics import ArgumentError, DeviceError, LowerError, ScheduleError, TensorError
-from tests.errors import graph_programs, intrinsic_programs, opaque_programs, primitive_programs, size_programs
+from tests.errors import (
+    graph_programs,
+    intrinsic_programs,
+    opaque_programs,
+    primitive_programs,
+    size_programs,
+    topi_programs,
+)
 from tests.errors.programs import MISTAKES, row_sums
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,6 +28,7 @@ assert intrinsic_programs.__name__
 assert opaque_programs.__name__
 assert primitive_programs.__name__
 assert size_programs.__name__
+assert topi_programs.__name__
 ASKED = (
     "two_binds_of_one_thread_axis_with_different_extents",
     "splitting_an_axis_that_a_split_consumed",

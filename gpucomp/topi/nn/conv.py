@@ -1,0 +1,298 @@
+"""Convolutions of any number of dimensions, in any layout: sums of products over windows (as in neural networks, the
+filter is not mirrored).  All of them are :func:`conv`, but for those by depth and the transposed one.
+
+``strides`` and ``dilation`` are numbers, or one for each spatial dimension; ``padding`` is what
+:func:`~gpucomp.topi.nn.padding.window_padding` takes.  Factors and sums are in ``out_dtype``, the type of data if None.
+Raises, all of them: TensorError GC216 shapes do not go together, GC222 an argument does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final  # Any: strides and padding are numbers, lists or names; indices are expressions
+
+from gpucomp.te.api import compute, reduce_axis
+from gpucomp.te.reduction import sum_of
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, IterVar
+from gpucomp.topi.nn.padding import dilate, pad_spatial, window_padding
+from gpucomp.topi.transform import axis_numbers, layout_positions
+from gpucomp.topi.utils import argument_error, get_const_int, maybe_int, numbers, same_extent, shape_error, tensor_of
+
+_SPATIAL: Final = {1: "W", 2: "HW", 3: "DHW"}
+
+
+def conv(
+    inp: Tensor,
+    filt: Tensor,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    data_layout: str,
+    kernel_layout: str = "",
+    out_dtype: str | None = None,
+) -> Tensor:
+    """A convolution.
+
+    Args:
+        inp: the data, laid out as ``data_layout``: N the batch, C the channels, and W, HW or DHW.
+        filt: the weights, laid out as ``kernel_layout``: O the channels of the result, I those of the data in a group.
+        stride: distance of windows.
+        padding: elements of 0 around the data.
+        dilation: distance of the elements of a window.
+        groups: channels of the data and of the result fall in so many groups, which are convolved by themselves.
+        data_layout: ``"NCHW"``, ``"NHWC"``, ``"NCW"``...
+        kernel_layout: ``"OIHW"`` where the data have their channels before their rows, else ``"HWIO"``, if empty.
+        out_dtype: type of factors, sums and result.
+    """
+    spatial = _SPATIAL.get(len(data_layout) - 2)
+    if spatial is None:
+        raise argument_error(f"conv: layout {data_layout!r}", "N, C, and W, HW or DHW: 'NCHW'")
+    name = f"conv{len(spatial)}d_{data_layout.lower()}"
+    data, weight = tensor_of(name, inp, len(data_layout)), tensor_of(name, filt, len(data_layout))
+    n_at, c_at, *x_at = layout_positions(name, data_layout, "NC" + spatial)
+    channels_first = data_layout.index("C") < data_layout.index(spatial[0])
+    default = "OI" + spatial if channels_first else spatial + "IO"
+    o_at, i_at, *k_at = layout_positions(name, kernel_layout or default, "OI" + spatial)
+    windows = _Windows(name, [weight.shape[d] for d in k_at], stride, padding, dilation)
+    outs, depth = weight.shape[o_at], weight.shape[i_at]
+    per_group = outs if groups == 1 else get_const_int(outs) // groups
+    if not same_extent(operators.multiply(depth, groups), data.shape[c_at]) or (
+        groups != 1 and get_const_int(outs) % groups
+    ):
+        raise shape_error(name, f"the filter has the channels of the data, in {groups} groups", data, weight)
+    padded = windows.pad(data, x_at)
+    rc = reduce_axis((0, depth), "rc")
+
+    def element(*i: Any) -> Expr:
+        f = i[c_at]
+        channel = rc.var if groups == 1 else operators.add(operators.multiply(f // per_group, depth), rc.var)
+        place: list[Any] = [None] * len(i)
+        place[n_at], place[c_at] = i[n_at], channel
+        tap: list[Any] = [None] * len(i)
+        tap[o_at], tap[i_at] = f, rc.var
+        for d, (x, k) in enumerate(zip(x_at, k_at, strict=True)):
+            place[x], tap[k] = windows.place(d, i[x]), windows.steps[d].var
+        return _product_sum(padded(*place), weight(*tap), out_dtype or data.dtype, [rc, *windows.steps])
+
+    shape: list[Any] = list(data.shape)
+    shape[c_at] = outs
+    for d, x in enumerate(x_at):
+        shape[x] = windows.count(d, padded.shape[x])
+    return compute(shape, element, name=name, tag=name if groups == 1 else f"group_{name}")
+
+
+class _Windows:
+    """The windows of a convolution: extents, distances, padding, and the reduction over one of them."""
+
+    def __init__(self, name: str, extents: Sequence[Expr], stride: Any, padding: Any, dilation: Any) -> None:
+        count = len(extents)
+        self.name = name
+        self.stride = axis_numbers(f"{name}: stride", stride, count)
+        self.dilation = axis_numbers(f"{name}: dilation", dilation, count)
+        self.wide = [(k - 1) * d + 1 for k, d in zip(extents, self.dilation, strict=True)]
+        self.before, self.after = window_padding(name, padding, self.wide)
+        self.steps: list[IterVar] = [
+            reduce_axis((0, k), f"r{_SPATIAL[count][d].lower()}") for d, k in enumerate(extents)
+        ]
+
+    def pad(self, data: Tensor, axes: Sequence[int]) -> Tensor:
+        return pad_spatial(data, axes, self.before, self.after)
+
+    def place(self, d: int, window: Any) -> Expr:
+        step = operators.multiply(self.steps[d].var, self.dilation[d])
+        return operators.add(operators.multiply(window, self.stride[d]), step)
+
+    def count(self, d: int, extent: Expr) -> Expr:
+        room = operators.subtract(extent, self.wide[d])
+        if (maybe_int(room) or 0) < 0:
+            raise argument_error(
+                f"{self.name}: a window of {self.wide[d]} elements over {extent}, padding included",
+                "more padding, or a smaller window",
+            )
+        return operators.add(operators.floordiv(room, self.stride[d]), 1)
+
+
+def _product_sum(x: Expr, w: Expr, dtype: str, axes: Sequence[IterVar]) -> Expr:
+    return sum_of(operators.multiply(operators.cast(dtype, x), operators.cast(dtype, w)), axis=list(axes))
+
+
+def conv1d(
+    data: Tensor,
+    kernel: Tensor,
+    strides: Any = 1,
+    padding: Any = "VALID",
+    dilation: Any = 1,
+    groups: int = 1,
+    data_layout: str = "NCW",
+    kernel_layout: str = "",
+    out_dtype: str | None = None,
+) -> Tensor:
+    """A convolution along one dimension; filters (O, I, W), or (W, I, O) for NWC."""
+    return conv(data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, out_dtype)
+
+
+def conv1d_ncw(
+    data: Tensor, kernel: Tensor, strides: Any = 1, padding: Any = "VALID", dilation: Any = 1, out_dtype: Any = None
+) -> Tensor:
+    """Data (N, C, W), filters (O, C, k)."""
+    return conv(data, kernel, strides, padding, dilation, 1, "NCW", "", out_dtype)
+
+
+def conv1d_nwc(
+    data: Tensor, kernel: Tensor, strides: Any = 1, padding: Any = "VALID", dilation: Any = 1, out_dtype: Any = None
+) -> Tensor:
+    """Data (N, W, C), filters (k, C, O)."""
+    return conv(data, kernel, strides, padding, dilation, 1, "NWC", "", out_dtype)
+
+
+def conv2d(
+    input: Tensor,
+    filter: Tensor,
+    strides: Any,
+    padding: Any,
+    dilation: Any,
+    data_layout: str = "NCHW",
+    kernel_layout: str = "",
+    out_dtype: str | None = None,
+) -> Tensor:
+    """A convolution of images in the given layouts."""
+    return conv(input, filter, strides, padding, dilation, 1, data_layout, kernel_layout, out_dtype)
+
+
+def conv2d_nchw(
+    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+) -> Tensor:  # public names
+    """Data (N, C, H, W), filters (O, C, kh, kw)."""
+    return conv(Input, Filter, stride, padding, dilation, 1, "NCHW", "", out_dtype)
+
+
+def conv2d_nhwc(
+    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = "float32"
+) -> Tensor:  # public names
+    """Data (N, H, W, C), filters (kh, kw, C, O)."""
+    return conv(Input, Filter, stride, padding, dilation, 1, "NHWC", "", out_dtype)
+
+
+def conv2d_hwcn(
+    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+) -> Tensor:  # public names
+    """Data (H, W, C, N), filters (kh, kw, C, O)."""
+    return conv(Input, Filter, stride, padding, dilation, 1, "HWCN", "HWIO", out_dtype)
+
+
+def group_conv2d_nchw(
+    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, groups: int, out_dtype: str | None = None
+) -> Tensor:  # public names
+    """Data (N, C, H, W), filters (O, C / groups, kh, kw)."""
+    return conv(Input, Filter, stride, padding, dilation, groups, "NCHW", "", out_dtype)
+
+
+def group_conv2d_nhwc(
+    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, groups: int, out_dtype: str | None = None
+) -> Tensor:  # public names
+    """Data (N, H, W, C), filters (kh, kw, C / groups, O)."""
+    return conv(Input, Filter, stride, padding, dilation, groups, "NHWC", "", out_dtype)
+
+
+def conv3d_ncdhw(
+    Input: Tensor,
+    Filter: Tensor,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    out_dtype: str | None = None,
+) -> Tensor:  # public names
+    """Data (N, C, D, H, W), filters (O, C / groups, kd, kh, kw)."""
+    return conv(Input, Filter, stride, padding, dilation, groups, "NCDHW", "", out_dtype)
+
+
+def conv3d_ndhwc(
+    Input: Tensor,
+    Filter: Tensor,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    out_dtype: str | None = "float32",
+) -> Tensor:  # public names
+    """Data (N, D, H, W, C), filters (kd, kh, kw, C / groups, O)."""
+    return conv(Input, Filter, stride, padding, dilation, groups, "NDHWC", "", out_dtype)
+
+
+def depthwise_conv2d_nchw(
+    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+) -> Tensor:  # public names
+    """Data (N, C, H, W), filters (C, M, kh, kw): each channel by itself, M channels of the result from each."""
+    return _depthwise("depthwise_conv2d_nchw", Input, Filter, "NCHW", "CMHW", (stride, padding, dilation), out_dtype)
+
+
+def depthwise_conv2d_nhwc(
+    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+) -> Tensor:  # public names
+    """Data (N, H, W, C), filters (kh, kw, C, M): each channel by itself, M channels of the result from each."""
+    return _depthwise("depthwise_conv2d_nhwc", Input, Filter, "NHWC", "HWCM", (stride, padding, dilation), out_dtype)
+
+
+def _depthwise(
+    name: str, data: Tensor, weight: Tensor, layout: str, kernel: str, how: tuple[Any, Any, Any], out_dtype: Any
+) -> Tensor:
+    data, weight = tensor_of(name, data, 4), tensor_of(name, weight, 4)
+    n_at, c_at, *x_at = layout_positions(name, layout, "NCHW")
+    i_at, m_at, *k_at = layout_positions(name, kernel, "CMHW")
+    if not same_extent(weight.shape[i_at], data.shape[c_at]):
+        raise shape_error(name, "the filter has the channels of the data", data, weight)
+    windows = _Windows(name, [weight.shape[d] for d in k_at], *how)
+    padded, times = windows.pad(data, x_at), weight.shape[m_at]
+
+    def element(*i: Any) -> Expr:
+        place, tap = list(i), list(i)
+        channel, part = operators.floordiv(i[c_at], times), operators.floormod(i[c_at], times)
+        place[n_at], place[c_at], tap[i_at], tap[m_at] = i[n_at], channel, channel, part
+        for d, (x, k) in enumerate(zip(x_at, k_at, strict=True)):
+            place[x], tap[k] = windows.place(d, i[x]), windows.steps[d].var
+        return _product_sum(padded(*place), weight(*tap), out_dtype or data.dtype, windows.steps)
+
+    shape: list[Any] = list(data.shape)
+    shape[c_at] = operators.multiply(data.shape[c_at], times)
+    for d, x in enumerate(x_at):
+        shape[x] = windows.count(d, padded.shape[x])
+    return compute(shape, element, name="DepthwiseConv2d", tag=name)
+
+
+def conv2d_transpose_nchw(
+    Input: Tensor, Filter: Tensor, strides: Any, padding: Any, out_dtype: str | None, output_padding: Any
+) -> Tensor:  # public names
+    """The transpose of a convolution with ``strides`` and ``padding``: its gradient for the data.
+
+    Data (N, C, H, W), filters (C, O, kh, kw); the result has ``(H - 1) * stride - padding + kh + output_padding`` rows.
+    """
+    name = "conv2d_transpose_nchw"
+    data, weight = tensor_of(name, Input, 4), tensor_of(name, Filter, 4)
+    if not same_extent(data.shape[1], weight.shape[0]):
+        raise shape_error(name, "the first extent of the filter is that of the channels of the data", data, weight)
+    extents = [get_const_int(k) for k in weight.shape[2:]]
+    stride, more = axis_numbers(f"{name}: strides", strides, 2), numbers(f"{name}: output_padding", output_padding, 2)
+    first, last = window_padding(name, padding, extents)
+    before = [k - 1 - p for k, p in zip(extents, first, strict=True)]
+    after = [k - 1 - p + m for k, p, m in zip(extents, last, more, strict=True)]
+    if any([x < 0 for x in before + after]) or any([not 0 <= m < s for m, s in zip(more, stride, strict=True)]):
+        raise argument_error(
+            f"{name}: padding {padding} and output_padding {output_padding} for windows of {extents}, strides {stride}",
+            "padding is smaller than the window, output_padding smaller than the stride",
+        )
+    spread = dilate(data, [1, 1, *stride]) if any([s > 1 for s in stride]) else data
+    padded = pad_spatial(spread, [2, 3], before, after)
+    rc = reduce_axis((0, data.shape[1]), "rc")
+    steps = [reduce_axis((0, k), n) for k, n in zip(extents, ("rh", "rw"), strict=True)]
+
+    def element(n: Any, f: Any, y: Any, x: Any) -> Expr:
+        ry, rx = steps[0].var, steps[1].var
+        tap = weight(rc.var, f, extents[0] - 1 - ry, extents[1] - 1 - rx)
+        return _product_sum(padded(n, rc.var, y + ry, x + rx), tap, out_dtype or data.dtype, [rc, *steps])
+
+    rows = [s - (k - 1) for s, k in zip(padded.shape[2:], extents, strict=True)]
+    return compute([data.shape[0], weight.shape[1], *rows], element, name=name, tag=name)

@@ -1,0 +1,73 @@
+"""Convolutions and pools in float64 numpy, by loops over the elements of a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any  # Any: arrays of several element types
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def conv2d(x: Array, w: Array, stride: int = 1, pad: int = 0, dilation: int = 1, groups: int = 1) -> Array:
+    """NCHW data, OIHW filters."""
+    x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    (n, c, h, wide), (o, depth, kh, kw) = x.shape, w.shape
+    rows, columns = (h - (kh - 1) * dilation - 1) // stride + 1, (wide - (kw - 1) * dilation - 1) // stride + 1
+    out = np.zeros((n, o, rows, columns))
+    for f in range(o):
+        first = f // (o // groups) * depth
+        for y in range(rows):
+            for z in range(columns):
+                top, left = y * stride, z * stride
+                box = x[
+                    :,
+                    first : first + depth,
+                    top : top + kh * dilation : dilation,
+                    left : left + kw * dilation : dilation,
+                ]
+                out[:, f, y, z] = (box[:, :, :kh, :kw] * w[f].astype(np.float64)).sum((1, 2, 3))
+    assert c == depth * groups
+    return out
+
+
+def conv2d_transpose(x: Array, w: Array, stride: int, pad: int, more: int) -> Array:
+    """NCHW data, (C, O, kh, kw) filters: each element adds a scaled filter."""
+    (n, c, h, wide), (_, o, kh, kw) = x.shape, w.shape
+    out = np.zeros((n, o, (h - 1) * stride + kh + more, (wide - 1) * stride + kw + more))
+    for y in range(h):
+        for z in range(wide):
+            part = np.einsum("nc,cokl->nokl", x[:, :, y, z].astype(np.float64), w.astype(np.float64))
+            out[:, :, y * stride : y * stride + kh, z * stride : z * stride + kw] += part
+    assert c == w.shape[0]
+    return out[:, :, pad : out.shape[2] - pad, pad : out.shape[3] - pad]
+
+
+def pool2d(
+    x: Array, k: int, stride: int, pad: int, kind: str, ceil: bool = False, include: bool = True, gap: int = 1
+) -> Array:
+    """NCHW data."""
+    n, c, h, wide = x.shape
+    room = 2 * pad - (k - 1) * gap - 1 + (stride - 1 if ceil else 0)
+    out = np.zeros((n, c, (h + room) // stride + 1, (wide + room) // stride + 1))
+    for y in range(out.shape[2]):
+        for z in range(out.shape[3]):
+            rows = [r for r in range(y * stride - pad, y * stride - pad + k * gap, gap) if 0 <= r < h]
+            columns = [r for r in range(z * stride - pad, z * stride - pad + k * gap, gap) if 0 <= r < wide]
+            box = x[:, :, rows][:, :, :, columns].astype(np.float64)
+            count = k * k if include else len(rows) * len(columns)
+            out[:, :, y, z] = box.max((2, 3)) if kind == "max" else box.sum((2, 3)) / count
+    return out
+
+
+def adaptive(x: Array, size: tuple[int, int], reduce: Callable[..., Any]) -> Array:
+    """NCHW data; window i is from floor(i * n / m) to ceil((i + 1) * n / m)."""
+    h, wide = x.shape[2:]
+    out = np.zeros((*x.shape[:2], *size))
+    for y in range(size[0]):
+        for z in range(size[1]):
+            rows = slice(y * h // size[0], -(-(y + 1) * h // size[0]))
+            columns = slice(z * wide // size[1], -(-(z + 1) * wide // size[1]))
+            out[:, :, y, z] = reduce(x[:, :, rows, columns].astype(np.float64), axis=(2, 3))
+    return out
