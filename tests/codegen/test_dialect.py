@@ -127,6 +127,7 @@ def test_words_of_both_languages_are_reserved_in_both(word: str) -> None:
 
 
 @pytest.mark.opencl
+@pytest.mark.slow  # tests/errors/test_names.py keeps some of the words in the quick tier
 def test_every_reserved_word_may_name_a_buffer() -> None:
     """Compiled in both languages, in groups; what a compiler predefines shows up here."""
     from gpucomp.codegen import emit_unit

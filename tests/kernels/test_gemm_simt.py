@@ -70,7 +70,10 @@ def test_every_tile_is_exact_at_its_own_size_and_past_its_edges(
 
 @pytest.mark.opencl
 @pytest.mark.parametrize("how", ["llvm", "opencl"])
-@pytest.mark.parametrize(("shape", "parts"), [((67, 37, 75), 1), ((129, 65, 83), 4), ((64, 64, 64), 2)])
+@pytest.mark.parametrize(
+    ("shape", "parts"),
+    [((67, 37, 75), 1), ((64, 64, 64), 2), pytest.param((129, 65, 83), 4, marks=pytest.mark.slow)],
+)
 def test_processors_and_opencl_run_it_too(shape: tuple[int, int, int], parts: int, how: str) -> None:
     defn = MATMUL.define(shape, "float32")
     a, b = inputs = whole_inputs(defn)
