@@ -57,11 +57,13 @@ class Logic(Compare):
                         return boolean(not conjunction)
                     continue
                 kept[item] = None
-        if 1 < len(kept) <= _FLATTEN_LIMIT:
+        while 1 < len(kept) <= _FLATTEN_LIMIT:
             merged = self._merge_conditions(kept, conjunction)
             if merged is None:
                 return boolean(not conjunction)
-            kept = merged
+            if len(merged) == len(kept):
+                break
+            kept = merged  # fewer ones; what two became may say something about a third
         if not kept:
             return boolean(conjunction)
         if not conjunction and self._extensions & Extension.ConvertBooleanToAndOfOrs:
@@ -109,7 +111,17 @@ class Logic(Compare):
             for scope in reversed(saved):
                 self._leave(scope)
         # Both operands may be computed before they are joined: no new division by the zero that an earlier one found.
-        return item if simple is not item and _divides_by_zero(simple) else simple
+        return item if simple is not item and self._divides_anew(item, simple) else simple
+
+    def _divides_anew(self, before: Expr, after: Expr) -> bool:
+        """True if there is a division by what may be zero, and was not divided by before."""
+        known = {x.b for x in expr_post_order(before) if isinstance(x, _DIVISIONS)}
+        for item in expr_post_order(after):
+            if isinstance(item, _DIVISIONS) and item.b not in known:
+                low, high = self._bound(item.b)
+                if low <= 0 <= high:
+                    return True
+        return False
 
     def _merge_conditions(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
         """Drop what others imply; None if the operands exclude each other (or, for Or, cover everything)."""
@@ -199,12 +211,6 @@ class Logic(Compare):
                     return False
                 dropped[order[1]] = None
         return True
-
-
-def _divides_by_zero(node: Expr) -> bool:
-    """True if there is a division by the literal zero."""
-    divisions = [x for x in expr_post_order(node) if isinstance(x, _DIVISIONS)]
-    return any([isinstance(x.b, IntImm) and x.b.value == 0 for x in divisions])
 
 
 def _joined(kind: type[e.BinaryOp], items: list[Expr]) -> Expr:
