@@ -65,7 +65,7 @@ def indices_that_are_no_integers() -> object:
 
 @mistake("tensor", "int")
 def a_number_where_an_operator_takes_a_tensor() -> object:
-    return topi.nn.softmax(3)  # pyright: ignore[reportArgumentType]  # cause
+    return topi.nn.softmax(3)  # pyright: ignore[reportArgumentType]  # wrong on purpose  # cause
 
 
 @mistake("(4, 5)", "(3, 5)")
