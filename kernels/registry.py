@@ -8,6 +8,7 @@ are imported when one is first asked for.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -217,6 +218,14 @@ def extent(size: Extent) -> int | None:
     if isinstance(size, int):
         return size
     return size.value if isinstance(size, IntImm) else None
+
+
+def row_lanes(columns: int | None, nbytes: int) -> int:
+    """Elements of ``nbytes`` in the widest vector, 16 bytes at most, that is aligned at the start of every row.
+
+    1 where the length of the rows is not known.
+    """
+    return 1 if columns is None else max(1, math.gcd(columns, 16 // nbytes))
 
 
 def is_reduction(tensor: te.Tensor) -> bool:

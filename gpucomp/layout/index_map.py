@@ -48,11 +48,10 @@ class IndexMap:
         final = mapping_function(*variables)
         return cls(variables, tuple([operators.convert(x) for x in final]))
 
-    def map_indices(self, indices: Sequence[Expr], analyzer: arith.Analyzer | None = None) -> tuple[Expr, ...]:
+    def map_indices(self, indices: Sequence[Expr]) -> tuple[Expr, ...]:
         """Where the element at ``indices`` goes."""
         mapping = dict(zip(self.initial_indices, indices, strict=True))
-        found = [substitute(x, mapping) for x in self.final_indices]
-        return tuple(found if analyzer is None else [analyzer.simplify(x) for x in found])
+        return tuple([substitute(x, mapping) for x in self.final_indices])
 
     def map_shape(self, shape: Sequence[Expr]) -> tuple[Expr, ...]:
         """The extents of the smallest box that holds every element of a box from zero."""

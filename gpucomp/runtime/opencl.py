@@ -257,7 +257,6 @@ class OpenCLAPI(DeviceAPI):
             spec = KernelSpec("gpucomp_evict", ("int32*", "int32*", "int32"))
             self._evictors[index] = self.load(index, KernelImage("opencl", template_text("opencl/evict.cl"), (spec,)))
         data, result = self.alloc(index, nbytes), self.alloc(index, 4)
-        self.memset(index, data.handle, 0, nbytes)
         args = (data.handle, result.handle, nbytes // 4)
         self.launch(self._evictors[index], "gpucomp_evict", (256, 1, 1), (64, 1, 1), args)
         self.sync(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
@@ -18,7 +18,7 @@ def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
         s[producer].compute_inline()
     stage = s[out]
     fused = stage.fuse(*out.op.axis)
-    lanes = vector_lanes(defn, target)
+    lanes = vector_lanes(defn)
     if lanes > 1:
         fused, vector = stage.split(fused, factor=lanes)
         stage.vectorize(vector)
@@ -28,8 +28,8 @@ def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
     return s
 
 
-def vector_lanes(defn: Definition, target: Target) -> int:
-    """Lanes of a vector of 16 bytes of the widest input or output; 1 for symbolic extents and short results.
+def vector_lanes(defn: Definition) -> int:
+    """Lanes of a vector of 16 bytes of the widest input or output; 1 for symbolic extents.
 
     A vector may not cross a row where an input is broadcast along it: its loads would not be one access.
     """
@@ -37,8 +37,6 @@ def vector_lanes(defn: Definition, target: Target) -> int:
     sizes = [extent(size) for size in out.shape]
     if None in sizes:
         return 1
-    lanes = 16 // max(tensor.dtype.nbytes for tensor in defn.args)
+    nbytes = max(tensor.dtype.nbytes for tensor in defn.args)
     broadcast = any(len(tensor.shape) != len(out.shape) for tensor in defn.inputs)
-    while lanes > 1 and broadcast and (sizes[-1] or 0) % lanes:
-        lanes //= 2
-    return max(1, lanes)
+    return row_lanes(sizes[-1], nbytes) if broadcast else max(1, 16 // nbytes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
@@ -31,7 +31,7 @@ def schedule_transpose(defn: Definition, target: Target) -> Schedule:
     *outer, i, j = out.op.axis
     block_i, i = stage.split(i, factor=tile_i)
     block_j, j = stage.split(j, factor=tile_j)
-    lanes = _lanes(rows, nbytes)
+    lanes = row_lanes(rows, nbytes)
     group, lane = stage.split(j, factor=lanes)
     stage.reorder(*outer, block_i, block_j, i, group, lane)
     turn, thread = stage.split(stage.fuse(i, group), factor=threads)
@@ -48,7 +48,7 @@ def schedule_transpose(defn: Definition, target: Target) -> Schedule:
     fetch.compute_at(stage, block_j)
     row, column = shared.op.axis[-2:]
     fetch.storage_align(row, tile_i, max(1, 4 // nbytes))
-    lanes = _lanes(columns, nbytes)
+    lanes = row_lanes(columns, nbytes)
     group, lane = fetch.split(column, factor=lanes)
     turn, thread = fetch.split(fetch.fuse(row, group), factor=threads)
     fetch.unroll(turn)
@@ -65,18 +65,8 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int) -> tuple[int
     """
     if nbytes > 4 or rows is None or columns is None:
         return TILE // 2, TILE // 2
-    if _lanes(rows, nbytes) * nbytes < 16:
+    if row_lanes(rows, nbytes) * nbytes < 16:
         return (TILE, 2 * TILE) if nbytes < 4 else (TILE // 2, 2 * TILE)
     if nbytes == 4 and rows * columns < FEW_TILES * TILE * TILE:
         return TILE // 2, TILE
     return TILE, TILE
-
-
-def _lanes(size: int | None, nbytes: int) -> int:
-    """Lanes of the widest vector, 16 bytes at most, that starts aligned in every row."""
-    if size is None:
-        return 1
-    lanes = max(1, 16 // nbytes)
-    while size % lanes:
-        lanes //= 2
-    return lanes

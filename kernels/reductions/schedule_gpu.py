@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar
 
 THREADS: Final = 256
-BYTES_IN_FLIGHT: Final = 4  # vectors that a thread loads before it adds the first
+VECTORS_IN_FLIGHT: Final = 4  # vectors that a thread loads before it adds the first
 BLOCKS: Final = 1056  # eight on each of the 132 multiprocessors of the largest GPU that this was measured on
 
 
@@ -26,7 +26,7 @@ def schedule_all(defn: Definition, target: Target) -> Schedule:
     size = extent(x.shape[0])
     threads = min(THREADS, target.max_num_threads)
     lanes = 1 if size is None else 16 // defn.inputs[0].dtype.nbytes
-    tile = threads * lanes * BYTES_IN_FLIGHT
+    tile = threads * lanes * VECTORS_IN_FLIGHT
     if size is None or size > tile:
         (k,) = s[total].op.reduce_axis
         # Whole tiles, so that only the last block meets the end.
@@ -52,7 +52,7 @@ def _reduce_in_block(s: Schedule, tensor: Tensor, x: Tensor, k: IterVar, threads
     stage = s[tensor]
     rest, lane = stage.split(k, factor=lanes)
     rest, thread = stage.split(rest, factor=threads)
-    chunk, turn = stage.split(rest, factor=BYTES_IN_FLIGHT)
+    chunk, turn = stage.split(rest, factor=VECTORS_IN_FLIGHT)
     stage.reorder(thread, chunk, turn, lane)
     stage.bind(thread, te.thread_axis("threadIdx.x"))
     stage.unroll(turn)
@@ -82,7 +82,7 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     x, total = defn.intermediates
     s = te.create_schedule(out.op)
     m, n = extent(x.shape[0]), extent(x.shape[1])
-    lanes = _column_lanes(n, defn.inputs[0].dtype.nbytes)
+    lanes = row_lanes(n, defn.inputs[0].dtype.nbytes)
     while m is not None and lanes > m:
         lanes //= 2
     columns = min(THREADS, target.max_num_threads, 1 << 30 if n is None else n)
@@ -93,7 +93,7 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     if m is None:
         part, _ = s[total].split(k, nparts=parts)
     else:
-        turns = tall * BYTES_IN_FLIGHT
+        turns = tall * VECTORS_IN_FLIGHT
         part, _ = s[total].split(k, factor=-(-m // (parts * turns)) * turns)
     partial = s.rfactor(total, part)
     _, by_row = s[partial].split(partial.op.reduce_axis[0], factor=tall)
@@ -123,7 +123,7 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     inner = s[sums]
     inner.compute_at(stage, thread)
     inner.set_scope("local")
-    chunk, turn = inner.split(inner.op.reduce_axis[0], factor=BYTES_IN_FLIGHT)
+    chunk, turn = inner.split(inner.op.reduce_axis[0], factor=VECTORS_IN_FLIGHT)
     inner.reorder(chunk, turn, *inner.op.axis)
     inner.unroll(turn)
     inner.unroll(inner.op.axis[-1])
@@ -140,12 +140,3 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     s[total].compute_at(stage, thread)
     s[total].set_scope("local")
     return s
-
-
-def _column_lanes(columns: int | None, nbytes: int) -> int:
-    if columns is None:
-        return 1
-    lanes = 16 // nbytes
-    while lanes > 1 and columns % lanes:
-        lanes //= 2
-    return lanes

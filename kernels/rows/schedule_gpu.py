@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import Expr, IterVar, Reduce, Var
@@ -64,9 +64,7 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
     limit = min(1024, target.max_num_threads)
     if columns is None:
         return Tile(1, min(256, limit), 1, 1, False)
-    lanes = max(1, 16 // nbytes)
-    while columns % lanes:
-        lanes //= 2
+    lanes = row_lanes(columns, nbytes)
     vectors, row_bytes = columns // lanes, columns * nbytes
     threads = 1
     while threads < limit and threads * WANTED_BYTES < row_bytes:
@@ -89,9 +87,7 @@ def cluster_tile(columns: int | None, nbytes: int, target: Target) -> Tile | Non
     most = target.limits.get("max_cluster_size", 1) if "cluster" in target.features else 1
     if columns is None or most < 2:
         return None
-    lanes = max(1, 16 // nbytes)
-    while columns % lanes:
-        lanes //= 2
+    lanes = row_lanes(columns, nbytes)
     wanted = 1 << (-(-columns * nbytes // WANTED_BYTES) - 1).bit_length()
     cluster = min(most, max(2, wanted // CLUSTER_BLOCK))
     threads = min(1024, target.max_num_threads, max(target.thread_warp_size, wanted // cluster))

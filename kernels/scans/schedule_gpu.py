@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.kernels.scans.compute import RUN
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
@@ -23,7 +23,7 @@ def schedule_scan(defn: Definition, target: Target) -> Schedule:
     threads = min(THREADS, target.max_num_threads)
     if n is not None:
         threads = min(threads, -(-n // (RUN * RUN)) * RUN)
-    lanes = _lanes(n, defn.inputs[0].dtype.nbytes)
+    lanes = row_lanes(n, defn.inputs[0].dtype.nbytes)
     tx = te.thread_axis("threadIdx.x")
     first, second = s.cache_read(x, "local", [runs]), s.cache_read(x, "local", [within])
     s[x].compute_inline()
@@ -63,12 +63,3 @@ def _load(s: Schedule, tensor: Tensor, stage: te.Stage, at: IterVar, lanes: int)
     outer, lane = own.split(tensor.op.axis[3], factor=lanes)
     own.unroll(outer)
     own.vectorize(lane)
-
-
-def _lanes(columns: int | None, nbytes: int) -> int:
-    if columns is None:
-        return 1
-    lanes = max(1, 16 // nbytes)
-    while columns % lanes:
-        lanes //= 2
-    return lanes
