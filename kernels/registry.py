@@ -202,9 +202,10 @@ def get(name: str) -> Operator:
 
 
 def all_operators() -> tuple[Operator, ...]:
-    """All operators, in the order of their families."""
+    """All operators, in the order of their families (those of other families last)."""
     _import_families()
-    return tuple(_operators.values())
+    order = {family: place for place, family in enumerate(FAMILIES)}
+    return tuple(sorted(_operators.values(), key=lambda o: order.get(o.family, len(order))))
 
 
 @cache

@@ -1,18 +1,37 @@
-"""Definitions of convolutions."""
+"""Definitions of convolutions: any number of dimensions up to three, channels first or last, groups, epilogues."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, Extent, sum_dtype
-from gpucomp.support.diagnostics import ArgumentError
-from gpucomp.tir.expr import Expr, Var
+from gpucomp.kernels.convolution.problem import Convolution, square
+from gpucomp.kernels.registry import Definition, Extent, extent, sum_dtype
+from gpucomp.tir import operators
+from gpucomp.tir.expr import EQ, Expr, IterVar, Var
 from gpucomp.tir.intrin import if_then_else
 from gpucomp.tir.operators import const
 
 
-def conv2d(shape: Sequence[Extent], dtype: str) -> Definition:
+@dataclass(frozen=True, slots=True, eq=False)
+class ConvolutionDefinition(Definition):
+    """A convolution as tensor expressions; it knows what it is.
+
+    Attributes:
+        problem: the convolution.
+        spread: the image with zeros between its elements (transposed, of a stride above 1), or None.
+        padded: the image with its border of zeros, or None where there is no border.
+        product: the sum of products: the output itself, unless an epilogue follows.
+    """
+
+    problem: Convolution = field(kw_only=True)
+    spread: te.Tensor | None = None
+    padded: te.Tensor | None = None
+    product: te.Tensor = field(kw_only=True)
+
+
+def conv2d(shape: Sequence[Extent], dtype: str) -> ConvolutionDefinition:
     """A convolution in NCHW layout for shape (N, C, H, O, k, stride): H x H images, k x k filters, padding k // 2.
 
     ``Y[n, o, y, x] = sum over c, dy, dx of X[n, c, y * stride + dy - k // 2, x * stride + dx - k // 2] *
@@ -24,32 +43,152 @@ def conv2d(shape: Sequence[Extent], dtype: str) -> Definition:
     Raises:
         ArgumentError: k or stride is no number.
     """
-    n, c, h, o, k, stride = shape
-    if not isinstance(k, int) or not isinstance(stride, int):
-        raise ArgumentError("conv2d: k and stride have to be numbers", code="GC640")
-    pad = k // 2
-    size = (h + 2 * pad - k) // stride + 1
-    image, weight = te.placeholder((n, c, h, h), dtype, "X"), te.placeholder((o, c, k, k), dtype, "W")
-    padded = _padded(image, pad)
-    rc, ry, rx = te.reduce_axis((0, c), "rc"), te.reduce_axis((0, k), "ry"), te.reduce_axis((0, k), "rx")
-    wide = sum_dtype(dtype)
-
-    def product(b: Var, f: Var, y: Var, x: Var) -> Expr:
-        pixel = padded[b, rc, y * stride + ry, x * stride + rx]
-        return te.sum(pixel.astype(wide) * weight[f, rc, ry, rx].astype(wide), axis=[rc, ry, rx])
-
-    result = te.compute((n, o, size, size), product, name="Y")
-    return Definition((image, weight), (result,), (padded,) if pad else ())
+    return define(square(tuple(shape)), dtype)
 
 
-def _padded(image: te.Tensor, pad: int) -> te.Tensor:
-    if pad == 0:
-        return image
-    n, c, h, w = image.shape
+def define(conv: Convolution, dtype: str) -> ConvolutionDefinition:
+    """The tensor expressions of a convolution for inputs of ``dtype``.
+
+    16-bit inputs are multiplied and summed in float32, which is the type of the result, unless something follows the
+    sum: that is computed in float32 too, and converted to ``dtype``.
+
+    Intermediates, as far as there are such: image with zeros between elements, padded image, sum of products.
+    """
+    image, weight = te.placeholder(conv.image_shape, dtype, "X"), te.placeholder(conv.weight_shape, dtype, "W")
+    spread = _spread(image, conv) if conv.transposed and max(conv.stride) > 1 else None
+    source = image if spread is None else spread
+    before, after = _border(conv)
+    padded = _padded(source, conv.spatial_axes, before, after) if any([*before, *after]) else None
+    product = _product(source if padded is None else padded, weight, conv, sum_dtype(dtype))
+    around = tuple([t for t in (spread, padded) if t is not None])
+    if not conv.has_epilogue:
+        return ConvolutionDefinition(
+            (image, weight), (product,), around, problem=conv, spread=spread, padded=padded, product=product
+        )
+    more, result = _epilogue(product, conv, dtype)
+    return ConvolutionDefinition(
+        (image, weight, *more),
+        (result,),
+        (*around, product),
+        problem=conv,
+        spread=spread,
+        padded=padded,
+        product=product,
+    )
+
+
+def _border(conv: Convolution) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Rows and columns of zeros before and after the image."""
+    if not conv.transposed:
+        return conv.padding, conv.padding
+    before = tuple([k - 1 - p for k, p in zip(conv.kernel, conv.padding, strict=True)])
+    return before, tuple([b + m for b, m in zip(before, conv.more or (0,) * conv.ndim, strict=True)])
+
+
+def _product(source: te.Tensor, weight: te.Tensor, conv: Convolution, wide: str) -> te.Tensor:
+    channels = te.reduce_axis((0, conv.group_channels), "rc")
+    names = ("rz", "ry", "rx")[-conv.ndim :]
+    taps = [te.reduce_axis((0, k), name) for k, name in zip(conv.kernel, names, strict=True)]
+    per_group = 1 if conv.groups == 1 else (extent(conv.filters) or 1) // conv.groups
+
+    def element(b: Var, f: Var, place: Sequence[Var]) -> Expr:
+        channel: Expr = channels.var
+        if conv.groups > 1:
+            channel = f // per_group * conv.group_channels + channels.var
+        at: list[Expr] = []
+        for p, tap, d in zip(place, taps, range(conv.ndim), strict=True):
+            step = 1 if conv.transposed else conv.stride[d]
+            at.append(p * step + tap.var * conv.dilation[d])
+        pixel = source(*conv.laid_out(b, channel, tuple(at)))
+        factor = weight(*_filter_place(conv, f, channels, taps))
+        return te.sum(pixel.astype(wide) * factor.astype(wide), axis=[channels, *taps])
+
+    return te.compute(conv.output_shape, _by_axes(conv, element), name="Y")
+
+
+def _filter_place(conv: Convolution, f: Var, channels: IterVar, taps: Sequence[IterVar]) -> list[Expr]:
+    if conv.transposed:
+        return [channels.var, f, *[k - 1 - t.var for k, t in zip(conv.kernel, taps, strict=True)]]
+    inner: list[Expr] = [t.var for t in taps]
+    return [*inner, channels.var, f] if conv.channels_last else [f, channels.var, *inner]
+
+
+Element = Callable[[Var, Var, Sequence[Var]], Expr]
+
+
+def _by_axes(conv: Convolution, element: Element) -> Callable[..., Expr]:
+    """``element(batch, channel, place)`` as a function of the indices in the order of the layout."""
+    first: dict[int, Callable[..., Expr]] = {
+        1: lambda b, f, x: element(b, f, (x,)),
+        2: lambda b, f, y, x: element(b, f, (y, x)),
+        3: lambda b, f, z, y, x: element(b, f, (z, y, x)),
+    }
+    last: dict[int, Callable[..., Expr]] = {
+        1: lambda b, x, f: element(b, f, (x,)),
+        2: lambda b, y, x, f: element(b, f, (y, x)),
+        3: lambda b, z, y, x, f: element(b, f, (z, y, x)),
+    }
+    return (last if conv.channels_last else first)[conv.ndim]
+
+
+def _epilogue(product: te.Tensor, conv: Convolution, dtype: str) -> tuple[list[te.Tensor], te.Tensor]:
+    """The inputs that follow the sum, and the result."""
+    wide = str(product.dtype)
+    bias = te.placeholder((conv.filters,), dtype, "V") if conv.bias else None
+    residual = te.placeholder(conv.output_shape, dtype, "R") if conv.residual else None
+
+    def element(b: Var, f: Var, place: Sequence[Var]) -> Expr:
+        index = conv.laid_out(b, f, tuple(place))
+        value: Expr = product(*index)
+        if bias is not None:
+            value = value + bias[f].astype(wide)
+        if residual is not None:
+            value = value + residual(*index).astype(wide)
+        if conv.relu:
+            value = operators.maximum(value, const(0, wide))
+        return value.astype(dtype)
+
+    out = te.compute(conv.output_shape, _by_axes(conv, element), name="Z")
+    return [t for t in (bias, residual) if t is not None], out
+
+
+def _padded(image: te.Tensor, axes: range, before: Sequence[int], after: Sequence[int]) -> te.Tensor:
     zero = const(0, image.dtype)
+    shape = list(image.shape)
+    for axis, b, a in zip(axes, before, after, strict=True):
+        shape[axis] = shape[axis] + (b + a)
 
-    def element(b: Var, ch: Var, y: Var, x: Var) -> Expr:
-        inside = te.all(y >= pad, y < h + pad, x >= pad, x < w + pad)
-        return if_then_else(inside, image[b, ch, y - pad, x - pad], zero)
+    def element(*i: Var) -> Expr:
+        conditions: list[Expr] = []
+        place: list[Expr] = list(i)
+        for axis, b in zip(axes, before, strict=True):
+            if shape[axis] is not image.shape[axis]:
+                conditions += [i[axis] >= b, i[axis] < image.shape[axis] + b]
+            place[axis] = i[axis] - b
+        return if_then_else(te.all(*conditions), image(*place), zero)
 
-    return te.compute((n, c, h + 2 * pad, w + 2 * pad), element, name="pad", tag="injective,pad")
+    return te.compute(shape, element, name="pad", tag="injective,pad", varargs_names=_names(image, axes))
+
+
+def _spread(image: te.Tensor, conv: Convolution) -> te.Tensor:
+    """The image with ``stride - 1`` zeros between its elements."""
+    zero = const(0, image.dtype)
+    steps = {axis: s for axis, s in zip(conv.spatial_axes, conv.stride, strict=True) if s > 1}
+    shape = list(image.shape)
+    for axis, step in steps.items():
+        shape[axis] = (shape[axis] - 1) * step + 1
+
+    def element(*i: Var) -> Expr:
+        hits = [operators.compare(EQ, operators.floormod(i[axis], step), 0) for axis, step in steps.items()]
+        place: list[Expr] = list(i)
+        for axis, step in steps.items():
+            place[axis] = operators.floordiv(i[axis], step)
+        return if_then_else(te.all(*hits), image(*place), zero)
+
+    names = _names(image, conv.spatial_axes)
+    return te.compute(shape, element, name="spread", tag="injective,dilate", varargs_names=names)
+
+
+def _names(image: te.Tensor, axes: range) -> list[str]:
+    spatial = ["z", "y", "x"][-len(axes) :]
+    return ["b", "ch", *spatial] if axes[0] == len(image.shape) - len(axes) else ["b", *spatial, "ch"]

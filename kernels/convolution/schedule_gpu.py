@@ -1,4 +1,4 @@
-"""Direct two-dimensional convolution (NCHW) on GPUs.
+"""Direct convolution on GPUs: any layout, number of dimensions, groups, dilation, transposed too.
 
 One block computes a tile of output channels by a patch of pixels of one image.  Input patch (padding included)
 and weights of a few input channels lie in shared memory; a thread keeps several channels by several neighbouring
@@ -7,13 +7,18 @@ pixels in registers, and reads each input pixel of a row once for all the taps t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from gpucomp import te
+from gpucomp.kernels.convolution.compute import ConvolutionDefinition
+from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar
+
+UNROLLED_TAPS = 49  # more in one piece of code take the device compilers long
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class ConvTile:
         channels, rows, columns: output patch of one block.
         thread_channels, thread_columns: what a thread holds; its channels lie in ``vthreads`` pieces.
         reduce_channels: input channels fetched at a time.
+        by_taps: the taps of one index of the first spatial dimension are fetched at a time, not all.
     """
 
     channels: int
@@ -33,6 +39,7 @@ class ConvTile:
     thread_columns: int
     reduce_channels: int
     vthreads: int = 2
+    by_taps: bool = False
 
 
 def choose_tile(channels: int | None, height: int | None, width: int | None, taps: int, target: Target) -> ConvTile:
@@ -50,37 +57,100 @@ def choose_tile(channels: int | None, height: int | None, width: int | None, tap
     return ConvTile(wide * per_thread, rows, across * columns, per_thread, columns, reduce_channels)
 
 
+def tile_for(defn: ConvolutionDefinition, target: Target) -> ConvTile:
+    """The tile for a definition: channels of one group, and no more shared memory than a block has."""
+    conv, weight = defn.problem, defn.inputs[1]
+    filters, size = extent(conv.filters), conv.out_size
+    taps = math.prod(conv.kernel[-2:])
+    height = extent(size[-2]) if conv.ndim > 1 else 1
+    tile = choose_tile(filters, height, extent(size[-1]), taps, target)
+    if conv.groups > 1:
+        per_group = (filters or 1) // conv.groups
+        channels = _largest_divisor(per_group, tile.channels)
+        tile = replace(tile, channels=channels, thread_channels=_largest_divisor(channels, tile.thread_channels))
+    room = target.max_shared_memory_per_block // weight.dtype.nbytes
+    while _slab(tile, conv) > room:
+        smaller = _smaller(tile)
+        if smaller is None:
+            break
+        tile = smaller
+    return tile
+
+
+def _largest_divisor(count: int, most: int) -> int:
+    return max([d for d in range(1, most + 1) if count % d == 0])
+
+
+def _slab(tile: ConvTile, conv: Convolution) -> int:
+    """Elements in shared memory: a patch and the weights of some input channels."""
+    outs = (1, tile.rows, tile.columns)[-conv.ndim :]
+    steps = (1,) * conv.ndim if conv.transposed else conv.stride
+    kernel = (1, *conv.kernel[1:]) if tile.by_taps else conv.kernel
+    sides = zip(outs, steps, kernel, conv.dilation, strict=True)
+    patch = math.prod([(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in sides])
+    return tile.reduce_channels * (patch + tile.channels * math.prod(kernel))
+
+
+def _smaller(tile: ConvTile) -> ConvTile | None:
+    if tile.reduce_channels > 1:
+        return replace(tile, reduce_channels=tile.reduce_channels // 2)
+    if tile.rows > 1:
+        return replace(tile, rows=tile.rows // 2)
+    if tile.channels > tile.thread_channels:
+        threads = tile.channels // tile.thread_channels
+        return replace(tile, channels=tile.thread_channels * _largest_divisor(threads, threads // 2))
+    if tile.columns > tile.thread_columns:
+        return replace(tile, columns=tile.thread_columns)
+    return None if tile.by_taps else replace(tile, by_taps=True)
+
+
 def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = None) -> Schedule:
-    """Schedule ``conv2d`` (any size, stride and padding)."""
-    weight, out = defn.inputs[1], defn.outputs[0]
-    taps = (extent(weight.shape[2]) or 3) * (extent(weight.shape[3]) or 3)
-    tile = tile or choose_tile(extent(out.shape[1]), extent(out.shape[2]), extent(out.shape[3]), taps, target)
+    """Schedule a convolution (any size, stride, padding...), and what follows it elementwise."""
+    assert isinstance(defn, ConvolutionDefinition)
+    return schedule_direct(defn, target, tile)
+
+
+def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile | None = None) -> Schedule:
+    """One block for a patch of pixels and some channels."""
+    conv, weight, out = defn.problem, defn.inputs[1], defn.outputs[0]
+    tile = tile or tile_for(defn, target)
     s = te.create_schedule(out.op)
-    acc = s.cache_write(out, "local")
-    if defn.intermediates:  # the padded patch is computed straight into shared memory
-        data_shared = defn.intermediates[0]
-        s[data_shared].set_scope("shared")
+    if defn.product is out:
+        acc = s.cache_write(out, "local")
     else:
-        data_shared = s.cache_read(defn.inputs[0], "shared", [acc])
+        acc = defn.product
+        s[acc].set_scope("local")
+    data_shared = _image_in_shared(s, defn, acc)
     weight_shared = s.cache_read(weight, "shared", [acc])
     data_local = s.cache_read(data_shared, "local", [acc])
     weight_local = s.cache_read(weight_shared, "local", [acc])
 
     stage = s[out]
-    n, o, y, x = out.op.axis
+    axes = out.op.axis
+    n, o, x = axes[0], axes[conv.channel_axis], axes[conv.spatial_axes[-1]]
+    block_z = [n, *[axes[d] for d in conv.spatial_axes[:-2]]]
+    y = [axes[d] for d in conv.spatial_axes[-2:-1]]  # none, or one
+    group: list[IterVar] = []
+    if conv.groups > 1:
+        outer, o = stage.split(o, nparts=conv.groups)
+        group = [outer]
     block_o, o = stage.split(o, factor=tile.channels)
-    block_y, y = stage.split(y, factor=tile.rows)
+    blocks: list[IterVar] = []
+    if y:
+        block_y, inner_y = stage.split(y[0], factor=tile.rows)
+        blocks, y = [block_y], [inner_y]
     block_x, x = stage.split(x, factor=tile.columns)
+    blocks.append(block_x)
     pieces = tile.vthreads if tile.thread_channels % tile.vthreads == 0 else 1
     virtual_o, o = stage.split(o, nparts=pieces)
     thread_o, o = stage.split(o, factor=tile.thread_channels // pieces)
     thread_x, x = stage.split(x, factor=tile.thread_columns)
-    stage.reorder(n, block_o, block_y, block_x, virtual_o, thread_o, y, thread_x, o, x)
-    pixel_block = stage.fuse(block_y, block_x)
-    pixel = stage.fuse(y, thread_x)
+    stage.reorder(*block_z, *group, block_o, *blocks, virtual_o, thread_o, *y, thread_x, o, x)
+    pixel_block = stage.fuse(*blocks)
+    pixel = stage.fuse(*y, thread_x)
     ty, tx = te.thread_axis("threadIdx.y"), te.thread_axis("threadIdx.x")
-    stage.bind(n, te.thread_axis("blockIdx.z"))
-    stage.bind(block_o, te.thread_axis("blockIdx.y"))
+    stage.bind(stage.fuse(*block_z), te.thread_axis("blockIdx.z"))
+    stage.bind(stage.fuse(*group, block_o), te.thread_axis("blockIdx.y"))
     stage.bind(pixel_block, te.thread_axis("blockIdx.x"))
     stage.bind(virtual_o, te.thread_axis("vthread", name="vo"))
     stage.bind(thread_o, ty)
@@ -90,24 +160,39 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
 
     inner = s[acc]
     inner.compute_at(stage, pixel)
-    rc, ry, rx = acc.op.reduce_axis
-    _, ao, ay, ax = acc.op.axis
+    acc = inner.op.output(0)
+    rc, *taps = acc.op.reduce_axis
     chunk, rc = inner.split(rc, factor=tile.reduce_channels)
-    inner.reorder(chunk, rc, ry, rx, ao, ay, ax)
-    for axis in (ry, rx, ao, ax):
+    ao = acc.op.axis[conv.channel_axis]
+    pixels = [acc.op.axis[d] for d in conv.spatial_axes]
+    inner.reorder(chunk, rc, *taps, ao, *pixels)
+    unrolled = taps[-2:] if math.prod(conv.kernel[-2:]) <= UNROLLED_TAPS else taps[-1:]
+    for axis in (*unrolled, ao, pixels[-1]):
         inner.unroll(axis)
 
     counts = (tile.channels // tile.thread_channels, tile.rows * tile.columns // tile.thread_columns)
     for shared in (data_shared, weight_shared):
-        s[shared].compute_at(inner, chunk)
+        s[shared].compute_at(inner, taps[0] if tile.by_taps else chunk)
         rounds = _fetch(s, shared, (ty, tx), counts)
         if target.thread_warp_size == 1:  # an unknown machine: some compilers unroll these loops, and then spill
             s[shared].pragma(rounds, "unroll_factor", 1)
     for local in (data_local, weight_local):
-        s[local].compute_at(inner, ry)
+        s[local].compute_at(inner, taps[-2] if len(taps) > 1 else rc)
         for axis in local.op.axis:
             s[local].unroll(axis)
     return s
+
+
+def _image_in_shared(s: Schedule, defn: ConvolutionDefinition, reader: Tensor) -> Tensor:
+    """The patch of a block: a padded image is computed straight into shared memory."""
+    computed = defn.padded if defn.padded is not None else defn.spread
+    if computed is None:
+        copied: Tensor = s.cache_read(defn.inputs[0], "shared", [reader])
+        return copied
+    if defn.spread is not None and defn.padded is not None:
+        s[defn.spread].compute_inline()
+    s[computed].set_scope("shared")
+    return computed
 
 
 def _fetch(s: Schedule, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int]) -> IterVar:
