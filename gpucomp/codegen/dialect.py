@@ -157,6 +157,17 @@ class Dialect(Protocol):
         """A hint that memory will be read; may be empty."""
         ...
 
+    def load_hinted(self, hint: str, element: str, lanes: int, pointer: str, constant: bool, /) -> str:
+        """Load an element or an aligned vector from global memory, in storage form, with a hint to the caches.
+
+        ``constant`` memory is not written by this kernel.  Empty where the hint or the type has no instruction.
+        """
+        ...
+
+    def store_hinted(self, hint: str, element: str, lanes: int, pointer: str, value: str, /) -> str:
+        """Store, without the semicolon; else as ``load_hinted``."""
+        ...
+
 
 class WarpExchange(Protocol):
     """Extension, feature ``shuffle``: values go between the threads of a warp without memory."""
@@ -298,7 +309,9 @@ def load(folder: str, features: frozenset[str], arch: str) -> Dialect:
     """
     helpers = _Helpers(folder, features, arch)
     module = _module(f"{folder}/dialect.{FILES[folder]}.j2", helpers.context)
-    helpers.context |= {name: getattr(module, name) for name in ("storage_type", "value_type", "infinity")}
+    helpers.context |= {
+        name: getattr(module, name) for name in ("storage_type", "value_type", "vector_type", "infinity")
+    }
     return cast("Dialect", module)  # a contract test compares the macros with the protocol
 
 

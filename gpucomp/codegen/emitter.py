@@ -21,6 +21,7 @@ from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelSpec
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
+from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import Op
@@ -32,6 +33,7 @@ from gpucomp.transform.split_host_device import BLOCK_TAGS, CLUSTER_TAG, GRID_TA
 SHARED_ALIGNMENT: Final = 16
 LONG_LINE: Final = 80
 DYNAMIC_NAME: Final = "shared_bytes"
+CACHE_HINT: Final = "pragma_cache_hint"
 UNROLL_FACTOR_KEYS: Final = ("unroll_factor", "pragma_unroll_factor")
 
 
@@ -190,6 +192,11 @@ class CEmitter(PointerText):
             self.stmt(node.body)
             self.asynchronous = False
             return
+        elif node.attr_key == CACHE_HINT and isinstance(node.value, e.StringImm):
+            outer, self.cache_hint = self.cache_hint, node.value.value
+            self.stmt(node.body)
+            self.cache_hint = outer
+            return
         self.stmt(node.body)
 
     def _thread(self, axis: IterVar) -> None:
@@ -333,8 +340,7 @@ class CEmitter(PointerText):
             self.stmt(s.IfThenElse(node.predicate, s.BufferStore(node.buffer, value, node.indices)))
             return
         self.begin(*node.indices, value)
-        place = self.element(node.buffer, node.indices)
-        self.line(f"{place} = {self.stored(value)};")
+        self.line(self._assign(node.buffer, self.element(node.buffer, node.indices), self.stored(value)))
 
     def _store_async(self, node: s.BufferStore) -> bool:
         """Start a copy, if the target can copy such elements; what it cannot is stored at once, which is right too."""
@@ -378,8 +384,7 @@ class CEmitter(PointerText):
                 text = self.vector(value)[0]
             else:
                 text = self.dialect.make_vector(dtype.element, dtype.lanes, self._lane_texts(items, dtype.element))
-            space = self.storage(buffer).space
-            self.line(self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, text, aligned) + ";")
+            self.line(self._put(buffer, dtype, pointer, text, aligned))
             return
         width = self.width_below(dtype, dtype.lanes - 1)
         in_registers = self.storage(buffer).space == "local" and not self._arithmetic
@@ -410,12 +415,28 @@ class CEmitter(PointerText):
         items = tuple([self.parts.lane(node.value, i) for i in range(dtype.lanes)])
         self.begin(*[base for base, _ in found], *items)
         texts = [self.stored(item) for item in items]
-        space = self.storage(buffer).space
         for start, (base, aligned) in zip(starts, found, strict=True):
             vector = self.dialect.make_vector(dtype.element, width, texts[start : start + width])
             pointer = self.address_at(buffer, base)
-            self.line(self.dialect.store_vector(space, dtype.element, width, pointer, vector, aligned) + ";")
+            self.line(self._put(buffer, part, pointer, vector, aligned))
         return True
+
+    def _put(self, buffer: Buffer, dtype: DType, pointer: str, value: str, aligned: bool) -> str:
+        """The statement that stores a vector."""
+        space = self.storage(buffer).space
+        if self.cache_hint and aligned and space == "global":
+            hinted = self.dialect.store_hinted(self.cache_hint, dtype.element, dtype.lanes, pointer, value)
+            if hinted:
+                return hinted + ";"
+        return self.dialect.store_vector(space, dtype.element, dtype.lanes, pointer, value, aligned) + ";"
+
+    def _assign(self, buffer: Buffer, place: str, value: str) -> str:
+        """The statement that stores one element."""
+        if self.cache_hint and self.storage(buffer).space == "global":
+            hinted = self.dialect.store_hinted(self.cache_hint, buffer.dtype.element, 1, "&" + place, value)
+            if hinted:
+                return hinted + ";"
+        return f"{place} = {value};"
 
     def _lane_texts(self, items: tuple[Expr, ...], element: DType) -> list[str]:
         """Lanes in storage form; long ones on lines of their own."""
@@ -441,7 +462,7 @@ class CEmitter(PointerText):
         places = [self.element(buffer, (index,)) for index in indices]
         conditions = [self.text(mask) for mask in masks]
         for i in range(lanes):
-            line = f"{places[i]} = {texts[i]};"
+            line = self._assign(buffer, places[i], texts[i])
             self.line(f"if ({conditions[i]}) {line}" if masks else line)
 
     def visit_stmt(self, node: Stmt) -> None:

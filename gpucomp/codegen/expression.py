@@ -88,6 +88,7 @@ class ExpressionText(Functor):
         self.memo: dict[Any, Text] = {}  # Any: expressions, and (expression,) for vector variables
         self.sharing: Sharing = plan()
         self.holds_integers = False
+        self.cache_hint = ""  # of the pragma around the statement
         self._guards = 0
         self._indexing = False
         self._data: dict[Expr, bool] = {}
@@ -458,10 +459,19 @@ class ExpressionText(Functor):
     # -- memory -----------------------------------------------------------------------------------------------
 
     def visit_buffer_load(self, node: e.BufferLoad) -> Text:
-        place = self.element(node.buffer, node.indices)
+        place = self.read(node.buffer, node.indices)
         if node.dtype in NARROW_FLOATS:
             return self.dialect.promote(node.dtype, place), ATOM
         return place, ATOM
+
+    def read(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
+        """The value of one element, in storage form."""
+        place = self.element(buffer, indices)
+        memory = self.storage(buffer)
+        if not self.cache_hint or memory.space != "global":
+            return place
+        kind = buffer.dtype.element
+        return self.dialect.load_hinted(self.cache_hint, kind, 1, "&" + place, memory.readonly) or place
 
     def element(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
         """The place of one element."""

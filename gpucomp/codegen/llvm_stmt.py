@@ -255,6 +255,8 @@ class StmtWriter(ExprWriter):
         saved = self.streaming
         if node.attr_key == "pragma_nontemporal":
             self.streaming = not (isinstance(node.value, e.IntImm) and node.value.value == 0)
+        elif node.attr_key == "pragma_cache_hint" and isinstance(node.value, e.StringImm):
+            self.streaming = node.value.value == "streaming"
         self.stmt(node.body)
         self.streaming = saved
 

@@ -162,8 +162,12 @@ class VectorText(CallText):
         base, aligned = place
         memory = self.storage(node.buffer)
         pointer = self.address_at(node.buffer, base)
-        element = node.dtype.element
-        return self.dialect.load_vector(memory.space, element, node.dtype.lanes, pointer, aligned), UNARY
+        element, lanes = node.dtype.element, node.dtype.lanes
+        if self.cache_hint and aligned and memory.space == "global":
+            hinted = self.dialect.load_hinted(self.cache_hint, element, lanes, pointer, memory.readonly)
+            if hinted:
+                return hinted, ATOM
+        return self.dialect.load_vector(memory.space, element, lanes, pointer, aligned), UNARY
 
     def address_at(self, buffer: Buffer, index: Expr) -> str:
         """The address of the element at a scalar index."""
@@ -219,7 +223,7 @@ class VectorText(CallText):
             if isinstance(node, e.Cast) and node.value.dtype == "float32":
                 return self.dialect.demote(kind, self.text(node.value))
             if isinstance(node, e.BufferLoad):
-                return self.element(node.buffer, node.indices)
+                return self.read(node.buffer, node.indices)
             if isinstance(node, e.Shuffle) and len(node.vectors) == 1 and self.is_whole(node.vectors[0]):
                 vector = node.vectors[0]
                 return self.dialect.lane(kind, vector.dtype.lanes, self.vector_variable(vector)[0], node.indices[0])

@@ -17,6 +17,7 @@ PRAGMAS: Final[dict[str, str]] = {
     "unroll": "unroll the loop, as the primitive does",
     "software_pipeline": "load what later iterations use while this one computes; the value is the number of stages",
     "nontemporal": "store what the loop writes past the caches (processors only)",
+    "cache_hint": "how the caches are to treat what the loop loads and stores in global memory",
     "debug_skip_region": "leave the loop and what it holds out, to time the rest; results are wrong by intent",
     # Hints without an effect: processors run parallel loops with one fork and join and equal shares, and loop
     # splitting goes by what is proven.
@@ -25,6 +26,14 @@ PRAGMAS: Final[dict[str, str]] = {
     "parallel_barrier_when_finish": "",
     "loop_partition_hint": "",
     "scope_prefix": "",
+}
+# The values of "cache_hint".  A hint changes no result; where a device has no instruction for it, nothing happens.
+CACHE_HINTS: Final[dict[str, str]] = {
+    "read_only": "loads of arrays that the kernel does not write take the read-only path",
+    "streaming": "used once: the first to make room in all caches; stores of processors go past the caches",
+    "no_allocate": "not kept in the first-level cache",
+    "evict_first": "the first to make room in the second-level cache",
+    "evict_last": "the last to make room in the second-level cache",
 }
 _SOURCES: Final = ("import_c", "import_llvm")
 _warned: dict[str, None] = {}
@@ -53,6 +62,9 @@ def check_pragma(stage: StageState, kind: str, value: Expr) -> None:
             hint="gpucomp.target.register_extern(name, 'cuda', source) for GPUs; on processors, a library: "
             "ctypes.CDLL(path, ctypes.RTLD_GLOBAL)",
         )
+    if kind == "cache_hint":
+        _check_cache_hint(stage, value)
+        return
     if kind in PRAGMAS and isinstance(value, StringImm) and PRAGMAS[kind]:
         raise schedule_error(
             "GC104",
@@ -66,3 +78,16 @@ def check_pragma(stage: StageState, kind: str, value: Expr) -> None:
     _warned[kind] = None
     hint = did_you_mean(kind, PRAGMAS) or f"known ones: {', '.join(PRAGMAS)}"
     warnings.warn(f"no pass knows the pragma {kind!r}; {hint}", stacklevel=4)
+
+
+def _check_cache_hint(stage: StageState, value: Expr) -> None:
+    if isinstance(value, StringImm) and value.value in CACHE_HINTS:
+        return
+    given = repr(value.value) if isinstance(value, StringImm) else str(value)
+    raise schedule_error(
+        "GC104",
+        f"pragma 'cache_hint' has no value {given}",
+        stage=stage,
+        where=caller_span(),
+        hint=f"one of {', '.join([repr(name) for name in CACHE_HINTS])}",
+    )

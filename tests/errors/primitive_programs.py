@@ -130,3 +130,9 @@ def a_cluster_of_too_many_blocks() -> object:
     s[c].bind(c.op.axis[0], block())
     s[c].bind(c.op.axis[1], te.thread_axis("clusterIdx.x"))  # cause
     return gpucomp.source(s, [a, c], "cuda -arch=sm_90")
+
+
+@mistake("cache_hint", "'always'", "streaming", "stage C")
+def a_cache_hint_that_there_is_not() -> object:
+    s, _, _, c = row_sums()
+    return s[c].pragma(c.op.axis[0], "cache_hint", "always")  # cause
