@@ -125,10 +125,16 @@ def bench_op(
 
 @bench.command("suite")
 @click.option("--family", required=True, metavar="NAME", help="Which operators: rows.")
-@click.option("--against", default="", metavar="A,B,...", help="torch, torch.compile, triton, cupy, numpy.")
+@click.option(
+    "--against",
+    default="",
+    metavar="A,B,...",
+    help="torch, torch.compile, triton, cupy, numpy; opencl and opencl-plain: our own kernels.",
+)
 @_device
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of the drawn shapes.")
 @click.option("--only", metavar="OP,...", help="These operators of the family.")
+@click.option("--dtype", metavar="NAME", help="Rows of this type.")
 @click.option("--out", metavar="FILE", help="Write the records as JSON Lines.")
 @click.option("--plot", metavar="FILE", help="Draw the roofline as SVG (needs matplotlib).")
 @_as_json
@@ -138,6 +144,7 @@ def bench_suite(
     device: str | None,
     seed: int,
     only: str | None,
+    dtype: str | None,
     out: str | None,
     plot: str | None,
     as_json: bool,
@@ -146,7 +153,7 @@ def bench_suite(
     from gpucomp.cli.suite import run as implementation
 
     peers = [name for name in against.split(",") if name]
-    sys.exit(implementation.run(family, peers, device, seed, only, out, plot, as_json))
+    sys.exit(implementation.run(family, peers, device, seed, only, dtype, out, plot, as_json))
 
 
 @bench.command("compare")

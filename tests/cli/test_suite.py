@@ -7,15 +7,19 @@ import random
 from pathlib import Path
 from typing import Any  # Any: values of JSON rows
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import gpucomp
 from gpucomp.cli.main import cli
-from gpucomp.cli.suite import roofline, rows, run
+from gpucomp.cli.suite import own_forms, roofline, rows, run
+from gpucomp.cli.suite.clock import Clock
 from gpucomp.cli.suite.peers import CUPY, TORCH, open_peers
 from gpucomp.cli.suite.rows import FAMILIES, Row, rows_of
 from gpucomp.kernels import registry
-from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.support.diagnostics import ArgumentError, DeviceError
+from tests.requirements import require_pocl
 
 SMALL = [Row("softmax", (9, 40), "float32"), Row("row_sum", (70, 33), "float16"), Row("sum_all", (5000,), "float32")]
 
@@ -87,7 +91,7 @@ def test_the_table_has_a_line_for_each_row(small: None) -> None:
 
 
 def test_a_wrong_result_fails_the_run(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_error", lambda *_: 1.0)
+    monkeypatch.setattr(run, "worst_error", lambda *_: 1.0)
     result = invoke("bench", "suite", "--family", "rows", "--only", "softmax", "--device", "cpu")
     assert result.exit_code == 1
     assert "WRONG" in result.stdout
@@ -163,3 +167,26 @@ def test_without_a_plot_library_the_hint_names_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(ArgumentError, match="needs matplotlib"):
         roofline.draw([record("softmax", 1e-4)], tmp_path / "x.svg")
+
+
+def test_rows_of_one_type_are_chosen(small: None) -> None:
+    result = invoke("bench", "suite", "--family", "rows", "--dtype", "float16", "--device", "cpu", "--json")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["op"] for record in records] == ["row_sum"]
+
+
+def test_our_opencl_form_is_a_peer_that_is_checked(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_pocl()
+    with pytest.raises(DeviceError, match="beside the processors"):
+        own_forms.OpenCLForms(plain=False)
+    peer = own_forms.OpenCLForms.__new__(own_forms.OpenCLForms)
+    peer.plain, peer.device = True, gpucomp.opencl(0)
+    peer.clock = Clock(peer.device)
+    row = SMALL[1]
+    peer.load(registry.get(row.op).make_inputs(row.shape, row.dtype, np.random.default_rng(0)))
+    times = peer.time(row, peer.clock)
+    assert times.low > 0
+    monkeypatch.setattr(own_forms, "worst_error", lambda *_: 1.0)
+    with pytest.raises(ArgumentError, match="row_sum: wrong on"):
+        peer.time(row, peer.clock)
+    peer.clock.close()

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol  # Any: other libraries' modules and arr
 from gpucomp.cli.suite.clock import Clock, Times
 from gpucomp.cli.suite.rows import Row
 from gpucomp.kernels.arrays import Array
-from gpucomp.support.diagnostics import ArgumentError, did_you_mean
+from gpucomp.support.diagnostics import ArgumentError, DeviceError, did_you_mean
 
 Formula = Callable[..., Any]
 
@@ -175,11 +175,25 @@ def _triton(clock: Clock) -> Peer:
     return TritonPeer(clock)
 
 
+def _opencl(clock: Clock) -> Peer:
+    from gpucomp.cli.suite.own_forms import OpenCLForms
+
+    return OpenCLForms(plain=False)
+
+
+def _opencl_plain(clock: Clock) -> Peer:
+    from gpucomp.cli.suite.own_forms import OpenCLForms
+
+    return OpenCLForms(plain=True)
+
+
 PEERS: Final[Mapping[str, tuple[str, Callable[[Clock], Peer]]]] = {
     "torch": ("torch", _torch),
     "torch.compile": ("torch", _torch_compile),
     "cupy": ("cupy", CupyPeer),
     "triton": ("triton", _triton),
+    "opencl": ("pyopencl", _opencl),
+    "opencl-plain": ("pyopencl", _opencl_plain),
 }
 
 
@@ -204,5 +218,8 @@ def open_peers(names: Sequence[str], clock: Clock) -> dict[str, Peer | str]:
         elif importlib.util.find_spec(module) is None:
             out[name] = f"{module} is not installed"
         else:
-            out[name] = make(clock)
+            try:
+                out[name] = make(clock)
+            except DeviceError as error:
+                out[name] = error.message
     return out

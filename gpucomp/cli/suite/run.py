@@ -7,15 +7,15 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 import gpucomp
 from gpucomp.cli.console import json_line, log, seconds_text, table
 from gpucomp.cli.environment import package_versions
-from gpucomp.cli.measure import BACKENDS, relative_error
+from gpucomp.cli.measure import BACKENDS
 from gpucomp.cli.numpy_side import NumpySide
+from gpucomp.cli.suite.checked import worst_error
 from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, Clock, Times
 from gpucomp.cli.suite.peers import Peer, check_names, open_peers
 from gpucomp.cli.suite.roofs import Roofs
@@ -30,8 +30,6 @@ from gpucomp.support.diagnostics import ArgumentError, GpucompError
 from gpucomp.target.target import Target
 
 Record = dict[str, object]
-# Rows that are checked where there are more: the first, the last, and some drawn.
-CHECKED_ROWS: Final = 64
 
 
 def run(
@@ -40,6 +38,7 @@ def run(
     device: str | None,
     seed: int,
     only: str | None,
+    dtype: str | None,
     out: str | None,
     plot: str | None,
     as_json: bool,
@@ -50,6 +49,9 @@ def run(
     rows = [row for row in rows_of(family, seed) if only is None or row.op in only.split(",")]
     if not rows:
         raise ArgumentError(f"family {family!r} has no operator {only!r}", code="GC644")
+    rows = [row for row in rows if dtype in (None, row.dtype)]
+    if not rows:
+        raise ArgumentError(f"family {family!r} has no rows of type {dtype!r}", code="GC644")
     records = Suite(place, against, seed).run(rows, as_json)
     if out is not None:
         path = Path(out)
@@ -137,7 +139,7 @@ class Suite:
         arrays = [ndarray.array(x, self.device) for x in (*inputs, *outputs)]
         module(*arrays)
         self.device.sync()
-        error = _error(operator, row, inputs, [x.numpy() for x in arrays[len(inputs) :]], self.seed)
+        error = worst_error(operator, row, inputs, [x.numpy() for x in arrays[len(inputs) :]], self.seed)
         times = self.clock.time(lambda: module(*arrays))
         moved = operator.bytes_moved(row.shape, row.dtype)
         read = sum(x.nbytes for x in inputs)
@@ -173,21 +175,6 @@ def _peer_time(name: str, peer: Peer, row: Row, inputs: Sequence[Array], clock: 
         log(f"{name} fails on {row.op} {row.shape} {row.dtype}: {error!r:.200}")
         return {"error": f"{error!r:.200}"}
     return None if times is None else times.record()
-
-
-def _error(operator: Operator, row: Row, inputs: Sequence[Array], outputs: Sequence[Array], seed: int) -> float:
-    """The largest relative error; of long matrices whose rows are independent, of some rows."""
-    if operator.family != "rows" or row.shape[0] <= CHECKED_ROWS:
-        wanted = operator.reference(inputs, row.shape)
-        return max(relative_error(got, want) for got, want in zip(outputs, wanted, strict=True))
-    count = row.shape[0]
-    drawn = np.random.default_rng(seed).integers(0, count, CHECKED_ROWS - 2)
-    some = np.unique(np.concatenate([drawn, [0, count - 1]]))
-    parts = [x[some] if x.shape[0] == count and x.ndim > 1 else x for x in inputs]
-    wanted = operator.reference(parts, (len(some), *row.shape[1:]))
-    if any(not np.isfinite(x.astype(np.float64)).all() for x in outputs):
-        return float("inf")
-    return max(relative_error(got[some], want) for got, want in zip(outputs, wanted, strict=True))
 
 
 def _verdict(record: Mapping[str, object]) -> Record:
