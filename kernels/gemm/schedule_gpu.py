@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue
+from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
-from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
 from gpucomp.tir.expr import IterVar
@@ -93,7 +94,8 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     if choice is not None:
         return schedule_simt(defn, choice)
     (a, b), c = defn.inputs[:2], defn.outputs[0]
-    m, n = extent(c.shape[0]), extent(c.shape[1])
+    operands = operands_of(defn)
+    m, n, depth = operands.m, operands.n, operands.k
     tile = tile or choose_tile(m, n, a.dtype.nbytes, target)
     s = te.create_schedule(c.op)
     acc = accumulator(s, defn)
@@ -102,16 +104,19 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
 
     stage = s[c]
-    i, j = stage.op.axis
+    *batch, i, j = stage.op.axis
     block_i, i = stage.split(i, factor=tile.m)
     block_j, j = stage.split(j, factor=tile.n)
     virtual_i, i = stage.split(i, nparts=tile.vthread_m)
     virtual_j, j = stage.split(j, nparts=tile.vthread_n)
     thread_i, i = stage.split(i, factor=tile.thread_m)
     thread_j, j = stage.split(j, factor=tile.thread_n)
-    stage.reorder(block_i, block_j, virtual_i, virtual_j, thread_i, thread_j, i, j)
+    stage.reorder(*batch, block_i, block_j, virtual_i, virtual_j, thread_i, thread_j, i, j)
     ty, tx = te.thread_axis("threadIdx.y"), te.thread_axis("threadIdx.x")
-    stage.bind(block_i, te.thread_axis("blockIdx.y"))
+    if batch:  # the grid's y and z are too short for some batches
+        block_j = stage.fuse(*batch, block_i, block_j)
+    else:
+        stage.bind(block_i, te.thread_axis("blockIdx.y"))
     stage.bind(block_j, te.thread_axis("blockIdx.x"))
     stage.bind(virtual_i, te.thread_axis("vthread", name="vy"))
     stage.bind(virtual_j, te.thread_axis("vthread", name="vx"))
@@ -122,24 +127,28 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
 
     inner = s[acc]
     inner.compute_at(stage, thread_j)
+    *_, ai, aj = acc.op.axis
     ko, ki = inner.split(acc.op.reduce_axis[0], factor=tile.k)
     kq, kr = inner.split(ki, factor=4)
-    inner.reorder(ko, kq, kr, *acc.op.axis)
-    for axis in (kr, *acc.op.axis):
+    inner.reorder(ko, kq, kr, ai, aj)
+    for axis in (kr, ai, aj):
         inner.unroll(axis)
 
-    depth = extent(a.shape[1])
-    for shared, row in ((a_shared, min(tile.k, depth or tile.k)), (b_shared, min(tile.n, n or tile.n))):
+    deep = min(tile.k, depth or tile.k)
+    rows = min(tile.m, m or tile.m) if operands.transpose_a else deep
+    columns = deep if operands.transpose_b else min(tile.n, n or tile.n)
+    for shared, row in ((a_shared, rows), (b_shared, columns)):
         s[shared].compute_at(inner, ko)
         _fetch(s[shared], shared, (ty, tx), tile.threads(m, n), row)
         if tile.double_buffer:
             s[shared].double_buffer()
-    if tile.pad:
-        s[a_shared].storage_align(a_shared.op.axis[0], 2 * tile.pad, tile.pad)
+    for shared, along_k in ((a_shared, not operands.transpose_a), (b_shared, operands.transpose_b)):
+        if tile.pad and along_k:
+            s[shared].storage_align(shared.op.axis[-2], 2 * tile.pad, tile.pad)
     for local in (a_local, b_local):
         s[local].compute_at(inner, kq)
-        s[local].unroll(local.op.axis[0])
-        s[local].vectorize(local.op.axis[1])
+        s[local].unroll(local.op.axis[-2])
+        s[local].vectorize(local.op.axis[-1])
     return s
 
 

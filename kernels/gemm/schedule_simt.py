@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.tiles import Choice, SimtTile, choose
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
@@ -38,11 +39,12 @@ def applies(defn: Definition, target: Target) -> Choice | None:
 
     It is for float32 operands of known extents, no smaller than a tile, on CUDA devices since sm_80.
     """
-    a = defn.inputs[0]
-    sizes = [extent(size) for size in (*product_of(defn).shape, a.shape[1])]
-    if str(target.kind) != "cuda" or "cp_async" not in target.features or str(a.dtype) != "float32":
+    if str(target.kind) != "cuda" or "cp_async" not in target.features or str(defn.inputs[0].dtype) != "float32":
         return None
-    m, n, k = sizes
+    operands = operands_of(defn)
+    m, n, k = operands.m, operands.n, operands.k
+    if operands.batched or operands.transpose_a or operands.transpose_b:
+        return None
     return None if m is None or n is None or k is None else choose((m, n, k), target)
 
 

@@ -19,10 +19,10 @@ NAMES = [operator.name for operator in OPERATORS]
 
 
 def odd_shape(operator: Operator) -> tuple[int, ...]:
-    shapes = {"matmul": (3, 5, 7), "matmul_bias_gelu": (3, 5, 7), "permute": (2, 3, 5)}
+    shapes = {"batch_matmul": (2, 3, 5, 7), "permute": (2, 3, 5)}
     if operator.family == "convolution":
         return (2, 3, 7, 6, 3, 2, 3)[: len(operator.shape_names)]
-    return shapes.get(operator.name) or ((7,) if len(operator.shape_names) == 1 else (3, 5))
+    return shapes.get(operator.name) or {1: (7,), 2: (3, 5), 3: (3, 5, 7)}[len(operator.shape_names)]
 
 
 def test_every_family_has_operators_and_no_name_twice() -> None:
