@@ -14,7 +14,7 @@ This leaves checks at the edges of the graph, and the inner loops free of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -69,8 +69,13 @@ class Overrun:
         self.total: dict[Stage, None] = {}
         self.zero: dict[Stage, None] = {}  # stages whose elements outside of the tensor are zero
 
-    def plan(self, stage: Stage, op: Operation, ends: Mapping[IterVar, list[Expr]]) -> Plan:
-        """Sort the conditions of a stage, by axis, into checks, choices and those that are not needed."""
+    def plan(
+        self, stage: Stage, op: Operation, ends: Mapping[IterVar, list[Expr]], always: Sequence[Expr] = ()
+    ) -> Plan:
+        """Sort the conditions of a stage, by axis, into checks, choices and those that are not needed.
+
+        ``always``: conditions that are needed whatever is read.
+        """
         plan = Plan()
         if (
             not isinstance(op, ComputeOp)
@@ -79,10 +84,10 @@ class Overrun:
             or self._is_external(op)
             or stage.is_tensorized
         ):
-            plan.checks = [c for conditions in ends.values() for c in conditions]
+            plan.checks = [*[c for conditions in ends.values() for c in conditions], *always]
             return plan
         kept = [axis for axis in ends if not self._harmless(op, axis)]
-        needed = [c for axis in kept for c in ends[axis]]
+        needed = [*[c for axis in kept for c in ends[axis]], *always]
         if op.reduce_axis:
             plan.checks = needed
         else:

@@ -22,9 +22,11 @@ from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.overrun import Overrun
 from gpucomp.te.region_guard import region_guard
 from gpucomp.te.scan_place import scan_starts
+from gpucomp.te.scan_reads import ScanReads
 from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
+from gpucomp.te.store_threads import first_of_chosen
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensorize import tensorized_nest, tensorized_position
 from gpucomp.tir import operators
@@ -97,6 +99,7 @@ class Builder:
         self.bounds = bounds
         self.overrun = Overrun(schedule, bounds, external)
         self.loops = Loops(bounds)
+        self.scan_reads = ScanReads(schedule, bounds, self.loops)
         self.attached: dict[Stage, dict[IterVar, list[Stage]]] = {}
         self.starts = scan_starts(schedule)  # the nest of a scan begins with them
         for stage in schedule.stages:
@@ -225,7 +228,7 @@ class Builder:
             checks = self._end_checks(axis, work.values[axis])
             if checks:
                 ends[axis] = checks
-        plan = self.overrun.plan(stage, work.op, ends)
+        plan = self.overrun.plan(stage, work.op, ends, self.scan_reads.guards(stage, work.op, work.mapping))
         work.data_guards += plan.checks
         work.value_guard = conjunction([likely(c) for c in plan.choices])
         work.thread_guard = self._thread_guard(stage, work.values)
@@ -256,14 +259,17 @@ class Builder:
             return conjunction(checks)
         leaves = [leaf for leaf in stage.leaf_iter_vars if leaf not in stage.env_thread_axes]
         own = {t.thread_tag for leaf in leaves if (t := self.bounds.thread(stage, leaf)) is not None}
+        named: list[ThreadUse] = []
         for tag in KERNEL_TAGS:
             use = self.bounds.kernels[self.bounds.root_of(stage)].get(tag)
             if use is None or tag in own or not needs_relax(scope, tag):
                 continue
             if use.axis.var in chosen:
-                continue  # the user says which of these threads stores
-            if not (isinstance(use.extent, IntImm) and use.extent.value == 1):
+                named.append(use)  # the user says which of these threads stores
+            elif not (isinstance(use.extent, IntImm) and use.extent.value == 1):
                 checks.append(EQ(use.axis.var, operators.const(0, use.axis.var.dtype)))
+        if named and stage.op.reduce_axis and not reduce_threads(stage, stage.leaf_iter_vars, self.bounds):
+            checks += first_of_chosen(stage, checks[0], named, self.bounds)
         return conjunction(checks)
 
     def stores(self, work: Work, values: list[Expr], *, update: bool = False) -> Stmt:

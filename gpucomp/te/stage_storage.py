@@ -105,7 +105,8 @@ class StorePrimitives(StageBase):
     def set_store_predicate(self, predicate: ExprLike) -> None:
         """Store only where ``predicate`` holds, an expression of thread axes and of axes of this stage.
 
-        A fresh ``te.thread_axis`` stands for the thread of its tag, if it has no other name.
+        A fresh ``te.thread_axis`` stands for the thread of its tag, if it has no other name.  Of several threads
+        that it leaves for one element of a reduction, the first adds to it.
 
         >>> s[C].bind(i, te.thread_axis("threadIdx.x"))
         >>> show(s)
@@ -120,7 +121,8 @@ class StorePrimitives(StageBase):
                     C[threadIdx_x, j] = A[threadIdx_x, j] + 1.0
 
         Raises:
-            ScheduleError: GC104 it is no condition; when lowered: it uses a reduction axis, or no axis of the kernel.
+            ScheduleError: GC104 it is no condition; when lowered: it uses a reduction axis, or no axis of the kernel,
+                or lets several threads add to one element, of which the first thread need not be one.
         """
         self.require_compute("set_store_predicate")
         self.store_predicate = operators.convert(predicate)

@@ -136,3 +136,12 @@ def a_cluster_of_too_many_blocks() -> object:
 def a_cache_hint_that_there_is_not() -> object:
     s, _, _, c = row_sums()
     return s[c].pragma(c.op.axis[0], "cache_hint", "always")  # cause
+
+
+@mistake("stage B", "threadIdx.x", "several threads")
+def a_store_predicate_that_lets_several_threads_add_to_one_element() -> object:
+    s, a, b, c = row_sums()
+    tx = te.thread_axis((0, 8), "threadIdx.x")
+    s[b].env_threads([tx])
+    s[b].set_store_predicate(tx.var >= 4)  # cause
+    return gpucomp.lower(s, [a, c])

@@ -383,3 +383,39 @@ def test_a_store_predicate_may_name_a_thread_axis_of_extent_one() -> None:
     rebuilt(s, [a, b])
     x = small_ints((4,))
     check(s, [a, b], [x], 2 * x)
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("summed", [False, True])
+@pytest.mark.parametrize("steps", [2, 4])
+def test_threads_past_the_end_of_a_step_read_no_row_of_the_state_that_others_are_writing(
+    steps: int, summed: bool
+) -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        x, state = te.placeholder((steps, 3, 4), name="X"), te.placeholder((steps, 3, 4), name="state")
+        first = te.compute((1, 3, 4), lambda _, i, j: x[0, i, j], name="first")
+        k = te.reduce_axis((0, 2), "k")
+
+        def part(t: tir.Var, i: tir.Var, j: tir.Var) -> tir.Expr:
+            return te.sum(state[t - 1, i, (j + k) % 4], axis=k) if summed else state[t - 1, i, j] * 3.0
+
+        mid = te.compute((steps, 3, 4), part, name="mid")
+        step = te.compute((steps, 3, 4), lambda t, i, j: mid[t, i, j] + x[t, i, j], name="step")
+        total = te.scan(first, step, state, name="total")
+        s = te.create_schedule(total.op)
+        for each in (first, step):
+            block, thread = s[each].split(s[each].fuse(*each.op.axis), 8)  # 16 threads for 12 elements
+            s[each].bind(block, te.thread_axis("blockIdx.x"))
+            s[each].bind(thread, te.thread_axis("threadIdx.x"))
+        s[mid].set_scope("local")
+        s[mid].compute_at(s[step], thread)
+        return s, [x, total]
+
+    x = small_ints((steps, 3, 4))
+    want = [x[0]]
+    for row in x[1:]:
+        want.append((want[-1] + np.roll(want[-1], -1, 1) if summed else want[-1] * 3) + row)
+    everywhere(program, [x], np.array(want), opencl=True)
+    s, args = program()
+    interpret(lower_primfunc(te.lower_schedule(s, args), Target("opencl")), [x, out := np.zeros_like(x)])
+    np.testing.assert_array_equal(out, np.array(want))

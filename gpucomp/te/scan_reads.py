@@ -1,0 +1,66 @@
+"""Steps that a part of a scan may read: those before the one that runs.
+
+What is computed for the threads past the end of an uneven split may stand for any element.  Memory of other stages is
+complete by then; the rows of a state from the present step on are being written by other threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpucomp.te.message_passing import pass_up_index
+from gpucomp.te.operation import ComputeOp, Operation
+from gpucomp.te.scan import ScanOp
+from gpucomp.te.stage import Stage
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import operators
+from gpucomp.tir.expr import LT, Expr, IterVar, Var
+from gpucomp.tir.functor import substitute
+
+if TYPE_CHECKING:
+    from gpucomp.te.bound import Bounds
+    from gpucomp.te.nest import Loops
+    from gpucomp.te.state import Schedule
+
+
+class ScanReads:
+    """The states of the scans of a schedule, and the step that runs.
+
+    Args:
+        schedule: a normalised schedule.
+        bounds: result of ``infer_bound``.
+        loops: what loops are in the code.
+    """
+
+    def __init__(self, schedule: Schedule, bounds: Bounds, loops: Loops) -> None:
+        self.bounds, self.loops = bounds, loops
+        self.scans: dict[Tensor, Stage] = {}
+        for stage in schedule.stages:
+            if isinstance(stage.op, ScanOp):
+                self.scans.update(dict.fromkeys(stage.op.state_placeholder, stage))
+
+    def guards(self, stage: Stage, op: Operation, mapping: dict[Var, Expr]) -> list[Expr]:
+        """Conditions for what a stage reads of states, where earlier steps are not proven.
+
+        None for an update: where it runs past its end it does nothing.
+        """
+        if not self.scans or not isinstance(op, ComputeOp) or stage in self.bounds.shares:
+            return []
+        out: list[Expr] = []
+        for tensor, accesses in op.reads:
+            scan = self.scans.get(tensor)
+            if scan is None:
+                continue
+            step = self._step(scan)
+            rows: list[Expr] = [substitute(indices[0], mapping) for indices in accesses]
+            out += [operators.compare(LT, row, step) for row in dict.fromkeys(rows) if not self._is_before(row, step)]
+        return out
+
+    def _step(self, scan: Stage) -> Expr:
+        assert isinstance(scan.op, ScanOp)
+        values: dict[IterVar, Expr] = {leaf: self.loops.value(scan, leaf) for leaf in scan.leaf_iter_vars}
+        return pass_up_index(scan, self.bounds.doms, values)[scan.op.scan_axis]
+
+    def _is_before(self, row: Expr, step: Expr) -> bool:
+        forms = self.bounds.forms
+        return forms.at_least(forms.of(step).plus(forms.of(row), -1), 1)
