@@ -110,6 +110,6 @@ def _mentions(row: Linear, wanted: list[Var]) -> list[Var]:
 
 
 def _width(low: Linear, high: Linear, var: Var, forms: Forms) -> bool:
-    """Whether ``low >= 0`` and ``high >= 0`` hold for one value of ``var`` at most: c*v >= a and c*v <= b, b - a < c."""
+    """Whether ``low >= 0`` and ``high >= 0`` hold for one value of ``var`` at most: c*v >= a, c*v <= b, b - a < c."""
     c = low.terms[var]
     return c > 0 and high.terms[var] == -c and forms.bound(low.plus(high))[1] < c
