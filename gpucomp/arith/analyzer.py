@@ -15,6 +15,7 @@ from gpucomp.arith.logic import operands, strip_likely
 from gpucomp.arith.sets import Domains
 from gpucomp.arith.state import UNLIMITED, Form, Impure, Layer, Node, OutOfBudget, Step
 from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.dtype import INT32, INT64
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -44,6 +45,11 @@ Saved = dict[str, object]
 
 _DEEP = 60
 _PROOF_DEPTH = 4
+_PASSES = 4  # after the first; no expression is known that needs more than two
+_LEAVES = frozenset((Var, e.SizeVar, IntImm))
+_BY_LITERAL = frozenset((e.Mul, e.FloorDiv, e.FloorMod))
+_PLAIN = _BY_LITERAL | {e.Add, e.Sub, e.LT, e.LE, e.GT, e.GE}
+_SUBSTITUTE_STEPS = 2  # for each level of an expression in which a variable gets a value
 _FEW_VALUES = 16  # a variable with at most so many is tried value by value
 
 
@@ -219,7 +225,7 @@ class Analyzer(Linear):
         self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, dict(self._met)
         self._known, self._congruent = dict(self._known), dict(self._congruent)
         self._bound_to, self._replaced = dict(self._bound_to), dict(self._replaced)
-        self._facts_of = dict(self._facts_of)
+        self._facts_of, self._assumed, self._again = dict(self._facts_of), dict(self._assumed), {}
         for item in operands(e.And, simple):
             self._assume(strip_likely(item))
         return saved
@@ -249,10 +255,10 @@ class Analyzer(Linear):
 
     def _assume(self, condition: Expr) -> None:
         """Turn one condition that holds into facts."""
-        self._memo[condition] = e.IntImm(operators.BOOL, 1)
+        self._memo[condition] = self._assumed[condition] = e.IntImm(operators.BOOL, 1)
         negation = self._negation_node(condition)
         if negation is not None:
-            self._memo[negation] = e.IntImm(operators.BOOL, 0)
+            self._memo[negation] = self._assumed[negation] = e.IntImm(operators.BOOL, 0)
         order = self._orders.get(condition)
         if order is not None:
             self._learn({t: -k for t, k in order[0].items()}, -order[1] - 1)
@@ -324,19 +330,20 @@ class Analyzer(Linear):
     def simplify(self, expr: ExprLike, steps: int = 2) -> Expr:
         """An equal expression, simplified; ``expr`` itself if there is nothing to do or it has effects.
 
-        One pass reaches the fixed point: more ``steps`` than one change nothing, and 0 steps do nothing.
+        The result is a fixed point: more ``steps`` than one change nothing, and 0 steps do nothing.
         """
         node = expr if isinstance(expr, Expr) else operators.convert(expr)
         if steps <= 0:
             return node
         done = self._memo.get(node)
-        if done is not None:
+        if done is not None and (done is node or self._is_plain(done) or self._again.get(done) is done):
             return done
         if node.depth > _DEEP:
             ensure_recursion(node.depth)
         self._allow(node)
         try:
-            return self._simp(node)
+            done = self._simp(node)
+            return done if done is node or self._is_plain(done) else self._fixed_point(node, done)
         except Impure:
             return self._around_effects(node)
         except OutOfBudget:
@@ -344,6 +351,48 @@ class Analyzer(Linear):
             return node
         finally:
             self._budget = UNLIMITED
+
+    def _is_plain(self, node: Expr) -> bool:
+        """True for sums of variables, quotients and remainders, and comparisons of them: these need no second look.
+
+        Nor do very deep expressions get one: they would take twice as long.
+        """
+        found = self._plain.get(node)
+        if found is None:
+            kind = type(node)
+            if kind in _LEAVES or node.depth > _DEEP:
+                found = True
+            elif not isinstance(node, e.BinaryOp) or kind not in _PLAIN or node.a.dtype not in (INT32, INT64):
+                found = False
+            else:
+                whole = kind not in _BY_LITERAL or type(node.b) is IntImm
+                found = whole and self._is_plain(node.a) and self._is_plain(node.b)
+            self._plain[node] = found
+        return found
+
+    def _fixed_point(self, node: Expr, done: Expr) -> Expr:
+        """What ``done`` becomes when it is read again, until it stays: nearly always it does at once."""
+        kept = self._memo, self._outer, self._trace
+        self._memo, self._outer, self._trace = self._again, None, None
+        if not self._again:
+            self._again.update(self._assumed)
+        first = done
+        try:
+            for _ in range(_PASSES):
+                last, done = done, self._simp(done)
+                if done is last:
+                    break
+                self._memo = dict(self._assumed)
+            if done is not first and kept[2] is not None:
+                self._memo, self._trace = dict(self._assumed), kept[2]
+                self._simp(first)  # once more, to be told
+        except OutOfBudget:
+            pass  # the answer so far is right
+        finally:
+            self._memo, self._outer, self._trace = kept
+        if done is not first:
+            self._memo[node] = self._memo[done] = self._again[done] = done
+        return done
 
     rewrite_simplify = simplify
     canonical_simplify = simplify
@@ -400,12 +449,16 @@ class Analyzer(Linear):
         simple = self.simplify(operators.convert(condition))
         self._allow(simple)
         try:
-            if self._holds(simple, _PROOF_DEPTH + 2 * strength):
-                return True
-        except OutOfBudget:
+            return self._proven(simple, strength)
+        except (Impure, OutOfBudget):
             return False
         finally:
             self._budget = UNLIMITED
+
+    def _proven(self, simple: Expr, strength: int) -> bool:
+        """Is a simplified condition provable with what is left of the budget?"""
+        if self._holds(simple, _PROOF_DEPTH + 2 * strength):
+            return True
         return strength > 0 and self._holds_for_each(simple, strength)
 
     def _holds_for_each(self, simple: Expr, strength: int) -> bool:
@@ -418,8 +471,12 @@ class Analyzer(Linear):
         if not counts:
             return False
         span, low, _, v = min(counts)
-        values = [IntImm(v.dtype, low + i) for i in range(span + 1)]
-        return all([self.can_prove(substitute(simple, {v: x}), strength - 1) for x in values])
+        for value in range(low, low + span + 1):
+            self._spend(_SUBSTITUTE_STEPS * simple.depth)
+            case = self._simp(substitute(simple, {v: IntImm(v.dtype, value)}))
+            if not self._proven(case, strength - 1):
+                return False
+        return True
 
     def _holds(self, simple: Expr, depth: int) -> bool:
         """Can a simplified condition be proven?"""
@@ -466,7 +523,9 @@ _SCOPED = (
     "_replaced",
     "_facts",
     "_facts_of",
+    "_assumed",
     "_memo",
+    "_again",
     "_bounds",
     "_mods",
     "_proofs",

@@ -34,10 +34,10 @@ class Extrema(Quotients):
         """Minimum or maximum of two sums."""
         self._spend(6 + len(x[0]) + len(y[0]))
         items = self._operands(kind, x) + self._operands(kind, y)
+        if len(items) > _FLATTEN_LIMIT or any([self._is_extremum(kind, f) for f in items]):
+            return self._tree(kind, [x, y], dtype)  # too long
         if len(items) > 2:
             return self._extremum_of_many(kind, items, dtype)
-        if any([type(next(iter(f[0]), None)) is kind and len(f[0]) == 1 and not f[1] for f in items]):
-            return {self._unordered(kind, [self._build(*x, dtype), self._build(*y, dtype)]): 1}, 0  # too long
         chosen = self._chosen(kind, x, y, dtype)
         if chosen is None:
             return self._pull(kind, x, y, dtype)
@@ -80,15 +80,20 @@ class Extrema(Quotients):
         return None
 
     def _pull(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form:
-        """min(i + a + 1, i + b + 2) is i + 1 + min(a, b + 1)."""
+        """Minimum or maximum of two operands neither of which always wins."""
+        merged = self._merged_pair(kind, x, y, dtype)
+        return merged if merged is not None else self._tree(kind, [x, y], dtype)
+
+    def _merged_pair(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form | None:
+        """min(i + a + 1, i + b + 2) is i + 1 + min(a, b + 1); None where two operands have nothing to share."""
         (p, i), (q, j) = x, y
         common: Terms = {}
+        shift = 0
         if not self._may_wrap(dtype, p) and not self._may_wrap(dtype, q):
             common = {t: k for t, k in p.items() if q.get(t) == k}
             if common:
                 p = {t: k for t, k in p.items() if t not in common}
                 q = {t: k for t, k in q.items() if t not in common}
-            shift = 0
             if p and q:
                 shift = min(i, j) if i > 0 and j > 0 else max(i, j) if i < 0 and j < 0 else 0
             i, j = i - shift, j - shift
@@ -101,13 +106,11 @@ class Extrema(Quotients):
                 )
             if (common or shift) and any([self._is_extremum(kind, f) for f in ((p, i), (q, j))]):
                 return self._plus(common, shift, self._extremum(kind, (p, i), (q, j), dtype), 1)
-        else:
-            shift = 0
         atom = self._unordered(kind, [self._build(p, i, dtype), self._build(q, j, dtype)])
         better = self._rewritten(atom)
         if better is not atom:
             return self._plus(common, shift, self._form(better), 1)
-        return self._merged(common, {atom: 1}), shift
+        return (self._merged(common, {atom: 1}), shift) if common or shift else None
 
     def _is_extremum(self, kind: type[e.BinaryOp], form: Form) -> bool:
         """True if a sum is one extremum of this kind and nothing else."""
@@ -116,37 +119,48 @@ class Extrema(Quotients):
         )
 
     def _extremum_of_many(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> Form:
-        if len(items) > _FLATTEN_LIMIT:
-            parts = [self._build(*f, dtype) for f in items]
-        else:
-            kept: list[Form] = []
-            for new in items:
-                rest: list[Form] = []
-                for position, old in enumerate(kept):
-                    chosen = self._chosen(kind, old, new, dtype)
-                    if chosen is old:
-                        rest += kept[position:]
-                        break
-                    if chosen is None:
-                        rest.append(old)
-                else:
-                    rest.append(new)
-                kept = rest
-            if len(kept) == 1:
-                return kept[0]
-            return self._joined(kind, kept, dtype)
-        return {self._unordered(kind, parts): 1}, 0
+        """Operands of which none always wins and no two share anything, so that every subtree of them is final."""
+        while len(items) > 2:
+            self._spend(4 * len(items) * len(items))  # all pairs, twice
+            items = self._undecided(kind, items, dtype)
+            if len(items) < 3:
+                break
+            fewer = self._with_one_pair_merged(kind, items, dtype)
+            if fewer is None:
+                return self._tree(kind, items, dtype)
+            items = fewer
+        return items[0] if len(items) == 1 else self._pull(kind, items[0], items[1], dtype)
 
-    def _joined(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> Form:
-        """Operands none of which always wins, as the tree is read again: the first two, then one more at a time."""
-        done = self._pull(kind, items[0], items[1], dtype)
-        for place, item in enumerate(items[2:], 2):
-            if self._is_extremum(kind, done):
-                parts = [self._build(*f, dtype) for f in items[: place + 1]]
-                done = {self._unordered(kind, parts): 1}, 0
-            else:  # what they share was pulled out: the extremum is an operand of a sum now
-                done = self._extremum(kind, done, item, dtype)
-        return done
+    def _undecided(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> list[Form]:
+        """Without the operands that never win."""
+        kept: list[Form] = []
+        for new in items:
+            rest: list[Form] = []
+            for position, old in enumerate(kept):
+                chosen = self._chosen(kind, old, new, dtype)
+                if chosen is old:
+                    rest += kept[position:]
+                    break
+                if chosen is None:
+                    rest.append(old)
+            else:
+                rest.append(new)
+            kept = rest
+        return kept
+
+    def _with_one_pair_merged(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> list[Form] | None:
+        """The first two operands that share something as one, in the place of the first."""
+        for place, x in enumerate(items):
+            for other in range(place + 1, len(items)):
+                merged = self._merged_pair(kind, x, items[other], dtype)
+                if merged is None:
+                    continue
+                rest = [f for i, f in enumerate(items) if i != place and i != other]
+                return rest[:place] + self._operands(kind, merged) + rest[place:]
+        return None
+
+    def _tree(self, kind: type[e.BinaryOp], items: list[Form], dtype: DType) -> Form:
+        return {self._unordered(kind, [self._build(*f, dtype) for f in items]): 1}, 0
 
     def _unordered(self, kind: type[e.BinaryOp], parts: list[Expr]) -> Expr:
         """A tree of a commutative operator: one object whatever the order of its operands."""

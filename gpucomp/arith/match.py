@@ -37,6 +37,7 @@ _PREDICATES: Final = {
     "positive": "self._bound({0})[0] > 0",
     "nonnegative": "self._bound({0})[0] >= 0",
     "nonzero": "(self._bound({0})[0] > 0 or self._bound({0})[1] < 0)",
+    "total": "self._is_total({0})",
     "fits": "-_limit(dt) <= {0} < _limit(dt)",
 }
 

@@ -183,6 +183,8 @@ class Quotients(Simplify):
         if self._bound(a)[0] >= 0 and self._bound(b)[0] >= 1:
             return self._floor_of(e.FloorDiv if kind is e.Div else e.FloorMod, a, b, dtype)
         if type(b) is IntImm and b.value != 0:
+            if type(a) is IntImm:
+                return operators.division(kind, a, b)
             terms, const = self._form(a)
             if const % b.value == 0 and all([k % b.value == 0 for k in terms.values()]):
                 if kind is e.Mod:

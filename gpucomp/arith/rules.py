@@ -3,7 +3,8 @@
 Each rule is (id, pattern, result, condition) in Python syntax.  Names ``x y z w`` stand for any expression and
 ``p q`` for conditions, names that begin with ``c`` for integer literals; the operators build the nodes of their
 name (``//`` and ``%`` are floor division and remainder; ``Div`` and ``Mod`` truncate).  Conditions are written
-over the literals and the predicates ``positive(x)``, ``nonnegative(x)``, ``nonzero(x)`` and ``fits(value)``.
+over the literals and the predicates ``positive(x)``, ``nonnegative(x)``, ``nonzero(x)`` and ``fits(value)``,
+and ``total(x)``: x has a value whatever its variables are, so it may move out of the branch that guards it.
 Commutative operators match in either order.  Rules hold over the integers; they are applied to integer and bool
 nodes only, never to floats, to simplified operands, and their results are simplified in turn, so each rule must
 make something smaller or more regular.
@@ -84,7 +85,12 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "Call": (
         Rule("guard-then-same", "if_then_else(p, if_then_else(p, x, y), z)", "if_then_else(p, x, z)"),
         Rule("guard-else-same", "if_then_else(p, x, if_then_else(p, y, z))", "if_then_else(p, x, z)"),
-        Rule("guard-both-else", "if_then_else(p, if_then_else(q, x, y), y)", "if_then_else(p and q, x, y)"),
+        Rule(
+            "guard-both-else",
+            "if_then_else(p, if_then_else(q, x, y), y)",
+            "if_then_else(p and q, x, y)",
+            "total(q)",
+        ),
         Rule("shift-left", "shift_left(x, c1)", "x * 2**c1", "0 <= c1 and fits(2**c1)"),
         Rule("shift-right", "shift_right(x, c1)", "x // 2**c1", "0 <= c1 and fits(2**c1)"),
         Rule("and-of-itself", "bitwise_and(x, x)", "x"),

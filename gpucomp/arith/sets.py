@@ -170,6 +170,8 @@ class _Evaluation:
             return self.quotient(atom)
         if kind is e.FloorMod:
             return self.remainder(atom)
+        if kind is e.Div:
+            return self.truncated(atom)
         if kind is e.Mul:
             return self.product(atom)
         if kind is e.Min or kind is e.Max:
@@ -223,6 +225,20 @@ class _Evaluation:
         if not free_vars(d).isdisjoint(self.keys) or owner._bound(d)[0] < 1:
             return self.constant(atom)
         return self.divided(low, d, atom.dtype), self.divided(high, d, atom.dtype)
+
+    def truncated(self, atom: Node) -> Ends:
+        """Division towards zero by a positive literal is monotone too."""
+        owner = self.owner
+        if owner._positive_divisor(atom) is None:
+            return self.constant(atom)
+        low, high = self.of_expr(atom.a)
+        return self.cut(low, atom), self.cut(high, atom)
+
+    def cut(self, end: Form | None, atom: Node) -> Form | None:
+        if end is None:
+            return None
+        owner = self.owner
+        return owner._form(owner._simp(e.Div(owner._build(*end, atom.dtype), atom.b)))
 
     def divided(self, end: Form | None, divisor: Expr, dtype: DType) -> Form | None:
         if end is None:

@@ -40,9 +40,9 @@ class OutOfBudget(Exception):
     """One question took more steps than it may: the expression is left as it is, the proof is not found."""
 
 
-BUDGET: Final = 32_000  # steps of one question; a step takes about a microsecond
+BUDGET: Final = 16_000  # steps of one question; a step takes one to two microseconds
 UNLIMITED: Final = 1 << 62
-_BUDGET_PER_LEVEL: Final = 4  # long sums are deep, and every term of them counts
+_BUDGET_PER_LEVEL: Final = 8  # long sums are deep, and every term of them counts
 
 
 class Step(NamedTuple):
@@ -87,6 +87,8 @@ class State:
         self._facts_of: dict[Expr, list[Form]] = {}
         # Contextual memos.
         self._memo: dict[Expr, Expr] = {}
+        self._again: dict[Expr, Expr] = {}  # the same for results that are read once more
+        self._assumed: dict[Expr, Expr] = {}  # conditions that the scope says are true or false
         self._bounds: dict[Expr, Interval] = {}
         self._mods: dict[Expr, Congruence] = {}
         self._proofs: dict[object, bool] = {}
@@ -99,6 +101,7 @@ class State:
         self._factors: dict[Expr, tuple[Expr, ...]] = {}
         self._orders: dict[Expr, Form] = {}  # comparison -> the sum that it says is < 0
         self._data: dict[Expr, bool] = {}
+        self._plain: dict[Expr, bool] = {}
         self._met_data = False
         self._extensions = Extension.TransitivelyProveInequalities
         self._nested = 0  # choices whose branches are in work
@@ -129,6 +132,9 @@ class State:
     def _bound(self, node: Expr) -> Interval:
         raise NotImplementedError
 
+    def _is_total(self, node: Expr) -> bool:
+        raise NotImplementedError
+
     def _congruence(self, node: Expr) -> Congruence:
         raise NotImplementedError
 
@@ -138,6 +144,7 @@ class State:
     def _forget(self) -> None:
         """Drop everything that depends on facts."""
         self._memo, self._bounds, self._mods, self._proofs, self._met = {}, {}, {}, {}, {}
+        self._again = {}
         self._outer = None
 
     # -- data and indices -------------------------------------------------------------------------------------

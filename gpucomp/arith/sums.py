@@ -35,6 +35,9 @@ class Sums(Infer):
     def _settle(self, terms: Terms, const: int, dtype: DType) -> Form:
         raise NotImplementedError
 
+    def _modulo(self, terms: Terms, const: int, dtype: DType) -> Form:
+        raise NotImplementedError
+
     def _extremum(self, kind: type[e.BinaryOp], x: Form, y: Form, dtype: DType) -> Form:
         raise NotImplementedError
 
@@ -251,12 +254,29 @@ class Sums(Infer):
             for atom, k in terms.items():
                 if k == 1:
                     return atom
+        if self._met_data or (dtype is not INT32 and dtype is not INT64):
+            opened = self._opened(terms, const, dtype)
+            if opened is not None:
+                return self._build(*opened, dtype)
         key = (const, frozenset(terms.items()))
         found = self._sums.get(key)
         if found is None:
             found = self._sums[key] = self._assemble(terms, const, dtype)
             self._forms[found] = (terms, const)
         return found
+
+    def _opened(self, terms: Terms, const: int, dtype: DType) -> Form | None:
+        """Terms that are sums themselves, which stayed whole because they may wrap, as a sum is read again."""
+        forms = self._forms
+        if not any([atom in forms and len(forms[atom][0]) <= _REUSE_LIMIT for atom in terms]):
+            return None
+        opened: Terms = {}
+        for atom, k in terms.items():
+            const += self._add_simple(opened, atom, k)
+        opened = {atom: k for atom, k in opened.items() if k}
+        if dtype is not INT32 and dtype is not INT64:
+            opened, const = self._modulo(opened, const, dtype)
+        return self._settle(opened, const, dtype) if len(opened) > 1 or const else (opened, const)
 
     def _assemble(self, terms: Terms, const: int, dtype: DType) -> Expr:
         if dtype is INT32 or dtype is INT64:

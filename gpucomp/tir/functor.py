@@ -384,11 +384,21 @@ def free_vars(node: Expr) -> frozenset[Var]:
     if known is not None:
         return known
     found: set[Var] = set()
-    for item in expr_post_order(node):
+    seen: dict[Expr, None] = {node: None}
+    stack = [node]
+    while stack:
+        item = stack.pop()
         if isinstance(item, (e.Let, e.Reduce)):  # binders: fall back to exact sets of the operands
             return _exact_free(node)
-        if isinstance(item, Var):
-            found.add(item)
+        for child in expr_children(item):
+            if child in seen:
+                continue
+            seen[child] = None
+            known = _small_free(child)
+            if known is None:
+                stack.append(child)
+            else:
+                found |= known
     return frozenset(found)
 
 

@@ -37,7 +37,7 @@ def _truncmod(a: int, b: int) -> int | None:
     return -rest if a < 0 else rest
 
 
-_BINARY: dict[type, Callable[[int, int], Any]] = {
+BINARY: dict[type, Callable[[int, int], Any]] = {
     e.Add: operator.add,
     e.Sub: operator.sub,
     e.Mul: operator.mul,
@@ -62,7 +62,7 @@ def _shift(fn: Callable[[int, int], int]) -> Callable[[int, int, DType], int | N
     return lambda a, b, dtype: fn(a, b) if 0 <= b < dtype.bits else None
 
 
-_CALLS: dict[str, Callable[..., int | None]] = {
+CALLS: dict[str, Callable[..., int | None]] = {
     "tir.likely": lambda a, _: int(bool(a)),
     "tir.shift_left": _shift(operator.lshift),
     "tir.shift_right": _shift(operator.rshift),
@@ -124,7 +124,7 @@ class Points:
         rows = zip(*children, strict=True)
         dtype = node.dtype.element
         if isinstance(node, e.BinaryOp):
-            return [self._binary(_BINARY[kind], a, b, dtype) for a, b in rows]
+            return [self._binary(BINARY[kind], a, b, dtype) for a, b in rows]
         if kind is e.Not:
             return [
                 None if a is None else tuple([not x for x in a]) if isinstance(a, tuple) else not a for (a,) in rows
@@ -183,7 +183,7 @@ class Points:
         if name in ("tir.clz", "tir.popcount"):
             bits = node.args[0].dtype.bits
             return [None if a is None else _count(name, a & ((1 << bits) - 1), bits) for a in children[0]]
-        fn, dtype = _CALLS[name], node.dtype.element
+        fn, dtype = CALLS[name], node.dtype.element
         return [None if None in row else self._held(fn(*row, dtype), dtype) for row in zip(*children, strict=True)]
 
 

@@ -107,6 +107,7 @@ _SYMBOLS: dict[str, Any] = {
     "positive": lambda a: a > 0,
     "nonnegative": lambda a: a >= 0,
     "nonzero": lambda a: a != 0,
+    "total": lambda a: True,
     "fits": lambda a: -(2**31) <= a < 2**31 if isinstance(a, int) else (a >= -(2**31)) & (a < 2**31),
 }
 
@@ -132,6 +133,7 @@ _VALUES: dict[str, Any] = {
     "positive": lambda a: a > 0,
     "nonnegative": lambda a: a >= 0,
     "nonzero": lambda a: a != 0,
+    "total": lambda a: True,
     "fits": lambda a: abs(a) < 2**31,
 }
 

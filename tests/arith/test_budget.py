@@ -40,6 +40,7 @@ def test_hostile_expressions_end_and_keep_their_value(name: str) -> None:
 
 def test_without_steps_left_an_expression_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analyzer_state, "BUDGET", 3)
+    monkeypatch.setattr(analyzer_state, "_BUDGET_PER_LEVEL", 1)
     analyzer, x = Analyzer(), Var("x")
     node = (x + 3) // 2 * 8 + e.Min(x * 4 + 1, x * 4 + 5)
     assert analyzer.simplify(node) is node
