@@ -71,10 +71,16 @@ class Infer(State):
         return max(found[0], low), min(found[1], high)
 
     def _bound_add(self, node: e.Add) -> Interval:
+        form = self._forms.get(node)
+        if form is not None:  # terms stand in an order of our own: no sum of some of them has to fit the type
+            return self._in_type(node, self._sum_bound(*form))
         (a, c), (d, f) = self._bound(node.a), self._bound(node.b)
         return self._in_type(node, (a + d, c + f))
 
     def _bound_sub(self, node: e.Sub) -> Interval:
+        form = self._forms.get(node)
+        if form is not None:
+            return self._in_type(node, self._sum_bound(*form))
         (a, c), (d, f) = self._bound(node.a), self._bound(node.b)
         return self._in_type(node, (a - f, c - d))
 

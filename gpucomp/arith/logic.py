@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from gpucomp.arith.compare import Compare
 from gpucomp.arith.extension import Extension
-from gpucomp.arith.simplify import Simplify, boolean
+from gpucomp.arith.simplify import SCOPE_STEPS, Simplify, boolean
 from gpucomp.arith.state import Node
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm, Var
-from gpucomp.tir.functor import expr_post_order, free_vars
+from gpucomp.tir.functor import expr_children, expr_post_order, free_vars
 from gpucomp.tir.intrin import Op
 
 _FLATTEN_LIMIT = 64
 _DIVISIONS = (e.FloorDiv, e.FloorMod, e.Div, e.Mod)
+_IF_THEN_ELSE = Op.get("tir.if_then_else")
+_GIVEN_DEEP = 4  # assumptions within assumptions
 _CLAUSES = 32  # more of them and a disjunction of conjunctions stays one
 _Key = frozenset[tuple[Expr, int]]
 
@@ -35,6 +37,26 @@ def operands(kind: type[e.BinaryOp], node: Expr) -> list[Expr]:
         else:
             out.append(item)
     return out
+
+
+def _divisors(node: Expr) -> tuple[dict[Expr, None], dict[Expr, None]]:
+    """What is divided by whenever an expression is evaluated, and what only in a branch of a guard is."""
+    bare: dict[Expr, None] = {}
+    guarded: dict[Expr, None] = {}
+    seen: set[tuple[Expr, bool]] = set()
+    stack = [(node, False)]
+    while stack:
+        item, behind = stack.pop()
+        if (item, behind) in seen:
+            continue
+        seen.add((item, behind))
+        if isinstance(item, _DIVISIONS):
+            (guarded if behind else bare)[item.b] = None
+        children = [(child, behind) for child in expr_children(item)]
+        if isinstance(item, e.Call) and item.op is _IF_THEN_ELSE:
+            children[1:] = [(child, True) for child, _ in children[1:]]
+        stack += children
+    return bare, guarded
 
 
 class Logic(Compare):
@@ -102,26 +124,31 @@ class Logic(Compare):
 
     def _given(self, item: Expr, kept: dict[Expr, None], conjunction: bool) -> Expr:
         """An operand where the earlier ones of a conjunction hold, or those of a disjunction do not."""
+        if self._given_deep >= _GIVEN_DEEP:  # what an assumption says is simplified under assumptions in turn
+            return item
         about = free_vars(item)
-        related = [x for x in kept if not about.isdisjoint(free_vars(x))]
-        saved = [self._enter(strip_likely(x) if conjunction else self._negation(x)) for x in related]
+        related = [strip_likely(x) for x in kept if not about.isdisjoint(free_vars(x))]
+        saved: list[dict[str, object]] = []
+        self._given_deep += 1
         try:
+            conditions = related if conjunction else [self._negation(x) for x in related]
+            for condition in conditions:
+                self._spend(SCOPE_STEPS)
+                saved.append(self._enter(condition))
             simple = self._simp(item)
         finally:
+            self._given_deep -= 1
             for scope in reversed(saved):
                 self._leave(scope)
         # Both operands may be computed before they are joined: no new division by the zero that an earlier one found.
         return item if simple is not item and self._divides_anew(item, simple) else simple
 
     def _divides_anew(self, before: Expr, after: Expr) -> bool:
-        """True if there is a division by what may be zero, and was not divided by before."""
-        known = {x.b for x in expr_post_order(before) if isinstance(x, _DIVISIONS)}
-        for item in expr_post_order(after):
-            if isinstance(item, _DIVISIONS) and item.b not in known:
-                low, high = self._bound(item.b)
-                if low <= 0 <= high:
-                    return True
-        return False
+        """True if there is a division by what may be zero, and was not divided by before, or only behind a guard."""
+        bare, guarded = _divisors(before)
+        now_bare, now_guarded = _divisors(after)
+        new = [x for x in now_bare if x not in bare] + [x for x in now_guarded if x not in bare and x not in guarded]
+        return any([low <= 0 <= high for low, high in map(self._bound, new)])
 
     def _merge_conditions(self, kept: dict[Expr, None], conjunction: bool) -> dict[Expr, None] | None:
         """Drop what others imply; None if the operands exclude each other (or, for Or, cover everything)."""

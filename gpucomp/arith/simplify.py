@@ -19,7 +19,7 @@ from gpucomp.tir.intrin import CallEffectKind, Op
 
 _DEEP_SUM = 64  # a deeper sum that does not fit its type is left as it is, operands included
 _NESTED_CHOICES = 2  # choices inside choices deeper than this do not learn from their conditions
-_SCOPE_STEPS = 25  # what a scope costs of the budget of a question
+SCOPE_STEPS = 25  # what a scope costs of the budget of a question
 _TELLING: Final = frozenset((e.LT, e.LE, e.GT, e.GE, e.EQ, e.NE, e.And, e.Or))
 _IF_THEN_ELSE: Final = Op.get("tir.if_then_else")
 
@@ -194,7 +194,7 @@ class Simplify(Prove):
         if fails is not None:
             holds = self._negation(fails)
         assert holds is not None
-        self._spend(_SCOPE_STEPS)
+        self._spend(SCOPE_STEPS)
         saved = self._enter(holds)
         try:
             return self._simp(node)

@@ -105,6 +105,7 @@ class State:
         self._met_data = False
         self._extensions = Extension.TransitivelyProveInequalities
         self._nested = 0  # choices whose branches are in work
+        self._given_deep = 0  # conditions that are simplified under what stands beside them
         self._trace: list[Step] | None = None  # what was done, where somebody asked for it
         self._budget = UNLIMITED  # steps that are left to the question in work
 

@@ -8,10 +8,12 @@ import random
 import pytest
 
 from gpucomp import te, tir
-from gpucomp.arith import Analyzer
+from gpucomp.arith import Analyzer, Extension
 from gpucomp.tir import expr as e
 from gpucomp.tir.expr import Expr, IntImm, Range, Var
 from tests.arith.points import Points
+from tests.arith.random_cases import KINDS, Draw
+from tests.arith.random_sweep import check_case
 
 _X, _Y, _Z = Var("x"), Var("y"), Var("z")
 
@@ -83,3 +85,37 @@ def test_a_guarded_condition_that_may_divide_by_zero_stays_behind_its_guard() ->
     assert str(_settled(node)) == str(node).replace("z > 3", "z >= 4")
     joined = tir.if_then_else(_Z > 3, tir.if_then_else(e.LT(_Z // 4, _Y), _Y, _Z), _Z)
     assert str(_settled(joined)) == "T.if_then_else(z >= 4 and z // 4 < y, y, z)"
+
+
+# Cases of python -m tests.arith.random_sweep that once failed, by seed and index.
+_ONCE_WRONG = (
+    (990017, 195752), (771, 4597), (31400002, 123704), (31400003, 150426), (31400005, 46785), (31400005, 89536),
+    (31400005, 169988), (31400006, 187844), (51500002, 125871), (51500004, 121017), (51500005, 177880),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("seed", "index"), _ONCE_WRONG)
+def test_cases_of_random_sweeps_that_once_failed(seed: int, index: int) -> None:
+    assert check_case(Draw(f"{seed}/{index}").case(KINDS[index % len(KINDS)]), index) is None
+
+
+def test_a_guarded_division_stays_guarded_beside_the_condition_that_says_so() -> None:
+    analyzer = Analyzer()
+    analyzer.enabled_extensions = ~Extension.NoExtensions
+    guarded = tir.if_then_else(_Y >= _X, tir.truncdiv(_X, _Y), _X % 2)
+    simple = analyzer.simplify(e.And(e.LT(_X, _Y), e.LT(guarded, _Z)))
+    points = Points({_X: [9, 1], _Y: [0, 0], _Z: [1, 1]}, 2)
+    assert points.of(simple) == [0, 0]
+
+
+def test_a_sum_in_an_order_of_our_own_has_the_bounds_of_the_whole() -> None:
+    """The terms that come first may overflow on the way, where those of the original do not."""
+    analyzer = Analyzer()
+    low = e.Min(_X << _Z, _Y)
+    node = IntImm("int32", 5) + _X + low
+    simple = analyzer.simplify(node)
+    at = Points({_X: [-4], _Y: [-3], _Z: [29]}, 1, wraps=True)
+    (value,) = at.of(simple)
+    assert value == at.of(node)[0] == -(2**31) + 1
+    bound = analyzer.const_int_bound(simple)
+    assert bound.min_value <= value <= bound.max_value
