@@ -26,7 +26,7 @@ from gpucomp.tir.expr import Expr, IntImm, Reduce
 
 Extent: TypeAlias = int | Expr
 
-FAMILIES: Final = ("elementwise", "gemm", "rows", "convolution", "reductions", "layouts", "scans")
+FAMILIES: Final = ("elementwise", "gemm", "rows", "convolution", "reductions", "layouts", "scans", "depthwise")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

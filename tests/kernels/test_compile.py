@@ -17,7 +17,7 @@ from tests.requirements import require_libclc, require_nvrtc, require_tool
 
 LOCAL_BYTES = 64 * 1024
 NVRTC_SECONDS = 0.3
-STREAMING = tuple([o.name for o in registry.all_operators() if o.family not in ("gemm", "convolution")])
+STREAMING = tuple([o.name for o in registry.all_operators() if o.family not in ("gemm", "convolution", "depthwise")])
 # Whole tiles, then sizes that no vector divides.
 SIZES = {1: ((1 << 20,), (100_001,)), 2: ((256, 4096), (33, 1001)), 3: ((2, 256, 512), (3, 33, 65))}
 SUITE = [row for row in rows_of("rows", seed=0) if not row.drawn]

@@ -27,7 +27,8 @@ BACKENDS = {
 STREAMING = tuple(
     o.name
     for o in registry.all_operators()
-    if o.name not in ("matmul", "softmax", "add") and o.family != "convolution"  # those: test_convolution.py
+    # Those: test_convolution.py and test_depthwise.py.
+    if o.name not in ("matmul", "softmax", "add") and o.family not in ("convolution", "depthwise")
 )
 
 

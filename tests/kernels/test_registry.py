@@ -22,6 +22,8 @@ def odd_shape(operator: Operator) -> tuple[int, ...]:
     shapes = {"batch_matmul": (2, 3, 5, 7), "permute": (2, 3, 5)}
     if operator.family == "convolution":
         return (2, 3, 7, 6, 3, 2, 3)[: len(operator.shape_names)]
+    if operator.family == "depthwise":
+        return (2, 3, 7, 6, 3, 2, 1, 2)
     return shapes.get(operator.name) or {1: (7,), 2: (3, 5), 3: (3, 5, 7)}[len(operator.shape_names)]
 
 
