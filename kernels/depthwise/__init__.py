@@ -25,8 +25,8 @@ def _operator(layout: str) -> Operator:
     return Operator(
         name=f"depthwise_conv2d_{layout.lower()}",
         family="depthwise",
-        description=f"each channel of an {layout} image with M filters of its own {filters}, padding dilation * (k // 2)",
-        shape_names=("N", "C", "H", "W", "k", "stride", "dilation", "M"),
+        description=f"{layout} images, M filters {filters} for each channel, padding dilation * (k // 2)",
+        shape_names=("N", "C", "H", "W", "k", "stride", "dil", "M"),
         default_shapes={
             "gpu": (32, 256, 56, 56, 3, 1, 1, 1),
             "cpu": (4, 128, 56, 56, 3, 1, 1, 1),

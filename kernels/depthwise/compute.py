@@ -23,7 +23,7 @@ def depthwise_conv2d_nchw(shape: Sequence[Extent], dtype: str) -> Definition:
     n, c, h, w, *how = shape
     k, stride, dilation, m = _numbers(how)
     image, weight = te.placeholder((n, c, h, w), dtype, "X"), te.placeholder((c, m, k, k), dtype, "W")
-    return depthwise_conv2d(image, weight, "NCHW", (stride,) * 2, (dilation * (k // 2),) * 4, (dilation,) * 2)
+    return depthwise_conv2d(image, weight, "NCHW", *same(k, stride, dilation))
 
 
 def depthwise_conv2d_nhwc(shape: Sequence[Extent], dtype: str) -> Definition:
@@ -34,7 +34,7 @@ def depthwise_conv2d_nhwc(shape: Sequence[Extent], dtype: str) -> Definition:
     n, c, h, w, *how = shape
     k, stride, dilation, m = _numbers(how)
     image, weight = te.placeholder((n, h, w, c), dtype, "X"), te.placeholder((k, k, c, m), dtype, "W")
-    return depthwise_conv2d(image, weight, "NHWC", (stride,) * 2, (dilation * (k // 2),) * 4, (dilation,) * 2)
+    return depthwise_conv2d(image, weight, "NHWC", *same(k, stride, dilation))
 
 
 def depthwise_conv2d(
@@ -92,6 +92,12 @@ def depthwise_conv2d(
         return Definition((image, weight), (sums,), (padded,))
     out = te.compute(sums.shape, lambda *i: sums[i].astype(image.dtype), name="Y")
     return Definition((image, weight), (out,), (padded, sums))
+
+
+def same(k: int, stride: int, dilation: int) -> tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
+    """Strides, padding and dilation of windows that are centred on pixels, the first on the first."""
+    pad = dilation * (k // 2)
+    return (stride, stride), (pad, pad, pad, pad), (dilation, dilation)
 
 
 def _numbers(values: Sequence[Extent]) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gpucomp.kernels.arrays import HALVES, Array, Shape, in_float64
+from gpucomp.kernels.depthwise.compute import same
 
 
 def image_shape(shape: Shape, layout: str) -> Shape:
@@ -53,7 +54,7 @@ def depthwise_peer(layout: str) -> Callable[[Sequence[Array], Shape], Callable[[
 
 def _how(shape: Shape) -> tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
     _, _, _, _, k, stride, dilation, _ = shape
-    return (stride,) * 2, (dilation * (k // 2),) * 4, (dilation,) * 2
+    return same(k, stride, dilation)
 
 
 def _convolution(
@@ -70,11 +71,11 @@ def _convolution(
     m, kh, kw = weight.shape[1:]
     padded = np.pad(image, ((0, 0), (0, 0), (top, bottom), (left, right)))
     rows, columns = padded.shape[2] - (kh - 1) * ey, padded.shape[3] - (kw - 1) * ex
-    total = np.zeros((1, 1, 1, 1), image.dtype)
+    total: Array = np.zeros((1, 1, 1, 1), image.dtype)
     for dy in range(kh):
         for dx in range(kw):
             pixels = padded[:, :, dy * ey : dy * ey + rows : sy, dx * ex : dx * ex + columns : sx]
-            total = total + np.repeat(pixels, m, axis=1) * weight[:, :, dy, dx].reshape(-1, 1, 1)
+            total = np.add(total, np.multiply(np.repeat(pixels, m, axis=1), weight[:, :, dy, dx].reshape(-1, 1, 1)))
     return total
 
 

@@ -41,7 +41,8 @@ def _schedule(defn: Definition) -> tuple[Schedule, IterVar]:
     padded, out = defn.intermediates[0], defn.outputs[0]
     s = te.create_schedule(out.op)
     acc = accumulator(s, Definition(defn.inputs, defn.outputs, defn.intermediates[1:]))
-    s[padded].set_scope("local")
+    if all([extent(size) is not None for size in padded.shape[1:]]):
+        s[padded].set_scope("local")
     lanes = VECTOR_BYTES // acc.dtype.nbytes
     stage = s[out]
     axes = list(out.op.axis)
@@ -107,4 +108,5 @@ def task_rows(defn: Definition, first: bool) -> int:
     stride = max(1, dims[at - 1] // height)
     most = max(ROWS, BUFFER_BYTES // (row_bytes * stride) // ROWS * ROWS)
     chunks = max(-(-height // most), -(-LEAST_TASKS // tasks))
-    return min(height, max(1, -(-(-(-height // chunks)) // ROWS) * ROWS))
+    each = -(-height // chunks)
+    return min(height, -(-each // ROWS) * ROWS)

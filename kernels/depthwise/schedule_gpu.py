@@ -16,18 +16,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.epilogue import accumulator, product_of
 from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
 from gpucomp.tir.expr import IterVar
 
-MULTIPROCESSORS: Final = 132
 THREADS: Final = 128
-WANTED_THREADS: Final = MULTIPROCESSORS * 1024  # half of what the largest GPU holds at once
-MOST_ROWS: Final = 8
-PATCHES: Final = ((2, 4), (2, 2), (1, 2), (1, 1))
-MOST_HELD: Final = 200
+VECTOR_BYTES: Final = 16
+MOST_TAPS: Final = 49  # more weights and pixels than of 7x7 windows do not fit the registers of a thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,46 +62,43 @@ def _channels_first(defn: Definition) -> bool:
 
 
 def _tile_nchw(defn: Definition, target: Target) -> Tile:
-    """Vectors as wide as rows allow; as many rows as leave enough threads to fill the device."""
+    """Vectors as wide as rows allow, and as many rows as make 16 bytes of them: the more threads, the more loads."""
     image, out = defn.inputs[0], defn.outputs[0]
     nbytes = image.dtype.nbytes
     lanes_in, lanes = row_lanes(extent(image.shape[3]), nbytes), row_lanes(extent(out.shape[3]), nbytes)
-    sizes = [extent(size) for size in out.shape]
-    threads = min(THREADS, target.max_num_threads)
-    if None in sizes:
-        return Tile(lanes_in, lanes, 2, lanes, (1, threads, 1), "unknown extents: two rows a thread")
-    planes, height, width = (sizes[0] or 1) * (sizes[1] or 1), sizes[2] or 1, sizes[3] or 1
-    rows = _rows(height, planes * -(-width // lanes))
-    reason = f"{lanes} x {rows} pixels a thread, vectors of {lanes_in * nbytes} bytes"
-    return Tile(lanes_in, lanes, rows, lanes, (1, threads, 1), reason)
-
-
-def _rows(height: int, others: int) -> int:
-    """Rows of a thread: the most that leave no thread idle and enough threads in flight."""
-    fitting = [r for r in range(1, MOST_ROWS + 1) if -(-height // r) * r <= height * 1.15]
-    enough = [r for r in fitting if -(-height // r) * others >= WANTED_THREADS]
-    return max(enough, default=1)
+    rows = min(-(-VECTOR_BYTES // (lanes * nbytes)), 4, extent(out.shape[2]) or 4)
+    reason = f"{lanes} x {rows} pixels a thread, from vectors of {lanes_in * nbytes} bytes"
+    return Tile(lanes_in, lanes, rows, lanes, (1, min(THREADS, target.max_num_threads), 1), reason)
 
 
 def _tile_nhwc(defn: Definition, target: Target) -> Tile:
+    """Vectors of channels; pixels as timed on an H100, fewer for larger windows, whose weights take registers too."""
     image, out = defn.inputs[0], defn.outputs[0]
     nbytes = image.dtype.nbytes
-    lanes = row_lanes(extent(out.shape[3]), nbytes)
+    channels, height = extent(out.shape[3]), extent(out.shape[1])
+    lanes = row_lanes(channels, nbytes)
     times = extent(defn.inputs[1].shape[3]) or 1
     lanes_in = lanes // times if lanes % times == 0 else 1
-    threads = min(THREADS, target.max_num_threads)
-    vectors = (extent(out.shape[3]) or 32) // lanes
-    across = 1 << max(0, min(vectors, 32) - 1).bit_length()
-    rows, columns = next(((r, c) for r, c in PATCHES if _held(defn, lanes, r, c) <= MOST_HELD), (1, 1))
-    reason = f"{lanes} channels x {columns} x {rows} pixels a thread, {_held(defn, lanes, rows, columns)} registers"
-    return Tile(lanes_in, lanes, rows, columns, (across, max(1, threads // across), 1), reason)
+    narrow = nbytes <= 2
+    rows, columns = (4, 2)
+    if _taps(defn) > 9:
+        rows, columns = (1, 2) if _taps(defn) <= 25 else (1, 1)
+    elif narrow and 2 * (height or 1) <= (extent(image.shape[1]) or 1) + 1:
+        rows = 1  # strides leave little to share between rows, and eight channels fill registers twice as fast
+    elif narrow and height is not None and height % 7 == 0:
+        rows = 7
+    down = 2 if narrow else 1
+    vectors = (channels or 16 * lanes) // lanes
+    across = min(16, 1 << (vectors - 1).bit_length(), target.max_num_threads // down)
+    along = max(1, min(THREADS // down // max(8, across), target.max_num_threads // down // across))
+    reason = f"{lanes} channels x {columns} x {rows} pixels a thread"
+    return Tile(lanes_in, lanes, rows, columns, (across, along, down), reason)
 
 
-def _held(defn: Definition, lanes: int, rows: int, columns: int) -> int:
-    """Registers for the pixels, the weights and the sums of a thread (NHWC)."""
-    taps = [extent(axis.dom.extent) or 1 for axis in product_of(defn).op.reduce_axis]
-    pixels = math.prod([(count + k - 1) for count, k in zip((rows, columns), taps, strict=True)])
-    return lanes * (pixels + math.prod(taps) + rows * columns)
+def _taps(defn: Definition) -> int:
+    shape = defn.inputs[1].shape
+    window = shape[2:] if _channels_first(defn) else shape[:2]
+    return math.prod([extent(size) or MOST_TAPS + 1 for size in window])
 
 
 def schedule_depthwise(defn: Definition, target: Target, tile: Tile | None = None) -> Schedule:
@@ -114,13 +108,17 @@ def schedule_depthwise(defn: Definition, target: Target, tile: Tile | None = Non
     s = te.create_schedule(out.op)
     padded = defn.intermediates[0]
     acc = accumulator(s, Definition(defn.inputs, defn.outputs, defn.intermediates[1:]))
+    held = _taps(defn) <= MOST_TAPS
+    thread = (_planes if _channels_first(defn) else _patches)(s[out], out, tile)
+    s[acc].compute_at(s[out], thread)
+    if not held:
+        s[padded].compute_inline()
+        return s
     s[padded].set_scope("local")
     if _channels_first(defn):
         vectors, lane = _split_rows(s, padded, tile.lanes_in)
-        thread = _planes(s[out], out, tile)
     else:
         vectors, lane = s[padded].split(padded.op.axis[3], factor=tile.lanes_in)
-        thread = _patches(s[out], out, tile)
         taps = s.cache_read(defn.inputs[1], "local", [acc])
         s[taps].compute_at(s[out], thread)
         _, tap_lane = s[taps].split(s[taps].fuse(*taps.op.axis[2:]), factor=tile.lanes)
@@ -133,7 +131,6 @@ def schedule_depthwise(defn: Definition, target: Target, tile: Tile | None = Non
         if axis in s[padded].leaf_iter_vars:
             s[padded].unroll(axis)
     s[padded].vectorize(lane)
-    s[acc].compute_at(s[out], thread)
     inner = s[acc]
     inner.reorder(*acc.op.axis[:2], *acc.op.reduce_axis, *acc.op.axis[2:])
     for axis in (*acc.op.axis[1:], *acc.op.reduce_axis):

@@ -87,6 +87,8 @@ for _name, _shape, _dtype in (
     ("conv2d", (1, 5, 9, 6, 3, 1), "float32"),
     ("conv2d", (1, 3, 11, 4, 3, 2), "float32"),
     ("conv2d", (2, 4, 8, 4, 1, 1), "float32"),
+    ("depthwise_conv2d_nchw", (1, 3, 9, 8, 3, 1, 1, 2), "float32"),
+    ("depthwise_conv2d_nhwc", (1, 4, 9, 7, 3, 2, 1, 1), "float16"),
 ):
     _label = f"{_name}_{'x'.join(map(str, _shape))}_{_dtype}"
     CASES[_label] = Case(_label, lambda t, n=_name, s=_shape, d=_dtype: _library(n, s, d, t), {})

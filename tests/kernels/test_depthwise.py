@@ -25,7 +25,7 @@ from tests.codegen.devices import compile_cuda
 H100 = Target("cuda -arch=sm_90a")
 OPENCL_CPU = Target("opencl").with_options(features=["cpu"])
 LAYOUTS = ("NCHW", "NHWC")
-# (N, C, H, W, k, stride, dilation, M): MobileNet's nine layers, as they are numbered in the paper on TVM.
+# (N, C, H, W, k, stride, dil, M): MobileNet's nine layers, as they are numbered in the paper on TVM.
 MOBILENET = tuple(
     (1, c, h, h, 3, stride, 1, 1)
     for c, h, stride in (
@@ -41,12 +41,15 @@ CASES = {
     "stride 2": ((1, 5, 13, 16), 1, (3, 3), (2, 2), (0, 0, 1, 1), (1, 1)),
     "a row of windows": ((2, 3, 1, 37), 1, (1, 5), (1, 3), (0, 2, 0, 2), (1, 1)),
     "5x5, dilation, uneven padding": ((1, 3, 17, 16), 1, (5, 5), (1, 2), (3, 9, 4, 1), (2, 1)),
+    "9x9": ((1, 2, 11, 8), 1, (9, 9), (1, 1), (4, 4, 4, 4), (1, 1)),
     "two results a channel": ((1, 4, 10, 8), 2, (3, 3), (2, 1), (1, 1, 1, 1), (1, 2)),
     "three results a channel": ((2, 5, 6, 6), 3, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1)),
 }
 
 
-def define(case: str, layout: str, dtype: str) -> tuple[Definition, list[Array], np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+def define(
+    case: str, layout: str, dtype: str
+) -> tuple[Definition, list[Array], np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
     (n, c, h, w), m, (kh, kw), strides, padding, dilation = CASES[case]
     first = layout == "NCHW"
     shapes = [(n, c, h, w), (c, m, kh, kw)] if first else [(n, h, w, c), (kh, kw, c, m)]
@@ -103,7 +106,8 @@ def test_it_is_the_sum_in_its_definition(case: str, layout: str, how: str) -> No
 @pytest.mark.parametrize("how", ["opencl", "opencl-cpu"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
-    "case", [c if c in ("odd sizes", "two results a channel") else pytest.param(c, marks=pytest.mark.slow) for c in CASES]
+    "case",
+    [c if c in ("odd sizes", "two results a channel") else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
 )
 def test_opencl_computes_it_too(case: str, layout: str, how: str) -> None:
     dtype = "float16" if case == "whole vectors" else "float32"
@@ -139,7 +143,14 @@ def test_nothing_is_spilled(layout: str, arch: str) -> None:
     target = Target(f"cuda -arch={arch}")
     operator = registry.get(f"depthwise_conv2d_{layout.lower()}")
     shapes = [(batch, *shape[1:]) for shape in MOBILENET for batch in (1, 32)]
-    for shape in [*shapes, (32, 256, 56, 56, 3, 1, 1, 1), (8, 64, 60, 60, 5, 2, 1, 2), (8, 64, 60, 60, 5, 1, 2, 1)]:
+    for shape in [
+        *shapes,
+        (32, 256, 56, 56, 3, 1, 1, 1),
+        (8, 64, 60, 60, 5, 2, 1, 2),
+        (8, 64, 60, 60, 5, 1, 2, 1),
+        (8, 64, 60, 60, 7, 1, 1, 1),
+        (8, 64, 60, 60, 3, 1, 1, 1),
+    ]:
         for dtype in ("float32", "float16"):
             defn = operator.define(shape, dtype)
             image = compile_function(operator.schedule(defn, target), defn.args, target, "depthwise").general.image
