@@ -35,7 +35,8 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
     "Where a stage is computed": ("compute_at", "compute_inline", "compute_root", "create_group", "AutoInline"),
     "Copies and partial results": ("cache_read", "cache_write", "rfactor"),
     "Memory": (
-        "set_scope", "storage_align", "double_buffer", "set_store_predicate", "rolling_buffer", "transform_layout",
+        "set_scope", "storage_align", "storage_swizzle", "double_buffer", "set_store_predicate", "rolling_buffer",
+        "transform_layout",
     ),
     "The schedule itself": (
         "create_schedule", "show", "check", "copy", "normalize", "trace", "SpecializedCondition",

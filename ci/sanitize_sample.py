@@ -1,5 +1,7 @@
 """A few small kernels with shared memory, barriers, ragged edges and cross-thread sums, against numpy.
 
+Some are scheduled here, the others are the library's: rows in registers, in clusters and read again, reductions in two
+kernels, transposes through padded tiles, cumulative sums, products with ``cp.async`` and with sums split over blocks.
 ``ci/gpu sanitize`` runs this under each tool of compute-sanitizer; ``--target opencl`` runs it on OpenCL.
 """
 
@@ -12,6 +14,29 @@ import numpy.typing as npt
 
 import gpucomp as gc
 from gpucomp import te
+from gpucomp.cli.measure import relative_error
+from gpucomp.kernels import registry
+from gpucomp.target import Target
+
+# Odd sizes, of which each takes another way through the schedules.
+LIBRARY = (
+    ("softmax", (33, 1001), "float32"),
+    ("softmax", (5, 4096), "float16"),
+    ("layer_norm", (9, 384), "bfloat16"),
+    ("rms_norm", (70, 40), "float16"),
+    ("softmax", (2, 65536), "bfloat16"),  # a cluster, where the target has them
+    ("layer_norm", (2, 40002), "float32"),
+    ("row_argmax", (7, 1030), "float32"),
+    ("sum_all", (100_001,), "float32"),
+    ("column_sum", (513, 130), "float16"),
+    ("transpose", (65, 132), "float16"),
+    ("transpose", (97, 33), "float32"),
+    ("cumulative_sum", (3, 3000), "float32"),
+    ("gemv", (65, 1030), "float32"),
+    ("gelu_chain", (10_001,), "float16"),
+    ("matmul", (256, 128, 1024), "float32"),
+    ("matmul_bias_gelu", (333, 129, 517), "float32"),
+)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -71,6 +96,19 @@ def summed(target: str, rows: int, columns: int) -> float:
     return error(gc.build(s, [a, c], target)(x), x.sum(axis=1))
 
 
+def wrong(target: str, name: str, shape: tuple[int, ...], dtype: str) -> float:
+    """By how much an operator of the library exceeds its tolerance; 0 where it does not."""
+    operator = registry.get(name)
+    defn = operator.define(shape, dtype)
+    module = gc.build(operator.schedule(defn, Target(target)), defn.args, target, name=name)
+    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(0))
+    outputs = operator.make_outputs(shape, dtype)
+    module(*inputs, *outputs)
+    pairs = zip(outputs, operator.reference(inputs, shape), strict=True)
+    worst = max([relative_error(got, wanted) for got, wanted in pairs])
+    return 0 if worst <= operator.tolerance(dtype) else worst
+
+
 def random(*shape: int) -> FloatArray:
     return np.random.default_rng(sum(shape)).integers(-4, 5, shape).astype(np.float32)
 
@@ -80,7 +118,10 @@ def error(got: object, wanted: FloatArray) -> float:
 
 
 def main() -> int:
-    """Small whole numbers, so that every answer is exact: 0 where all agree, 1 otherwise."""
+    """Small whole numbers where kernels are scheduled here, so that every answer is exact.
+
+    The status is 0 where all agree, 1 otherwise.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", default="cuda")
     target = str(parser.parse_args().target)
@@ -92,6 +133,10 @@ def main() -> int:
     }
     for name, worst in errors.items():
         print(f"{name}: {'exact' if worst == 0 else f'WRONG by {worst}'}")
+    for name, shape, dtype in LIBRARY:
+        label = f"{name} {','.join(str(n) for n in shape)} {dtype}"
+        errors[label] = wrong(target, name, shape, dtype)
+        print(f"{label}: {'right' if errors[label] == 0 else f'WRONG by {errors[label]}'}", flush=True)
     return int(any(errors.values()))
 
 

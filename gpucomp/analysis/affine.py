@@ -9,6 +9,7 @@ from typing import Final
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.intrin import Op
 
 Interval = tuple[int, int]
 INFINITE: Final = 1 << 62
@@ -46,10 +47,12 @@ class AffineForms:
 
     Args:
         ranges: interval of each variable, inclusive; others are unbounded.
+        sums: intervals of sums of two variables, where those are narrower than what their own intervals say.
     """
 
-    def __init__(self, ranges: Mapping[Var, Interval]) -> None:
+    def __init__(self, ranges: Mapping[Var, Interval], sums: Mapping[tuple[Var, Var], Interval] | None = None) -> None:
         self.ranges = ranges
+        self.sums: Mapping[tuple[Var, Var], Interval] = {} if sums is None else sums
         self._forms: dict[Expr, Affine] = {}
         self._bounds: dict[Expr, Interval] = {}
 
@@ -114,7 +117,13 @@ class AffineForms:
     def interval(self, form: Affine) -> Interval:
         """Smallest and largest value of a form."""
         low = high = form.const
-        for atom, c in form.terms.items():
+        terms: Mapping[Expr, int] = form.terms
+        for (first, second), (x, y) in self.sums.items():
+            c = terms.get(first, 0)
+            if c and terms.get(second) == c:
+                terms = {atom: f for atom, f in terms.items() if atom is not first and atom is not second}
+                low, high = low + min(c * x, c * y), high + max(c * x, c * y)
+        for atom, c in terms.items():
             x, y = self.bounds(atom)
             low, high = low + min(c * x, c * y), high + max(c * x, c * y)
         return max(low, -INFINITE), min(high, INFINITE)
@@ -139,10 +148,19 @@ class AffineForms:
         if isinstance(atom, (e.Min, e.Max)):
             (a, b), (c, d) = self.interval(self.form(atom.a)), self.interval(self.form(atom.b))
             return (min(a, c), min(b, d)) if isinstance(atom, e.Min) else (max(a, c), max(b, d))
+        if is_xor(atom):
+            assert isinstance(atom, e.Call)
+            (a, b), (c, d) = [self.interval(self.form(x)) for x in atom.args]
+            return (0, (1 << max(b, d).bit_length()) - 1) if min(a, c) >= 0 and max(b, d) < INFINITE else ANY
         if isinstance(atom, e.Select):
             (a, b), (c, d) = self.interval(self.form(atom.true_value)), self.interval(self.form(atom.false_value))
             return min(a, c), max(b, d)
         return ANY
+
+
+def is_xor(node: Expr) -> bool:
+    """True for the exclusive or of the bits of two integers."""
+    return isinstance(node, e.Call) and isinstance(node.op, Op) and node.op.name == "tir.bitwise_xor"
 
 
 def _order(atom: Expr) -> tuple[str, str]:

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gpucomp.analysis.affine import ANY, Affine, AffineForms, Interval
+from gpucomp.analysis.affine import ANY, Affine, AffineForms, Interval, is_xor
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, Var
-from gpucomp.tir.functor import expr_post_order, free_vars, substitute
+from gpucomp.tir.functor import expr_children, expr_post_order, free_vars, substitute
 from gpucomp.tir.stmt import Stmt
 
 _MOST_CASES: Final = 16
@@ -68,7 +68,8 @@ class Conflicts:
         ranges = self.ranges
         for var, extent in threads.items():
             ranges[var] = (0, max(extent - 1, 0))
-        self.forms = AffineForms(ranges)
+        self.sums: dict[tuple[Var, Var], Interval] = {}
+        self.forms = AffineForms(ranges, self.sums)
         self._primed: dict[Var, Var] = {}
         self._gaps: dict[Carried, Var] = {}
         self._before: dict[Var, Var] = {}
@@ -81,7 +82,7 @@ class Conflicts:
             self.ranges[var] = (low, high)
         elif low < known[0] or high > known[1]:
             self.ranges[var] = (min(low, known[0]), max(high, known[1]))
-            self.forms = AffineForms(self.ranges)
+            self.forms = AffineForms(self.ranges, self.sums)
             self._answers.clear()
 
     def any(self, before: Iterable[Access], after: Iterable[Access], carried: Carried | None = None) -> bool:
@@ -122,6 +123,9 @@ class Conflicts:
                 step = self._gap(carried)
             # Both iterations exist, so the earlier one is not the last.
             now = self._earlier(carried.var)
+            if isinstance(step, Var):
+                low, high = self.ranges.get(carried.var, ANY)
+                self.sums[now, step] = (low + 1, high)
             first = substitute(first, {carried.var: now})
             rename[carried.var] = rename[now] = operators.add(now, step)
         second = substitute(second, rename)
@@ -193,7 +197,7 @@ class Conflicts:
         ranges, forms = self.ranges, self.forms
         if a.limits or b.limits:
             ranges = dict(ranges)
-            forms = AffineForms(ranges)
+            forms = AffineForms(ranges, self.sums)
             for var, limit in a.limits:
                 ranges[var] = _cut(ranges.get(var, ANY), limit)
             for var, limit in b.limits:
@@ -230,7 +234,29 @@ class Conflicts:
             if weight <= slack + sum([w * span for w, span, _ in digits[k + 1 :]]):
                 break
             equal[atom] = None
+        self._resolve_swizzles(forms, x, rename, equal)
         self._resolve_pairs(forms, x, rename, equal)
+
+    def _resolve_swizzles(
+        self, forms: AffineForms, x: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
+    ) -> None:
+        """Where ``a ^ b`` agrees and ``b`` does, ``a`` agrees."""
+        for atom in x.terms:
+            if not (isinstance(atom, e.Call) and is_xor(atom) and atom in equal):
+                continue
+            for known, other in (atom.args, atom.args[::-1]):
+                if self._agrees(forms, known, rename, equal):
+                    self._resolve(forms, forms.form(other), forms.form(substitute(other, rename)), rename, equal)
+
+    def _agrees(self, forms: AffineForms, node: Expr, rename: Mapping[Var, Expr], equal: dict[Expr, None]) -> bool:
+        """True if an expression has the same value in both threads, for what it is made of has."""
+        for atom in forms.form(node).terms:
+            if atom in equal or (isinstance(atom, Var) and atom not in rename):
+                continue
+            parts = [x for x in expr_children(atom) if not isinstance(x, e.IntImm)]
+            if not parts or not all([self._agrees(forms, x, rename, equal) for x in parts]):
+                return False
+        return True
 
     def _resolve_pairs(
         self, forms: AffineForms, x: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]

@@ -51,7 +51,13 @@ def _inline_up_to(schedule: Schedule, limit: int) -> None:
 def _is_free(stage: Stage) -> bool:
     """True for an intermediate stage that no primitive has touched."""
     touched = stage.relations or stage.scope or stage.double_buffered or stage.iter_var_attrs or stage.dim_align
-    touched = touched or stage.env_thread_axes or stage.rolls or stage.store_predicate is not None
+    touched = (
+        touched
+        or stage.env_thread_axes
+        or stage.rolls
+        or stage.swizzle is not None
+        or stage.store_predicate is not None
+    )
     return not stage.is_output and not touched and stage.attach_type == AttachType.GROUP_ROOT
 
 

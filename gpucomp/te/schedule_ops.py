@@ -147,6 +147,8 @@ class Builder:
             body = ProducerRealize(tensor, box, _TRUE, body, scope, stage.span)
             for axis, (factor, offset) in stage.dim_align.items():
                 body = AttrStmt((tensor, axis, factor, offset), "buffer_dim_align", 1, body, stage.span)
+            if stage.swizzle is not None:
+                body = AttrStmt((tensor, *stage.swizzle), "buffer_swizzle", 1, body, stage.swizzle_span)
             if stage.rolls:
                 body = AttrStmt(tensor, rolling.KEY, 1, body, stage.span)
         return body

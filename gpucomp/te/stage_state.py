@@ -97,6 +97,8 @@ class StageState:
         self.store_predicate: Expr | None = None
         self.store_predicate_span: Span | None = None
         self.dim_align: dict[int, tuple[int, int]] = {}
+        self.swizzle: tuple[int, int, int] | None = None  # dimension of rows, elements of a chunk, rows of a period
+        self.swizzle_span: Span | None = None
         self.moved: dict[IterVar, str] = {}  # axes that left for another stage, with a word on how
         self.span = span
         if isinstance(op, TensorComputeOp):

@@ -1,4 +1,4 @@
-"""Primitives about the memory of a stage: set_scope, storage_align, double_buffer, set_store_predicate."""
+"""Primitives about the memory of a stage: scope, padding, swizzles, a second buffer, which threads store."""
 
 from __future__ import annotations
 
@@ -74,6 +74,61 @@ class StorePrimitives(StageBase):
             )
         self.dim_align[found[0]] = (int(factor), int(offset))
         self._record("storage_align", (axis, int(factor), int(offset)), {}, ())
+
+    def storage_swizzle(self, axis: IterVar, vector: int = 1, period: int = 0) -> None:
+        """Permute each row of the storage by its number, so that threads that read a column use different banks.
+
+        Chunk ``c`` (of ``vector`` elements) of row ``r`` along ``axis`` lies at place ``c ^ (r // period % n)``; ``n``
+        chunks are 128 bytes, or all that a row has.  Where no period is given, it is as many rows as 128 bytes hold,
+        one at least.  No memory is lost, and vectors of ``vector`` elements stay whole and aligned.  The last dimension
+        in memory has to be a power of two of chunks.  ``analysis.bank_conflicts`` tells what it brings.
+
+        >>> AA = s.cache_read(A, "shared", [C])
+        >>> s[AA].compute_at(s[C], i)
+        >>> show(s)
+        for i in T.serial(6):
+            with T.realize(A_shared[i:i + 1, 0:8], "float32", "shared"):
+                for ax1 in T.serial(8):
+                    A_shared[i, ax1] = A[i, ax1]
+                for j in T.serial(8):
+                    C[i, j] = A_shared[i, j] + 1.0
+        >>> s[AA].storage_swizzle(AA.op.axis[0], vector=2)
+        >>> show(s)
+        for i in T.serial(6):
+            with T.attr((A_shared, 0, 2, 0), "buffer_swizzle", 1):
+                with T.realize(A_shared[i:i + 1, 0:8], "float32", "shared"):
+                    for ax1 in T.serial(8):
+                        A_shared[i, ax1] = A[i, ax1]
+                    for j in T.serial(8):
+                        C[i, j] = A_shared[i, j] + 1.0
+
+        Raises:
+            ScheduleError: GC115 the axis is no dimension of the tensor, or the last one; GC104 ``vector`` is no power
+                of two, or the period negative; when lowered: LowerError GC363 the last dimension is not made of 2, 4,
+                8... chunks.
+        """
+        axes = self.op.region_axis
+        found = [i for i, a in enumerate(axes[:-1]) if a is axis]
+        if not found:
+            raise schedule_error(
+                "GC115",
+                f"storage_swizzle: {getattr(axis, 'name', axis)!r} is the last or no dimension of tensor {self.name}",
+                stage=self,
+                where=caller_span(),
+                hint=f"rows are along one of s[{self.name}].op.axis[:-1]: {', '.join([a.name for a in axes[:-1]])}",
+            )
+        given: list[object] = [vector, period]
+        if not all([isinstance(x, int) for x in given]) or vector < 1 or vector & (vector - 1) or period < 0:
+            raise schedule_error(
+                "GC104",
+                f"storage_swizzle: vector is {vector!r} and period {period!r}; they must be 1, 2, 4, 8 or 16 elements, "
+                "and a number of rows",
+                stage=self,
+                where=caller_span(),
+                hint="vector: as many elements as a thread loads at once; period: rows between those that a warp reads",
+            )
+        self.swizzle = (found[0], vector, period)
+        self.swizzle_span = self._record("storage_swizzle", (axis, vector, period), {}, ())
 
     def double_buffer(self) -> None:
         """Keep two copies of the tensor, so that the next one is filled while this one is read.

@@ -285,6 +285,8 @@ def _marks(stage: Stage, lost: bool) -> Iterator[str]:
         yield "rolling"
     for dim, (factor, offset) in sorted(stage.dim_align.items()):
         yield f"stride {dim} = {factor} k + {offset}"
+    if stage.swizzle is not None:
+        yield f"swizzled by dimension {stage.swizzle[0]} in chunks of {stage.swizzle[1]}"
     if stage.store_predicate is not None:
         yield f"stored if {stage.store_predicate}"
     if lost and stage.attach_stage is not None and stage.attach_ivar is not None:

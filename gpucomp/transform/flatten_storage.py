@@ -12,7 +12,7 @@ from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import EQ, Broadcast, BufferLoad, Call, Expr, IntImm, Ramp, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import ordered_vars
+from gpucomp.tir.functor import expr_post_order, ordered_vars
 from gpucomp.tir.intrin import call_intrin, select
 from gpucomp.tir.stmt import (
     NOOP,
@@ -27,6 +27,7 @@ from gpucomp.tir.stmt import (
     Prefetch,
     Stmt,
 )
+from gpucomp.transform.swizzle import SWIZZLE, Swizzle, make_swizzle
 from gpucomp.transform.walk import ScopedMutator, int_value, is_call
 
 # In any other scope the device compiler lays memory out, and the size must be a number.
@@ -41,9 +42,10 @@ def flatten_storage(func: PrimFunc) -> PrimFunc:
 
     Each ``BufferRealize`` becomes an ``Allocate`` of one extent; indices become offsets from the minimum of the
     realised box. Strides are compact and row-major, except where ``buffer_dim_align`` (axis, factor, offset) asks for
-    ``stride % factor == offset``. Argument buffers keep their strides and ``elem_offset``, which move into the
-    index. A vector index stays a vector: ``Ramp(base, stride, lanes)`` of the last dimension becomes one of the
-    offset. Prefetch hints become calls of the intrinsic for memory in global scope, and vanish for other memory.
+    ``stride % factor == offset``, and ``buffer_swizzle`` (axis, vector, period) permutes each row. Argument buffers
+    keep their strides and ``elem_offset``, which move into the index. A vector index stays a vector:
+    ``Ramp(base, stride, lanes)`` of the last dimension becomes one of the offset. Prefetch hints become calls of the
+    intrinsic for memory in global scope, and vanish for other memory.
 
     Raises:
         LowerError: a buffer outside global memory has an extent without a constant bound.
@@ -53,12 +55,16 @@ def flatten_storage(func: PrimFunc) -> PrimFunc:
 
 @dataclass(slots=True)
 class _Layout:
-    """Where element ``indices`` of a buffer lies: ``start + sum((indices - mins) * strides)``."""
+    """Where element ``indices`` of a buffer lies: ``start + sum((indices - mins) * strides)``.
+
+    The last of the differences may be swizzled.
+    """
 
     flat: Buffer
     mins: tuple[Expr, ...]
     strides: tuple[Expr, ...]
     start: Expr
+    swizzle: Swizzle | None = None
 
 
 class _Flatten(ScopedMutator):
@@ -68,6 +74,7 @@ class _Flatten(ScopedMutator):
         self.layouts: dict[Buffer, _Layout | None] = {}
         self.arguments = tuple(func.buffer_map.values())
         self.aligned: dict[Buffer, dict[int, tuple[int, int]]] = {}
+        self.swizzled: dict[Buffer, AttrStmt] = {}
         self.offsets: dict[tuple[Buffer, tuple[Expr, ...]], Expr] = {}
         least = func.attrs.get("tir.minimum", {})
         self.factors = [p for p in func.params if least.get(p.name, 0) > 0]
@@ -100,7 +107,9 @@ class _Flatten(ScopedMutator):
             extents = [self._constant(node, axis, extent) for axis, extent in enumerate(extents)]
         strides, size = self._padded_strides(extents, self.aligned.pop(buffer, {}))
         flat = _flat(buffer, size)
-        self.layouts[buffer] = _Layout(flat, mins, strides, operators.const(0, size.dtype))
+        asked = self.swizzled.pop(buffer, None)
+        swizzle = None if asked is None else make_swizzle(asked, extents, strides)
+        self.layouts[buffer] = _Layout(flat, mins, strides, operators.const(0, size.dtype), swizzle)
         body = self.stmt(node.body)
         return Allocate(buffer.data, buffer.dtype, (size,), self.expr(node.condition), body, None, node.span)
 
@@ -149,6 +158,9 @@ class _Flatten(ScopedMutator):
             buffer, axis, factor, offset = node.node
             self.aligned.setdefault(buffer, {})[int(axis)] = (int(factor), int(offset))
             return self.stmt(node.body)
+        if node.attr_key == SWIZZLE:
+            self.swizzled[node.node[0]] = node
+            return self.stmt(node.body)
         if node.attr_key == "pragma_debug_skip_region":
             return NOOP
         done = super().visit_attr_stmt(node)
@@ -171,7 +183,7 @@ class _Flatten(ScopedMutator):
     def _offset(self, layout: _Layout, indices: tuple[Expr, ...]) -> Expr:
         lanes = indices[-1].dtype.lanes if indices else 1
         split = [_base_and_step(i) for i in indices]
-        if lanes == 1 or any([s is None for s in split]):
+        if lanes == 1 or any([s is None for s in split]) or layout.swizzle is not None:
             return self._dot(layout, indices)
         bases = tuple([s[0] for s in split if s is not None])
         steps = tuple([s[1] for s in split if s is not None])
@@ -184,8 +196,11 @@ class _Flatten(ScopedMutator):
 
     def _dot(self, layout: _Layout, indices: tuple[Expr, ...]) -> Expr:
         total = layout.start
-        for index, low, stride in zip(indices, layout.mins, layout.strides, strict=True):
-            total = operators.add(total, operators.multiply(operators.subtract(index, low), stride))
+        offsets = [operators.subtract(index, low) for index, low in zip(indices, layout.mins, strict=True)]
+        if layout.swizzle is not None:
+            offsets[-1] = layout.swizzle.place(offsets)
+        for offset, stride in zip(offsets, layout.strides, strict=True):
+            total = operators.add(total, operators.multiply(offset, stride))
         return self.analyzer.simplify(total)
 
     def visit_buffer_load(self, node: BufferLoad) -> Expr:
@@ -221,6 +236,7 @@ class _Flatten(ScopedMutator):
             return self.visit_expr(node)
         kind, pointer, offset, extent, mask = node.args
         start, size = self.visit(offset), self.visit(extent)
+        self._refuse_swizzled(pointer)
         if isinstance(pointer, Var):
             place = BufferLoad(self._flat_of(pointer), (start,))
         else:
@@ -231,6 +247,18 @@ class _Flatten(ScopedMutator):
             place = BufferLoad(load.buffer, (self.analyzer.simplify(operators.add(load.indices[0], start)),))
         zero = operators.const(0, start.dtype)
         return Call(node.dtype, node.op, (kind, call_intrin("handle", "address_of", place), zero, size, mask))
+
+    def _refuse_swizzled(self, pointer: Expr) -> None:
+        """Who gets a pointer would take neighbours in memory for neighbours in the tensor."""
+        used = {x.buffer.data if isinstance(x, BufferLoad) else x for x in expr_post_order(pointer)}
+        for buffer, layout in self.layouts.items():
+            if layout is not None and layout.swizzle is not None and buffer.data in used:
+                raise LowerError(
+                    f"access_ptr of {buffer.name!r}, whose rows are permuted by storage_swizzle",
+                    code="GC363",
+                    where=layout.swizzle.span,
+                    hint="take storage_swizzle away, or write the intrinsic with loads and stores of elements",
+                )
 
     def _flat_of(self, data: Var) -> Buffer:
         """The flat buffer of a pointer."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final  # Any: nodes of several classes with the fields at hand
 
-from gpucomp.analysis.affine import INFINITE, Interval
+from gpucomp.analysis.affine import INFINITE, Interval, is_xor
 from gpucomp.analysis.conflicts import Access, Carried, Conflicts
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.tir import expr as e
@@ -398,8 +398,9 @@ class _Sync:
         return buffer.offset_of(items)
 
     def plain(self, node: Expr) -> bool:
-        """True for an expression without loads and calls."""
-        return not any([isinstance(x, (e.BufferLoad, e.Call)) for x in expr_post_order(node)])
+        """True for an expression without loads and calls; swizzles may be in it."""
+        parts = expr_post_order(node)
+        return not any([isinstance(x, (e.BufferLoad, e.Call)) and not is_xor(x) for x in parts])
 
     def known(self, node: Expr) -> bool:
         """True when every variable that differs between threads is a thread index, or follows from one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gpucomp
-from gpucomp import te
+from gpucomp import te, tir
 from tests.errors.programs import block, mistake, row_sums, thread
 from tests.te.intrinsics import copy_intrin
 
@@ -144,4 +144,38 @@ def a_store_predicate_that_lets_several_threads_add_to_one_element() -> object:
     tx = te.thread_axis((0, 8), "threadIdx.x")
     s[b].env_threads([tx])
     s[b].set_store_predicate(tx.var >= 4)  # cause
+    return gpucomp.lower(s, [a, c])
+
+
+@mistake("storage_swizzle", "'j'", "i", "stage C")
+def a_swizzle_by_the_last_dimension() -> object:
+    s, _, _, c = row_sums()
+    return s[c].storage_swizzle(c.op.axis[1])  # cause
+
+
+@mistake("storage_swizzle", "3", "stage C")
+def a_swizzle_of_chunks_of_three_elements() -> object:
+    s, _, _, c = row_sums()
+    return s[c].storage_swizzle(c.op.axis[0], 3)  # cause
+
+
+@mistake("storage_swizzle", "24", "chunks of 1")
+def a_swizzle_of_rows_of_24_elements() -> object:
+    a = te.placeholder((24, 24), name="A")
+    b = te.compute((24, 24), lambda i, j: a[i, j] + 1.0, name="B")
+    c = te.compute((24, 24), lambda i, j: b[j, i], name="C")
+    s = te.create_schedule(c.op)
+    s[b].storage_swizzle(b.op.axis[0])  # cause
+    return gpucomp.lower(s, [a, c])
+
+
+@mistake("access_ptr", "B", "storage_swizzle")
+def a_pointer_into_a_swizzled_tensor() -> object:
+    a = te.placeholder((16, 16), name="A")
+    b = te.compute((16, 16), lambda i, j: a[i, j] + 1.0, name="B")
+    c = te.extern(
+        (16, 16), [b], lambda ins, outs: tir.call_packed("f", ins[0].access_ptr("r"), outs[0].access_ptr("w")), name="C"
+    )
+    s = te.create_schedule(c.op)
+    s[b].storage_swizzle(b.op.axis[0])  # cause
     return gpucomp.lower(s, [a, c])

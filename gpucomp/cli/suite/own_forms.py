@@ -50,6 +50,7 @@ class OpenCLForms:
     def time(self, row: Row, clock: Clock) -> Times:
         """The time of one call; its results are compared with the reference first."""
         operator, device = registry.get(row.op), self.device
+        device.set_raw_stream(self.clock.stream)  # another clock of this device may have set its own
         with config.override(opencl_ptx=not self.plain):
             target = Target.from_device(device)
             definition = operator.define(row.shape, row.dtype)
