@@ -14,6 +14,13 @@ from pathlib import Path
 from typing import Any, Final  # Any: values of JSON rows
 
 Row = dict[str, Any]
+# Our own kernels as peers.
+OWN: Final = ("opencl", "opencl-plain")
+OWN_METHOD: Final = (
+    "`opencl` and `opencl-plain` are our own kernels through the driver's OpenCL, with shuffles in inline PTX and without\n"
+    "(`GPUCOMP_OPENCL_PTX=0`): medians of the time from the end of the kernel that empties the cache to the end of the\n"
+    "last kernel, by the events of the device, whose clock ticks in microseconds."
+)
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "suite"
 
 
@@ -42,11 +49,23 @@ def page(rows: list[Row], name: str) -> str:
         ours = [f"{row['seconds'] * 1e6:.2f}", f"{row['gbps']:,.0f}", f"{row['of_roof']:.3f}"]
         cells = [row["op"], shape, row["dtype"], *ours, *theirs, versus]
         lines.append("| " + " | ".join(cells) + " |")
+    own = [peer for peer in peers if peer in OWN]
     ratios = [row["vs_best_peer"] for row in rows if row["vs_best_peer"]]
-    if ratios:
-        mean = math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
-        lines += ["", f"Geometric mean against the best peer over {len(ratios)} rows: {mean:.2f}."]
+    if ratios and not own:
+        lines += ["", f"Geometric mean against the best peer over {len(ratios)} rows: {_mean(ratios):.2f}."]
+    if own:
+        lines += ["", OWN_METHOD, ""]
+    for peer in own:
+        found = [
+            row["seconds"] / row["peers"][peer]["seconds"] for row in rows if _microseconds(row["peers"].get(peer))
+        ]
+        words = f"geometric mean {_mean(found):.3f} over {len(found)} rows, least {min(found):.3f}"
+        lines.append(f"* Time of our {first['backend']} form over that of {peer}: {words}.")
     return "\n".join([*lines, ""])
+
+
+def _mean(ratios: list[float]) -> float:
+    return math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
 
 
 def _microseconds(found: Any) -> str:
