@@ -33,7 +33,7 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
     "Loops": ("split", "tile", "fuse", "reorder"),
     "How a loop runs": ("bind", "env_threads", "vectorize", "unroll", "parallel", "pragma", "prefetch", "tensorize"),
     "Where a stage is computed": ("compute_at", "compute_inline", "compute_root", "create_group", "AutoInline"),
-    "Copies and partial results": ("cache_read", "cache_write", "rfactor"),
+    "Copies and partial results": ("cache_read", "reindex_cache_read", "cache_write", "rfactor"),
     "Memory": (
         "set_scope", "storage_align", "storage_swizzle", "double_buffer", "set_store_predicate", "rolling_buffer",
         "transform_layout",

@@ -21,6 +21,7 @@ from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_index, pass_up_interval
 from gpucomp.te.operation import Operation
 from gpucomp.te.regions import Box, Running
+from gpucomp.te.relation import Fuse, parents_of
 from gpucomp.te.scan import ScanOp
 from gpucomp.te.scan_place import scan_memory
 from gpucomp.te.scopes import GLOBAL_RANK, INFERRED_SCOPE, STORAGE_RANK, is_virtual, needs_relax, thread_rank
@@ -336,6 +337,7 @@ def _regions(stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bound
     roots = Running(
         pass_up_interval(consumer, bounds.doms, leaves, forms, cut),
         (lambda: _by_loops(consumer, leaves, bounds)) if consumer.relations else None,
+        [axis.var for r in consumer.relations if isinstance(r, Fuse) for axis in parents_of(r)],
     )
     relax: dict[Var, Interval] = {}
     for use in bounds.kernels[bounds.root_of(consumer)].values():

@@ -24,6 +24,7 @@ GC115   storage_align of an axis that is no dimension of the tensor
 GC116   a group is empty, is inlined, or would be left by a compute_at
 GC117   transform_layout by a map without an inverse, or of a tensor whose order is fixed
 GC118   rolling_buffer where there is no window that rolls
+GC119   reindex_cache_read of more than one element a step, or without all axes that it depends on
 GC120   one thread axis is bound with different extents
 GC121   compute_at into a stage that does not consume the tensor
 GC122   a reduction axis is bound without a cross-thread form

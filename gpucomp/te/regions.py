@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from gpucomp.te.affine import Forms, Interval
 from gpucomp.tir import operators
@@ -20,25 +20,36 @@ class Running(dict[IterVar, Interval]):
     Args:
         intervals: of every axis.
         by_loops: the axes by the variables of the loops, and the intervals of those; None where axes are loops.
+        fused: the variables of axes that were fused into others.
     """
 
-    def __init__(self, intervals: Mapping[IterVar, Interval], by_loops: Callable[[], ByLoops] | None = None) -> None:
+    def __init__(
+        self,
+        intervals: Mapping[IterVar, Interval],
+        by_loops: Callable[[], ByLoops] | None = None,
+        fused: Collection[Var] = (),
+    ) -> None:
         super().__init__(intervals)
-        self._by_loops = by_loops
+        self._by_loops, self._fused = by_loops, fused
         self._known: ByLoops | None = None
 
     def evaluate(self, index: Expr, values: Mapping[Var, Interval], forms: Forms) -> Interval | None:
         """All values of an index, where ``values`` are the intervals of the axes in it.
 
         Of ``j // 8 % 32`` over the interval of ``j`` little is known; with ``j = chunk*256 + thread*8 + lane`` it is
-        ``thread``, which may stand still while the others run.
+        ``thread``, which may stand still while the others run.  And of ``i*28 + j`` over the box of ``i`` and ``j``
+        too much is known, where both are parts of one loop.
         """
-        if self._by_loops is None or isinstance(index, (Var, IntImm)) or not _divides(index):
+        if self._by_loops is None or isinstance(index, (Var, IntImm)):
+            return forms.evaluate(index, values)
+        together = len(self._fused) > 1 and sum([v in self._fused for v in free_vars(index)]) > 1
+        if not together and not _divides(index):
             return forms.evaluate(index, values)
         if self._known is None:
             self._known = self._by_loops()
         axes, intervals = self._known
-        return forms.evaluate(substitute(index, axes), intervals)
+        found = substitute(index, axes)
+        return forms.evaluate(forms.analyzer.simplify(found) if together else found, intervals)
 
 
 def _divides(index: Expr) -> bool:

@@ -254,6 +254,45 @@ class Schedule:
 
         return cache_read(self, tensor, scope, readers)
 
+    def reindex_cache_read(
+        self, tensor: Tensor, scope: str, reader: Tensor | Operation, axes: Sequence[IterVar]
+    ) -> Tensor:
+        """Let ``reader`` read ``tensor`` through a copy in the order of the reader's ``axes``; returns the copy.
+
+        The copy has a dimension for each of the axes, and holds what the reader reads there: where windows overlap, an
+        element of the tensor is in it several times.  Computed for a tile of the reader's loops, it is a gather of
+        just what the tile needs (im2col, for a convolution).
+
+        >>> s = te.create_schedule(R.op)
+        >>> show(s)
+        for i in T.serial(6):
+            R[i] = 0.0
+            for k in T.serial(8):
+                R[i] = R[i] + A[i, k]
+        >>> AA = s.reindex_cache_read(A, "local", R, [k, R.op.axis[0]])
+        >>> show(s)
+        with T.realize(A_local[0:8, 0:6], "float32", "local"):
+            for k in T.serial(8):
+                for i in T.serial(6):
+                    A_local[k, i] = A[i, k]
+            for i_1 in T.serial(6):
+                R[i_1] = 0.0
+                for k_1 in T.serial(8):
+                    R[i_1] = R[i_1] + A_local[k_1, i_1]
+
+        Args:
+            tensor: of which the reader reads one element in every step.
+            scope: where the copy is.
+            reader: a stage.
+            axes: axes that its operation starts with, reductions too: all on which the element depends.
+
+        Raises:
+            ScheduleError: GC119 more than one element, one under a condition, or not all axes; GC114 scope.
+        """
+        from gpucomp.te.reindex import reindex_cache_read
+
+        return reindex_cache_read(self, tensor, scope, reader, axes)
+
     def cache_write(self, tensor: object, scope: str) -> Any:  # Any: a tensor gives a tensor, a list gives a list
         """Compute ``tensor`` into a copy in ``scope`` first; the stage of ``tensor`` then copies it out.
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
+from gpucomp.kernels.convolution.plans import choose_plan
 from gpucomp.kernels.convolution.problem import Convolution
+from gpucomp.kernels.convolution.schedule_implicit import schedule_implicit
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
@@ -105,9 +107,14 @@ def _smaller(tile: ConvTile) -> ConvTile | None:
 
 
 def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = None) -> Schedule:
-    """Schedule a convolution (any size, stride, padding...), and what follows it elementwise."""
+    """Schedule a convolution (any size, stride, padding...), and what follows it elementwise.
+
+    float32 ones on CUDA devices since sm_80 go to :mod:`gpucomp.kernels.convolution.schedule_implicit`, unless ``tile``
+    is given or they are smaller than a tile of it.
+    """
     assert isinstance(defn, ConvolutionDefinition)
-    return schedule_direct(defn, target, tile)
+    plan = choose_plan(defn, target) if tile is None else None
+    return schedule_direct(defn, target, tile) if plan is None else schedule_implicit(defn, plan)
 
 
 def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile | None = None) -> Schedule:

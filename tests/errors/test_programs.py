@@ -16,6 +16,7 @@ from tests.errors import (
     intrinsic_programs,
     opaque_programs,
     primitive_programs,
+    reindex_programs,
     size_programs,
     topi_programs,
 )
@@ -27,6 +28,7 @@ assert graph_programs.__name__  # its programs register themselves
 assert intrinsic_programs.__name__
 assert opaque_programs.__name__
 assert primitive_programs.__name__
+assert reindex_programs.__name__
 assert size_programs.__name__
 assert topi_programs.__name__
 ASKED = (

@@ -1,0 +1,256 @@
+"""fp32 convolutions as matrix products (implicit GEMM) on the CUDA cores of NVIDIA's GPUs since sm_80.
+
+Pixels of the result, of all images one after the other, and output channels are rows and columns of a product over
+taps and input channels.  The matrix of pixels is never in memory: what a slab needs of it is gathered into shared
+memory by asynchronous copies, which write zeros for the border of the image.  A slab is of one tap and some channels
+(or of a row of taps, where channels are few): which of its pixels lie in the border is then one question a thread, and
+its copies go by constant distances.  Filters that have their taps last are first brought into the order of the slabs,
+by a kernel of its own.  Fragments, pipelines, split sums and epilogues are as in
+:mod:`gpucomp.kernels.gemm.schedule_simt`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gpucomp import te
+from gpucomp.kernels.convolution.compute import ConvolutionDefinition
+from gpucomp.kernels.convolution.plans import Plan
+from gpucomp.kernels.gemm.tiles import SimtTile
+from gpucomp.kernels.registry import extent
+from gpucomp.te import Schedule, Stage, Tensor
+from gpucomp.tir.expr import IterVar
+
+REPACK_THREADS = 256
+SUM_THREADS = 128
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Where a tile is computed: the stage that stores it, and its loop over the threads."""
+
+    stage: Stage
+    thread: IterVar
+    tx: IterVar
+
+
+def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
+    """Schedule a convolution, and what follows it elementwise, as ``plan`` says."""
+    conv, tile = defn.problem, plan.tile
+    s = te.create_schedule(defn.outputs[0].op)
+    stored = _split_sum(s, defn, plan)
+    _matrix(s[stored], defn)
+    acc: Tensor = s.cache_write(stored, "local")
+    if stored is defn.product and stored is not defn.outputs[0]:
+        s[stored].compute_inline()
+        stored = defn.outputs[0]
+    pixels, acc = _pixels(s, defn, acc, plan)
+    weights, acc = _weights(s, defn, acc, plan)
+    operands = (pixels, weights) if conv.channels_last else (weights, pixels)
+    fragments = [s.cache_read(t, "local", [acc]) for t in operands]
+    acc = s[acc].op.output(0)
+
+    block = _store(s[stored], defn, tile)
+    inner = s[acc]
+    inner.compute_at(block.stage, block.thread)
+    rc, *taps = acc.op.reduce_axis
+    chunk, rc = inner.split(rc, factor=plan.channels)
+    inside = [taps.pop()] if plan.taps_inside else []
+    inner.reorder(chunk, *taps, *inside, rc, *acc.op.axis)
+    ko = inner.fuse(chunk, *taps)
+    ki = inner.fuse(*inside, rc)
+    for axis in (ki, *acc.op.axis):
+        inner.unroll(axis)
+    inner.pragma(ko, "software_pipeline", tile.stages)
+    inner.pragma(ko, "unroll_factor", 1)
+    inner.pragma(ki, "software_pipeline", 2)
+    _gather(s[pixels], pixels, inner, ko, block.tx, plan, along_channels=conv.channels_last and plan.channels >= 8)
+    if plan.repacked or conv.channels_last:
+        _fetch(s[weights], weights, inner, ko, block.tx, tile)
+    else:
+        _fetch_transposed(s[weights], weights, inner, ko, block.tx, tile)
+    for local in fragments:
+        s[local].compute_at(inner, ki)
+        *outer, last = local.op.axis
+        for axis in outer:
+            s[local].unroll(axis)
+        s[local].vectorize(last)
+    return s
+
+
+def _split_sum(s: Schedule, defn: ConvolutionDefinition, plan: Plan) -> Tensor:
+    """The tensor that blocks compute: the sum of products, or parts of it, which another kernel adds up."""
+    if plan.parts == 1:
+        return defn.product
+    rc = s[defn.product].op.reduce_axis[0]
+    outer, _ = s[defn.product].split(rc, factor=plan.depth)
+    parts: Tensor = s.rfactor(defn.product, outer)
+    _add_parts(s, defn)
+    return parts
+
+
+def _matrix(stage: Stage, defn: ConvolutionDefinition) -> tuple[list[IterVar], IterVar, IterVar]:
+    """The loops of a stage in the layout of the result as those of a matrix: what is outside, rows and columns.
+
+    Rows are channels, and columns pixels of all images, where the image has its channels first; else the other way
+    round.  Parts of a sum and groups stay outside.
+    """
+    conv = defn.problem
+    axes = list(stage.op.axis)
+    outside = [axes.pop(0)] if len(axes) > conv.ndim + 2 else []
+    channels = axes.pop(conv.channel_axis)
+    if conv.groups > 1:
+        group, channels = stage.split(channels, nparts=conv.groups)
+        outside.append(group)
+    rows, columns = (axes, [channels]) if conv.channels_last else ([channels], axes)
+    stage.reorder(*outside, *rows, *columns)
+    return outside, stage.fuse(*rows), stage.fuse(*columns)
+
+
+def _pixels(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    """The matrix of pixels in shared memory, by taps, channels and pixels; zeros of the border are computed there."""
+    conv = defn.problem
+    *outside, rows, columns = acc.op.axis
+    groups = outside[-1:] if conv.groups > 1 else []
+    parts = outside[:1] if plan.parts > 1 else []
+    rc, *taps = acc.op.reduce_axis
+    source = next((t for t in (defn.padded, defn.spread) if t is not None), defn.inputs[0])
+    place = [*parts, *groups, *taps, rc, rows if conv.channels_last else columns]
+    made = s.reindex_cache_read(source, plan.tile.scope, acc, place)
+    for computed in (defn.spread, defn.padded):
+        if computed is not None:
+            s[computed].compute_inline()
+    return made, s[acc].op.output(0)
+
+
+def _weights(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    """The filters in shared memory, by taps, channels and filters."""
+    conv = defn.problem
+    source = defn.inputs[1]
+    if plan.repacked:
+        source = _repack(s, source, acc)
+        acc = s[acc].op.output(0)
+    shared = s.cache_read(source, plan.tile.scope, [acc])
+    if not plan.repacked and not conv.channels_last:
+        s[shared].transform_layout(lambda o, c, *taps: [*taps, c, o])
+        shared = s[shared].op.output(0)
+    return shared, s[acc].op.output(0)
+
+
+def _repack(s: Schedule, weight: Tensor, acc: Tensor) -> Tensor:
+    """The filters by taps, channels and filters, in memory: a kernel before the other."""
+    packed = s.cache_read(weight, "global", [acc])
+    s[packed].transform_layout(lambda o, c, *taps: [*taps, c, o])
+    packed = s[packed].op.output(0)
+    stage = s[packed]
+    block, thread = stage.split(stage.fuse(*packed.op.axis), factor=REPACK_THREADS)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    return packed
+
+
+def _store(stage: Stage, defn: ConvolutionDefinition, tile: SimtTile) -> _Block:
+    """Tiles to blocks, those of the same pixels next to each other; 4x4 pieces to threads."""
+    conv = defn.problem
+    outside, i, j = _matrix(stage, defn)
+    block_i, i = stage.split(i, factor=tile.m)
+    block_j, j = stage.split(j, factor=tile.n)
+    warp_i, i = stage.split(i, nparts=tile.warps_m)
+    warp_j, j = stage.split(j, nparts=tile.warps_n)
+    piece_i, i = stage.split(i, nparts=tile.pieces_m)
+    piece_j, j = stage.split(j, nparts=tile.pieces_n)
+    lane_i, i = stage.split(i, factor=4)
+    lane_j, j = stage.split(j, factor=4)
+    blocks = (block_i, block_j) if conv.channels_last else (block_j, block_i)
+    stage.reorder(*outside, *blocks, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
+    tx = te.thread_axis("threadIdx.x")
+    stage.bind(stage.fuse(*blocks), te.thread_axis("blockIdx.x"))
+    for axis, tag in zip(outside, ("blockIdx.y", "blockIdx.z"), strict=False):
+        stage.bind(axis, te.thread_axis(tag))
+    thread = stage.fuse(warp_i, warp_j, lane_i, lane_j)
+    stage.bind(piece_i, te.thread_axis("vthread", name="vy"))
+    stage.bind(piece_j, te.thread_axis("vthread", name="vx"))
+    stage.bind(thread, tx)
+    stage.unroll(i)
+    if _aligned(defn):
+        stage.vectorize(j)
+    else:
+        stage.unroll(j)
+    return _Block(stage, thread, tx)
+
+
+def _aligned(defn: ConvolutionDefinition) -> bool:
+    """Four neighbours of a row of the product are four neighbours in memory, and the first is aligned."""
+    conv = defn.problem
+    if conv.channels_last:
+        return (extent(conv.filters) or 1) // conv.groups % 4 == 0
+    return math.prod([extent(x) or 1 for x in conv.out_size]) % 4 == 0
+
+
+def _gather(
+    stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, plan: Plan, *, along_channels: bool
+) -> None:
+    """Neighbouring threads copy neighbouring pixels, or eight neighbouring channels of four pixels."""
+    stage.compute_at(into, at)
+    *outer, rc, pixel = tensor.op.axis
+    if along_channels:
+        stage.storage_align(rc, 32, 4)
+        chunk, rc = stage.split(rc, factor=8)
+        stage.reorder(*outer, chunk, pixel, rc)
+        outer.append(chunk)
+        rc, pixel = pixel, rc
+    if plan.vector_pixels:
+        pixel, vector = stage.split(pixel, factor=4)
+        stage.vectorize(vector)
+    rounds, thread = stage.split(stage.fuse(*outer, rc, pixel), factor=plan.tile.threads)
+    stage.bind(thread, tx)
+    stage.unroll(rounds)
+
+
+def _fetch(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, tile: SimtTile) -> None:
+    """Threads copy up to 16 bytes each, neighbours next to each other."""
+    stage.compute_at(into, at)
+    lanes = math.gcd(extent(tensor.shape[-1]) or 1, 4)  # no vector crosses the end of a row
+    fused, vector = stage.split(stage.fuse(*tensor.op.axis), factor=lanes)
+    rounds, thread = stage.split(fused, factor=tile.threads)
+    stage.bind(thread, tx)
+    stage.unroll(rounds)
+    if lanes > 1:
+        stage.vectorize(vector)
+
+
+def _fetch_transposed(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, tile: SimtTile) -> None:
+    """A warp copies eight neighbouring channels of four filters, element by element."""
+    stage.compute_at(into, at)
+    *taps, c, o = tensor.op.axis
+    stage.storage_align(c, 32, 4)
+    outer, c = stage.split(c, factor=8)
+    stage.reorder(*taps, outer, o, c)
+    rounds, thread = stage.split(stage.fuse(*taps, outer, o, c), factor=tile.threads)
+    stage.bind(thread, tx)
+    stage.unroll(rounds)
+
+
+def _add_parts(s: Schedule, defn: ConvolutionDefinition) -> None:
+    """The second kernel: a thread adds up the parts of up to four neighbouring elements, in their order."""
+    out = defn.outputs[0]
+    if defn.product is out:
+        total = s.cache_write(out, "local")
+    else:
+        total = defn.product
+        s[total].set_scope("local")
+    stage = s[out]
+    lanes = math.gcd(extent(out.shape[-1]) or 1, 4)
+    fused, vector = stage.split(stage.fuse(*stage.op.axis), factor=lanes)
+    block, thread = stage.split(fused, factor=SUM_THREADS)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    summed = s[total]
+    summed.compute_at(stage, thread)
+    (part,) = summed.op.reduce_axis
+    summed.reorder(part, *summed.op.axis)
+    summed.unroll(part)
+    if lanes > 1:
+        stage.vectorize(vector)
+        summed.vectorize(summed.op.axis[-1])
