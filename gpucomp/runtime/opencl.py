@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final  # Any: a memory handle h
 
 import numpy as np
 
+from gpucomp.runtime import pocl
 from gpucomp.runtime.base import (
     DeviceAPI,
     DeviceAttributes,
@@ -252,7 +253,8 @@ class OpenCLAPI(DeviceAPI):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the log is kept in LoadedImage.log
                 no_cache: Any = False  # a documented form that pyopencl's stub leaves out
-                program.build(options=list(image.options), cache_dir=no_cache)
+                options = [*image.options, *pocl.build_options(device.platform.version)]
+                program.build(options=options, cache_dir=no_cache)
         except cl.Error as error:
             compiler = _compiler(device.platform)
             raise build_error(compiler, device.name.strip(), image.source, ".cl", str(error)) from None

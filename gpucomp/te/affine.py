@@ -259,7 +259,18 @@ class Forms:
             else:
                 low = low.plus(part.low.plus(part.width), c)
             width = width.plus(part.width, abs(c))
-        return Interval(low, width)
+        return Interval(self._joined(low), width)
+
+    def _joined(self, form: Linear) -> Linear:
+        """A form in which ``k*(a // k) + a % k`` is ``a`` again."""
+        for term, c in form.terms.items():
+            if not isinstance(term, e.FloorMod) or not isinstance(term.b, e.IntImm):
+                continue
+            for other, k in form.terms.items():
+                if k == c * term.b.value and isinstance(other, e.FloorDiv) and other.a is term.a and other.b is term.b:
+                    rest = {t: n for t, n in form.terms.items() if t is not term and t is not other}
+                    return self._joined(Linear(form.const, rest).plus(self.of(term.a), c))
+        return form
 
     def _evaluate_term(self, term: Expr, relax: Mapping[Var, Interval], dtype: str) -> Interval | None:
         if isinstance(term, Var):

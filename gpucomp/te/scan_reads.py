@@ -1,7 +1,8 @@
 """Steps that a part of a scan may read: those before the one that runs.
 
-What is computed for the threads past the end of an uneven split may stand for any element.  Memory of other stages is
-complete by then; the rows of a state from the present step on are being written by other threads.
+What is computed for the threads past the end of an uneven split may stand for any element, and for any step where the
+region of a part is not known exactly.  Memory of other stages is complete by then; the rows of a state from the
+present step on are being written by other threads, and before the first row there is none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from gpucomp.te.scan import ScanOp
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
-from gpucomp.tir.expr import LT, Expr, IterVar, Var
+from gpucomp.tir.expr import GE, LT, Expr, IterVar, Var
 from gpucomp.tir.functor import substitute
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ class ScanReads:
                 continue
             step = self._step(scan)
             rows: list[Expr] = [substitute(indices[0], mapping) for indices in accesses]
-            out += [operators.compare(LT, row, step) for row in dict.fromkeys(rows) if not self._is_before(row, step)]
+            for row in dict.fromkeys(rows):
+                out += (
+                    [] if self.bounds.forms.at_least(self.bounds.forms.of(row), 0) else [operators.compare(GE, row, 0)]
+                )
+                out += [] if self._is_before(row, step) else [operators.compare(LT, row, step)]
         return out
 
     def _step(self, scan: Stage) -> Expr:

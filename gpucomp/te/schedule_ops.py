@@ -230,7 +230,12 @@ class Builder:
             checks = self._end_checks(axis, work.values[axis])
             if checks:
                 ends[axis] = checks
-        plan = self.overrun.plan(stage, work.op, ends, self.scan_reads.guards(stage, work.op, work.mapping))
+        earlier = self.scan_reads.guards(stage, work.op, work.mapping)
+        first = work.op.body[0] if isinstance(work.op, ComputeOp) else None
+        if isinstance(first, Reduce) and not first.init:
+            work.reduce_guards += earlier  # the others still get their start value: they may be read, if not used
+            earlier = []
+        plan = self.overrun.plan(stage, work.op, ends, earlier)
         work.data_guards += plan.checks
         work.value_guard = conjunction([likely(c) for c in plan.choices])
         work.thread_guard = self._thread_guard(stage, work.values)

@@ -419,3 +419,55 @@ def test_threads_past_the_end_of_a_step_read_no_row_of_the_state_that_others_are
     s, args = program()
     interpret(lower_primfunc(te.lower_schedule(s, args), Target("opencl")), [x, out := np.zeros_like(x)])
     np.testing.assert_array_equal(out, np.array(want))
+
+
+def test_steps_written_as_digits_are_the_steps_that_they_stand_for() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        x = te.placeholder((5, 4), name="X")
+        p, q = te.placeholder((5, 4), name="p"), te.placeholder((5, 4), name="q")
+        p0, q0 = (
+            te.compute((1, 4), lambda _, i: x[0, i], name="p0"),
+            te.compute((1, 4), lambda _, i: x[0, i], name="q0"),
+        )
+        mid = te.compute((5, 4), lambda t, i: p[t - 1, i] + q[t - 1, i], name="mid")  # not defined for t = 0
+        p1 = te.compute((5, 4), lambda t, i: mid[t, i] + x[t, i], name="p1")
+        q1 = te.compute((5, 4), lambda t, i: mid[t, i] - x[t, i], name="q1")
+        first, second = te.scan([p0, q0], [p1, q1], [p, q], name="both")
+        s = te.create_schedule([first.op])
+        s[s.cache_write(p1, "global")].transform_layout(lambda t, i: [t // 2, i, t % 2])
+        return s, [x, first, second]
+
+    x = small_ints((5, 4))
+    want = np.stack([x, x])
+    for t in range(1, 5):
+        want[:, t] = want[0, t - 1] + want[1, t - 1] + np.stack([x[t], -x[t]])
+    everywhere(program, [x], want[0], want[1])
+    assert "T.realize(mid[both_idx + 1:both_idx + 1 + 1, 0:4]" in te.lower_schedule(*program()).script()
+
+
+@pytest.mark.opencl
+def test_what_is_summed_for_threads_past_the_end_of_a_step_has_a_value() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        x, state = te.placeholder((4, 2, 3), name="X"), te.placeholder((4, 2, 3), name="state")
+        first = te.compute((1, 2, 3), lambda _, i, j: x[0, i, j], name="first")
+        k = te.reduce_axis((0, 3), "k")
+        mid = te.compute((4, 2, 3), lambda t, i, j: te.sum(state[t - 1, i, k], axis=k), name="mid")
+        step = te.compute((4, 2, 3), lambda t, i, j: mid[t, i, j] + x[t, i, j], name="step")
+        total = te.scan(first, step, state, name="total")
+        s = te.create_schedule(total.op)
+        own = s.cache_read(mid, "local", [step])
+        for each in (first, mid, step):
+            block, thread = s[each].split(s[each].fuse(*each.op.axis), 8)
+            s[each].bind(block, te.thread_axis("blockIdx.x"))
+            s[each].bind(thread, te.thread_axis("threadIdx.x"))
+        s[own].compute_at(s[step], thread)
+        return s, [x, total]
+
+    x = small_ints((4, 2, 3))
+    want = [x[0]]
+    for row in x[1:]:
+        want.append(want[-1].sum(1, keepdims=True) + row)
+    everywhere(program, [x], np.array(want), opencl=True)
+    s, args = program()
+    interpret(lower_primfunc(te.lower_schedule(s, args), Target("opencl")), [x, out := np.zeros_like(x)])
+    np.testing.assert_array_equal(out, np.array(want))

@@ -1,0 +1,121 @@
+"""Kernels that PoCL 5 compiles wrong when it makes loops over work-items, and the way that is chosen instead."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gpucomp.runtime import pocl
+from tests.requirements import require_pocl
+
+POCL_5 = "OpenCL 3.0 PoCL 5.0+debian  Linux, None+Asserts, RELOC, SPIR, LLVM 16.0.6, SLEEF, DISTRO, POCL_DEBUG"
+
+# The work-items of group 1 do not leave the loop over j.
+ENDLESS = """
+__kernel __attribute__((reqd_work_group_size(3, 2, 1))) void f(__global float* D, __global const float* B) {
+  const int t = (int)get_local_id(0) + 3 * (int)get_local_id(1);
+  const int b = (int)get_group_id(0);
+  __local float sh[12];
+  float Y = 0.0f;
+  for (int j = 0; j < 3; ++j) {
+    if (j + b * 3 < 4) {
+      Y = 0.0f;
+      for (int r = 0; r < 3; ++r)
+        Y = Y + B[r + j];
+    }
+    if (t == 0) {
+      sh[j] = j + b * 3 < 4 ? fmax(Y, 0.0f) : 0.0f;
+    }
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (t < 3) D[t + b * 3] = sh[t];
+}
+"""
+
+# Elements of D_local come out as zeros.
+LOST = """
+__kernel __attribute__((reqd_work_group_size(8, 1, 1))) void f(
+    __global float* restrict D,
+    __global const float* restrict B,
+    __global const float* restrict C) {
+  __local float D_local_shared[18];
+  const int at = ((int)get_group_id(0)) / 3;
+  const int D_local_at = ((int)get_local_id(0)) % 6;
+  float D_local[24];
+  for (int j_c = 0; j_c < 6; ++j_c) {
+    for (int i_c_outer = 0; i_c_outer < 4; ++i_c_outer) {
+      D_local[i_c_outer * 6 + j_c] = ((((int)get_local_id(0)) / 6) + ((int)get_group_id(0)) + at) + i_c_outer < 8
+          ? B[((((int)get_local_id(0)) / 6) * 6 + ((int)get_group_id(0)) * 6 + at * 6) + i_c_outer * 6 + j_c]
+          : 0.0f;
+    }
+  }
+  for (int ax0_ax1_fused_outer = 0; ax0_ax1_fused_outer < 3; ++ax0_ax1_fused_outer) {
+    if ((ax0_ax1_fused_outer * 8 + ((int)get_local_id(0))) < 18) {
+      D_local_shared[(ax0_ax1_fused_outer * 8 + ((int)get_local_id(0)))] =
+          D_local[D_local_at + ax0_ax1_fused_outer * 8];
+    }
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  D[((int)get_group_id(0)) * 8 + ((int)get_local_id(0))] =
+      D_local_shared[((int)get_local_id(0)) + ((int)get_group_id(0)) % 3 * 2];
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "options"),
+    [
+        (POCL_5, ("-DGPUCOMP_WORK_GROUPS=cbs",)),
+        ("OpenCL 3.0 PoCL 10.1  Linux", ("-DGPUCOMP_WORK_GROUPS=cbs",)),
+        ("OpenCL 3.0 PoCL 3.1+debian  Linux, None+Asserts", ()),
+        ("OpenCL 3.0 CUDA 13.0.0", ()),
+    ],
+)
+def test_work_groups_are_made_of_continuations_where_pocl_can(
+    version: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(pocl.METHOD, "")  # so that it is put back
+    monkeypatch.delenv(pocl.METHOD)
+    assert pocl.build_options(version) == options
+    assert (pocl.METHOD in pocl.os.environ) == bool(options)
+
+
+def test_the_way_that_the_environment_names_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pocl.METHOD, "loopvec")
+    assert pocl.build_options(POCL_5) == ("-DGPUCOMP_WORK_GROUPS=loopvec",)
+    assert pocl.os.environ[pocl.METHOD] == "loopvec"
+    monkeypatch.setenv(pocl.METHOD, 'no name"')  # PoCL complains of it; the compiler's command line must not
+    assert pocl.build_options(POCL_5) == ()
+
+
+@pytest.mark.opencl
+def test_kernels_that_loops_over_work_items_get_wrong() -> None:
+    require_pocl()
+    b = np.arange(96, dtype=np.float32) % 7 - 2
+    for source, arrays, groups, block, want in (
+        (ENDLESS, 2, 2, (3, 2, 1), [*[max(b[j : j + 3].sum(), 0) for j in (0, 1, 2, 0)], 0.0, 0.0]),
+        (LOST, 3, 6, (8, 1, 1), [b[(g + g // 3) * 6 + t + g % 3 * 2] for g in range(6) for t in range(8)]),
+    ):
+        # In a process of its own: one that hangs or dies is no answer either.
+        program = _RUN.format(source=source, arrays=arrays, groups=groups, block=block, count=len(want))
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+        np.testing.assert_array_equal(np.array(done.stdout.split(), np.float32), np.array(want, np.float32))
+
+
+_RUN = """
+import numpy as np
+import gpucomp
+from gpucomp.support.launch import KernelImage, KernelSpec
+
+devices = [gpucomp.opencl(i) for i in range(gpucomp.opencl(0).api.count())]
+[device, *_] = [d for d in devices if "PoCL" in d.attributes.version]
+spec = KernelSpec("f", ("float32*",) * {arrays})
+image = device.api.load(device.index, KernelImage("opencl", '''{source}''', (spec,)))
+b = gpucomp.nd.array(np.arange(96, dtype=np.float32) % 7 - 2, device)
+d = gpucomp.nd.array(np.zeros({count}, np.float32), device)
+device.api.launch(image, "f", ({groups}, 1, 1), {block}, (d.memory.handle, *[b.memory.handle] * ({arrays} - 1)))
+print(*d.numpy())
+"""
