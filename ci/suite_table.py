@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final  # Any: values of JSON rows
 
 Row = dict[str, Any]
+COMPUTE: Final = ("gemm", "conv", "ansor")
 # Our own kernels as peers.
 OWN: Final = ("opencl", "opencl-plain")
 OWN_METHOD: Final = (
@@ -28,6 +29,8 @@ def page(rows: list[Row], name: str) -> str:
     """One page: where and how it was measured, and a line for each row."""
     first = rows[0]
     peers = list(dict.fromkeys(peer for row in rows for peer in row["peers"]))
+    compute = first.get("family") in COMPUTE
+    titles = [f"{peer}, us" for peer in peers]
     versions = ", ".join(f"{package} {version}" for package, version in first["versions"].items())
     lines = [
         f"# {name}",
@@ -35,26 +38,26 @@ def page(rows: list[Row], name: str) -> str:
         f"{first['device_name']}, driver {first['driver']}, {first['date']}; {versions}.",
         "",
         "Medians of graphs, replayed after the cache was emptied by reading; all sides in one run, checked first.",
-        "`of roof`: the time of a copy, or of a read, of the same number of bytes in the same run, over ours.",
+        _roofs(compute),
         "`vs best`: the fastest peer over ours. Drawn shapes (seed " + str(first["seed"]) + ") have a star.",
-        f"An empty launch takes {first['empty_seconds'] * 1e6:.2f} us.",
+        *([f"An empty launch takes {first['empty_seconds'] * 1e6:.2f} us."] if first["empty_seconds"] else []),
         "",
-        "| op | shape | type | us | GB/s | of roof | " + " | ".join(f"{peer}, us" for peer in peers) + " | vs best |",
+        " | ".join(["| op", "shape", "type", "us", "TF/s" if compute else "GB/s", "of roof", *titles, "vs best |"]),
         "|" + "---|" * (7 + len(peers)),
     ]
     for row in rows:
         shape = " x ".join(f"{extent:,}" for extent in row["shape"]) + (" *" if row["drawn"] else "")
         theirs = [_microseconds(row["peers"].get(peer)) for peer in peers]
         versus = f"{row['vs_best_peer']:.2f}" if row["vs_best_peer"] else ""
-        ours = [f"{row['seconds'] * 1e6:.2f}", f"{row['gbps']:,.0f}", f"{row['of_roof']:.3f}"]
-        cells = [row["op"], shape, row["dtype"], *ours, *theirs, versus]
+        rate = f"{row['tflops']:.4g}" if compute else f"{row['gbps']:,.0f}"
+        ours = [f"{row['seconds'] * 1e6:.2f}", rate, f"{row['of_roof']:.3f}"]
+        op = f"{row['op']} ({row['label']})" if row.get("label") else row["op"]
+        cells = [op, shape, row["dtype"], *ours, *theirs, versus]
         lines.append("| " + " | ".join(cells) + " |")
     own = [peer for peer in peers if peer in OWN]
-    ratios = [row["vs_best_peer"] for row in rows if row["vs_best_peer"]]
-    if ratios and not own:
-        lines += ["", f"Geometric mean against the best peer over {len(ratios)} rows: {_mean(ratios):.2f}."]
+    lines += ["", *([] if own else _means(rows))]
     if own:
-        lines += ["", OWN_METHOD, ""]
+        lines += [OWN_METHOD, ""]
     for peer in own:
         found = [
             row["seconds"] / row["peers"][peer]["seconds"] for row in rows if _microseconds(row["peers"].get(peer))
@@ -66,6 +69,31 @@ def page(rows: list[Row], name: str) -> str:
 
 def _mean(ratios: list[float]) -> float:
     return math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
+
+
+def _roofs(compute: bool) -> str:
+    if compute:
+        return (
+            "`of roof`: the time of the arithmetic at the rate that the device reaches without tensor cores, or that of"
+            " a copy or read of the same bytes where it is longer, over ours."
+        )
+    return "`of roof`: the time of a copy, or of a read, of the same number of bytes in the same run, over ours."
+
+
+def _means(rows: list[Row]) -> list[str]:
+    """Geometric means against the best peer: of all rows, and of each group."""
+    lines: list[str] = []
+    groups = dict.fromkeys(row.get("group", "") for row in rows)
+    for group in ("", *[g for g in groups if g]):
+        ratios = [row["vs_best_peer"] for row in rows if row["vs_best_peer"] and group in ("", row.get("group", ""))]
+        if not ratios:
+            continue
+        of = f", {group}" if group else ""
+        least = f", least {min(ratios):.2f}" if group else ""
+        words = f"Geometric mean against the best peer over {len(ratios)} rows{of}: {_mean(ratios):.2f}{least}."
+        lines.append(f"* {words}" if group else words)
+        lines += [] if group or len(groups) < 2 else [""]
+    return lines
 
 
 def _microseconds(found: Any) -> str:

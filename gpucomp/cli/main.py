@@ -124,7 +124,7 @@ def bench_op(
 
 
 @bench.command("suite")
-@click.option("--family", required=True, metavar="NAME", help="Which operators: rows.")
+@click.option("--family", required=True, metavar="NAME", help="Which operators: rows, gemm, conv, ansor.")
 @click.option(
     "--against",
     default="",
@@ -135,6 +135,7 @@ def bench_op(
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of the drawn shapes.")
 @click.option("--only", metavar="OP,...", help="These operators of the family.")
 @click.option("--dtype", metavar="NAME", help="Rows of this type.")
+@click.option("--part", metavar="I/N", help="Every N-th row from the I-th on.")
 @click.option("--out", metavar="FILE", help="Write the records as JSON Lines.")
 @click.option("--plot", metavar="FILE", help="Draw the roofline as SVG (needs matplotlib).")
 @_as_json
@@ -145,6 +146,7 @@ def bench_suite(
     seed: int,
     only: str | None,
     dtype: str | None,
+    part: str | None,
     out: str | None,
     plot: str | None,
     as_json: bool,
@@ -153,7 +155,7 @@ def bench_suite(
     from gpucomp.cli.suite import run as implementation
 
     peers = [name for name in against.split(",") if name]
-    sys.exit(implementation.run(family, peers, device, seed, only, dtype, out, plot, as_json))
+    sys.exit(implementation.run(family, peers, device, seed, only, dtype, part, out, plot, as_json))
 
 
 @bench.command("compare")

@@ -13,13 +13,17 @@ from click.testing import CliRunner, Result
 
 import gpucomp
 from gpucomp.cli.main import cli
-from gpucomp.cli.suite import own_forms, roofline, rows, run
+from gpucomp.cli.suite import checked, own_forms, peak, roofline, rows, run
 from gpucomp.cli.suite.clock import Clock
 from gpucomp.cli.suite.peers import CUPY, TORCH, open_peers
-from gpucomp.cli.suite.rows import FAMILIES, Row, rows_of
+from gpucomp.cli.suite.row import Row
+from gpucomp.cli.suite.rows import FAMILIES, rows_of
+from gpucomp.cli.suite.torch_products import CONVOLUTIONS
 from gpucomp.kernels import registry
+from gpucomp.runtime.cuda_compile import ptx_text
 from gpucomp.support.diagnostics import ArgumentError, DeviceError
-from tests.requirements import require_pocl
+from gpucomp.support.resources import template_text
+from tests.requirements import require_nvrtc, require_pocl
 
 SMALL = [Row("softmax", (9, 40), "float32"), Row("row_sum", (70, 33), "float16"), Row("sum_all", (5000,), "float32")]
 
@@ -47,15 +51,42 @@ def test_every_line_of_every_family_is_an_operator_with_that_type_and_shape() ->
             operator.check_dtype(line.dtype)
 
 
-def test_drawn_shapes_come_from_the_seed() -> None:
-    drawn = rows.FAMILIES["rows"][1]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_drawn_shapes_come_from_the_seed(family: str) -> None:
+    drawn = rows.FAMILIES[family][1]
     assert list(drawn(random.Random(1))) == list(drawn(random.Random(1)))
     assert list(drawn(random.Random(1))) != list(drawn(random.Random(2)))
+
+
+def test_lines_of_operators_that_the_library_has_not_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [Row("matmul", (8, 8, 8), "float32"), Row("matmul", (8, 8, 8), "int16"), Row("qr", (8, 8), "float32")]
+    monkeypatch.setitem(FAMILIES, "gemm", (lambda: lines, lambda rng: []))
+    assert rows_of("gemm", 0) == lines[:1]
+
+
+def test_parts_of_a_family_are_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = rows_of("gemm", 0)
+    parts = [run._part_of(lines, f"{i}/4") for i in range(1, 5)]
+    assert sorted(map(repr, [line for part in parts for line in part])) == sorted(map(repr, lines))
+    for wrong in ("0/4", "5/4", "4", "a/b"):
+        with pytest.raises(ArgumentError, match="not like 2/5"):
+            run._part_of(lines, wrong)
 
 
 def test_peers_have_formulas_for_operators_of_the_library_only() -> None:
     names = {operator.name for operator in registry.all_operators()}
     assert set(CUPY) <= set(TORCH) <= names
+    lines = [row.op for family in ("gemm", "conv") for row in rows_of(family, 0)]
+    assert set(lines) <= {*TORCH, *CONVOLUTIONS}
+
+
+def test_the_measure_of_arithmetic_is_all_arithmetic() -> None:
+    require_nvrtc()
+    text = ptx_text(template_text("cuda/peak.cu"), "sm_90a")
+    for instruction in ("fma.rn.f32", "dp4a.s32.s32"):  # the compiler unrolls rounds, and drops none
+        found = text.count(instruction)
+        assert found
+        assert found % peak._IN_A_ROUND == 0
 
 
 def test_a_run_checks_times_and_names_the_roof(small: None, tmp_path: Path) -> None:
@@ -72,6 +103,39 @@ def test_a_run_checks_times_and_names_the_roof(small: None, tmp_path: Path) -> N
         assert record["roof"]["kind"] == ("read" if record["op"] in ("row_sum", "sum_all") else "copy")
         assert record["versions"]["numpy"]
     assert [json.loads(line)["family"] for line in out.read_text().splitlines()] == ["rows"] * 4
+
+
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [("matmul_tn", (70, 9, 30)), ("batch_matmul", (70, 4, 5, 6)), ("conv2d_nhwc", (70, 3, 6, 4, 3, 1)),
+     ("matmul_bias_gelu", (90, 17, 8)), ("softmax", (90, 17))],
+)  # fmt: skip
+def test_some_rows_or_images_are_checked_and_a_value_that_is_none_is_seen_anywhere(
+    op: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked, "CHECKED_ROWS", 8)
+    operator, row = registry.get(op), Row(op, shape, "float32")
+    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(1))
+    outputs = [x.astype(np.float32) for x in operator.reference(inputs, shape)]
+    assert checked.worst_error(operator, row, inputs, outputs, 0) < 1e-6
+    (result,) = outputs
+    result[-1] += 1
+    assert checked.worst_error(operator, row, inputs, outputs, 0) > 1e-3
+    result[-1] -= 1
+    result.reshape(-1)[result.size // 2 + 1] = np.nan
+    assert checked.worst_error(operator, row, inputs, outputs, 0) == float("inf")
+
+
+def test_products_are_told_in_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpucomp.cli.suite.clock.EVICTED_BYTES", 1 << 16)
+    monkeypatch.setattr("gpucomp.cli.suite.clock.REPEATS", 5)
+    lines = [Row("matmul", (64, 64, 64), "float32", group="a"), Row("matmul", (8192, 8192, 8192), "float32")]
+    monkeypatch.setitem(FAMILIES, "gemm", (lambda: lines, lambda rng: []))
+    result = invoke("bench", "suite", "--family", "gemm", "--device", "cpu", "--json")
+    (record,) = [json.loads(line) for line in result.stdout.splitlines()]  # the other one is for GPUs
+    assert record["group"] == "a"
+    assert record["tflops"] == pytest.approx(2 * 64**3 / record["seconds"] / 1e12, rel=1e-2)
+    assert "TF/s" in invoke("bench", "suite", "--family", "gemm", "--device", "cpu").stdout.splitlines()[0]
 
 
 def test_numpy_is_a_peer_on_every_device(small: None) -> None:
@@ -161,6 +225,17 @@ def test_the_roofline_is_one_picture_and_the_same_for_the_same_numbers(tmp_path:
     assert "http" not in text.replace("http://www.w3.org", "").replace("http://creativecommons.org", "").replace(
         "http://purl.org", ""
     ).replace("https://matplotlib.org", "")
+
+
+def test_the_roofline_of_arithmetic_has_operations_a_byte_across(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    records = [
+        {**record("matmul", 1e-4 * n), "flops": 10**9 * n, "tflops": 10.0, "roof": {"kind": kind, "seconds": 5e-5 * n}}
+        for n, kind in ((1, "copy"), (3, "arithmetic"), (9, "arithmetic"))
+    ]
+    roofline.draw(records, tmp_path / "a.svg")
+    assert "TFLOP/s" in (tmp_path / "a.svg").read_text()
+    assert "bytes moved" not in (tmp_path / "a.svg").read_text()
 
 
 def test_without_a_plot_library_the_hint_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

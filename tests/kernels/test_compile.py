@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import gpucomp
-from gpucomp.cli.suite.rows import Row, rows_of
+from gpucomp.cli.suite.row import Row
+from gpucomp.cli.suite.rows import rows_of
 from gpucomp.kernels import registry
 from gpucomp.target import Target
 from tests.requirements import require_libclc, require_nvrtc, require_tool

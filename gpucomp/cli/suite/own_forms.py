@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gpucomp.cli.suite.checked import worst_error
 from gpucomp.cli.suite.clock import Clock, Times
-from gpucomp.cli.suite.rows import Row
+from gpucomp.cli.suite.row import Row
 from gpucomp.driver import build
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array

@@ -11,12 +11,16 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol  # Any: other libraries' modules and arrays
 
+from gpucomp.cli.suite.checked import worst_error
 from gpucomp.cli.suite.clock import Clock, Times
-from gpucomp.cli.suite.rows import Row
+from gpucomp.cli.suite.row import Row
+from gpucomp.cli.suite.torch_products import CONVOLUTIONS, PRODUCTS
+from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array
 from gpucomp.support.diagnostics import ArgumentError, DeviceError, did_you_mean
 
 Formula = Callable[..., Any]
+PEERS_ERROR: Final = 0.02  # more is another formula; products in halves stay far below
 
 
 class Peer(Protocol):
@@ -64,7 +68,7 @@ TORCH: Final[Mapping[str, Formula]] = {
     "sum_all": lambda t, a: a.sum(),
     "mean_all": lambda t, a: a.mean(),
     "max_all": lambda t, a: a.max(),
-    "matmul": lambda t, a, b: a @ b,
+    **PRODUCTS,
 }
 
 CUPY: Final[Mapping[str, Formula]] = {
@@ -81,6 +85,10 @@ CUPY: Final[Mapping[str, Formula]] = {
     "sum_all": lambda c, a: a.sum(),
     "max_all": lambda c, a: a.max(),
     "matmul": lambda c, a, b: a @ b,
+    "matmul_nt": lambda c, a, b: a @ b.T,
+    "matmul_tn": lambda c, a, b: a.T @ b,
+    "matmul_tt": lambda c, a, b: a.T @ b.T,
+    "batch_matmul": lambda c, a, b: a @ b,
 }
 
 
@@ -96,14 +104,17 @@ class TorchPeer:
         self.torch: Any = importlib.import_module("torch")
         self.torch.backends.cuda.matmul.allow_tf32 = False
         self.torch.backends.cudnn.allow_tf32 = False
+        self.torch.backends.cudnn.benchmark = True  # it takes the fastest of its convolutions
         self.compiled = compiled
         self.stream: Any = self.torch.cuda.ExternalStream(clock.stream.handle)
         self.inputs: list[Any] = []
+        self.arrays: Sequence[Array] = []
 
     def version(self) -> str:
         return str(self.torch.__version__)
 
     def load(self, inputs: Sequence[Array]) -> None:
+        self.arrays = inputs
         self.inputs = [self._tensor(x) for x in inputs]
 
     def _tensor(self, array: Array) -> Any:
@@ -113,19 +124,28 @@ class TorchPeer:
         return self.torch.from_numpy(array).cuda()
 
     def time(self, row: Row, clock: Clock) -> Times | None:
-        formula = TORCH.get(row.op)
-        if formula is None:
-            return None
         torch, inputs = self.torch, self.inputs
+        shaped, formula = CONVOLUTIONS.get(row.op), TORCH.get(row.op)
+        if shaped is not None:
+            inputs, written = shaped.prepare(torch, row.shape, inputs), shaped.run
 
-        def plain(*arrays: Any) -> Any:
-            return formula(torch, *arrays)
+            def plain(*arrays: Any) -> Any:
+                return written(torch, row.shape, *arrays)
+        elif formula is not None:
+
+            def plain(*arrays: Any) -> Any:
+                return formula(torch, *arrays)
+        else:
+            return None
 
         run = torch.compile(plain, mode="max-autotune-no-cudagraphs", dynamic=False) if self.compiled else plain
         with torch.no_grad(), torch.cuda.stream(self.stream):
-            for _ in range(3):
+            kept = run(*inputs)
+            for _ in range(2):
                 run(*inputs)
             self.stream.synchronize()
+            if shaped is not None or row.op in PRODUCTS:
+                self._check(row, kept if shaped is None else shaped.result(torch, kept))
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, stream=self.stream):
                 kept = run(*inputs)
@@ -134,6 +154,13 @@ class TorchPeer:
         if self.compiled:
             torch._dynamo.reset()
         return times
+
+    def _check(self, row: Row, result: Any) -> None:
+        """That the formula computes what ours does, or times would say nothing."""
+        output = result.float() if result.is_floating_point() else result
+        error = worst_error(registry.get(row.op), row, self.arrays, [output.contiguous().cpu().numpy()], seed=0)
+        if error > PEERS_ERROR:
+            raise ArgumentError(f"{row.op}: the formula for {self.version()} is not ours ({error:.3g})", code="GC644")
 
 
 class CupyPeer:

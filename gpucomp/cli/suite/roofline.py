@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any  # Any: values of JSON rows, and matplotlib's objects
 
@@ -12,7 +12,10 @@ Record = dict[str, Any]
 
 
 def draw(records: Sequence[Record], path: Path) -> None:
-    """Write the picture: bytes moved across, 1e9 bytes a second up; Williams et al. 2009, for one level of memory.
+    """Write the picture: the roofline of Williams et al. 2009, for one level of memory.
+
+    Where arithmetic bounds a row, operations a byte go across and operations a second up; else bytes moved go across,
+    and bytes a second up.
 
     Raises:
         ArgumentError: matplotlib is not installed.
@@ -31,6 +34,21 @@ def draw(records: Sequence[Record], path: Path) -> None:
     figure: Any
     axes: Any
     figure, axes = pyplot.subplots(figsize=(9, 5.5))
+    if any(record["roof"]["kind"] == "arithmetic" for record in shown):
+        _draw_arithmetic(axes, shown)
+    else:
+        _draw_moves(axes, shown)
+    axes.set_xscale("log")
+    device = str(shown[0]["device_name"]) if shown else ""
+    axes.set_title(f"{device}, {shown[0]['date']}" if shown else "no rows")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, ncol=2)
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def _draw_moves(axes: Any, shown: Sequence[Record]) -> None:
+    """Bytes moved across, bytes a second up, and the roofs that were measured for these bytes."""
     for kind, mark in (("copy", "-"), ("read", "--")):
         points = sorted(
             (record["bytes"], record["bytes"] / record["roof"]["seconds"] / 1e9)
@@ -39,19 +57,34 @@ def draw(records: Sequence[Record], path: Path) -> None:
         )
         if points:
             axes.plot(*zip(*points, strict=True), mark, color="0.4", label=f"{kind} of the same bytes")
+    _draw_points(axes, shown, lambda record: record["bytes"], "gbps")
+    axes.set_xlabel("bytes moved")
+    axes.set_ylabel("GB/s   (o ours, x best peer)")
+
+
+def _draw_arithmetic(axes: Any, shown: Sequence[Record]) -> None:
+    """Operations a byte across, operations a second up, under the device's arithmetic and its memory."""
+    bound = [record for record in shown if record["roof"]["kind"] == "arithmetic"]
+    peak = max(record["flops"] / record["roof"]["seconds"] for record in bound) / 1e12
+    moves = [r["bytes"] / r["roof"]["seconds"] for r in shown if r["roof"]["kind"] != "arithmetic"]
+    intensities = [record["flops"] / record["bytes"] for record in shown]
+    low, high = min(intensities) / 2, max(intensities) * 2
+    axes.plot([low, high], [peak, peak], "-", color="0.4", label="arithmetic without tensor cores")
+    if moves:
+        slope = max(moves) / 1e12
+        ends = [low, min(high, peak / slope)]
+        axes.plot(ends, [x * slope for x in ends], "--", color="0.4", label="memory, the fastest of these rows' roofs")
+    _draw_points(axes, shown, lambda record: record["flops"] / record["bytes"], "tflops")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations for each byte of the operands and results")
+    axes.set_ylabel("TFLOP/s   (o ours, x best peer)")
+
+
+def _draw_points(axes: Any, shown: Sequence[Record], across: Callable[[Record], float], rate: str) -> None:
     for number, op in enumerate(dict.fromkeys(record["op"] for record in shown)):
         mine = [record for record in shown if record["op"] == op]
         colour = f"C{number % 10}"
-        axes.plot([r["bytes"] for r in mine], [r["gbps"] for r in mine], "o", color=colour, label=op)
-        theirs = [(r["bytes"], r["gbps"] / r["vs_best_peer"]) for r in mine if r.get("vs_best_peer")]
+        axes.plot([across(r) for r in mine], [r[rate] for r in mine], "o", color=colour, label=op)
+        theirs = [(across(r), r[rate] / r["vs_best_peer"]) for r in mine if r.get("vs_best_peer")]
         if theirs:
             axes.plot(*zip(*theirs, strict=True), "x", color=colour, alpha=0.6)
-    axes.set_xscale("log")
-    axes.set_xlabel("bytes moved")
-    axes.set_ylabel("GB/s   (o ours, x best peer)")
-    device = str(shown[0]["device_name"]) if shown else ""
-    axes.set_title(f"{device}, {shown[0]['date']}" if shown else "no rows")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, ncol=2)
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    pyplot.close(figure)

@@ -1,24 +1,33 @@
-"""Roofs: the fastest copy and the fastest read of so many bytes that this device is seen to do, in this run."""
+"""Roofs: the fastest copy and the fastest read of so many bytes that this device is seen to do, in this run.
+
+Of products and convolutions: the time of their arithmetic at the rate that the device is seen to reach, where that is
+longer.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from gpucomp.cli.suite.clock import Clock
+from gpucomp.cli.suite.peak import Peak
 from gpucomp.driver import build
 from gpucomp.kernels import registry
 from gpucomp.runtime import ndarray
 from gpucomp.target.target import Target
 
+_LARGE: Final = 256 << 20
+_CLEARLY: Final = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Roof:
-    """A lower limit of the time to move some bytes.
+    """A lower limit of the time to move some bytes, or to do some operations.
 
     Attributes:
-        kind: "copy" (half of them read, half written) or "read".
+        kind: "copy" (half of the bytes read, half written), "read", or "arithmetic".
         seconds: of the fastest way that was tried.
     """
 
@@ -35,6 +44,7 @@ class Roofs:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.peak = Peak(clock)
         self._known: dict[tuple[str, int], Roof] = {}
 
     def empty(self) -> float | None:
@@ -50,6 +60,21 @@ class Roofs:
     def read(self, nbytes: int) -> Roof:
         """The roof of reading ``nbytes``."""
         return self._find("read", nbytes)
+
+    def moved(self, total: int, read: int) -> Roof:
+        """The roof of moving ``total`` bytes, of which ``read`` are read."""
+        return self.read(read) if total - read < total // 8 else self.copy(total)
+
+    def work(self, total: int, read: int, flops: int, dtype: str) -> Roof:
+        """The roof of doing ``flops`` operations on so many bytes: arithmetic and moves go on at the same time."""
+        rate = self.peak.rate(dtype)
+        if rate is None:
+            return self.moved(total, read)
+        arithmetic = Roof("arithmetic", flops / rate)
+        # Whether bytes could matter is seen from a large copy; a copy of each size would take longer than the kernel.
+        if arithmetic.seconds > _CLEARLY * total / (_LARGE / self.copy(_LARGE).seconds):
+            return arithmetic
+        return max(self.moved(total, read), arithmetic, key=lambda roof: roof.seconds)
 
     def _find(self, kind: str, nbytes: int) -> Roof:
         count = max(1, nbytes // (8 if kind == "copy" else 4) // 4) * 4

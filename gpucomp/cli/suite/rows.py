@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
-from gpucomp.kernels.arrays import Shape
+from gpucomp.cli.suite import product_rows
+from gpucomp.cli.suite.row import Row
+from gpucomp.kernels import registry
 from gpucomp.support.diagnostics import ArgumentError, did_you_mean
 
 _NORMS: Final = ("softmax", "layer_norm", "rms_norm")
@@ -25,23 +26,6 @@ _OTHERS: Final = (
     ("add_bias", (8192, 8192)),
     ("cumulative_sum", (4096, 4096)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a suite.
-
-    Attributes:
-        op: of the library.
-        shape: as ``gpucomp list`` names its extents.
-        dtype: of the inputs.
-        drawn: the shape was drawn at random, so that nobody tuned for it.
-    """
-
-    op: str
-    shape: Shape
-    dtype: str
-    drawn: bool = False
 
 
 def _streaming() -> Iterable[Row]:
@@ -73,11 +57,16 @@ def _drawn_streaming(rng: random.Random) -> Iterable[Row]:
 
 FAMILIES: Final[dict[str, tuple[Callable[[], Iterable[Row]], Callable[[random.Random], Iterable[Row]]]]] = {
     "rows": (_streaming, _drawn_streaming),
+    "gemm": (product_rows.products, product_rows.drawn_products),
+    "conv": (product_rows.convolutions, product_rows.drawn_convolutions),
+    "ansor": (product_rows.single_operators, product_rows.drawn_single_operators),
 }
+# Families whose rates are operations a second.
+COMPUTE: Final = ("gemm", "conv", "ansor")
 
 
 def rows_of(family: str, seed: int) -> list[Row]:
-    """The lines of a family: the listed shapes, then those drawn from ``seed``.
+    """The lines of a family: the listed shapes, then those drawn from ``seed``, of operators that the library has.
 
     Raises:
         ArgumentError: there is no such family.
@@ -86,4 +75,5 @@ def rows_of(family: str, seed: int) -> list[Row]:
         hint = did_you_mean(family, FAMILIES) or f"one of {', '.join(FAMILIES)}"
         raise ArgumentError(f"there is no family {family!r} of benchmarks", code="GC642", hint=hint)
     listed, drawn = FAMILIES[family]
-    return [*listed(), *drawn(random.Random(seed))]
+    dtypes = {operator.name: operator.dtypes for operator in registry.all_operators()}
+    return [row for row in (*listed(), *drawn(random.Random(seed))) if row.dtype in dtypes.get(row.op, ())]

@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from gpucomp.cli.suite.checked import worst_error
 from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, Clock, Times
 from gpucomp.cli.suite.peers import Peer, check_names, open_peers
 from gpucomp.cli.suite.roofs import Roofs
-from gpucomp.cli.suite.rows import Row, rows_of
+from gpucomp.cli.suite.row import Row
+from gpucomp.cli.suite.rows import COMPUTE, rows_of
 from gpucomp.driver import build
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array
@@ -30,6 +32,7 @@ from gpucomp.support.diagnostics import ArgumentError, GpucompError
 from gpucomp.target.target import Target
 
 Record = dict[str, object]
+MOST_FLOPS: Final = 5e10  # of a row on a processor: about a second
 
 
 def run(
@@ -39,6 +42,7 @@ def run(
     seed: int,
     only: str | None,
     dtype: str | None,
+    part: str | None,
     out: str | None,
     plot: str | None,
     as_json: bool,
@@ -52,7 +56,8 @@ def run(
     rows = [row for row in rows if dtype in (None, row.dtype)]
     if not rows:
         raise ArgumentError(f"family {family!r} has no rows of type {dtype!r}", code="GC644")
-    records = Suite(place, against, seed).run(rows, as_json)
+    rows = _part_of(_within_reach(rows, place), part)
+    records = Suite(place, against, seed, family in COMPUTE).run(rows, as_json)
     if out is not None:
         path = Path(out)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +71,31 @@ def run(
     return 0 if all(record.get("ok") for record in records) else 1
 
 
+def _within_reach(rows: list[Row], device: Device) -> list[Row]:
+    """Without what takes a processor minutes."""
+    if device.kind == "cuda" or not device.attributes.is_cpu:
+        return rows
+    kept = [row for row in rows if registry.get(row.op).flops(row.shape) <= MOST_FLOPS]
+    if len(kept) < len(rows):
+        log(f"{len(rows) - len(kept)} rows of more than {MOST_FLOPS:.0e} operations are for GPUs")
+    return kept
+
+
+def _part_of(rows: list[Row], part: str | None) -> list[Row]:
+    """Every n-th row, from the i-th on, for "i/n"."""
+    if part is None:
+        return rows
+    first, _, count = part.partition("/")
+    if not (first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
+        raise ArgumentError(f"--part {part!r} is not like 2/5", code="GC644")
+    return rows[int(first) - 1 :: int(count)]
+
+
 class Suite:
     """One run: a device, its clock, the peers, the roofs."""
 
-    def __init__(self, device: Device, against: Sequence[str], seed: int) -> None:
-        self.device, self.seed = device, seed
+    def __init__(self, device: Device, against: Sequence[str], seed: int, compute: bool = False) -> None:
+        self.device, self.seed, self.compute = device, seed, compute
         self.clock = Clock(device)
         self.peers = open_peers(against, self.clock)
         for name, peer in self.peers.items():
@@ -93,7 +118,7 @@ class Suite:
             for row in rows:
                 record = self._row(row)
                 records.append({**self._facts(empty), **record})
-                lines.append(_line(record, list(self.peers)))
+                lines.append(_line(record, list(self.peers), "tflops" if self.compute else "gbps"))
                 if as_json:
                     json_line(records[-1])
         finally:
@@ -101,7 +126,11 @@ class Suite:
                 self.numpy.__exit__(None, None, None)
             self.clock.close()
         if not as_json:
-            table(_headers(list(self.peers)), lines, numbers=range(3, 7 + len(self.peers)))
+            table(
+                _headers(list(self.peers), "TF/s" if self.compute else "GB/s"),
+                lines,
+                numbers=range(3, 7 + len(self.peers)),
+            )
         return records
 
     def _facts(self, empty: float | None) -> Record:
@@ -121,6 +150,8 @@ class Suite:
 
     def _row(self, row: Row) -> Record:
         record: Record = {"op": row.op, "shape": list(row.shape), "dtype": row.dtype, "drawn": row.drawn}
+        record |= {"group": row.group} if row.group else {}
+        record |= {"label": row.label} if row.label else {}
         try:
             operator = registry.get(row.op)
             inputs = operator.make_inputs(row.shape, row.dtype, np.random.default_rng(self.seed))
@@ -143,14 +174,16 @@ class Suite:
         times = self.clock.time(lambda: module(*arrays))
         moved = operator.bytes_moved(row.shape, row.dtype)
         read = sum(x.nbytes for x in inputs)
-        roof = self.roofs.read(read) if moved - read < moved // 8 else self.roofs.copy(moved)
+        flops = operator.flops(row.shape)
+        roof = self.roofs.work(moved, read, flops, row.dtype) if self.compute else self.roofs.moved(moved, read)
         return {
             "ok": error <= operator.tolerance(row.dtype),
             "max_rel_err": float(f"{min(error, 1e30):.4g}"),
             "bytes": moved,
-            "flops": operator.flops(row.shape),
+            "flops": flops,
             **times.record(),
             "gbps": float(f"{moved / times.median / 1e9:.5g}"),
+            "tflops": float(f"{flops / times.median / 1e12:.4g}"),
             "roof": {"kind": roof.kind, "seconds": float(f"{roof.seconds:.5g}")},
             "of_roof": float(f"{roof.seconds / times.median:.4g}"),
         }
@@ -189,11 +222,11 @@ def _verdict(record: Mapping[str, object]) -> Record:
     return {"best_peer": best, "vs_best_peer": float(f"{times[best] / ours:.4g}")}
 
 
-def _headers(peers: Sequence[str]) -> list[str]:
-    return ["op", "shape", "dtype", "time", "GB/s", "of roof", *peers, "vs best", "result"]
+def _headers(peers: Sequence[str], rate: str) -> list[str]:
+    return ["op", "shape", "dtype", "time", rate, "of roof", *peers, "vs best", "result"]
 
 
-def _line(record: Mapping[str, object], peers: Sequence[str]) -> list[str]:
+def _line(record: Mapping[str, object], peers: Sequence[str], rate: str) -> list[str]:
     shape = record["shape"]
     assert isinstance(shape, list)
     cells = [str(record["op"]), ",".join(str(n) for n in shape), str(record["dtype"])]
@@ -206,7 +239,7 @@ def _line(record: Mapping[str, object], peers: Sequence[str]) -> list[str]:
     return [
         *cells,
         seconds_text(seconds),
-        str(record["gbps"]),
+        str(record[rate]),
         f"{of_roof:.3f}" if isinstance(of_roof, float) else "",
         *[_peer_cell(theirs.get(name)) for name in peers],
         f"{versus:.2f}x" if isinstance(versus, float) else "",

@@ -8,7 +8,7 @@ from typing import Any, Final  # Any: triton and torch objects
 
 from gpucomp.cli.suite.clock import Clock, Times
 from gpucomp.cli.suite.peers import TorchPeer
-from gpucomp.cli.suite.rows import Row
+from gpucomp.cli.suite.row import Row
 from gpucomp.kernels.arrays import Array
 
 LONGEST_ROW: Final = 65536

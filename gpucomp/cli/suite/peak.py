@@ -1,0 +1,49 @@
+"""How fast a device multiplies and adds, measured by kernels that do nothing else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gpucomp.cli.suite.clock import Clock
+from gpucomp.support.launch import KernelImage, KernelSpec
+from gpucomp.support.resources import template_text
+
+ROUNDS: Final = 1024
+# Chains of a thread, and operations of one instruction: a fused multiplication and addition, or four of each.
+_IN_A_ROUND: Final = 64
+_OPERATIONS: Final = {"float": 2, "int8": 8}
+_THREADS: Final = 256
+_BLOCKS: Final = 8  # of each multiprocessor: as many threads as one holds
+
+
+class Peak:
+    """Operations a second without tensor cores, by element type; measured once each."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._known: dict[str, float] = {}
+
+    def rate(self, dtype: str) -> float | None:
+        """Operations a second on ``dtype``, 16-bit floats being summed in float32; None where not measured."""
+        if self.clock.device.kind != "cuda" or dtype == "float64":
+            return None
+        kind = "int8" if dtype == "int8" else "float"
+        if kind not in self._known:
+            self._known[kind] = self._measured(kind)
+        return self._known[kind]
+
+    def _measured(self, kind: str) -> float:
+        device, stream = self.clock.device, self.clock.stream
+        api, name = device.api, f"gpucomp_peak_{kind}"
+        spec = KernelSpec(name, ("float32*", "int32"))
+        loaded = api.load(device.index, KernelImage("cuda", template_text("cuda/peak.cu"), (spec,)))
+        result = api.alloc(device.index, 4)
+        blocks = _BLOCKS * device.multi_processor_count
+        args = (result.handle, ROUNDS)
+        try:
+            times = self.clock.time(
+                lambda: api.launch(loaded, name, (blocks, 1, 1), (_THREADS, 1, 1), args, stream=stream)
+            )
+        finally:
+            api.free(device.index, result)
+        return blocks * _THREADS * ROUNDS * _IN_A_ROUND * _OPERATIONS[kind] / times.low
