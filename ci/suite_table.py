@@ -18,8 +18,9 @@ COMPUTE: Final = ("gemm", "conv", "ansor")
 # Our own kernels as peers.
 OWN: Final = ("opencl", "opencl-plain")
 OWN_METHOD: Final = (
-    "`opencl` and `opencl-plain` are our own kernels through the driver's OpenCL, with shuffles in inline PTX and without\n"
-    "(`GPUCOMP_OPENCL_PTX=0`): medians of the time from the end of the kernel that empties the cache to the end of the\n"
+    "`opencl` and `opencl-plain` are our own kernels through the driver's OpenCL, with shuffles in inline PTX and"
+    " without\n(`GPUCOMP_OPENCL_PTX=0`): medians of the time from the end of the kernel that empties the cache to the"
+    " end of the\n"
     "last kernel, by the events of the device, whose clock ticks in microseconds."
 )
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "suite"
