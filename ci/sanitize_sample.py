@@ -96,6 +96,45 @@ def summed(target: str, rows: int, columns: int) -> float:
     return error(gc.build(s, [a, c], target)(x), x.sum(axis=1))
 
 
+def transposed(target: str, rows: int, columns: int) -> float:
+    """A transpose through a swizzled tile, with vectors and hints to the caches on both sides."""
+    side, lanes = 32, 4
+    a = te.placeholder((rows, columns), name="a")
+    b = te.compute((columns, rows), lambda i, j: a[j, i], name="b")
+    s = te.create_schedule(b.op)
+    tile = s.cache_read(a, "shared", [b])
+    by, bx, inner, right = s[b].tile(b.op.axis[0], b.op.axis[1], side, side)
+    s[b].bind(by, te.thread_axis("blockIdx.y"))
+    s[b].bind(bx, te.thread_axis("blockIdx.x"))
+    s[tile].compute_at(s[b], bx)
+    for stage, row, column in ((s[tile], s[tile].op.axis[0], s[tile].op.axis[1]), (s[b], inner, right)):
+        column, vector = stage.split(column, factor=lanes)
+        _, row = stage.split(row, factor=16)
+        stage.bind(row, te.thread_axis("threadIdx.y"))
+        stage.bind(column, te.thread_axis("threadIdx.x"))
+        stage.vectorize(vector)
+        stage.pragma(column, "cache_hint", "evict_first")
+    s[tile].storage_swizzle(s[tile].op.axis[0], lanes, lanes)
+    x = random(rows, columns)
+    return error(gc.build(s, [a, b], target)(x), x.T)
+
+
+def added_up(target: str, extent: int) -> float:
+    """A sum over blocks by atomic additions."""
+    a = te.placeholder((extent,), name="a")
+    r = te.reduce_axis((0, extent), name="r")
+    c = te.compute((1,), lambda i: te.sum(a[r], axis=r), name="c")
+    s = te.create_schedule(c.op)
+    block, rest = s[c].split(s[c].op.reduce_axis[0], nparts=7)
+    _, thread = s[c].split(rest, factor=64)
+    s[c].reorder(block, thread)
+    s[c].pragma(block, "atomic")
+    s[c].bind(block, te.thread_axis("blockIdx.x"))
+    s[c].bind(thread, te.thread_axis("threadIdx.x"))
+    x = random(extent)
+    return error(gc.build(s, [a, c], target)(x), x.sum(keepdims=True))
+
+
 def wrong(target: str, name: str, shape: tuple[int, ...], dtype: str) -> float:
     """By how much an operator of the library exceeds its tolerance; 0 where it does not."""
     operator = registry.get(name)
@@ -130,6 +169,8 @@ def main() -> int:
         "matmul 65,33,41": multiplied(target, 65, 33, 41),
         "matmul 32,32,32": multiplied(target, 32, 32, 32),
         "sum 7,513": summed(target, 7, 513),
+        "transpose 70,130": transposed(target, 70, 130),
+        "atomic sum 1000": added_up(target, 1000),
     }
     for name, worst in errors.items():
         print(f"{name}: {'exact' if worst == 0 else f'WRONG by {worst}'}")

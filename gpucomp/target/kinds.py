@@ -47,6 +47,7 @@ CUDA_LIMITS: Final = {
     "registers_per_thread": 255,
     "registers_per_block": 65536,
     "max_vector_bytes": 16,
+    "multi_processor_count": 132,  # of an H100; devices that are here say theirs
     "max_cluster_size": 8,  # what every device with clusters can do; 16 has to be asked for
 }
 
@@ -80,6 +81,7 @@ OPENCL_LIMITS: Final = {
     "max_grid_z": 2**31 - 1,
     "registers_per_thread": 256,
     "registers_per_block": 65536,
+    "multi_processor_count": 64,
     "max_vector_bytes": 64,
 }
 

@@ -176,6 +176,7 @@ class Target:
             "model": attributes.name,
             "max_num_threads": attributes.max_threads_per_block,
             "max_shared_memory_per_block": attributes.max_shared_memory_per_block,
+            "multi_processor_count": attributes.multi_processor_count,
         }
         if device.kind == "cuda":
             major, minor = attributes.compute_version.split(".")

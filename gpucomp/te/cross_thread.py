@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpucomp.te.atomics import adds_atomically, atomic_stores, is_atomic
 from gpucomp.te.bound import Bounds
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.nest import conjunction
@@ -36,6 +37,8 @@ def reduce_threads(stage: Stage, leaves: list[IterVar], bounds: Bounds) -> list[
         thread = bounds.thread(stage, leaf)
         if thread is None or leaf.iter_type != IterVar.CommReduce:
             continue
+        if is_atomic(stage, leaf):
+            continue
         if not thread.thread_tag.startswith(("threadIdx", "clusterIdx")):
             why = (
                 "virtual threads share one accumulator"
@@ -49,7 +52,7 @@ def reduce_threads(stage: Stage, leaves: list[IterVar], bounds: Bounds) -> list[
                 stage=stage,
                 where=stage.attr(leaf).bind_span,
                 hint=f"BF = s.rfactor({stage.name}, {leaf.name}), then bind s[BF].op.axis[0]; "
-                f"or bind {leaf.name!r} to threadIdx.x",
+                f"or bind {leaf.name!r} to threadIdx.x; or s[{stage.name}].pragma({leaf.name}, 'atomic') before",
             )
         if not bounds.is_single(leaf):
             out.append(thread)
@@ -186,9 +189,12 @@ def _partial_nest(
 
 def _store(builder: Builder, work: Work, reduce: Reduce, results: tuple[Buffer, ...], threads: list[IterVar]) -> Stmt:
     values: tuple[Expr, ...] = tuple([b[0] for b in results])
-    if reduce.init:
-        values = reduce.combiner(tuple([substitute(x, work.mapping) for x in reduce.init]), values)
-    body = builder.stores(work, list(values))
+    if adds_atomically(work.stage, builder.bounds):
+        body = atomic_stores(work, values[0])
+    else:
+        if reduce.init:
+            values = reduce.combiner(tuple([substitute(x, work.mapping) for x in reduce.init]), values)
+        body = builder.stores(work, list(values))
     checks = [likely(g) for g in work.data_guards]
     if work.thread_guard is not None:
         checks.append(work.thread_guard)

@@ -17,6 +17,7 @@ PRAGMAS: Final[dict[str, str]] = {
     "unroll": "unroll the loop, as the primitive does",
     "software_pipeline": "load what later iterations use while this one computes; the value is the number of stages",
     "nontemporal": "store what the loop writes past the caches (processors only)",
+    "atomic": "blocks add up this reduction loop by atomic additions, in any order",
     "cache_hint": "how the caches are to treat what the loop loads and stores in global memory",
     "debug_skip_region": "leave the loop and what it holds out, to time the rest; results are wrong by intent",
     # Hints without an effect: processors run parallel loops with one fork and join and equal shares, and loop

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpucomp.te import rolling
+from gpucomp.te.atomics import adds_atomically, atomic_stores, start_kernel
 from gpucomp.te.bound import Bounds, ThreadUse
 from gpucomp.te.cross_thread import cross_thread_nest, reduce_threads
 from gpucomp.te.errors import schedule_error
@@ -134,6 +135,8 @@ class Builder:
             body = IfThenElse(likely(guard), body, None, stage.span)
         if self.bounds.root_of(stage) is stage:
             body = self._kernel(stage, body)
+        if isinstance(stage.op, ComputeOp) and adds_atomically(stage, self.bounds):
+            body = seq(start_kernel(stage), body)
         body = seq(body, consumer)
         if stage.is_output or stage in self.bounds.shares:
             return body
@@ -195,6 +198,8 @@ class Builder:
         threads = reduce_threads(work.stage, work.leaves, self.bounds)
         if threads:
             return cross_thread_nest(self, work, threads)
+        if adds_atomically(work.stage, self.bounds):
+            return self._atomic_reduction(work, op.body[0])
         return self._reduction(work, op.body[0])
 
     def _work(self, stage: Stage, op: Operation) -> Work:
@@ -334,6 +339,14 @@ class Builder:
             children={p: c for p, c in work.children.items() if p < first},
         )  # fmt: skip
         return self.serial(outer, 0, seq(init, update), [])
+
+    def _atomic_reduction(self, work: Work, reduce: Reduce) -> Stmt:
+        """Every iteration adds to the result in memory, which another kernel has started."""
+        body = atomic_stores(work, substitute(reduce.source[0], work.mapping))
+        condition: Expr = substitute(reduce.condition, work.mapping)
+        if not is_const_int(condition, 1):
+            body = IfThenElse(condition, body, None, work.op.span)
+        return self.serial(work, 0, body, [*work.data_guards, *work.reduce_guards])
 
     def init_nest(self, work: Work, reduce: Reduce, first: int) -> Stmt:
         """The initial value of a reduction, over the data loops from ``first`` inwards."""

@@ -168,7 +168,8 @@ class Usage(Functor):
                 self.bound[node.var] = None
 
     def _written_through(self, node: e.Call) -> None:
-        for given in node.args:
+        atomic = isinstance(node.op, Op) and node.op.name == "tir.atomic_add"
+        for given in node.args[:1] if atomic else node.args:
             arg, writes = given, True
             if isinstance(given, e.Call) and isinstance(given.op, Op) and given.op.name == "tir.tvm_access_ptr":
                 mask = given.args[4]

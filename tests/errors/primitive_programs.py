@@ -179,3 +179,22 @@ def a_pointer_into_a_swizzled_tensor() -> object:
     s = te.create_schedule(c.op)
     s[b].storage_swizzle(b.op.axis[0])  # cause
     return gpucomp.lower(s, [a, c])
+
+
+@mistake("atomic", "'k'", "stage B", "only add")
+def an_atomic_reduction_that_is_no_sum() -> object:
+    a = te.placeholder((64,), name="A")
+    k = te.reduce_axis((0, 64), "k")
+    b = te.compute((1,), lambda i: te.max(a[k], axis=k), name="B")
+    s = te.create_schedule(b.op)
+    s[b].pragma(s[b].op.reduce_axis[0], "atomic")
+    s[b].bind(s[b].op.reduce_axis[0], block())  # cause
+    return gpucomp.lower(s, [a, b])
+
+
+@mistake("atomic", "'k'", "stage B", "blockIdx.x")
+def an_atomic_reduction_within_a_block() -> object:
+    s, a, b, c = row_sums()
+    s[b].pragma(b.op.reduce_axis[0], "atomic")
+    s[b].bind(b.op.reduce_axis[0], thread())  # cause
+    return gpucomp.lower(s, [a, c])
