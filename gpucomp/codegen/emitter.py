@@ -14,6 +14,7 @@ from gpucomp.codegen.dialect import Dialect, extension
 from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory, Text
 from gpucomp.codegen.names import identifier
 from gpucomp.codegen.pointers import PointerText
+from gpucomp.codegen.rings import Ring, ring_counters
 from gpucomp.codegen.stepping import step_pointers
 from gpucomp.ir.types import PointerType
 from gpucomp.support.diagnostics import LowerError, Span
@@ -222,7 +223,10 @@ class CEmitter(PointerText):
         if node.kind is ForKind.VECTORIZED:
             raise LowerError(f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first")
         var = node.loop_var
+        node, rings = ring_counters(node)
         node, pointers = step_pointers(node, self.may_step)
+        for ring in rings:
+            self._start_ring(ring)
         steps = [self.set_pointer(pointer) for pointer in pointers]
         is_zero = isinstance(node.min, IntImm) and node.min.value == 0
         end = node.extent if is_zero else e.Add(node.min, node.extent)
@@ -237,7 +241,17 @@ class CEmitter(PointerText):
         self.line(f"for ({self.value_type(var.dtype)} {name} = {first}; {name} < {last}; ++{name}) {{")
         self.inner(node.body)
         self.lines += [f"{self.pad}  {step}" for step in steps]
+        self.pad += "  "
+        for ring in rings:
+            following = ring.next()
+            self.begin(following)
+            self.line(f"{self.vars[ring.var]} = {self.text(following)};")
+        self.pad = self.pad[:-2]
         self.line("}")
+
+    def _start_ring(self, ring: Ring) -> None:
+        name = self.vars[ring.var] = self.names.fresh(ring.var.name)
+        self.line(f"{self.value_type(ring.var.dtype)} {name} = {ring.start};")
 
     def _unroll_hint(self, node: s.For) -> None:
         notes = node.annotations or {}

@@ -174,6 +174,13 @@ class Inject(Mutator):
 
     def pipelined(self, node: For, parts: LoopBody) -> Stmt:
         """The loop with two copies of the marked buffers, if what fills them can run ahead."""
+        plan = self.plan(node, parts)
+        if plan is None:
+            return node.replace(body=wrapped(parts.allocations, seq(*parts.steps)))
+        return self.written_out(node, parts, plan)
+
+    def plan(self, node: For, parts: LoopBody) -> Plan | None:
+        """What of a loop runs an iteration ahead; None where it cannot."""
         sizes = [self.sizes.get(v) for v in parts.marked]
         uses = [self.uses_of(s) for s in parts.steps]
         ahead = self.filling(parts, uses)
@@ -182,10 +189,14 @@ class Inject(Mutator):
             ahead = None  # it is used outside of the loop as well
         free = any([node.loop_var in free_vars(m.extents[0]) for m in parts.allocations])
         if ahead is None or free or any([size is None for size in sizes]):
-            return node.replace(body=wrapped(parts.allocations, seq(*parts.steps)))
+            return None
         halves = Copies({v: s for v, s in zip(parts.marked, sizes, strict=True) if s is not None})
         fill = [s for s, a in zip(parts.steps, ahead, strict=True) if a]
-        rest = [s for s, a in zip(parts.steps, ahead, strict=True) if not a]
+        return Plan(fill, [s for s, a in zip(parts.steps, ahead, strict=True) if not a], halves)
+
+    def written_out(self, node: For, parts: LoopBody, plan: Plan) -> Stmt:
+        """The loop with two copies of the marked buffers."""
+        fill, rest, halves = plan.fill, plan.rest, plan.halves
         early, late, registers = self.split_fill(fill, halves)
         var = node.loop_var
         turn = operators.subtract(var, node.min)
@@ -268,6 +279,15 @@ def enlarged(memory: Allocate, copies: Copies) -> Allocate:
 def moved_step(node: Stmt, var: Var, value: Expr, halves: Copies, half: Expr) -> Stmt:
     """A step for another iteration, filling the given copy."""
     return halves.at(substitute(node, {var: value}), half)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What of a loop fills the marked buffers, an iteration ahead, and what uses them."""
+
+    fill: list[Stmt]
+    rest: list[Stmt]
+    halves: Copies
 
 
 class Copies:

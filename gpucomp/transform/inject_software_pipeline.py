@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final  # Any: attributes of functions are untyped
 
 from gpucomp.tir import intrin, operators
@@ -14,6 +15,7 @@ from gpucomp.transform.inject_double_buffer import (
     Copies,
     Inject,
     LoopBody,
+    Plan,
     enlarged,
     moved_step,
     statements,
@@ -39,6 +41,18 @@ def inject_software_pipeline(func: PrimFunc) -> PrimFunc:
             commit
             use tile i
 
+    A pipeline of two stages over local memory inside of such a loop goes on from tile to tile: its last step loads what
+    the first step of the next tile uses, so that no tile begins with loads that everything waits for::
+
+        load 0; commit; load 1; commit; wait; barrier; fragment 0 of tile 0
+        for i in range(n):
+            if i + s - 1 < n: start the loads of tile i + s - 1
+            commit
+            for k in range(steps - 1): fragment k + 1 of tile i; step k
+            wait for all groups but s - 2; barrier      # tile i + 1 is there, and nobody uses tile i any more
+            if i + 1 < n: fragment 0 of tile i + 1
+            step steps - 1
+
     On targets with asynchronous copies (feature ``cp_async``) the loads are such copies; what is no plain copy waits
     in registers while the tile is used. Elsewhere, and for local memory, there are two stages, as with
     ``inject_double_buffer``, whatever the number. Where what fills the memory depends on what else the loop writes,
@@ -58,6 +72,7 @@ class _Pipelines(Inject):
         super().__init__(1)
         self.asynchronous = asynchronous
         self.stages: dict[Var, int] = {}
+        self.inner: dict[Stmt, _Fragments] = {}
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
         if node.attr_key != KEY:
@@ -85,7 +100,12 @@ class _Pipelines(Inject):
             done = self._asynchronous(node, parts, stages)
             if done is not None:
                 return done
-        return self.pipelined(node, parts)
+        plan = self.plan(node, parts)
+        if plan is None:
+            return node.replace(body=wrapped(parts.allocations, seq(*parts.steps)))
+        done = self.written_out(node, parts, plan)
+        self.inner[done] = _Fragments(node, parts.allocations, plan)
+        return done
 
     def _filled(self, parts: LoopBody) -> list[Var]:
         """Memory of one iteration that is filled from elsewhere: all that is shared, or else what is local."""
@@ -113,6 +133,10 @@ class _Pipelines(Inject):
         copies = Copies(sizes, stages)
         early, late, registers = self._ahead(fill, started, copies)
         first = [s if a is None else a for s, a in zip(fill, started, strict=True)]
+        fragments = self.inner.get(rest[0]) if len(rest) == 1 and not late else None
+        if fragments is not None and self._goes_on(fragments, copies):
+            memory = [enlarged(m, copies) for m in parts.allocations]
+            return wrapped(memory, _rotated(node, copies, early, first, fragments))
         body = self._body(node, copies, early, rest, late)
         memory = [enlarged(m, copies) for m in [*parts.allocations, *registers]]
         return wrapped(memory, seq(*_prologue(node, copies, first), node.replace(body=body)))
@@ -134,21 +158,93 @@ class _Pipelines(Inject):
             registers += memory
         return early, late, registers
 
+    def _goes_on(self, fragments: _Fragments, copies: Copies) -> bool:
+        """Whether the first fragment of a tile can be loaded while the tile before is computed."""
+        steps = int_value(fragments.loop.extent)
+        own = {m.buffer_var for m in fragments.memory}
+        if (
+            steps is None
+            or steps % 2
+            or int_value(fragments.loop.min) != 0
+            or not own.issuperset(fragments.halves.sizes)
+        ):
+            return False
+        reads = frozenset[Var]().union(*[self.uses_of(step).reads for step in fragments.fill])
+        return reads <= copies.sizes.keys() | own
+
     def _body(self, node: For, copies: Copies, early: list[Stmt], rest: list[Stmt], late: list[Stmt]) -> Stmt:
         var, distance = node.loop_var, copies.count - 1
         turn = operators.subtract(var, node.min)
         here, there = [operators.floormod(operators.add(turn, k), copies.count) for k in (0, distance)]
-        coming = operators.add(var, distance)
-        more = operators.compare(LT, coming, operators.add(node.min, node.extent))
-
-        def next_tile(steps: list[Stmt]) -> Stmt | None:
-            moved = [moved_step(s, var, coming, copies, there) for s in steps]
-            return IfThenElse(more, seq(*moved)) if moved else None
-
+        more = operators.compare(LT, operators.add(var, distance), operators.add(node.min, node.extent))
         used = [copies.at(s, here) for s in rest]
-        # What other threads copied is there for this one after their waits and a barrier.
-        arrived = [_wait(copies.count - 2), Evaluate(intrin.barrier("shared"))]
-        return seq(*arrived, next_tile(early), _commit(), *used, next_tile(late))
+        coming = _next_tile(node, copies, early, there, more)
+        return seq(*_arrived(copies), coming, _commit(), *used, _next_tile(node, copies, late, there, more))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragments:
+    """A loop over the steps of a tile, pipelined in two stages over local memory."""
+
+    loop: For
+    memory: list[Allocate]
+    plan: Plan
+
+    @property
+    def fill(self) -> list[Stmt]:
+        return self.plan.fill
+
+    @property
+    def halves(self) -> Copies:
+        return self.plan.halves
+
+    def load(self, step: Expr) -> list[Stmt]:
+        """What loads the fragments of a step."""
+        half = operators.floormod(step, 2)
+        return [moved_step(s, self.loop.loop_var, step, self.halves, half) for s in self.fill]
+
+    def use(self, step: Expr) -> list[Stmt]:
+        """What computes with them."""
+        half = operators.floormod(step, 2)
+        return [moved_step(s, self.loop.loop_var, step, self.halves, half) for s in self.plan.rest]
+
+
+def _rotated(node: For, copies: Copies, early: list[Stmt], first: list[Stmt], fragments: _Fragments) -> Stmt:
+    """The loop over tiles, whose last step loads the first fragments of the next tile."""
+    loop = fragments.loop
+    var, step = node.loop_var, loop.loop_var
+    turn = operators.subtract(var, node.min)
+    here, there, after = [operators.floormod(operators.add(turn, k), copies.count) for k in (0, copies.count - 1, 1)]
+    end = operators.add(node.min, node.extent)
+    more, one_more = [operators.compare(LT, operators.add(var, k), end) for k in (copies.count - 1, 1)]
+    zero, last = operators.const(0, step.dtype), operators.subtract(loop.extent, 1)
+    steps = [copies.at(s, here) for s in (*fragments.load(operators.add(step, 1)), *fragments.use(step))]
+    ahead = [moved_step(s, var, operators.add(var, 1), copies, after) for s in fragments.load(zero)]
+    body = seq(
+        _next_tile(node, copies, early, there, more),
+        _commit(),
+        loop.replace(extent=last, body=seq(*steps)),
+        *_arrived(copies),
+        IfThenElse(one_more, seq(*ahead)),
+        *[copies.at(s, here) for s in fragments.use(last)],
+    )
+    start = seq(*[moved_step(s, var, node.min, copies, operators.const(0, var.dtype)) for s in fragments.load(zero)])
+    if int_value(node.extent) is None:
+        start = IfThenElse(operators.compare(LT, operators.const(0, node.extent.dtype), node.extent), start)
+    memory = [enlarged(m, fragments.halves) for m in fragments.memory]
+    return wrapped(memory, seq(*_prologue(node, copies, first), *_arrived(copies), start, node.replace(body=body)))
+
+
+def _next_tile(node: For, copies: Copies, steps: list[Stmt], there: Expr, more: Expr) -> Stmt | None:
+    """The steps for the tile as many iterations ahead as there are stages to fill, if there is one."""
+    coming = operators.add(node.loop_var, copies.count - 1)
+    moved = [moved_step(s, node.loop_var, coming, copies, there) for s in steps]
+    return IfThenElse(more, seq(*moved)) if moved else None
+
+
+def _arrived(copies: Copies) -> list[Stmt]:
+    """What other threads copied is there for this one after their waits and a barrier."""
+    return [_wait(copies.count - 2), Evaluate(intrin.barrier("shared"))]
 
 
 def _prologue(node: For, copies: Copies, steps: list[Stmt]) -> list[Stmt]:

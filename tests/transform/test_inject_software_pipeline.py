@@ -19,7 +19,7 @@ from gpucomp.tir.expr import IntImm
 from gpucomp.tir.functor import Mutator, post_order
 from gpucomp.tir.interp import interpret
 from gpucomp.tir.intrin import barrier
-from gpucomp.tir.stmt import AttrStmt, BufferStore, Evaluate, IfThenElse, Stmt, seq
+from gpucomp.tir.stmt import AttrStmt, BufferStore, Evaluate, For, IfThenElse, Stmt, seq
 from gpucomp.transform.walk import is_call
 from tests.requirements import require_nvrtc
 
@@ -37,6 +37,7 @@ def product(
     vector: int = 1,
     transposed: bool = True,
     rows: int = ROWS,
+    tile: int = TILE,
 ) -> tuple[Schedule, list[Any]]:  # Any: arguments of build
     """``C[i, j] = sum over k of A[i, k] * B[k, j]`` in one block, operands by way of shared memory."""
     a, b = te.placeholder((rows, depth), dtype, "A"), te.placeholder((depth, 32), dtype, "B")
@@ -64,7 +65,7 @@ def product(
     tx = te.thread_axis("threadIdx.x")
     stage.bind(thread, tx)
     s[acc].compute_at(stage, thread)
-    ko, ki = s[acc].split(s[acc].op.reduce_axis[0], factor=TILE)
+    ko, ki = s[acc].split(s[acc].op.reduce_axis[0], factor=tile)
     s[acc].reorder(ko, ki, *s[acc].op.axis)
     s[acc].unroll(ki)
     s[acc].pragma(ko, "software_pipeline", stages)
@@ -114,11 +115,31 @@ def test_a_symbolic_number_of_iterations_may_be_none(stages: int) -> None:
         assert right(data), depth
 
 
+@pytest.mark.parametrize("fragments", [False, True])
 @pytest.mark.parametrize("stages", [2, 3, 4])
-@pytest.mark.parametrize("depth", [16, 64])
-def test_one_barrier_an_iteration_is_enough(depth: int, stages: int) -> None:
-    f = lowered(product(depth, stages, rows=32))
-    assert len([n for n in post_order(f.body) if isinstance(n, Evaluate) and is_call(n.value, "barrier")]) == 1
+@pytest.mark.parametrize("depth", [48, 64])
+def test_one_barrier_an_iteration_is_enough(depth: int, stages: int, fragments: bool) -> None:
+    f = lowered(product(depth, stages, rows=32, fragments=fragments))
+    [loop] = [n for n in post_order(f.body) if isinstance(n, For) and n.loop_var.name == "k.outer"]
+    assert len([n for n in post_order(loop) if isinstance(n, Evaluate) and is_call(n.value, "barrier")]) == 1
+
+
+def test_the_last_step_of_a_tile_loads_the_first_fragments_of_the_next() -> None:
+    text = source(*product(64, 3), CUDA)
+    wait = text.rindex("cp.async.wait_group 1;")
+    loop = text.index("for (int k_outer")
+    steps = text.index("for (int k_inner")
+    assert "k_inner < 7" in text[steps:wait]
+    assert loop < steps < wait < text.index("if (k_outer < 7)") < text.rindex("A_shared_local[")
+
+
+def test_an_odd_number_of_steps_begins_each_tile_with_loads() -> None:
+    text = source(*product(63, 3, tile=7), CUDA)
+    assert text.index("for (int k_outer") < text.rindex("cp.async.wait_group 1;") < text.index("for (int k_inner")
+    f = lowered(product(20, 3, tile=5))
+    data = arrays(20)
+    interpret(f, data)
+    assert right(data)
 
 
 @pytest.mark.parametrize(("vector", "nbytes"), [(1, 4), (2, 8), (4, 16)])
