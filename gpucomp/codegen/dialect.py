@@ -212,8 +212,11 @@ class Cluster(Protocol):
 class AsyncCopy(Protocol):
     """Extension, feature ``cp_async``: copies from global to shared memory that threads do not wait for."""
 
-    def cp_async(self, nbytes: int, shared: str, source: str, condition: str, /) -> str:
-        """Start a copy of 4, 8 or 16 bytes, all aligned; zeros where there is a condition that does not hold."""
+    def cp_async(self, nbytes: int, shared: str, source: str, condition: str, wanted: str, /) -> str:
+        """Start a copy of 4, 8 or 16 bytes, all aligned; zeros where there is a condition that does not hold.
+
+        Nothing is copied, and no address is followed, where something is to be ``wanted`` and is not.
+        """
         ...
 
     def commit_group(self) -> str:

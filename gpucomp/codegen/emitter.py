@@ -27,7 +27,7 @@ from gpucomp.tir.expr import Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import ForKind, Stmt
-from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, async_source
+from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, PREDICATED, READ_ANYWAY, async_source
 from gpucomp.transform.split_host_device import BLOCK_TAGS, CLUSTER_TAG, GRID_TAGS
 
 # Shared arrays are aligned for the widest vector access; a kernel's dynamic shared memory is one array of bytes.
@@ -76,6 +76,7 @@ class CEmitter(PointerText):
         self.thread_vars: dict[Var, str] = {}
         self.cluster = 1  # blocks of a cluster
         self.asynchronous = False
+        self.wanted = ""  # the condition of asynchronous copies that are written without a branch
 
     # -- the kernel -------------------------------------------------------------------------------------------
 
@@ -192,6 +193,12 @@ class CEmitter(PointerText):
             self.asynchronous = True
             self.stmt(node.body)
             self.asynchronous = False
+            return
+        elif node.attr_key == PREDICATED and isinstance(node.body, s.IfThenElse) and _only_copies(node.body.then_case):
+            self._predicated(node.body)
+            return
+        elif node.attr_key == READ_ANYWAY and isinstance(node.body, s.IfThenElse):
+            self.stmt(node.body.then_case)  # a branch would cost more than the loads that nobody uses
             return
         elif node.attr_key == CACHE_HINT and isinstance(node.value, e.StringImm):
             outer, self.cache_hint = self.cache_hint, node.value.value
@@ -347,6 +354,13 @@ class CEmitter(PointerText):
         value = node.value
         if self.asynchronous and self._store_async(node):
             return
+        if self.wanted:
+            wanted, self.wanted = self.wanted, ""
+            self.line(f"if ({wanted}) {{")
+            self.inner(node)
+            self.line("}")
+            self.wanted = wanted
+            return
         if value.dtype.lanes > 1:
             self._store_vector(node)
             return
@@ -355,6 +369,12 @@ class CEmitter(PointerText):
             return
         self.begin(*node.indices, value)
         self.line(self._assign(node.buffer, self.element(node.buffer, node.indices), self.stored(value)))
+
+    def _predicated(self, node: s.IfThenElse) -> None:
+        self.begin(node.condition)
+        self.wanted = self.constant(node.condition.dtype, self.text(node.condition), "wanted")
+        self.stmt(node.then_case)
+        self.wanted = ""
 
     def _store_async(self, node: s.BufferStore) -> bool:
         """Start a copy, if the target can copy such elements; what it cannot is stored at once, which is right too."""
@@ -379,7 +399,7 @@ class CEmitter(PointerText):
         copies = extension(self.dialect, "cp_async", self.features)
         pointers = self.address_at(node.buffer, target), self.address_at(load.buffer, source)
         mask = "" if condition is None else self.text(condition)
-        self.line(copies.cp_async(dtype.nbytes, *pointers, mask) + ";")
+        self.line(copies.cp_async(dtype.nbytes, *pointers, mask, self.wanted) + ";")
         return True
 
     def _store_vector(self, node: s.BufferStore) -> None:
@@ -508,3 +528,14 @@ def _arg_type(param: Var) -> str:
 def _wrap(head: str, parameters: list[str]) -> str:
     line = f"{head}{', '.join(parameters)}) {{"
     return line if len(line) <= 110 else head + "\n    " + ",\n    ".join(parameters) + ") {"
+
+
+def _only_copies(node: Stmt) -> bool:
+    """True for asynchronous copies in loops that the device compiler unrolls, and nothing else."""
+    if isinstance(node, s.SeqStmt):
+        return all([_only_copies(item) for item in node.seq])
+    if isinstance(node, s.For):
+        return node.kind is ForKind.UNROLLED and _only_copies(node.body)
+    if isinstance(node, s.LetStmt):
+        return _only_copies(node.body)
+    return isinstance(node, s.AttrStmt) and node.attr_key == ASYNC_COPY and isinstance(node.body, s.BufferStore)

@@ -28,6 +28,7 @@ from gpucomp.transform.lower_blocks import lower_blocks
 from gpucomp.transform.lower_intrin import lower_intrin
 from gpucomp.transform.lower_thread_allreduce import lower_thread_allreduce
 from gpucomp.transform.lower_warp_memory import lower_warp_memory
+from gpucomp.transform.product_order import product_order
 from gpucomp.transform.remove_no_op import remove_no_op
 from gpucomp.transform.serialize_threads import serialize_threads
 from gpucomp.transform.simplify import simplify
@@ -81,6 +82,7 @@ LOOPS: Final = [
     Step("inject_software_pipeline", inject_software_pipeline, needs=_F({"flat", "threads"}), gives=_F({"pipelined"})),
     Step("inject_double_buffer", inject_double_buffer, needs=_F({"flat", "pipelined"}), gives=_F({"staged"})),
     Step("storage_rewrite", storage_rewrite, needs=_F({"staged"}), opt_level=1, optional=True),
+    Step("product_order", product_order, needs=_F({"staged"})),
     Step("unroll_loop", unroll_loop, needs=_F({"threads"}), gives=_F({"unrolled"})),
     Step("hoist_if_then_else", hoist_if_then_else, needs=_F({"flat"}), opt_level=1, optional=True),
     Step("simplify_again", simplify, needs=_F({"flat"}), optional=True),

@@ -2,6 +2,12 @@
 
 The attribute allows, and does not ask: a store that the target cannot do asynchronously is done at once, which is
 right wherever the asynchronous one is.
+
+Under the attribute ``predicated`` stands a condition around such copies, which the target may make a predicate of each
+of them instead of a branch.
+
+Under the attribute ``read_anyway`` stands a condition under which memory is read into registers. Where it does not hold
+the memory exists as well, with anything in it, and nobody uses the registers: the target may leave the condition out.
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ from gpucomp.tir.stmt import BufferStore
 from gpucomp.transform.walk import is_call
 
 ASYNC_COPY: Final = "async_copy"
+PREDICATED: Final = "predicated"
+READ_ANYWAY: Final = "read_anyway"
 ASYNC_BYTES: Final = (4, 8, 16)
 
 

@@ -10,7 +10,7 @@ from gpucomp.tir.expr import LT, Expr, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, free_vars, post_order
 from gpucomp.tir.stmt import Allocate, AttrStmt, BufferStore, Evaluate, For, ForKind, IfThenElse, Stmt, seq
-from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, async_source
+from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, PREDICATED, READ_ANYWAY, async_source
 from gpucomp.transform.inject_double_buffer import (
     Copies,
     Inject,
@@ -24,6 +24,7 @@ from gpucomp.transform.inject_double_buffer import (
 from gpucomp.transform.walk import int_value
 
 KEY: Final = "pragma_software_pipeline"
+PREDICATE_COPIES: Final = "pragma_predicate_copies"
 
 
 def inject_software_pipeline(func: PrimFunc) -> PrimFunc:
@@ -56,9 +57,10 @@ def inject_software_pipeline(func: PrimFunc) -> PrimFunc:
     On targets with asynchronous copies (feature ``cp_async``) the loads are such copies; what is no plain copy waits
     in registers while the tile is used. Elsewhere, and for local memory, there are two stages, as with
     ``inject_double_buffer``, whatever the number. Where what fills the memory depends on what else the loop writes,
-    or cannot be told apart from its use, the loop stays as it is. The pragmas are removed.
+    or cannot be told apart from its use, the loop stays as it is. The pragmas are removed, ``predicate_copies`` too,
+    under which the condition of copies that may not happen stands in the attribute ``predicated``.
     """
-    if not any([isinstance(n, AttrStmt) and n.attr_key == KEY for n in post_order(func.body)]):
+    if not any([isinstance(n, AttrStmt) and n.attr_key in (KEY, PREDICATE_COPIES) for n in post_order(func.body)]):
         return func
     target: Any = func.attrs.get("target")
     features: frozenset[str] = frozenset() if target is None else target.features
@@ -72,16 +74,19 @@ class _Pipelines(Inject):
         super().__init__(1)
         self.asynchronous = asynchronous
         self.stages: dict[Var, int] = {}
+        self.predicated: dict[Var, None] = {}
         self.inner: dict[Stmt, _Fragments] = {}
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
-        if node.attr_key != KEY:
+        if node.attr_key not in (KEY, PREDICATE_COPIES):
             return Mutator.visit_attr_stmt(self, node)
         loop: Stmt = node.body
         while isinstance(loop, AttrStmt):
             loop = loop.body
-        if isinstance(loop, For):
+        if isinstance(loop, For) and node.attr_key == KEY:
             self.stages[loop.loop_var] = int_value(node.value) or 1
+        elif isinstance(loop, For):
+            self.predicated[loop.loop_var] = None
         return self.stmt(node.body)
 
     def visit_for(self, node: For) -> Stmt:
@@ -136,7 +141,8 @@ class _Pipelines(Inject):
         fragments = self.inner.get(rest[0]) if len(rest) == 1 and not late else None
         if fragments is not None and self._goes_on(fragments, copies):
             memory = [enlarged(m, copies) for m in parts.allocations]
-            return wrapped(memory, _rotated(node, copies, early, first, fragments))
+            predicated = node.loop_var in self.predicated
+            return wrapped(memory, _rotated(node, copies, early, first, fragments, predicated))
         body = self._body(node, copies, early, rest, late)
         memory = [enlarged(m, copies) for m in [*parts.allocations, *registers]]
         return wrapped(memory, seq(*_prologue(node, copies, first), node.replace(body=body)))
@@ -178,7 +184,7 @@ class _Pipelines(Inject):
         here, there = [operators.floormod(operators.add(turn, k), copies.count) for k in (0, distance)]
         more = operators.compare(LT, operators.add(var, distance), operators.add(node.min, node.extent))
         used = [copies.at(s, here) for s in rest]
-        coming = _next_tile(node, copies, early, there, more)
+        coming = _next_tile(node, copies, early, there, more, var in self.predicated)
         return seq(*_arrived(copies), coming, _commit(), *used, _next_tile(node, copies, late, there, more))
 
 
@@ -209,7 +215,9 @@ class _Fragments:
         return [moved_step(s, self.loop.loop_var, step, self.halves, half) for s in self.plan.rest]
 
 
-def _rotated(node: For, copies: Copies, early: list[Stmt], first: list[Stmt], fragments: _Fragments) -> Stmt:
+def _rotated(
+    node: For, copies: Copies, early: list[Stmt], first: list[Stmt], fragments: _Fragments, predicated: bool
+) -> Stmt:
     """The loop over tiles, whose last step loads the first fragments of the next tile."""
     loop = fragments.loop
     var, step = node.loop_var, loop.loop_var
@@ -221,11 +229,11 @@ def _rotated(node: For, copies: Copies, early: list[Stmt], first: list[Stmt], fr
     steps = [copies.at(s, here) for s in (*fragments.load(operators.add(step, 1)), *fragments.use(step))]
     ahead = [moved_step(s, var, operators.add(var, 1), copies, after) for s in fragments.load(zero)]
     body = seq(
-        _next_tile(node, copies, early, there, more),
+        _next_tile(node, copies, early, there, more, predicated),
         _commit(),
         loop.replace(extent=last, body=seq(*steps)),
         *_arrived(copies),
-        IfThenElse(one_more, seq(*ahead)),
+        AttrStmt(None, READ_ANYWAY, 1, IfThenElse(one_more, seq(*ahead))),
         *[copies.at(s, here) for s in fragments.use(last)],
     )
     start = seq(*[moved_step(s, var, node.min, copies, operators.const(0, var.dtype)) for s in fragments.load(zero)])
@@ -235,11 +243,16 @@ def _rotated(node: For, copies: Copies, early: list[Stmt], first: list[Stmt], fr
     return wrapped(memory, seq(*_prologue(node, copies, first), *_arrived(copies), start, node.replace(body=body)))
 
 
-def _next_tile(node: For, copies: Copies, steps: list[Stmt], there: Expr, more: Expr) -> Stmt | None:
+def _next_tile(
+    node: For, copies: Copies, steps: list[Stmt], there: Expr, more: Expr, predicated: bool = False
+) -> Stmt | None:
     """The steps for the tile as many iterations ahead as there are stages to fill, if there is one."""
     coming = operators.add(node.loop_var, copies.count - 1)
     moved = [moved_step(s, node.loop_var, coming, copies, there) for s in steps]
-    return IfThenElse(more, seq(*moved)) if moved else None
+    if not moved:
+        return None
+    steps_if_any = IfThenElse(more, seq(*moved))
+    return AttrStmt(None, PREDICATED, 1, steps_if_any) if predicated else steps_if_any
 
 
 def _arrived(copies: Copies) -> list[Stmt]:

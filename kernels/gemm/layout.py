@@ -30,6 +30,21 @@ class Operands:
     batch: int | None
     batched: bool
 
+    @property
+    def a_along_k(self) -> bool:
+        """Neighbours of the first operand in memory are neighbours in k."""
+        return not self.transpose_a
+
+    @property
+    def b_along_k(self) -> bool:
+        """Neighbours of the second operand in memory are neighbours in k."""
+        return self.transpose_b
+
+    @property
+    def padded(self) -> int:
+        """How many operands are stored along k: their slabs are transposed, and need padding."""
+        return int(self.a_along_k) + int(self.b_along_k)
+
 
 def operands_of(defn: Definition) -> Operands:
     """The layout of a definition, from the indices of its product."""

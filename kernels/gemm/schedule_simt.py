@@ -1,10 +1,10 @@
 """fp32 matrix products on the CUDA cores of NVIDIA's GPUs since sm_80.
 
-Slabs of both operands are copied ahead into shared memory by cp.async, the first one transposed, so that a thread
-reads fragments of both as vectors; fragments are read one step of k ahead.  A warp's threads stand 8x4, which makes
-the reads of a warp free of conflicts.  Where there are too few tiles for the multiprocessors the sum over k is split:
-blocks write parts, and a second kernel adds them up in order, so that results do not change from run to run.  What
-follows the product elementwise is computed where a thread stores its results.
+Slabs of both operands are copied ahead into shared memory by cp.async; what is stored along k is transposed, so that a
+thread reads fragments of both as vectors; fragments are read one step of k ahead, from slab to slab.  A warp's threads
+stand 8x4, which makes the reads of a warp free of conflicts.  Where there are too few tiles for the multiprocessors the
+sum over k is split: blocks write parts, and a second kernel adds them up in order, so that results do not change from
+run to run.  What follows the product elementwise is computed where a thread stores its results.
 """
 
 from __future__ import annotations
@@ -42,15 +42,17 @@ def applies(defn: Definition, target: Target) -> Choice | None:
     if str(target.kind) != "cuda" or "cp_async" not in target.features or str(defn.inputs[0].dtype) != "float32":
         return None
     operands = operands_of(defn)
-    m, n, k = operands.m, operands.n, operands.k
-    if operands.batched or operands.transpose_a or operands.transpose_b:
+    m, n, k, batch = operands.m, operands.n, operands.k, operands.batch
+    if m is None or n is None or k is None or batch is None:
         return None
-    return None if m is None or n is None or k is None else choose((m, n, k), target)
+    return choose((m, n, k), target, batch, operands.padded)
 
 
 def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     """Schedule a product, and what follows it elementwise, as ``choice`` says."""
     a, b = defn.inputs[:2]
+    operands = operands_of(defn)
+    scope = choice.tile.scope(operands.padded)
     product, out, tile = product_of(defn), defn.outputs[0], choice.tile
     s = te.create_schedule(out.op)
     if choice.parts > 1:
@@ -63,13 +65,16 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
         stored = out
         acc = accumulator(s, defn)
         inline_epilogue(s, defn)
-    a_shared, b_shared = s.cache_read(a, tile.scope, [acc]), s.cache_read(b, tile.scope, [acc])
-    s[a_shared].transform_layout(lambda i, k: [k, i])
-    a_shared, acc = s[a_shared].op.output(0), s[acc].op.output(0)
+    a_shared, b_shared = s.cache_read(a, scope, [acc]), s.cache_read(b, scope, [acc])
+    for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
+        if along_k:
+            s[shared].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
+    a_shared, b_shared = s[a_shared].op.output(0), s[b_shared].op.output(0)
+    acc = s[acc].op.output(0)
     a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
     acc = s[acc].op.output(0)
 
-    block = _store(s[stored], tile)
+    block = _store(s[stored], tile, operands.batched)
     inner = s[acc]
     inner.compute_at(block.stage, block.thread)
     ko, ki = inner.split(acc.op.reduce_axis[0], factor=tile.k)
@@ -79,18 +84,25 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     inner.pragma(ko, "software_pipeline", tile.stages)
     inner.pragma(ko, "unroll_factor", 1)
     inner.pragma(ki, "software_pipeline", 2)
-    _fetch_transposed(s[a_shared], a_shared, inner, ko, tile, block.tx)
-    _fetch(s[b_shared], b_shared, inner, ko, tile, block.tx)
+    if tile.predicated:
+        inner.pragma(ko, "predicate_copies")
+    if tile.order:
+        inner.pragma(acc.op.axis[0], "product_order", tile.order)
+    for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
+        fetch = _fetch_transposed if along_k else _fetch
+        s[shared].compute_at(inner, ko)
+        fetch(s[shared], shared, tile, block.tx)
     for local in (a_local, b_local):
         s[local].compute_at(inner, ki)
-        s[local].unroll(local.op.axis[0])
-        s[local].vectorize(local.op.axis[1])
+        s[local].unroll(local.op.axis[-2])
+        s[local].vectorize(local.op.axis[-1])
     return s
 
 
-def _store(stage: Stage, tile: SimtTile) -> _Block:
-    """Tiles to blocks, 4x4 pieces to threads; a leading axis (parts of k) becomes the grid's z."""
+def _store(stage: Stage, tile: SimtTile, batched: bool) -> _Block:
+    """Tiles to blocks, 4x4 pieces to threads; an axis of parts of k becomes the grid's z."""
     *parts, i, j = stage.op.axis
+    batch = [parts.pop()] if batched else []
     m, n = extent(stage.op.output(0).shape[-2]), extent(stage.op.output(0).shape[-1])
     block_i, i = stage.split(i, factor=tile.m)
     block_j, j = stage.split(j, factor=tile.n)
@@ -100,17 +112,16 @@ def _store(stage: Stage, tile: SimtTile) -> _Block:
     piece_j, j = stage.split(j, nparts=tile.pieces_n)
     lane_i, i = stage.split(i, factor=4)
     lane_j, j = stage.split(j, factor=4)
-    stage.reorder(*parts, block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
+    stage.reorder(*parts, *batch, block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
     thread = stage.fuse(warp_i, warp_j, lane_i, lane_j)
     rows = -(-(m or 1) // tile.m)
     group = math.gcd(rows, GROUP)
     if group > 1:
         outer, block_i = stage.split(block_i, factor=group)
         stage.reorder(outer, block_j, block_i)
-        stage.bind(stage.fuse(outer, block_j, block_i), te.thread_axis("blockIdx.x"))
+        stage.bind(stage.fuse(*batch, outer, block_j, block_i), te.thread_axis("blockIdx.x"))
     else:
-        stage.bind(block_i, te.thread_axis("blockIdx.y"))
-        stage.bind(block_j, te.thread_axis("blockIdx.x"))
+        stage.bind(stage.fuse(*batch, block_i, block_j), te.thread_axis("blockIdx.x"))
     for part in parts:
         stage.bind(part, te.thread_axis("blockIdx.z"))
     tx = te.thread_axis("threadIdx.x")
@@ -125,22 +136,20 @@ def _store(stage: Stage, tile: SimtTile) -> _Block:
     return _Block(stage, thread, tx)
 
 
-def _fetch_transposed(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tile: SimtTile, tx: IterVar) -> None:
+def _fetch_transposed(stage: Stage, tensor: Tensor, tile: SimtTile, tx: IterVar) -> None:
     """A warp copies eight neighbouring k of four rows, element by element."""
-    stage.compute_at(into, at)
-    k, i = tensor.op.axis
+    *batch, k, i = tensor.op.axis
     stage.storage_align(k, 32, 4)
     outer, k = stage.split(k, factor=8)
-    stage.reorder(outer, i, k)
-    fused, thread = stage.split(stage.fuse(outer, i, k), factor=tile.threads)
+    stage.reorder(*batch, outer, i, k)
+    fused, thread = stage.split(stage.fuse(*batch, outer, i, k), factor=tile.threads)
     stage.bind(thread, tx)
     stage.unroll(fused)
 
 
-def _fetch(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tile: SimtTile, tx: IterVar) -> None:
+def _fetch(stage: Stage, tensor: Tensor, tile: SimtTile, tx: IterVar) -> None:
     """Threads copy up to 16 bytes each, neighbours next to each other."""
-    stage.compute_at(into, at)
-    lanes = math.gcd(extent(tensor.shape[1]) or 1, 4)  # no vector crosses the end of a row
+    lanes = math.gcd(extent(tensor.shape[-1]) or 1, 4)  # no vector crosses the end of a row
     fused, vector = stage.split(stage.fuse(*tensor.op.axis), factor=lanes)
     fused, thread = stage.split(fused, factor=tile.threads)
     stage.bind(thread, tx)
@@ -154,7 +163,7 @@ def _add_parts(s: Schedule, defn: Definition) -> None:
     out = defn.outputs[0]
     total = accumulator(s, defn)
     stage = s[out]
-    lanes = math.gcd(extent(out.shape[1]) or 1, 4)
+    lanes = math.gcd(extent(out.shape[-1]) or 1, 4)
     fused, vector = stage.split(stage.fuse(*stage.op.axis), factor=lanes)
     block, thread = stage.split(fused, factor=SUM_THREADS)
     stage.bind(block, te.thread_axis("blockIdx.x"))
@@ -166,4 +175,4 @@ def _add_parts(s: Schedule, defn: Definition) -> None:
     summed.unroll(part)
     if lanes > 1:
         stage.vectorize(vector)
-        summed.vectorize(summed.op.axis[1])
+        summed.vectorize(summed.op.axis[-1])

@@ -40,6 +40,9 @@ class SimtTile:
         stages: slabs in shared memory.
         alone, full: GFLOP/s of a multiprocessor with one block, and with ``resident`` of them.
         resident: blocks that its registers and shared memory hold at once.
+        order: of the products of a step: as the loops are (0), back and forth (1), or row by row (2).
+        predicated: copies ahead have predicates, not branches. Which of these the device compiler makes most of was
+            measured.
     """
 
     m: int
@@ -55,6 +58,8 @@ class SimtTile:
     alone: float = 1.0
     full: float = 1.0
     resident: int = 1
+    order: int = 1
+    predicated: bool = False
 
     def __post_init__(self) -> None:
         rows = self.warps_m * self.lanes_m * self.pieces_m * 4
@@ -67,15 +72,13 @@ class SimtTile:
         """Threads of a block."""
         return 32 * self.warps_m * self.warps_n
 
-    @property
-    def shared_bytes(self) -> int:
-        """Shared memory of a block, with four floats of padding a row of the first operand's slab."""
-        return 4 * self.stages * self.k * (self.m + 4 + self.n)
+    def shared_bytes(self, padded: int = 1) -> int:
+        """Shared memory of a block, with four floats of padding a row of as many operands' slabs."""
+        return 4 * self.stages * self.k * (self.m + self.n + 4 * padded)
 
-    @property
-    def scope(self) -> str:
+    def scope(self, padded: int = 1) -> str:
         """Where slabs are: memory above what a kernel may declare is asked for at the launch."""
-        return "shared" if self.shared_bytes <= STATIC_SHARED else "shared.dyn"
+        return "shared" if self.shared_bytes(padded) <= STATIC_SHARED else "shared.dyn"
 
 
 TILES: Final = (
@@ -105,13 +108,15 @@ class Choice:
     reason: str
 
 
-def estimate(tile: SimtTile, shape: tuple[int, int, int], multiprocessors: int, parts: int = 1) -> Choice:
+def estimate(
+    tile: SimtTile, shape: tuple[int, int, int], multiprocessors: int, parts: int = 1, batch: int = 1
+) -> Choice:
     """What the model says of one tile for a product of shape (M, N, K)."""
     m, n, k = shape
     slabs = -(-k // tile.k)
     each = -(-slabs // parts)
     parts = -(-slabs // each)
-    blocks = -(-m // tile.m) * -(-n // tile.n) * parts
+    blocks = -(-m // tile.m) * -(-n // tile.n) * parts * batch
     most = -(-blocks // multiprocessors)
     work = 2e-3 * tile.m * tile.n * tile.k * each  # of a block, in units that GFLOP/s take a microsecond for
     if n % 4 and tile.resident == 1:
@@ -122,7 +127,7 @@ def estimate(tile: SimtTile, shape: tuple[int, int, int], multiprocessors: int, 
         share = (1 / rest - 1 / tile.resident) / (1 - 1 / tile.resident)
         time += rest * work / (tile.full - (tile.full - tile.alone) * share)
     if parts > 1:
-        time += SECOND_US + 4 * m * n * (2 * parts + 1) / PARTS_BYTES_PER_US
+        time += SECOND_US + 4 * batch * m * n * (2 * parts + 1) / PARTS_BYTES_PER_US
     inside = m * n / (-(-m // tile.m) * tile.m * -(-n // tile.n) * tile.n)
     filled = blocks / (most * multiprocessors)
     intensity = tile.m * tile.n / (2 * (tile.m + tile.n))
@@ -135,7 +140,7 @@ def estimate(tile: SimtTile, shape: tuple[int, int, int], multiprocessors: int, 
     return Choice(tile, parts, k if parts == 1 else each * tile.k, time, reason)
 
 
-def legal_tiles(shape: tuple[int, int, int], target: Target) -> list[SimtTile]:
+def legal_tiles(shape: tuple[int, int, int], target: Target, padded: int = 1) -> list[SimtTile]:
     """Tiles that are no larger than the product and that a block of the target can hold."""
     m, n, k = shape
     dynamic = target.limits.get("max_dynamic_shared_memory_per_block", 0)
@@ -143,16 +148,23 @@ def legal_tiles(shape: tuple[int, int, int], target: Target) -> list[SimtTile]:
     return [
         t
         for t in TILES
-        if t.m <= m and t.n <= n and t.k <= k and t.shared_bytes <= room and t.threads <= target.max_num_threads
+        if t.m <= m and t.n <= n and t.k <= k and t.shared_bytes(padded) <= room and t.threads <= target.max_num_threads
     ]
 
 
-def choose(shape: tuple[int, int, int], target: Target) -> Choice | None:
-    """The fastest tile by the model, split where that is faster; None where every tile is larger than the product."""
+def choose(shape: tuple[int, int, int], target: Target, batch: int = 1, padded: int = 1) -> Choice | None:
+    """The fastest tile by the model, split where that is faster; None where every tile is larger than the product.
+
+    Args:
+        shape: M, N and K of each product.
+        target: whose limits bound the tiles.
+        batch: number of products.
+        padded: how many operands are stored along k.
+    """
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
     found = [
-        estimate(tile, shape, count, parts)
-        for tile in legal_tiles(shape, target)
+        estimate(tile, shape, count, parts, batch)
+        for tile in legal_tiles(shape, target, padded)
         for parts in PARTS
         if parts == 1 or shape[2] >= parts * LEAST_DEPTH
     ]

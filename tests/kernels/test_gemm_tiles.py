@@ -89,8 +89,8 @@ def test_products_smaller_than_every_tile_have_none() -> None:
 
 def test_a_tile_needs_room_in_shared_memory_and_threads() -> None:
     shape = (4096, 4096, 4096)
-    assert max(tile.shared_bytes for tile in legal_tiles(shape, H100)) > 49152
-    assert all(tile.scope == "shared" for tile in legal_tiles(shape, Target("cuda -arch=sm_72")))
+    assert max(tile.shared_bytes() for tile in legal_tiles(shape, H100)) > 49152
+    assert all(tile.scope() == "shared" for tile in legal_tiles(shape, Target("cuda -arch=sm_72")))
     assert {tile.threads for tile in legal_tiles(shape, H100.with_options(max_num_threads=64))} == {64}
 
 

@@ -38,6 +38,7 @@ def product(
     transposed: bool = True,
     rows: int = ROWS,
     tile: int = TILE,
+    predicated: bool = False,
 ) -> tuple[Schedule, list[Any]]:  # Any: arguments of build
     """``C[i, j] = sum over k of A[i, k] * B[k, j]`` in one block, operands by way of shared memory."""
     a, b = te.placeholder((rows, depth), dtype, "A"), te.placeholder((depth, 32), dtype, "B")
@@ -70,14 +71,18 @@ def product(
     s[acc].unroll(ki)
     s[acc].pragma(ko, "software_pipeline", stages)
     s[acc].pragma(ki, "software_pipeline", 2)
+    if predicated:
+        s[acc].pragma(ko, "predicate_copies")
     for x in shared:
         s[x].compute_at(s[acc], ko)
         fused = s[x].fuse(*x.op.axis)
         if vector > 1:
             fused, lanes = s[x].split(fused, factor=vector)
             s[x].vectorize(lanes)
-        _, t = s[x].split(fused, factor=(rows + 1) // 2 * 4)
+        fused, t = s[x].split(fused, factor=(rows + 1) // 2 * 4)
         s[x].bind(t, tx)
+        if predicated:
+            s[x].unroll(fused)
     for x in local:
         s[x].compute_at(s[acc], ki)
     return s, [a, b, *[op.output(0) for op in s.outputs]]
@@ -126,11 +131,28 @@ def test_one_barrier_an_iteration_is_enough(depth: int, stages: int, fragments: 
 
 def test_the_last_step_of_a_tile_loads_the_first_fragments_of_the_next() -> None:
     text = source(*product(64, 3), CUDA)
-    wait = text.rindex("cp.async.wait_group 1;")
-    loop = text.index("for (int k_outer")
-    steps = text.index("for (int k_inner")
-    assert "k_inner < 7" in text[steps:wait]
-    assert loop < steps < wait < text.index("if (k_outer < 7)") < text.rindex("A_shared_local[")
+    loop = text[text.index("for (int k_outer") :]
+    steps, wait = loop.index("k_inner < 7"), loop.index("cp.async.wait_group 1;")
+    assert steps < wait < loop.rindex("A_shared_local[")
+    assert "if (k_outer" not in loop[wait:]  # the loads have no branch
+
+
+@pytest.mark.parametrize("fragments", [False, True])
+def test_copies_may_have_predicates_instead_of_a_branch(fragments: bool) -> None:
+    for depth in (64, 44):
+        made = product(depth, 3, rows=32, fragments=fragments, predicated=True)
+        loop = source(*made, CUDA)
+        loop = loop[loop.index("for (int k_outer") :]
+        assert f"const bool wanted = k_outer < {-(-depth // TILE) - 2};" in loop
+        assert loop.count(", wanted);") == 2
+        assert "if (" not in loop
+        data = arrays(depth)
+        data[0], data[2] = data[0][:32], data[2][:32]
+        interpret(lowered(made), data)
+        assert right(data)
+    text = source(*product(44, 3, rows=32, predicated=True), CUDA)
+    assert "@p cp.async.ca.shared.global [%0], [%1], 4, %3;}" in text
+    assert "wanted" not in source(*product(64, 3), CUDA)
 
 
 def test_an_odd_number_of_steps_begins_each_tile_with_loads() -> None:
