@@ -1,40 +1,82 @@
 """How convolutions become matrix products: the tile, the slab, in how many parts sums are; and why.
 
-The model is that of matrix products (:mod:`gpucomp.kernels.gemm.tiles`): a convolution of P pixels, O filters and K
-taps times channels costs what such a product costs, as long as gathering pixels is hidden behind arithmetic; and what
-bringing its filters into another order costs.
+A convolution of P pixels, O filters and K taps times channels is a product of (O, P, K), or (P, O, K) with channels
+last, and its time is estimated as that of products (:mod:`gpucomp.kernels.gemm.tiles`): the multiprocessor that has
+most blocks works at a rate between that of one block and that of as many as fit, which are figures of a tile.  They are
+fitted to the layers of ResNet-18 and ResNet-50's first ones, with 1 and 32 images, timed on an H100 with some 12 tiles
+each; and so are what a block takes to fill its pipeline, and what further kernels cost.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.problem import Convolution
-from gpucomp.kernels.gemm.tiles import (
-    LEAST_DEPTH,
-    MULTIPROCESSORS,
-    PARTS,
-    SPLIT_GAIN,
-    TILES,
-    USUAL_MULTIPROCESSORS,
-    SimtTile,
-    estimate,
-)
+from gpucomp.kernels.gemm.tiles import LEAST_DEPTH, MULTIPROCESSORS, PARTS, SPLIT_GAIN, USUAL_MULTIPROCESSORS, SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.target import Target
 
-# Filters and pixels are seldom alike in number: tiles for few filters, beside those of matrix products.
-NARROW: Final = (
-    SimtTile(128, 64, 8, 2, 2, 8, 4, 2, 2, 3, alone=210, full=318, resident=4),
-    SimtTile(256, 64, 8, 4, 2, 8, 4, 2, 2, 3, alone=270, full=330, resident=2),
-    SimtTile(64, 256, 8, 1, 8, 8, 4, 2, 2, 3, alone=270, full=330, resident=2),
+# Filters by pixels.
+CHANNELS_FIRST: Final = (
+    SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=99, full=266, resident=11),
+    SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=143, full=269, resident=5),
+    SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=115, full=255, resident=11),
+    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 3, alone=122, full=298, resident=8),
+    SimtTile(64, 64, 16, 1, 2, 8, 4, 2, 2, 3, alone=143, full=295, resident=8),
+    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=203, full=281, resident=5),
+    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 3, alone=215, full=312, resident=4),
+    SimtTile(64, 128, 16, 1, 4, 8, 4, 2, 2, 3, alone=247, full=328, resident=4),
+    SimtTile(64, 256, 8, 1, 8, 8, 4, 2, 2, 3, alone=300, full=324, resident=2),
+    SimtTile(64, 256, 16, 1, 8, 8, 4, 2, 2, 2, alone=310, full=326, resident=2),
+    SimtTile(128, 32, 8, 2, 1, 8, 4, 2, 2, 3, alone=124, full=298, resident=8),
+    SimtTile(128, 64, 8, 2, 2, 8, 4, 2, 2, 3, alone=206, full=317, resident=4),
+    SimtTile(128, 64, 16, 2, 2, 8, 4, 2, 2, 3, alone=247, full=333, resident=4),
+    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=296, full=310, resident=2),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=315, full=335, resident=2),
+    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=298, full=298, resident=1),
+    SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=314, full=314, resident=1),
 )
-REPACK_US: Final = 2.5  # a kernel more, at least
-REPACK_BYTES_PER_US: Final = 0.4e6  # filters are read element by element, far apart
+# Pixels by filters.
+CHANNELS_LAST: Final = (
+    SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=111, full=282, resident=11),
+    SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=170, full=301, resident=5),
+    SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=92, full=244, resident=11),
+    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 3, alone=116, full=292, resident=8),
+    SimtTile(64, 64, 16, 1, 2, 8, 4, 2, 2, 3, alone=139, full=309, resident=8),
+    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=200, full=295, resident=5),
+    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 3, alone=227, full=307, resident=4),
+    SimtTile(64, 128, 16, 1, 4, 8, 4, 2, 2, 3, alone=282, full=340, resident=4),
+    SimtTile(128, 32, 8, 2, 1, 8, 4, 2, 2, 3, alone=107, full=254, resident=8),
+    SimtTile(128, 64, 8, 2, 2, 8, 4, 2, 2, 3, alone=209, full=298, resident=4),
+    SimtTile(128, 64, 16, 2, 2, 8, 4, 2, 2, 3, alone=249, full=309, resident=4),
+    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=281, full=303, resident=2),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=337, full=358, resident=2),
+    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=333, full=333, resident=1),
+    SimtTile(256, 64, 8, 4, 2, 8, 4, 2, 2, 3, alone=256, full=272, resident=2),
+    SimtTile(256, 64, 16, 4, 2, 8, 4, 2, 2, 2, alone=305, full=318, resident=2),
+    SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=329, full=329, resident=1),
+)
+# Where slabs are a row of taps of few channels; the depth follows from those.  Both layouts are much alike.
+FEW_CHANNELS: Final = (
+    SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=90, full=285, resident=8),
+    SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=90, full=272, resident=8),
+    SimtTile(32, 128, 16, 1, 4, 8, 4, 1, 2, 3, alone=99, full=300, resident=5),
+    SimtTile(128, 32, 16, 2, 1, 8, 4, 2, 2, 3, alone=60, full=295, resident=5),
+    SimtTile(64, 64, 16, 1, 2, 8, 4, 2, 2, 3, alone=58, full=354, resident=6),
+    SimtTile(64, 128, 16, 1, 4, 8, 4, 2, 2, 3, alone=243, full=338, resident=4),
+    SimtTile(128, 64, 16, 2, 2, 8, 4, 2, 2, 3, alone=232, full=336, resident=4),
+)
+FILL: Final = 16  # depth that a block takes as long for as to fill its pipeline and to store its tile
+START_US: Final = 3.5
+SECOND_US: Final = 2.0  # what a kernel more adds at least
+PARTS_BYTES_PER_US: Final = 5.7e6  # parts are written to the L2 cache and read from it
+REPACK_BYTES_PER_US: Final = 1.5e6  # filters are read and written
+MEMORY_BYTES_PER_US: Final = 2.6e6
+# Slabs of 16 channels of one tap read far apart in the image, when pixels are copied element by element.
+FAR_APART: Final = 1.12
 
 
 @dataclass(frozen=True)
@@ -63,92 +105,133 @@ class Plan:
     reason: str = ""
 
 
-def product_shape(conv: Convolution) -> tuple[int, int, int] | None:
-    """Rows, columns and depth of the product for one group; None where an extent is symbolic."""
-    sizes = [extent(x) for x in (conv.batch, conv.group_channels, conv.filters, *conv.out_size)]
-    known = [x for x in sizes if x is not None]
-    if len(known) != len(sizes):
+@dataclass(frozen=True)
+class _Sizes:
+    """A convolution of known extents."""
+
+    batch: int
+    channels: int  # of a group
+    filters: int  # of a group
+    size: tuple[int, ...]
+    out_size: tuple[int, ...]
+    taps: int
+
+    @property
+    def pixels(self) -> int:
+        return self.batch * math.prod(self.out_size)
+
+
+def _sizes(conv: Convolution) -> _Sizes | None:
+    values = [extent(x) for x in (conv.batch, conv.group_channels, conv.filters, *conv.size, *conv.out_size)]
+    known = [x for x in values if x is not None]
+    if len(known) != len(values):
         return None
     batch, channels, filters, *place = known
-    pixels, filters = batch * math.prod(place), filters // conv.groups
-    depth = channels * math.prod(conv.kernel)
-    return (pixels, filters, depth) if conv.channels_last else (filters, pixels, depth)
+    size, out_size = tuple(place[: conv.ndim]), tuple(place[conv.ndim :])
+    return _Sizes(batch, channels, filters // conv.groups, size, out_size, math.prod(conv.kernel))
 
 
 def choose_plan(defn: ConvolutionDefinition, target: Target) -> Plan | None:
     """The fastest plan by the model; None where implicit GEMM is not for the convolution.
 
-    It is for float32 of known extents, on CUDA devices since sm_80, where a tile is not mostly empty.
+    It is for float32 of known extents, no smaller than a tile, on CUDA devices since sm_80.
     """
-    conv = defn.problem
-    shape = product_shape(conv)
-    if shape is None or conv.transposed or str(defn.inputs[0].dtype) != "float32":
+    if str(defn.inputs[0].dtype) != "float32" or str(target.kind) != "cuda" or "cp_async" not in target.features:
         return None
-    if str(target.kind) != "cuda" or "cp_async" not in target.features:
-        return None
-    found = [p for tile in (*TILES, *NARROW) for p in plans_of(conv, tile, target)]
+    found = plans(defn.problem, target)
     return min(found, key=lambda p: p.microseconds * (SPLIT_GAIN if p.parts == 1 else 1.0), default=None)
 
 
+def plans(conv: Convolution, target: Target) -> list[Plan]:
+    """All plans for a convolution: each tile that is no larger than the product, its sums in one part or several."""
+    return [plan for tile in tiles_for(conv) for plan in plans_of(conv, tile, target)]
+
+
+def tiles_for(conv: Convolution) -> tuple[SimtTile, ...]:
+    """The tiles that were timed for convolutions of this kind."""
+    channels = extent(conv.group_channels)
+    if channels is not None and slab_of(channels, conv, 16)[1] > 1:
+        return FEW_CHANNELS
+    return CHANNELS_LAST if conv.channels_last else CHANNELS_FIRST
+
+
 def plans_of(conv: Convolution, tile: SimtTile, target: Target) -> list[Plan]:
-    """The plans with a tile: in one part or several."""
-    shape = product_shape(conv)
-    if shape is None:
+    """The plans with a tile, in one part or several; none where it does not fit."""
+    sizes = _sizes(conv)
+    if sizes is None or conv.transposed:
         return []
-    depth = extent(conv.group_channels) or 1
-    slab = slab_of(conv, tile)
+    slab = slab_of(sizes.channels, conv, tile.k)
     tile = replace(tile, k=slab[0] * slab[1])
+    rows, columns = (sizes.pixels, sizes.filters) if conv.channels_last else (sizes.filters, sizes.pixels)
     dynamic = target.limits.get("max_dynamic_shared_memory_per_block", 0)
     room = max(dynamic, target.max_shared_memory_per_block)
     # A tile larger than the product would have idle threads, which is not how loops are split.
-    if tile.m > shape[0] or tile.n > shape[1] or tile.shared_bytes > room or tile.threads > target.max_num_threads:
+    if tile.m > rows or tile.n > columns or tile.shared_bytes > room or tile.threads > target.max_num_threads:
+        return []
+    # Nor may one reach over the end of a group, where it would need the channels of the next one too.
+    if conv.groups > 1 and sizes.filters % (tile.n if conv.channels_last else tile.m):
         return []
     made: list[Plan] = []
     for parts in PARTS:
-        each = -(-depth // parts // slab[0]) * slab[0]
-        if parts > 1 and (depth % each or depth // each != parts or each * math.prod(conv.kernel) < LEAST_DEPTH):
+        depth = -(-sizes.channels // parts // slab[0]) * slab[0]
+        if parts == 1:
+            depth = sizes.channels
+        elif depth * parts != sizes.channels or depth * sizes.taps < LEAST_DEPTH:
             continue
-        made.append(_plan(conv, tile, shape, target, parts, each if parts > 1 else depth, slab))
+        made.append(_plan(conv, sizes, tile, target, (parts, depth), slab))
     return made
 
 
-def slab_of(conv: Convolution, tile: SimtTile) -> tuple[int, int]:
+def slab_of(channels: int, conv: Convolution, depth: int) -> tuple[int, int]:
     """Channels and taps of a slab: one tap of many channels, or a row of taps of few."""
-    channels = extent(conv.group_channels) or 1
-    if channels % tile.k == 0 or channels > 3 * tile.k:
-        return tile.k, 1
-    if channels % 8 == 0:
-        return 8, 1
+    if channels % depth == 0 or channels > 3 * depth:
+        return depth, 1
     if channels < 8:
         return channels, conv.kernel[-1]
-    return min(tile.k, 8), 1
+    return 8, 1
 
 
 def _plan(
-    conv: Convolution,
-    tile: SimtTile,
-    shape: tuple[int, int, int],
-    target: Target,
-    parts: int,
-    depth: int,
-    slab: tuple[int, int],
+    conv: Convolution, sizes: _Sizes, tile: SimtTile, target: Target, split: tuple[int, int], slab: tuple[int, int]
 ) -> Plan:
-    count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
-    choice = estimate(tile, shape, max(1, count // conv.groups), parts)
-    taps = math.prod(conv.kernel)
-    repacked = not conv.channels_last and taps > 1
-    time, reason = choice.microseconds, choice.reason
-    if repacked:
-        weights = 4 * taps * (extent(conv.group_channels) or 1) * (extent(conv.filters) or 1)
-        time += REPACK_US + weights / REPACK_BYTES_PER_US / 8
-        reason += ", filters brought into the order of slabs before"
-    size = math.prod([extent(x) or 1 for x in conv.size])
+    parts, depth = split
+    repacked = not conv.channels_last and sizes.taps > 1
     vector = (
-        taps == 1 and not conv.channels_last and size % 4 == 0 and set(conv.stride) == {1} and set(conv.padding) == {0}
+        not conv.channels_last
+        and sizes.taps == 1
+        and math.prod(sizes.size) % 4 == 0
+        and set(conv.stride) == {1}
+        and set(conv.padding) == {0}
     )
-    return Plan(tile, slab[0], slab[1] > 1, repacked, vector, parts, depth, time, reason)
+    slabs = -(-depth // slab[0]) * (sizes.taps // slab[1])
+    work = 2e-3 * tile.m * tile.n * (tile.k * slabs + FILL)  # of a block, in units that GFLOP/s take a microsecond for
+    if sizes.taps == 1 and slab[0] > 8 and not vector:
+        work *= FAR_APART
+    rows, columns = (sizes.pixels, sizes.filters) if conv.channels_last else (sizes.filters, sizes.pixels)
+    blocks = -(-rows // tile.m) * -(-columns // tile.n) * parts * conv.groups
+    count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
+    most = -(-blocks // count)
+    results, filters = 4 * rows * columns * conv.groups, 4 * sizes.filters * sizes.channels * sizes.taps * conv.groups
+    image = 4 * sizes.batch * sizes.channels * math.prod(sizes.size) * conv.groups
+    time = max(_rounds(tile, most, work), (image + filters + results) / MEMORY_BYTES_PER_US) + START_US
+    reason = (
+        f"{tile.m}x{tile.n}x{tile.k}, {tile.stages} stages, {tile.threads} threads: {blocks} blocks"
+        f"{f' in {parts} parts of the channels' if parts > 1 else ''}, at most {most} a multiprocessor "
+        f"({blocks / (most * count):.0%} of them full)"
+    )
+    if repacked:
+        time += SECOND_US + 2 * filters / REPACK_BYTES_PER_US
+        reason += "; filters are brought into the order of slabs before"
+    if parts > 1:
+        time += SECOND_US + results * (2 * parts + 1) / PARTS_BYTES_PER_US
+    return Plan(tile, slab[0], slab[1] > 1, repacked, vector, parts, depth, time, f"{reason}; about {time:.0f} us")
 
 
-def sizes(found: Sequence[Plan]) -> list[str]:
-    """Plans in a few words, for tables."""
-    return [f"{p.tile.m}x{p.tile.n}x{p.tile.k}s{p.tile.stages}p{p.parts}" for p in found]
+def _rounds(tile: SimtTile, most: int, work: float) -> float:
+    """Time of a multiprocessor that computes ``most`` blocks, ``resident`` of them at once."""
+    rounds, rest = divmod(most, tile.resident)
+    time = rounds * tile.resident * work / tile.full
+    if rest:
+        share = (1 / rest - 1 / tile.resident) / (1 - 1 / tile.resident)
+        time += rest * work / (tile.full - (tile.full - tile.alone) * share)
+    return time

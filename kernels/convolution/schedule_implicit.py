@@ -23,6 +23,8 @@ from gpucomp.te import Schedule, Stage, Tensor
 from gpucomp.tir.expr import IterVar
 
 REPACK_THREADS = 256
+REPACKED = 32  # filters, and about as many taps times channels, that a block of the first kernel turns
+REPACKED_ELEMENTS = 8192
 SUM_THREADS = 128
 
 
@@ -129,7 +131,7 @@ def _weights(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) 
     conv = defn.problem
     source = defn.inputs[1]
     if plan.repacked:
-        source = _repack(s, source, acc)
+        source = _repack(s, defn, acc)
         acc = s[acc].op.output(0)
     shared = s.cache_read(source, plan.tile.scope, [acc])
     if not plan.repacked and not conv.channels_last:
@@ -138,15 +140,29 @@ def _weights(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) 
     return shared, s[acc].op.output(0)
 
 
-def _repack(s: Schedule, weight: Tensor, acc: Tensor) -> Tensor:
-    """The filters by taps, channels and filters, in memory: a kernel before the other."""
+def _repack(s: Schedule, defn: ConvolutionDefinition, acc: Tensor) -> Tensor:
+    """The filters by taps, channels and filters, in memory: a kernel before the other, which turns squares."""
+    weight, taps = defn.inputs[1], math.prod(defn.problem.kernel)
     packed = s.cache_read(weight, "global", [acc])
     s[packed].transform_layout(lambda o, c, *taps: [*taps, c, o])
     packed = s[packed].op.output(0)
+    square = s.cache_read(weight, "shared", [packed])
+    packed = s[packed].op.output(0)
     stage = s[packed]
-    block, thread = stage.split(stage.fuse(*packed.op.axis), factor=REPACK_THREADS)
+    *places, c, o = packed.op.axis
+    filters = REPACKED
+    while filters > 1 and filters * (taps + 1) > REPACKED_ELEMENTS:
+        filters //= 2
+    co, c = stage.split(c, factor=-(-REPACKED // taps))
+    oo, o = stage.split(o, factor=filters)
+    stage.reorder(co, oo, c, *places, o)
+    block, tx = stage.fuse(co, oo), te.thread_axis("threadIdx.x")
     stage.bind(block, te.thread_axis("blockIdx.x"))
-    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    stage.bind(stage.split(stage.fuse(c, *places, o), factor=REPACK_THREADS)[1], tx)
+    turned = s[square]
+    turned.compute_at(stage, block)
+    turned.storage_align(square.op.axis[0], 2, 1)
+    turned.bind(turned.split(turned.fuse(*square.op.axis), factor=REPACK_THREADS)[1], tx)
     return packed
 
 

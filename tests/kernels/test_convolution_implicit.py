@@ -7,18 +7,29 @@ from dataclasses import replace
 
 import pytest
 
+from gpucomp import te
+from gpucomp.driver.build import compile_function
+from gpucomp.kernels import registry
 from gpucomp.kernels.convolution.compute import define
-from gpucomp.kernels.convolution.plans import Plan, plans_of
-from gpucomp.kernels.convolution.problem import Convolution
+from gpucomp.kernels.convolution.plans import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    Plan,
+    choose_plan,
+    plans,
+    plans_of,
+)
+from gpucomp.kernels.convolution.problem import Convolution, square
+from gpucomp.kernels.convolution.schedule_gpu import schedule_direct
 from gpucomp.kernels.convolution.schedule_implicit import schedule_implicit
-from gpucomp.kernels.gemm.tiles import TILES
 from gpucomp.target import Target
+from tests.codegen.devices import compile_cuda
 from tests.kernels.convolutions import check, draw
 from tests.tiers import tiered
 
 H100 = Target("cuda -arch=sm_90a")
-TINY = [t for t in TILES if t.m * t.n <= 64 * 64]
-CASES = 40
+SMALL = 32 * 64  # elements of a tile
+CASES = 48
 
 
 def drawn(seed: int) -> tuple[Convolution, Plan]:
@@ -31,14 +42,87 @@ def drawn(seed: int) -> tuple[Convolution, Plan]:
         channels = rng.choice([1, 2, 3, 7, 8, 11, 16, 24, 48])
         filters = rng.choice([32, 35, 36, 64])
         conv = replace(conv, channels=conv.groups * channels, filters=conv.groups * filters)
-        plans = plans_of(conv, rng.choice(TINY), H100)
-        if plans:
-            return conv, rng.choice(plans)
+        found = [p for p in plans(conv, H100) if p.tile.m * p.tile.n <= SMALL]
+        if found:
+            return conv, rng.choice(found)
 
 
-@pytest.mark.opencl
 @pytest.mark.parametrize("seed", tiered(range(CASES), range(8)))
 def test_any_convolution_is_exact(seed: int) -> None:
     conv, plan = drawn(seed)
     defn = define(conv, "float32")
+    check(schedule_implicit(defn, plan), defn, "interp", H100)
+
+
+def test_each_tile_is_exact_at_a_layer_of_its_own_size() -> None:
+    # One image of 16x16, a filter more than fits a tile: every tile once, over its edges.
+    for last in (False, True):
+        for tile in CHANNELS_LAST if last else CHANNELS_FIRST:
+            rows, columns = (tile.n, tile.m) if last else (tile.m, tile.n)
+            conv = Convolution(
+                1, 16, (3, columns // 2 + 1), rows + 1, (1, 2), (1, 1), (0, 0), (1, 1), channels_last=last
+            )
+            plan = plans_of(conv, tile, H100)[0]
+            defn = define(conv, "float32")
+            check(schedule_implicit(defn, plan), defn, "interp", H100)
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("seed", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_processors_run_it_too(seed: int) -> None:
+    conv, plan = drawn(seed)
+    defn = define(conv, "float32")
+    check(schedule_implicit(defn, plan), defn, "opencl", Target("opencl"))
     check(schedule_implicit(defn, plan), defn, "llvm", H100)
+
+
+LAYERS = (
+    (32, 3, 224, 64, 7, 2), (32, 64, 56, 128, 3, 2), (32, 256, 56, 64, 1, 1), (32, 512, 7, 512, 3, 1),
+    (1, 256, 14, 512, 1, 2),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["nchw", "nhwc"])
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
+@pytest.mark.parametrize("shape", LAYERS, ids=str)
+def test_nothing_is_spilled(shape: tuple[int, ...], arch: str, last: bool) -> None:
+    target = Target(f"cuda -arch={arch}")
+    operator = registry.get("conv2d_nhwc" if last else "conv2d")
+    defn = operator.define(shape, "float32")
+    image = compile_function(operator.schedule(defn, target), defn.args, target, "conv").general.image
+    assert "cp.async" in image.source
+    assert all([used.spill_bytes == 0 for used in compile_cuda(image, arch).values()])
+
+
+def test_other_types_targets_and_sizes_take_the_direct_schedule() -> None:
+    conv = square((2, 64, 14, 64, 3, 1))
+    assert choose_plan(define(conv, "float32"), H100) is not None
+    assert choose_plan(define(conv, "float16"), H100) is None
+    assert choose_plan(define(conv, "float32"), Target("cuda -arch=sm_75")) is None
+    assert choose_plan(define(conv, "float32"), Target("opencl")) is None
+    assert choose_plan(define(square((2, 64, te.var("h"), 64, 3, 1)), "float32"), H100) is None
+    assert choose_plan(define(square((2, 64, 14, 7, 3, 1)), "float32"), H100) is None
+    assert choose_plan(define(replace(conv, transposed=True), "float32"), H100) is None
+
+
+def test_a_plan_says_why() -> None:
+    few, many = (choose_plan(define(square((n, 64, 56, 64, 3, 2)), "float32"), H100) for n in (1, 32))
+    assert few is not None
+    assert many is not None
+    assert few.parts > 1
+    assert f"{few.parts} parts of the channels" in few.reason
+    assert many.parts == 1
+    assert "filters are brought into the order of slabs" in many.reason
+    first = choose_plan(define(square((32, 3, 224, 64, 7, 2)), "float32"), H100)
+    assert first is not None
+    assert (first.channels, first.taps_inside, first.tile.k) == (3, True, 21)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("seed", range(CASES))
+def test_a_gpu_computes_any_convolution(seed: int) -> None:
+    conv, plan = drawn(seed)
+    defn = define(conv, "float32")
+    target = Target.from_device("cuda:0")
+    check(schedule_implicit(defn, plan), defn, "cuda", target)
+    check(schedule_direct(defn, target), defn, "cuda", target)
