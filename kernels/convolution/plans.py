@@ -166,7 +166,7 @@ def plans_of(conv: Convolution, tile: SimtTile, target: Target) -> list[Plan]:
     dynamic = target.limits.get("max_dynamic_shared_memory_per_block", 0)
     room = max(dynamic, target.max_shared_memory_per_block)
     # A tile larger than the product would have idle threads, which is not how loops are split.
-    if tile.m > rows or tile.n > columns or tile.shared_bytes > room or tile.threads > target.max_num_threads:
+    if tile.m > rows or tile.n > columns or tile.shared_bytes() > room or tile.threads > target.max_num_threads:
         return []
     # Nor may one reach over the end of a group, where it would need the channels of the next one too.
     if conv.groups > 1 and sizes.filters % (tile.n if conv.channels_last else tile.m):

@@ -119,7 +119,7 @@ def _pixels(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) -
     rc, *taps = acc.op.reduce_axis
     source = next((t for t in (defn.padded, defn.spread) if t is not None), defn.inputs[0])
     place = [*parts, *groups, *taps, rc, rows if conv.channels_last else columns]
-    made = s.reindex_cache_read(source, plan.tile.scope, acc, place)
+    made = s.reindex_cache_read(source, plan.tile.scope(), acc, place)
     for computed in (defn.spread, defn.padded):
         if computed is not None:
             s[computed].compute_inline()
@@ -133,7 +133,7 @@ def _weights(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) 
     if plan.repacked:
         source = _repack(s, defn, acc)
         acc = s[acc].op.output(0)
-    shared = s.cache_read(source, plan.tile.scope, [acc])
+    shared = s.cache_read(source, plan.tile.scope(), [acc])
     if not plan.repacked and not conv.channels_last:
         s[shared].transform_layout(lambda o, c, *taps: [*taps, c, o])
         shared = s[shared].op.output(0)
