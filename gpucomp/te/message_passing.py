@@ -143,7 +143,9 @@ def split_predicates(
 def _is_part(stage: Stage, rel: Split, doms: Domains) -> bool:
     """Whether only part of an axis runs: that its whole extent divides, which its schedule says, is not enough then."""
     whole, here = stage.nominal_extents().get(rel.parent), doms[rel.parent].extent
-    return isinstance(whole, IntImm) and isinstance(here, IntImm) and here.value != whole.value
+    if isinstance(whole, IntImm) and isinstance(here, IntImm):
+        return here.value != whole.value
+    return here is not whole
 
 
 def _covers_exactly(whole: Expr, outer: Expr, inner: Expr) -> bool:

@@ -62,7 +62,7 @@ class CpuMoves(Moves):
     def _set_scope(self, a: int, b: int, c: int) -> None:
         stage = self.some(self.inner, a)
         if stage:
-            stage.set_scope(pick(("global", "local", "shared"), c))
+            stage.set_scope(pick(("global", "local", "shared", "warp"), c))
 
 
 def _may_leave(stage: Stage) -> bool:

@@ -12,10 +12,10 @@ from gpucomp.tir.expr import IterVar
 from tests.fuzz.moves import Move, Moves, pick, reduction, weighted
 
 NAMES: Final = weighted({
-    "attach": 8, "compute_inline": 2, "cache_shared": 6, "cache_local": 4, "split": 3, "fuse": 2, "reorder": 3,
-    "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4, "set_scope": 4,
-    "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1, "rebind": 1,
-    "prefetch": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
+    "attach": 8, "compute_inline": 2, "cache_shared": 6, "cache_local": 4, "cache_warp": 3, "split": 3, "fuse": 2,
+    "reorder": 3, "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4,
+    "set_scope": 4, "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1,
+    "rebind": 1, "prefetch": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
 })  # fmt: skip
 
 
@@ -239,16 +239,29 @@ class GpuMoves(Moves):
         if c % 8 == 5:
             new.double_buffer()
 
-    def _spread(self, stage: Stage) -> None:
-        """All threads of the block share the work of a stage."""
+    def _spread(self, stage: Stage, among: tuple[IterVar, ...] = ()) -> None:
+        """All threads of the block, or those of some axes of it, share the work of a stage."""
         if not stage.op.axis:
             return
         first, *others = stage.op.axis
         fused = stage.fuse(first, *others) if others else first
-        for axis in (self.tx, self.ty):
+        for axis in among or (self.tx, self.ty):
             if self.extents.get(axis, 0) > 0:
                 fused, inner = stage.split(fused, factor=self.extents[axis])
                 stage.bind(inner, axis)
+
+    def _cache_warp(self, a: int, b: int, c: int) -> None:
+        """Copy an input into memory that the threads of one threadIdx.x share."""
+        stage = self.some(lambda x: x in self.placed and not self._in_kernel(x) and x.op.input_tensors, a)
+        tensor = stage and pick(stage.op.input_tensors, b)
+        point = stage and pick(self._points(stage), c)
+        if tensor is None or point is None:
+            return
+        new = self.s[self.s.cache_read(tensor, "warp", [stage.op])]
+        new.compute_at(self.s[stage.op], point)
+        self.placed.add(new)
+        if c % 4:
+            self._spread(new, (self.tx,))
 
     def _cache_local(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: x in self.placed and x.op.input_tensors, a)
@@ -272,7 +285,7 @@ class GpuMoves(Moves):
     def _set_scope(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: self.inner(x) and x.attach_type == AttachType.SCOPE, a)
         if stage:
-            stage.set_scope(stage.scope or pick(("shared", "local"), c))
+            stage.set_scope(stage.scope or pick(("shared", "local", "warp"), c))
 
     def _compute_root(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: x.attach_type == AttachType.SCOPE and self.untouched_axes(x) and not x.scope, a)

@@ -22,8 +22,8 @@ from gpucomp.te.schedule import AutoInlineBroadcast, AutoInlineElemWise, AutoInl
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Add, Expr, IntImm, IterVar, Reduce, Var, is_const_int
 from gpucomp.tir.functor import free_vars
+from tests.fuzz.assume import divisor
 from tests.fuzz.intrin import can_declare, intrin_of
-from tests.fuzz.problem import symbols_wanted
 
 Move = tuple[int, int, int, int]
 FACTORS = (1, 2, 3, 4, 5, 7, 8, 16)
@@ -118,11 +118,14 @@ class Moves:
         factor: Any = pick(FACTORS, c)
         if c % 11 == 10 and extent is not None and not isinstance(extent, IntImm):
             factor = tir.floordiv(extent + 1, 2) if axis.iter_type != IterVar.CommReduce else extent
-        elif c % 9 == 4 and symbols_wanted() and len(self.scalars) < 2:
+        elif c % 9 == 4 and len(self.scalars) < 2:
             value, factor = factor, te.var(f"f{len(self.scalars)}")
             self.scalars.append((factor, value))
         known = isinstance(extent, IntImm) and isinstance(factor, int) and extent.value % factor == 0
-        if known and c % 5 == 0:
+        assumed = divisor(extent)
+        if assumed and c % 2:
+            stage.split(axis, factor=assumed, disable_predication=True)
+        elif known and c % 5 == 0:
             stage.split(axis, factor=factor, disable_predication=True)
         elif c % 3 == 0:
             stage.split(axis, nparts=factor)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, overload  # Any: tensors of any operation; arrays of any type
 
@@ -46,10 +44,15 @@ class Problem:
         """The arguments that are computed."""
         return [a for a in self.args if not isinstance(a.op, te.PlaceholderOp)]
 
+    @property
+    def sizes(self) -> dict[Var, int]:
+        """Values of the symbolic extents."""
+        return {d: self.extents[d.name] for a in self.args for d in a.shape if isinstance(d, Var)}
+
     def arrays(self, seed: int) -> list[Array]:
         """Random inputs (whole numbers, so that sums are exact) and poisoned results, in the order of ``args``."""
         rng = np.random.default_rng(seed)
-        values = {d: IntImm(d.dtype, self.extents[d.name]) for a in self.args for d in a.shape if isinstance(d, Var)}
+        values = {v: IntImm(v.dtype, x) for v, x in self.sizes.items()}
         made: list[Array] = []
         for arg in self.args:
             shape = tuple([int(substitute(d, values)) for d in arg.shape])
@@ -111,28 +114,10 @@ def size(rng: random.Random, low: int = 1, high: int = 20) -> int:
     return rng.choice([rng.randint(low, high), rng.choice([x for x in (4, 8, 16, 17) if low <= x <= high] or [low])])
 
 
-_symbolic = ContextVar("symbolic", default=True)
-
-
-@contextmanager
-def constant_extents() -> Generator[None]:
-    """Workloads made inside have numbers where they would have variables."""
-    token = _symbolic.set(False)
-    try:
-        yield
-    finally:
-        _symbolic.reset(token)
-
-
-def symbols_wanted() -> bool:
-    """Whether numbers may be left to the call."""
-    return _symbolic.get()
-
-
 def maybe_symbolic(rng: random.Random, name: str, value: int, extents: dict[str, int]) -> Any:
     """The extent itself, or once in four times a variable that has this value in the call."""
     symbolic, made = rng.random() < 0.25, te.size_var(name) if rng.random() < 0.5 else te.var(name)
-    if not symbolic or not _symbolic.get():
+    if not symbolic:
         return value
     extents[name] = value
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import itertools
 import json
 import platform
@@ -15,6 +16,8 @@ from typing import Any, TextIO  # Any: JSON
 
 import gpucomp
 from tests.fuzz.runner import FuzzCase, Outcome, opencl_cpu
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Report:
@@ -79,7 +82,7 @@ class Report:
             "seed": self.seed,
             "cases": self.cases,
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "commit": _commit(),
+            "commit": commit(),
             "versions": versions(),
             "status": dict(self.status),
             "legal": round(self.legal, 4),
@@ -138,9 +141,24 @@ def _described(device: gpucomp.Device) -> str:
     return f"{known.platform} {known.version} on {known.name}"
 
 
-def _commit() -> str:
+def commit(root: Path = ROOT) -> str:
+    """The commit of this tree, "(changed)" where files differ from it; of a copy without history, which sources.
+
+    A copy inside of another repository's working tree is none of its commits.
+    """
+    if _git(root, "rev-parse", "--show-toplevel") == str(root.resolve()):
+        changed = " (changed)" if _git(root, "status", "--porcelain") else ""
+        return (_git(root, "rev-parse", "HEAD") or "no commit yet") + changed
+    digest = hashlib.sha256()
+    for path in sorted([*(root / "gpucomp").rglob("*.py"), *(root / "tests" / "fuzz").glob("*.py")]):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return f"no repository; sources sha256 {digest.hexdigest()}"
+
+
+def _git(root: Path, *words: str) -> str:
+    """What git says about a tree; nothing where it says no."""
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return ""
     return done.stdout.strip()

@@ -20,12 +20,13 @@ from gpucomp.te.trace import replay
 from gpucomp.tir.expr import Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.interp import interpret
+from tests.fuzz.assume import condition
 from tests.fuzz.draw_cpu import schedule_for_cpu
 from tests.fuzz.draw_gpu import schedule_for_gpu
 from tests.fuzz.layouts import Layouts
 from tests.fuzz.moves import Move, draw_moves, inline_first
 from tests.fuzz.one_thread import one_thread
-from tests.fuzz.problem import ONLY_ON, Problem, assert_close, constant_extents
+from tests.fuzz.problem import ONLY_ON, Problem, assert_close
 from tests.fuzz.workloads import WORKLOADS
 
 CPU, GPU = Target("llvm"), Target("opencl")
@@ -86,11 +87,12 @@ def make_schedule(case: FuzzCase, problem: Problem) -> Schedule:
     return create_schedule(list(dict.fromkeys([t.op for t in problem.outputs])))
 
 
-def apply_moves(case: FuzzCase, schedule: Schedule) -> list[tuple[Var, int]]:
+def apply_moves(case: FuzzCase, problem: Problem, schedule: Schedule) -> list[tuple[Var, int]]:
     """Schedule as the case says; gives the variables that the kernel takes besides tensors, with their values."""
     inline_first(schedule, case.head[3])
     moves = list(case.moves)
-    plan = schedule_for_gpu(schedule, moves, case.head) if case.gpu else schedule_for_cpu(schedule, moves)
+    with condition(problem, case.head[2]):
+        plan = schedule_for_gpu(schedule, moves, case.head) if case.gpu else schedule_for_cpu(schedule, moves)
     return plan.scalars
 
 
@@ -132,7 +134,7 @@ class _Failed(Exception):
 def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.Device | None) -> Outcome:
     target = GPU if case.gpu else CPU
     try:
-        scalars = apply_moves(case, schedule)
+        scalars = apply_moves(case, problem, schedule)
         func = lower_schedule(schedule, [*problem.args, *[v for v, _ in scalars]], "fuzz")
         lowered = lower_primfunc(func.with_attr("target", target), target)
     except _ILLEGAL as error:
@@ -140,14 +142,15 @@ def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.D
     except Exception as error:
         raise _Failed(traceback.format_exc()) from error
     ran: list[str] = []
-    notes: list[str] = []
+    notes: list[str] = [name for name, has in _traits(case, problem, schedule).items() if has]
     try:
         if case.head[1] % 4 == 0:
             _replayed(case, schedule, func, [v for v, _ in scalars])
             notes.append("replayed")
         arrays = problem.arrays(case.seed)
         want = problem.expected(arrays)
-        check = _Check(problem, schedule, want, [x for _, x in scalars])
+        sizes = {**problem.sizes, **dict(scalars)}
+        check = _Check(problem, Layouts(problem, schedule), want, [x for _, x in scalars], sizes)
         arrays = check.layouts.moved(arrays)
         copies = [a.copy() for a in arrays]
         interpret(lowered, [*copies, *check.scalars])
@@ -166,12 +169,33 @@ def _run(case: FuzzCase, problem: Problem, schedule: Schedule, device: gpucomp.D
     return Outcome("equal", ran=tuple(ran), notes=tuple(notes))
 
 
-class _Check:
-    """Compares what a schedule computes with what is expected."""
+def _traits(case: FuzzCase, problem: Problem, schedule: Schedule) -> dict[str, bool]:
+    """What is special about a schedule that its primitives do not tell."""
+    steps = schedule.trace.steps
+    specialized = isinstance(condition(problem, case.head[2]), te.SpecializedCondition)
+    return {
+        "under a SpecializedCondition": specialized,
+        "and used it": specialized and any([bool(step.kwargs.get("disable_predication")) for step in steps]),
+        "memory of warps": any([stage.scope == "warp" for stage in schedule.stages]),
+    }
 
-    def __init__(self, problem: Problem, schedule: Schedule, want: list[Any], scalars: list[int]) -> None:
-        self.problem, self.want, self.scalars = problem, want, scalars
-        self.layouts = Layouts(problem, schedule)
+
+@dataclass(frozen=True)
+class _Check:
+    """Compares what a schedule computes with what is expected.
+
+    Attributes:
+        problem, layouts: what is computed, and how the arguments lie.
+        want: the results.
+        scalars: values of the parameters besides tensors.
+        sizes: values of all variables: of those, and of the extents.
+    """
+
+    problem: Problem
+    layouts: Layouts
+    want: list[Any]
+    scalars: list[int]
+    sizes: dict[Var, int]
 
     def __call__(self, got: list[Any]) -> None:
         assert_close(self.layouts.back(got), self.want, self.problem.args, self.problem.rtol)
@@ -193,16 +217,10 @@ def _opencl(case: FuzzCase, func: PrimFunc, arrays: list[Any], check: _Check, de
     except LowerError as error:
         if case.gpu or "no constant bound" not in error.message:
             raise
-        # Memory of one work-item has a size that is known when it is compiled: the same moves on known extents.
-        with constant_extents():
-            problem = make_problem(case)
-            schedule = make_schedule(case, problem)
-            apply_moves(case, schedule)
-        func = one_thread(lower_schedule(schedule, problem.args, "fuzz"))
-        data = compile_function(func, None, GPU, "fuzz")
+        # Memory of one work-item has a size that is known when it is compiled: the same schedule for these extents.
+        data = compile_function(func.specialize(check.sizes), None, GPU, "fuzz")
         note.append("known extents for OpenCL")
-        check = _Check(problem, schedule, check.want, [])
-        arrays = check.layouts.moved(problem.arrays(case.seed))
+        check = replace(check, scalars=[])
     check.call(arrays, Module({"fuzz": data}, device, "opencl"), device)
     return note
 

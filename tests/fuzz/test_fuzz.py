@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from gpucomp.tir.interp import interpret
 from tests.fuzz import jobs
 from tests.fuzz.one_thread import one_thread
 from tests.fuzz.problem import assert_close
-from tests.fuzz.report import Report
+from tests.fuzz.report import Report, commit
 from tests.fuzz.runner import FuzzCase, Outcome, draw_case, opencl_cpu, run_case
 from tests.fuzz.workloads import WORKLOADS
 from tests.tiers import slow
@@ -99,3 +100,24 @@ def test_a_worker_that_dies_costs_its_case_and_not_the_run(monkeypatch: pytest.M
     assert report.failures[0][0] == 2
     assert "exit code -9" in report.failures[0][2].detail
     assert len((tmp_path / "cases.jsonl").read_text().splitlines()) == 5
+
+
+def test_a_report_names_the_commit_of_its_own_tree_only(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        names = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        done = subprocess.run(["git", "-C", str(tmp_path), *names, *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    inner = tmp_path / "copy"
+    for tree in (tmp_path, inner):
+        (tree / "gpucomp").mkdir(parents=True)
+        (tree / "gpucomp" / "a.py").write_text("x = 1\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
+    assert commit(inner).startswith("no repository; sources sha256 ")
+    before = commit(inner)
+    (inner / "gpucomp" / "a.py").write_text("x = 2\n")
+    assert commit(inner) != before
+    assert commit(tmp_path) == git("rev-parse", "HEAD") + " (changed)"

@@ -471,3 +471,31 @@ def test_what_is_summed_for_threads_past_the_end_of_a_step_has_a_value() -> None
     s, args = program()
     interpret(lower_primfunc(te.lower_schedule(s, args), Target("opencl")), [x, out := np.zeros_like(x)])
     np.testing.assert_array_equal(out, np.array(want))
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+def test_a_part_of_a_symbolic_extent_is_divided_by_what_divides_the_whole_only_with_a_check(tiles: bool) -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        n = te.var("n")
+        a = te.placeholder((n,), name="A")
+        b = te.compute((n,), lambda i: a[i] * 2.0, name="B")
+        c = te.compute((n - 5,), lambda i: b[i] + b[i + 5], name="C")
+        s = te.create_schedule(c.op)
+        s[b].split(b.op.axis[0], factor=4, disable_predication=True)  # as 4 divides n
+        s[b].compute_at(s[c], s[c].split(c.op.axis[0], nparts=2)[0] if tiles else c.op.axis[0])
+        return s, [a, c]
+
+    x = small_ints((16,))
+    everywhere(program, [x], 2 * (x[:11] + x[5:]))
+
+
+def test_a_whole_symbolic_extent_is_divided_without_a_check_where_that_is_said() -> None:
+    n = te.var("n")
+    a = te.placeholder((n, 3), name="A")
+    b = te.compute((n, 3), lambda i, j: a[i, j] * 2.0, name="B")
+    s = te.create_schedule(b.op)
+    outer, _ = s[b].split(b.op.axis[0], factor=4, disable_predication=True)
+    s[b].split(outer, factor=2, disable_predication=True)
+    assert "likely" not in te.lower_schedule(s, [a, b]).script()
+    x = small_ints((16, 3))
+    check(s, [a, b], [x], 2 * x)
