@@ -75,6 +75,7 @@ class Operator:
             where that is larger).
         schedules: "module:function" within the family, by key of the target: "cuda", "opencl", "gpu" (both),
             "opencl-cpu", "llvm", "cpu".
+        form: makes other expressions of the same function where they are better for a target, else None.
     """
 
     name: str
@@ -93,15 +94,27 @@ class Operator:
     flops: Callable[[Shape], int]
     tolerances: Mapping[str, float]
     schedules: Mapping[str, str]
+    form: Callable[[Sequence[Extent], str, Target], Definition | None] = lambda shape, dtype, target: None
 
-    def define(self, shape: Sequence[Extent], dtype: str = "float32") -> Definition:
+    def define(self, shape: Sequence[Extent], dtype: str = "float32", target: Target | str | None = None) -> Definition:
         """The tensor expressions for a shape.
+
+        Args:
+            shape: an extent for each of ``shape_names``.
+            dtype: element type of the inputs.
+            target: what they are for: there may be better ones than those of the definition, of the same inputs and
+                outputs, such as a convolution by Winograd's filtering.  None: as defined, for any target.
 
         Raises:
             ArgumentError: a wrong number of extents, or an element type that it does not have.
         """
         self.check_shape(shape)
         self.check_dtype(dtype)
+        if target is not None:
+            wanted = Target(target) if isinstance(target, str) else target
+            special = self.form(tuple(shape), dtype, wanted)
+            if special is not None:
+                return special
         return self.compute(tuple(shape), dtype)
 
     def schedule(self, definition: Definition, target: Target | str) -> Schedule:

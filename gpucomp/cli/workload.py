@@ -162,7 +162,7 @@ def make_workload(name: str, shape: Shape | None, dtype: str | None, target: Tar
     operator = registry.get(name)
     extents = shape or operator.default_shape(target.keys)
     kind = dtype or "float32"
-    definition = operator.define(extents, kind)
+    definition = operator.define(extents, kind, target)
     return Workload(
         name=operator.name,
         shape=extents,

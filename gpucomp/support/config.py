@@ -151,6 +151,7 @@ class Config:
     num_threads = Knob(0, "threads for parallel loops on the CPU; 0: one for each core", check=_between(0, 4096))
     cuda_compiler = Knob("auto", "what compiles CUDA C: nvrtc, nvcc, or auto (nvrtc when importable)",
                          check=_one_of("auto", "nvrtc", "nvcc"))  # fmt: skip
+    winograd = Knob(True, "3x3 float32 convolutions by Winograd's filtering where a model finds it faster; 0: never")
     pool_mb = Knob(-1, "MiB of freed memory kept for reuse; -1: 256 on the CPU, a quarter of a GPU",
                    check=_between(-1, 1 << 24))  # fmt: skip
 

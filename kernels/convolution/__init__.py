@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from gpucomp.kernels.convolution import compute, reference
+from gpucomp.kernels.convolution import compute, reference, winograd_model
 from gpucomp.kernels.convolution.problem import Convolution, numbers, square
 from gpucomp.kernels.registry import Extent, Operator, Shape, register, sum_dtype
 from gpucomp.support.diagnostics import ArgumentError
@@ -49,6 +49,7 @@ def operator(
             flops=lambda shape: view(shape).flops(),
             tolerances={**exact, **rounded},
             schedules=schedules,
+            form=lambda shape, dtype, target: winograd_model.define(view(tuple(shape)), dtype, target),
         )
     )
 

@@ -65,7 +65,7 @@ def define(conv: Convolution, dtype: str) -> ConvolutionDefinition:
         return ConvolutionDefinition(
             (image, weight), (product,), around, problem=conv, spread=spread, padded=padded, product=product
         )
-    more, result = _epilogue(product, conv, dtype)
+    more, result = epilogue(product, conv, dtype)
     return ConvolutionDefinition(
         (image, weight, *more),
         (result,),
@@ -131,7 +131,7 @@ def _by_axes(conv: Convolution, element: Element) -> Callable[..., Expr]:
     return (last if conv.channels_last else first)[conv.ndim]
 
 
-def _epilogue(product: te.Tensor, conv: Convolution, dtype: str) -> tuple[list[te.Tensor], te.Tensor]:
+def epilogue(product: te.Tensor, conv: Convolution, dtype: str) -> tuple[list[te.Tensor], te.Tensor]:
     """The inputs that follow the sum, and the result."""
     wide = str(product.dtype)
     bias = te.placeholder((conv.filters,), dtype, "V") if conv.bias else None

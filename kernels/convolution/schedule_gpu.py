@@ -15,6 +15,8 @@ from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import choose_plan
 from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.convolution.schedule_implicit import schedule_implicit
+from gpucomp.kernels.convolution.winograd import WinogradDefinition
+from gpucomp.kernels.convolution.winograd_schedule import schedule_winograd
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
@@ -113,6 +115,8 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
     is given or they are smaller than a tile of it.
     """
     assert isinstance(defn, ConvolutionDefinition)
+    if isinstance(defn, WinogradDefinition):
+        return schedule_winograd(defn)
     plan = choose_plan(defn, target) if tile is None else None
     return schedule_direct(defn, target, tile) if plan is None else schedule_implicit(defn, plan)
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from gpucomp import te, tir
 from gpucomp.kernels import registry
+from gpucomp.kernels.convolution import winograd, winograd_model
+from gpucomp.kernels.convolution.problem import Convolution
+from gpucomp.kernels.convolution.winograd_schedule import schedule_winograd
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar
@@ -386,3 +389,11 @@ def _row_cluster(target: Target) -> Made:
         s[tensor].set_scope("local")
         share(tensor, tensor.op.reduce_axis[0])
     return s, [a, out]
+
+
+@case("winograd_conv2d")
+def _winograd_conv2d(target: Target) -> Made:
+    """F(2x2, 3x3): transforms and a batch of products, four kernels."""
+    problem = Convolution(2, 16, (13, 10), 33, (3, 3), (1, 1), (1, 1), (1, 1))
+    defn = winograd.define(problem, "float32", 2)
+    return schedule_winograd(defn, winograd_model.CHANNELS_FIRST[0]), defn.args

@@ -164,7 +164,7 @@ class Suite:
 
     def _ours(self, operator: Operator, row: Row, inputs: Sequence[Array]) -> Record:
         target = Target.from_device(self.device)
-        definition = operator.define(row.shape, row.dtype)
+        definition = operator.define(row.shape, row.dtype, target)
         module = build(operator.schedule(definition, target), definition.args, target, name=row.op)
         outputs = operator.make_outputs(row.shape, row.dtype)
         arrays = [ndarray.array(x, self.device) for x in (*inputs, *outputs)]
