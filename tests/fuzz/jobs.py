@@ -7,10 +7,12 @@ import os
 import shutil
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Generic, TypeVar
 
 from tests.fuzz.runner import FuzzCase, Outcome, draw_case, opencl_cpu, run_case
 
@@ -51,10 +53,20 @@ class _Worker:
     done: int = 0
 
 
-class Workers:
+Result = TypeVar("Result")
+
+
+class Pool(ABC, Generic[Result]):
     """Runs the cases of one seed on several processes."""
 
-    serve = staticmethod(serve)
+    @staticmethod
+    @abstractmethod
+    def serve(seed: int, pipe: Connection) -> None:
+        """What a worker's process does: sends the result of each index that comes, until None."""
+
+    @abstractmethod
+    def lost(self, index: int, why: str) -> Result:
+        """The result of a case whose process died or hung."""
 
     def __init__(self, seed: int, indices: list[int], jobs: int) -> None:
         self.seed = seed
@@ -63,7 +75,7 @@ class Workers:
         self.context = multiprocessing.get_context("spawn")
         self.workers: list[_Worker] = []
 
-    def run(self) -> Generator[tuple[int, FuzzCase, Outcome]]:
+    def run(self) -> Generator[Result]:
         """Outcomes as they come."""
         while len(self.workers) < self.jobs and self.waiting:
             self.workers.append(self._start())
@@ -85,9 +97,9 @@ class Workers:
         here.send(index)
         return _Worker(process, here, index, time.monotonic())
 
-    def _received(self, worker: _Worker) -> tuple[int, FuzzCase, Outcome]:
+    def _received(self, worker: _Worker) -> Result:
         try:
-            result: tuple[int, FuzzCase, Outcome] = worker.pipe.recv()
+            result: Result = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join(10)
             return self._lost(worker, f"crash: the process ended with exit code {worker.process.exitcode}")
@@ -100,11 +112,21 @@ class Workers:
         worker.pipe.send(worker.index)
         return result
 
-    def _lost(self, worker: _Worker, why: str) -> tuple[int, FuzzCase, Outcome]:
+    def _lost(self, worker: _Worker, why: str) -> Result:
         self._replace(worker)
-        return worker.index, draw_case(self.seed, worker.index), Outcome("wrong", why)
+        return self.lost(worker.index, why)
 
     def _replace(self, worker: _Worker) -> None:
         self.workers.remove(worker)
         if self.waiting:
             self.workers.append(self._start())
+
+
+class Workers(Pool[tuple[int, FuzzCase, Outcome]]):
+    """The pool for random schedules."""
+
+    serve = staticmethod(serve)
+
+    def lost(self, index: int, why: str) -> tuple[int, FuzzCase, Outcome]:
+        """The case, and that it is wrong."""
+        return index, draw_case(self.seed, index), Outcome("wrong", why)

@@ -57,11 +57,9 @@ def run(
     if not rows:
         raise ArgumentError(f"family {family!r} has no rows of type {dtype!r}", code="GC644")
     rows = _part_of(_within_reach(rows, place), part)
-    records = Suite(place, against, seed, family in COMPUTE).run(rows, as_json)
-    if out is not None:
-        path = Path(out)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps({"family": family, **r}) + "\n" for r in records), encoding="utf-8")
+    path = None if out is None else Path(out)
+    records = Suite(place, against, seed, family).run(rows, as_json, path)
+    if path is not None:
         log(f"written: {path}")
     if plot is not None:
         from gpucomp.cli.suite.roofline import draw
@@ -94,8 +92,8 @@ def _part_of(rows: list[Row], part: str | None) -> list[Row]:
 class Suite:
     """One run: a device, its clock, the peers, the roofs."""
 
-    def __init__(self, device: Device, against: Sequence[str], seed: int, compute: bool = False) -> None:
-        self.device, self.seed, self.compute = device, seed, compute
+    def __init__(self, device: Device, against: Sequence[str], seed: int, family: str) -> None:
+        self.device, self.seed, self.family, self.compute = device, seed, family, family in COMPUTE
         self.clock = Clock(device)
         self.peers = open_peers(against, self.clock)
         for name, peer in self.peers.items():
@@ -104,8 +102,14 @@ class Suite:
         self.numpy = NumpySide() if "numpy" in against else None
         self.roofs = Roofs(self.clock)
 
-    def run(self, rows: Sequence[Row], as_json: bool) -> list[Record]:
-        """Measure all rows; a row that fails is reported, and the others go on."""
+    def run(self, rows: Sequence[Row], as_json: bool, out: Path | None = None) -> list[Record]:
+        """Measure all rows; a row that fails is reported, and the others go on.
+
+        ``out`` gets each line as soon as it is there.
+        """
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text("", encoding="utf-8")
         empty = self.roofs.empty()
         if empty is not None:
             log(f"{self.device.device_name}: an empty launch takes {seconds_text(empty)}")
@@ -119,6 +123,9 @@ class Suite:
                 record = self._row(row)
                 records.append({**self._facts(empty), **record})
                 lines.append(_line(record, list(self.peers), "tflops" if self.compute else "gbps"))
+                if out is not None:
+                    with out.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps({"family": self.family, **records[-1]}) + "\n")
                 if as_json:
                     json_line(records[-1])
         finally:
