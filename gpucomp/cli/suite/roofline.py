@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any  # Any: values of JSON rows, and matplotlib's objects
+from typing import Any, TypeAlias  # Any: values of JSON rows, and matplotlib's objects
 
 from gpucomp.support.diagnostics import ArgumentError
 
 Record = dict[str, Any]
+Axes: TypeAlias = Any
 
 
 def draw(records: Sequence[Record], path: Path) -> None:
@@ -32,7 +33,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
 
     shown = [record for record in records if "seconds" in record]
     figure: Any
-    axes: Any
+    axes: Axes
     figure, axes = pyplot.subplots(figsize=(9, 5.5))
     if any(record["roof"]["kind"] == "arithmetic" for record in shown):
         _draw_arithmetic(axes, shown)
@@ -47,7 +48,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _draw_moves(axes: Any, shown: Sequence[Record]) -> None:
+def _draw_moves(axes: Axes, shown: Sequence[Record]) -> None:
     """Bytes moved across, bytes a second up, and the roofs that were measured for these bytes."""
     for kind, mark in (("copy", "-"), ("read", "--")):
         points = sorted(
@@ -62,7 +63,7 @@ def _draw_moves(axes: Any, shown: Sequence[Record]) -> None:
     axes.set_ylabel("GB/s   (o ours, x best peer)")
 
 
-def _draw_arithmetic(axes: Any, shown: Sequence[Record]) -> None:
+def _draw_arithmetic(axes: Axes, shown: Sequence[Record]) -> None:
     """Operations a byte across, operations a second up, under the device's arithmetic and its memory."""
     bound = [record for record in shown if record["roof"]["kind"] == "arithmetic"]
     peak = max(record["flops"] / record["roof"]["seconds"] for record in bound) / 1e12
@@ -80,7 +81,7 @@ def _draw_arithmetic(axes: Any, shown: Sequence[Record]) -> None:
     axes.set_ylabel("TFLOP/s   (o ours, x best peer)")
 
 
-def _draw_points(axes: Any, shown: Sequence[Record], across: Callable[[Record], float], rate: str) -> None:
+def _draw_points(axes: Axes, shown: Sequence[Record], across: Callable[[Record], float], rate: str) -> None:
     for number, op in enumerate(dict.fromkeys(record["op"] for record in shown)):
         mine = [record for record in shown if record["op"] == op]
         colour = f"C{number % 10}"
