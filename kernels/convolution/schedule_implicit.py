@@ -67,11 +67,17 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     inner.pragma(ko, "software_pipeline", tile.stages)
     inner.pragma(ko, "unroll_factor", 1)
     inner.pragma(ki, "software_pipeline", 2)
+    if tile.predicated:
+        inner.pragma(ko, "predicate_copies")
+    if tile.order:
+        inner.pragma(acc.op.axis[-2], "product_order", tile.order)
     _gather(s[pixels], pixels, inner, ko, block.tx, plan, along_channels=conv.channels_last and plan.channels >= 8)
     if plan.repacked or conv.channels_last:
         _fetch(s[weights], weights, inner, ko, block.tx, tile)
     else:
-        _fetch_transposed(s[weights], weights, inner, ko, block.tx, tile)
+        *taps, c, o = weights.op.axis
+        s[weights].compute_at(inner, ko)
+        _eight_by_eight(s[weights], taps, c, o, tile, block.tx)
     for local in fragments:
         s[local].compute_at(inner, ki)
         *outer, last = local.op.axis
@@ -211,17 +217,31 @@ def _gather(
     stage.compute_at(into, at)
     *outer, rc, pixel = tensor.op.axis
     if along_channels:
-        stage.storage_align(rc, 32, 4)
-        chunk, rc = stage.split(rc, factor=8)
-        stage.reorder(*outer, chunk, pixel, rc)
-        outer.append(chunk)
-        rc, pixel = pixel, rc
+        _eight_by_eight(stage, outer, rc, pixel, plan.tile, tx)
+        return
     if plan.vector_pixels:
         pixel, vector = stage.split(pixel, factor=4)
         stage.vectorize(vector)
     rounds, thread = stage.split(stage.fuse(*outer, rc, pixel), factor=plan.tile.threads)
     stage.bind(thread, tx)
     stage.unroll(rounds)
+
+
+def _eight_by_eight(
+    stage: Stage, outer: list[IterVar], channel: IterVar, row: IterVar, tile: SimtTile, tx: IterVar
+) -> None:
+    """A warp copies eight neighbouring channels of four rows (pixels or filters), element by element.
+
+    In memory channels are next to each other, in the copy rows are; four floats more a row of it make the warp's stores
+    free of conflicts.
+    """
+    stage.storage_align(channel, 32, 4)
+    chunk, channel = stage.split(channel, factor=8)
+    part, row = stage.split(row, factor=tile.threads // 8)
+    stage.reorder(*outer, chunk, part, row, channel)
+    for axis in (*outer, chunk, part):
+        stage.unroll(axis)
+    stage.bind(stage.fuse(row, channel), tx)
 
 
 def _fetch(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, tile: SimtTile) -> None:
@@ -234,18 +254,6 @@ def _fetch(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, 
     stage.unroll(rounds)
     if lanes > 1:
         stage.vectorize(vector)
-
-
-def _fetch_transposed(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, tile: SimtTile) -> None:
-    """A warp copies eight neighbouring channels of four filters, element by element."""
-    stage.compute_at(into, at)
-    *taps, c, o = tensor.op.axis
-    stage.storage_align(c, 32, 4)
-    outer, c = stage.split(c, factor=8)
-    stage.reorder(*taps, outer, o, c)
-    rounds, thread = stage.split(stage.fuse(*taps, outer, o, c), factor=tile.threads)
-    stage.bind(thread, tx)
-    stage.unroll(rounds)
 
 
 def _add_parts(s: Schedule, defn: ConvolutionDefinition) -> None:
