@@ -77,7 +77,10 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     else:
         *taps, c, o = weights.op.axis
         s[weights].compute_at(inner, ko)
-        _eight_by_eight(s[weights], taps, c, o, tile, block.tx)
+        if plan.channels >= 8:
+            _eight_by_eight(s[weights], taps, c, o, tile, block.tx)
+        else:
+            _one_by_one(s[weights], [*taps, c, o], tile, block.tx)
     for local in fragments:
         s[local].compute_at(inner, ki)
         *outer, last = local.op.axis
@@ -222,7 +225,12 @@ def _gather(
     if plan.vector_pixels:
         pixel, vector = stage.split(pixel, factor=4)
         stage.vectorize(vector)
-    rounds, thread = stage.split(stage.fuse(*outer, rc, pixel), factor=plan.tile.threads)
+    _one_by_one(stage, [*outer, rc, pixel], plan.tile, tx)
+
+
+def _one_by_one(stage: Stage, axes: list[IterVar], tile: SimtTile, tx: IterVar) -> None:
+    """Neighbouring threads copy what is next to each other in the copy."""
+    rounds, thread = stage.split(stage.fuse(*axes), factor=tile.threads)
     stage.bind(thread, tx)
     stage.unroll(rounds)
 
