@@ -30,7 +30,7 @@ END: Final = "\n\n<!-- end of the docstring -->"
 
 # The table of contents: every page, by family.
 FAMILIES: Final[dict[str, tuple[str, ...]]] = {
-    "Loops": ("split", "tile", "fuse", "reorder"),
+    "Loops": ("split", "tile", "fuse", "reorder", "align"),
     "How a loop runs": ("bind", "env_threads", "vectorize", "unroll", "parallel", "pragma", "prefetch", "tensorize"),
     "Where a stage is computed": ("compute_at", "compute_inline", "compute_root", "create_group", "AutoInline"),
     "Copies and partial results": ("cache_read", "reindex_cache_read", "cache_write", "rfactor"),

@@ -21,6 +21,9 @@ from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.functor import expr_children, expr_post_order, free_vars, substitute
 from gpucomp.tir.stmt import Stmt
 
+# Around the stores of a stage that computes each element from its indices alone: threads that store the same element,
+# which the form of the index does not rule out, store the same value.
+WRITES_ONCE: Final = "pragma_writes_once"
 _MOST_CASES: Final = 16
 
 
@@ -36,6 +39,7 @@ class Access:
         inner: variables that run over all their values while the other access does something else.
         limits: intervals of thread variables that enclosing conditions imply.
         stmt: the statement, for messages.
+        once: what marks writes of one value a place, whichever thread it comes from (see ``WRITES_ONCE``).
     """
 
     data: Var
@@ -45,6 +49,7 @@ class Access:
     inner: frozenset[Var] = frozenset()
     limits: tuple[tuple[Var, Interval], ...] = ()
     stmt: Stmt | None = None
+    once: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class Conflicts:
     def between(self, a: Access, b: Access, carried: Carried | None = None) -> bool:
         """True if ``a``, and then ``b`` of another thread, may meet in one element that one of them writes."""
         if a.data is not b.data or a.kind == b.kind != "write":
+            return False
+        if a.kind == b.kind and a.once is not None and a.once is b.once:
             return False
         if a.index is None or b.index is None:
             return True

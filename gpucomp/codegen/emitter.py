@@ -162,6 +162,7 @@ class CEmitter(PointerText):
             if var.dtype.is_int:
                 self.parts.memo.clear()  # what is aligned may have changed
                 self.analyzer.update(var, self.analyzer.modular_set(value), override=True)
+                self.values[var] = value
         else:
             self._bind_vector(var, value)
         self.stmt(node.body)

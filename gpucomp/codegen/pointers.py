@@ -35,8 +35,8 @@ class PointerText(VectorText):
         if memory is None:
             return False
         source = self.memory[pointer.source.data].alignment
-        return is_aligned(rest, dtype, memory.alignment, self.analyzer) or not (
-            dtype.lanes > 1 and is_aligned(index, dtype, source, self.analyzer)
+        return is_aligned(rest, dtype, memory.alignment, self.analyzer, self.values) or not (
+            dtype.lanes > 1 and is_aligned(index, dtype, source, self.analyzer, self.values)
         )
 
     def set_pointer(self, pointer: Pointer) -> str:

@@ -14,6 +14,7 @@ from gpucomp.codegen.calls import CallText
 from gpucomp.codegen.dialect import Dialect, extension
 from gpucomp.codegen.expression import (
     ATOM,
+    CONDITION,
     MULTIPLY,
     NARROW_FLOATS,
     PLUS,
@@ -48,6 +49,7 @@ class VectorText(CallText):
         super().__init__(dialect, features)
         self.parts = Parts(self.stays_whole)
         self.analyzer = Analyzer()
+        self.values: dict[Var, Expr] = {}  # of integers bound by a let
         self.pieces: dict[Var, list[tuple[Var, int]]] = {}  # of vectors wider than the dialect's: where each lane is
         self._native: dict[DType, bool] = {}
         self._arithmetic = dialect.facts["vector_arithmetic"]
@@ -79,7 +81,7 @@ class VectorText(CallText):
         memory = self.storage(buffer)
         if memory.space == "local" and not self._arithmetic:
             return None  # arrays in registers are indexed lane by lane
-        aligned = is_aligned(base, dtype, memory.alignment, self.analyzer)
+        aligned = is_aligned(base, dtype, memory.alignment, self.analyzer, self.values)
         return (base, aligned) if aligned or self._unaligned else None
 
     def stays_whole(self, node: Expr) -> bool:
@@ -224,10 +226,26 @@ class VectorText(CallText):
                 return self.dialect.demote(kind, self.text(node.value))
             if isinstance(node, e.BufferLoad):
                 return self.read(node.buffer, node.indices)
-            if isinstance(node, e.Shuffle) and len(node.vectors) == 1 and self.is_whole(node.vectors[0]):
+            if (
+                isinstance(node, e.Select)
+                and isinstance(node.false_value, e.FloatImm)
+                and self._is_stored(node.true_value)
+            ):
+                condition = self.text(node.condition, CONDITION + 1)
+                return f"{condition} ? {self.stored(node.true_value)} : {self.stored(node.false_value)}"
+            if self._is_lane(node):
+                assert isinstance(node, e.Shuffle)
                 vector = node.vectors[0]
                 return self.dialect.lane(kind, vector.dtype.lanes, self.vector_variable(vector)[0], node.indices[0])
         return self.dialect.demote(kind, self.text(node))
+
+    def _is_stored(self, node: Expr) -> bool:
+        """True for what is there in storage form: a lane, or an element in registers."""
+        return self._is_lane(node) or (isinstance(node, e.BufferLoad) and node.buffer.scope() == "local")
+
+    def _is_lane(self, node: Expr) -> bool:
+        """True for one lane of a vector that stays whole."""
+        return isinstance(node, e.Shuffle) and len(node.vectors) == 1 and self.is_whole(node.vectors[0])
 
     def visit_shuffle(self, node: e.Shuffle) -> Text:
         """One lane: of a vector that stays whole, or of the lanes themselves."""

@@ -24,6 +24,7 @@ from gpucomp.transform.inject_double_buffer import inject_double_buffer
 from gpucomp.transform.inject_prefetch import inject_prefetch
 from gpucomp.transform.inject_software_pipeline import inject_software_pipeline
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
+from gpucomp.transform.loads_first import loads_first
 from gpucomp.transform.lower_blocks import lower_blocks
 from gpucomp.transform.lower_intrin import lower_intrin
 from gpucomp.transform.lower_thread_allreduce import lower_thread_allreduce
@@ -79,6 +80,7 @@ FLATTEN: Final = [
 LOOPS: Final = [
     Step("vectorize_loop", _vectorize, needs=_F({"flat"}), gives=_F({"scalar-loops"})),
     Step("inject_virtual_thread", inject_virtual_thread, needs=_F({"flat", "scalar-loops"}), gives=_F({"threads"})),
+    Step("loads_first", loads_first, needs=_F({"flat", "threads"})),
     Step("inject_software_pipeline", inject_software_pipeline, needs=_F({"flat", "threads"}), gives=_F({"pipelined"})),
     Step("inject_double_buffer", inject_double_buffer, needs=_F({"flat", "pipelined"}), gives=_F({"staged"})),
     Step("storage_rewrite", storage_rewrite, needs=_F({"staged"}), opt_level=1, optional=True),

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from gpucomp import arith
 from gpucomp.tir import operators
-from gpucomp.tir.expr import LT, Add, And, Expr, FloorDiv, FloorMod, IntImm, Mul, Range, Var
+from gpucomp.tir.expr import GE, LT, Add, And, Expr, FloorDiv, FloorMod, IntImm, Mul, Range, Var
 from gpucomp.tir.functor import free_vars, substitute
 
 
@@ -83,6 +83,9 @@ class IndexMap:
             NotInvertible: the map is not made of digits ``(i // a) % b`` of single indices that are complete, nor of
                 sums ``i * b + j`` of indices below their factors.
         """
+        shift = _shift(self.final_indices, self.initial_indices)
+        if shift is not None:
+            return self._inverse_of_shifted(shape, *shift)
         places = tuple([Var(f"y{n}", x.dtype) for n, x in enumerate(self.final_indices)])
         digits: dict[Var, list[_Digit]] = {v: [] for v in self.initial_indices}
         values: dict[Var, Expr] = {}
@@ -107,6 +110,30 @@ class IndexMap:
         for c in conditions:
             condition = c if isinstance(condition, IntImm) else operators.logical(And, condition, c)
         return IndexMap(places, tuple([values[v] for v in self.initial_indices])), condition
+
+    def _inverse_of_shifted(self, shape: Sequence[Expr], moved: Var, by: Expr) -> tuple[IndexMap, Expr]:
+        """The inverse where digits are taken of ``moved + by``, and ``by`` follows from indices that stay in place."""
+        most = self._analyzer(shape).const_int_bound(by)
+        if most.min_value < 0 or most.max_value >= most.POS_INF:
+            raise NotInvertible(f"index {moved.name!r} is shifted by {by}, which may be negative or without an end")
+        total = Var(moved.name, moved.dtype)
+        plain = [_of_sum(x, moved, total) for x in self.final_indices]
+        names = tuple([total if v is moved else v for v in self.initial_indices])
+        wide = [
+            operators.add(n, most.max_value) if v is moved else n
+            for v, n in zip(self.initial_indices, shape, strict=True)
+        ]
+        back, inside = IndexMap(names, tuple(plain)).inverse(wide)
+        values = dict(zip(names, back.final_indices, strict=True))
+        if any([not isinstance(values[v], Var) for v in free_vars(by)]):
+            raise NotInvertible(f"index {moved.name!r} is shifted by {by}, whose indices do not stay as they are")
+        value = operators.subtract(values[total], substitute(by, values))
+        extent = next(n for v, n in zip(self.initial_indices, shape, strict=True) if v is moved)
+        condition = operators.logical(And, operators.compare(GE, value, 0), operators.compare(LT, value, extent))
+        for check in _conjuncts(inside):
+            if not (isinstance(check, LT) and check.a is values[total]):  # that one follows
+                condition = operators.logical(And, condition, check)
+        return IndexMap(back.initial_indices, tuple([value if v is total else values[v] for v in names])), condition
 
     def _fused(self, x: Expr, place: Var, shape: Sequence[Expr]) -> dict[Var, Expr]:
         """The indices that a sum ``i * b + j`` is made of, from its value."""
@@ -139,6 +166,39 @@ class IndexMap:
         return f"lambda {names}: [{', '.join([str(x) for x in self.final_indices])}]"
 
     __repr__ = __str__
+
+
+def _core(x: Expr) -> Expr:
+    """What a digit is taken of."""
+    while isinstance(x, (FloorDiv, FloorMod)) and isinstance(x.b, IntImm):
+        x = x.a
+    return x
+
+
+def _shift(final: Sequence[Expr], indices: Sequence[Var]) -> tuple[Var, Expr] | None:
+    """The index ``v``, and ``by``, where all that is taken of ``v`` are digits of ``v + by``; None for other maps."""
+    sums = [c for c in map(_core, final) if isinstance(c, Add) and isinstance(c.a, Var) and not isinstance(c.b, Var)]
+    for v in indices:
+        own = [c for c in map(_core, final) if v in free_vars(c)]
+        if own and all([c is own[0] for c in own]) and own[0] in sums:
+            core = own[0]
+            assert isinstance(core, Add)
+            if core.a is v and v not in free_vars(core.b) and free_vars(core.b):
+                return v, core.b
+    return None
+
+
+def _of_sum(x: Expr, moved: Var, total: Var) -> Expr:
+    """A digit of ``moved + by`` as a digit of ``total``."""
+    if isinstance(x, (FloorDiv, FloorMod)) and isinstance(x.b, IntImm):
+        return type(x)(_of_sum(x.a, moved, total), x.b)
+    return total if moved in free_vars(x) else x
+
+
+def _conjuncts(x: Expr) -> list[Expr]:
+    if isinstance(x, And):
+        return [*_conjuncts(x.a), *_conjuncts(x.b)]
+    return [] if isinstance(x, IntImm) else [x]
 
 
 def _digit(x: Expr, position: int) -> _Digit | None:

@@ -112,6 +112,7 @@ KINDS: Final = {
                 "unroll_pragma",
                 "vector_predication",
                 "memory_vectors",
+                "readable_granules",
                 "dynamic_shared",
             }
         ),

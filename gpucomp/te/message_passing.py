@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gpucomp.te.affine import Forms, Interval
-from gpucomp.te.relation import Fuse, Rebase, Singleton, Split
+from gpucomp.te.aligned import aligned_domain, aligned_value, in_row, row_interval, row_value, starts_aligned
+from gpucomp.te.relation import Align, Fuse, Rebase, Singleton, Split
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import ceil_div
 from gpucomp.tir import operators
@@ -31,6 +32,8 @@ def pass_down_domain(stage: Stage, roots: Mapping[IterVar, Range], forms: Forms 
             )
         elif isinstance(rel, Rebase):
             doms[rel.rebased] = Range.from_min_extent(0, doms[rel.parent].extent)
+        elif isinstance(rel, Align):
+            doms[rel.aligned] = aligned_domain(rel, doms[rel.parent])
         elif isinstance(rel, Singleton):
             doms[rel.iter] = Range.from_min_extent(0, 1)
     return doms
@@ -78,6 +81,9 @@ def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -
             values[rel.inner] = operators.add(inner, doms[rel.inner].min)
         elif isinstance(rel, Rebase):
             values[rel.parent] = operators.add(values[rel.rebased], doms[rel.parent].min)
+    for rel in stage.relations:
+        if isinstance(rel, Align):  # its parent is a root axis, and depends on the others
+            values[rel.parent] = row_value(rel, doms, values)
     return values
 
 
@@ -96,6 +102,8 @@ def pass_down_index(stage: Stage, doms: Domains, roots: Mapping[IterVar, Expr]) 
             values[rel.fused] = operators.add(operators.multiply(outer, doms[rel.inner].extent), inner)
         elif isinstance(rel, Rebase) and rel.parent in values:
             values[rel.rebased] = operators.subtract(values[rel.parent], doms[rel.parent].min)
+        elif isinstance(rel, Align) and all([axis in values for axis in (rel.parent, *rel.rows)]):
+            values[rel.aligned] = aligned_value(rel, doms, values)
         elif isinstance(rel, Singleton):
             values[rel.iter] = operators.const(0, rel.iter.var.dtype)
     return values
@@ -124,7 +132,18 @@ def split_predicates(
 ) -> list[tuple[IterVar, Expr]]:
     """Conditions under which the leaves stand for an element: one for each split that may not divide, with its axis."""
     out: list[tuple[IterVar, Expr]] = []
+    covered: dict[IterVar, None] = {}  # an index past the end of these is past the end of an aligned row
     for rel in stage.relations:
+        if isinstance(rel, Align):
+            if starts_aligned(rel, doms[rel.parent]):
+                continue
+            covered[rel.aligned] = None
+            reduces = rel.parent.iter_type == IterVar.CommReduce
+            if not ((only_reduce and not reduces) or (only_data and reduces)):
+                out.append((rel.parent, in_row(rel, doms, values)))
+        elif isinstance(rel, Split) and rel.parent in covered:
+            covered[rel.outer] = None
+            continue
         if not isinstance(rel, Split) or (rel.disable_predication and not _is_part(stage, rel, doms)):
             continue
         reduces = rel.parent.iter_type == IterVar.CommReduce
@@ -175,7 +194,19 @@ def pass_up_interval(
         elif isinstance(rel, Rebase):
             up = out[rel.rebased]
             out[rel.parent] = Interval(up.low.plus(forms.of(doms[rel.parent].min)), up.width)
+    for rel in stage.relations:
+        if isinstance(rel, Align):
+            out[rel.parent] = _up_align(rel, doms, out, forms, cut)
     return out
+
+
+def _up_align(
+    rel: Align, doms: Domains, found: Mapping[IterVar, Interval], forms: Forms, cut: dict[IterVar, None]
+) -> Interval:
+    if _is_full(found[rel.aligned], doms[rel.aligned], forms):
+        cut[rel.parent] = None
+        return forms.box(doms[rel.parent].min, doms[rel.parent].extent)
+    return row_interval(rel, doms, found, forms)
 
 
 def _is_full(x: Interval, dom: Range, forms: Forms) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.group import resolve_groups
 from gpucomp.te.operation import ComputeOp, Operation
-from gpucomp.te.relation import Fuse, Rebase, Split
+from gpucomp.te.relation import Align, Fuse, Rebase, Split
 from gpucomp.te.scan_place import place_scans
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
@@ -124,6 +124,8 @@ def _legalize_attach(stage: Stage) -> None:
             ivar = rel.fused
         elif isinstance(rel, Rebase) and rel.parent is ivar:
             ivar = rel.rebased
+        elif isinstance(rel, Align) and rel.parent is ivar:
+            ivar = rel.aligned
     if parent.attach_type == AttachType.INLINED_ALREADY:
         raise schedule_error(
             "GC125",

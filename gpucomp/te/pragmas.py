@@ -18,6 +18,7 @@ PRAGMAS: Final[dict[str, str]] = {
     "software_pipeline": "load what later iterations use while this one computes; the value is the number of stages",
     "product_order": "the order of the unrolled products of two fragments: back and forth (1), or row by row (2)",
     "predicate_copies": "asynchronous copies of a pipelined loop that may not happen have a predicate, not a branch",
+    "loads_first": "load what all iterations of an unrolled loop use before the first of them uses it",
     "nontemporal": "store what the loop writes past the caches (processors only)",
     "atomic": "blocks add up this reduction loop by atomic additions, in any order",
     "cache_hint": "how the caches are to treat what the loop loads and stores in global memory",

@@ -38,6 +38,18 @@ class Rebase(IterVarRelation):
     rebased: IterVar
 
 
+class Align(IterVarRelation):
+    """``parent = aligned - start % lanes``, where ``start`` is the place in memory of the first element of the row.
+
+    ``rows`` are the other axes of the row-major array, outermost first.
+    """
+
+    parent: IterVar
+    aligned: IterVar
+    lanes: int
+    rows: tuple[IterVar, ...]
+
+
 class Singleton(IterVarRelation):
     """An axis of extent 1 that no other axis depends on: the loop of a scalar."""
 
@@ -46,7 +58,7 @@ class Singleton(IterVarRelation):
 
 def parents_of(relation: IterVarRelation) -> tuple[IterVar, ...]:
     """The axes that a relation consumes."""
-    if isinstance(relation, (Split, Rebase)):
+    if isinstance(relation, (Split, Rebase, Align)):
         return (relation.parent,)
     if isinstance(relation, Fuse):
         return (relation.outer, relation.inner)
@@ -59,6 +71,8 @@ def children_of(relation: IterVarRelation) -> tuple[IterVar, ...]:
         return (relation.outer, relation.inner)
     if isinstance(relation, Fuse):
         return (relation.fused,)
+    if isinstance(relation, Align):
+        return (relation.aligned,)
     return (
         (relation.rebased,)
         if isinstance(relation, Rebase)

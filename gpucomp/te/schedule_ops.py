@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpucomp.analysis.conflicts import WRITES_ONCE
 from gpucomp.te import rolling
 from gpucomp.te.atomics import adds_atomically, atomic_stores, start_kernel
 from gpucomp.te.bound import Bounds, ThreadUse
@@ -22,6 +23,7 @@ from gpucomp.te.nest_rules import nest_rule, rule_of
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.overrun import Overrun
 from gpucomp.te.region_guard import region_guard
+from gpucomp.te.relation import Align
 from gpucomp.te.scan_place import scan_starts
 from gpucomp.te.scan_reads import ScanReads
 from gpucomp.te.scopes import KERNEL_TAGS, STORAGE_RANK, needs_relax
@@ -194,13 +196,20 @@ class Builder:
             values = [substitute(b, work.mapping) for b in op.body]
             if work.value_guard is not None:
                 values = [if_then_else(work.value_guard, v, operators.const(0, v.dtype)) for v in values]
-            return self.serial(work, 0, self.stores(work, values), work.data_guards)
+            return self.serial(work, 0, self._marked(work, self.stores(work, values)), work.data_guards)
         threads = reduce_threads(work.stage, work.leaves, self.bounds)
         if threads:
             return cross_thread_nest(self, work, threads)
         if adds_atomically(work.stage, self.bounds):
             return self._atomic_reduction(work, op.body[0])
         return self._reduction(work, op.body[0])
+
+    def _marked(self, work: Work, body: Stmt) -> Stmt:
+        """Stores to memory that threads share at places that no analysis tells apart: rows that start anywhere."""
+        aligned = [rel.aligned for rel in work.stage.relations if isinstance(rel, Align)]
+        if not aligned or STORAGE_RANK[self.bounds.scopes[work.stage]] != STORAGE_RANK["shared"]:
+            return body
+        return AttrStmt(aligned[0], WRITES_ONCE, operators.const(1), body, work.op.span)
 
     def _work(self, stage: Stage, op: Operation) -> Work:
         leaves = stage.leaf_iter_vars

@@ -7,7 +7,7 @@ from typing import Any  # Any: the trace records arguments of all primitives
 
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
-from gpucomp.te.relation import Fuse, Singleton, Split
+from gpucomp.te.relation import Align, Fuse, Singleton, Split
 from gpucomp.te.stage_base import StageBase
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
@@ -72,6 +72,63 @@ class LoopPrimitives(StageBase):
             kwargs["disable_predication"] = True
         self._record("split", (parent,), kwargs, (outer, inner))
         return outer, inner
+
+    def align(self, axis: IterVar, lanes: int) -> IterVar:
+        """Count from where memory is aligned, so that vectors of ``lanes`` elements are aligned in every row.
+
+        Tensors are stored row by row: where the length of a row is no multiple of ``lanes``, rows start anywhere in a
+        vector.  The new loop starts at the last multiple of ``lanes`` elements at or before the start of its row, and
+        skips what does not belong to the row.  Split it by ``lanes`` and vectorise the inner loop: whole vectors are
+        one access, those at the ends of a row go element by element.  A reduction axis counts as the last dimension
+        of a matrix whose rows are the elements of the result.
+
+        Args:
+            axis: the innermost dimension, or the last reduction axis of a reduction; not split yet.
+            lanes: elements of a vector: a power of two.
+
+        Returns:
+            The new axis.  Its extent is that of ``axis`` and of what may lie before it, in whole vectors.
+
+        >>> show(s)
+        for i in T.serial(6):
+            for j in T.serial(8):
+                C[i, j] = A[i, j] + 1.0
+        >>> aligned = s[C].align(j, 16)
+        >>> show(s)
+        for i in T.serial(6):
+            for j_aligned in T.serial(16):
+                if T.likely(j_aligned + (0 - i * 8 % 16) >= 0 and j_aligned + (0 - i * 8 % 16) < 8):
+                    C[i, j_aligned + (0 - i * 8 % 16)] = A[i, j_aligned + (0 - i * 8 % 16)] + 1.0
+
+        Raises:
+            ScheduleError: GC102, GC103 not a leaf; GC104 not the innermost dimension, or no power of two.
+        """
+        self.require_compute("align")
+        position = self.leaf_index(axis, "align")
+        self._require_unbound(axis, "align")
+        roots = self.op.root_iter_vars
+        if not roots or axis is not roots[-1]:
+            last = repr(roots[-1].name) if roots else "none"
+            raise schedule_error(
+                "GC104",
+                f"align: axis {axis.name!r} of stage {self.name} is not its innermost dimension, which is {last}",
+                stage=self,
+                where=caller_span(),
+                hint="align the innermost dimension before it is split: its neighbours are neighbours in memory",
+            )
+        if not isinstance(lanes, int) or lanes < 2 or lanes & (lanes - 1):  # pyright: ignore[reportUnnecessaryIsInstance]  # what users write
+            raise schedule_error(
+                "GC104",
+                f"align: vectors have a power of two of elements, got {lanes}",
+                stage=self,
+                where=caller_span(),
+                hint=f"s[{self.name}].align({axis.name}, 4)",
+            )
+        aligned = self._derived(f"{axis.name}.aligned", axis)
+        self._add(Align(axis, aligned, lanes, tuple(roots[:-1])), aligned)
+        self.leaf_iter_vars[position] = aligned
+        self._record("align", (axis, lanes), {}, (aligned,))
+        return aligned
 
     def fuse(self, *args: IterVar | Sequence[IterVar]) -> IterVar:
         """Make one loop of adjacent ones, outermost first; of none, a loop of extent 1.

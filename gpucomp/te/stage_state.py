@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import Operation
-from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
+from gpucomp.te.relation import Align, Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
 from gpucomp.te.scopes import STORAGE_RANK
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import TensorComputeOp
@@ -142,6 +142,9 @@ class StageState:
                 out[rel.fused] = operators.multiply(out[rel.outer], out[rel.inner])
             elif isinstance(rel, Rebase) and rel.parent in out:
                 out[rel.rebased] = out[rel.parent]
+            elif isinstance(rel, Align) and rel.parent in out:
+                vectors = ceil_div(operators.add(out[rel.parent], rel.lanes - 1), operators.const(rel.lanes))
+                out[rel.aligned] = operators.multiply(vectors, rel.lanes)
             elif isinstance(rel, Singleton):
                 out[rel.iter] = operators.const(1)
         return out

@@ -16,7 +16,7 @@ from gpucomp.support.diagnostics import GpucompError
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.te.bound import Bounds, infer_bound
 from gpucomp.te.operation import Operation, PlaceholderOp
-from gpucomp.te.relation import Fuse, Rebase, Split
+from gpucomp.te.relation import Align, Fuse, Rebase, Split
 from gpucomp.te.scan import ScanOp
 from gpucomp.te.schedule_ops import schedule_ops
 from gpucomp.te.scopes import CLUSTER_TAG, KERNEL_TAGS, SHARED_RANK, STORAGE_RANK
@@ -151,6 +151,8 @@ class _Builder:
                 axis = rel.fused
             elif isinstance(rel, Rebase) and rel.parent is axis:
                 axis = rel.rebased
+            elif isinstance(rel, Align) and rel.parent is axis:
+                axis = rel.aligned
         return (parent, axis) if any([leaf is axis for leaf in parent.leaf_iter_vars]) else None
 
     def _starts_kernel(self, stage: Stage) -> bool:

@@ -42,6 +42,7 @@ from gpucomp.tir.expr import (
 )
 from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, rebuild_binary, substitute
 from gpucomp.tir.intrin import BINARY_MATH, BITWISE, PREDICATES, UNARY_MATH, Op
+from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned
 from gpucomp.transform.walk import conjunction, conjuncts, int_value, is_call
 
 # Intrinsics that mean the same on vectors, lane by lane.
@@ -72,12 +73,13 @@ class Lanes(Mutator):
         base: its value in lane 0.
         lanes: number of lanes.
         predicated: the target has accesses that touch only some lanes.
+        granules: the target may read an aligned vector in full, if one of its lanes may be read.
     """
 
-    def __init__(self, var: Var, base: Expr, lanes: int, predicated: bool = False) -> None:
+    def __init__(self, var: Var, base: Expr, lanes: int, predicated: bool = False, granules: bool = False) -> None:
         super().__init__()
         self.var, self.base, self.lanes = var, base, lanes
-        self.predicated = predicated
+        self.predicated, self.granules = predicated, granules
         self.mask: Expr | None = None  # lanes that may be touched, inside of a condition that differs between lanes
         self.lets: dict[Var, Var] = {}
         self.expanded: dict[Var, Buffer] = {}
@@ -246,12 +248,56 @@ class Lanes(Mutator):
                 return self._masked_choice(node, condition)
             except NotVectorizable:
                 pass
+        whole = self._granule(node, condition) if self.granules else None
+        if whole is not None:
+            return whole
         slow = self.one_by_one(node)
         every = self.in_every_lane(node.args[0])
         if every is None:
             return slow
         fast = self.lift(self.visit(node.args[1]))
         return Call(fast.dtype, node.op, (every, fast, slow)) if _is_vector_load(fast) else slow
+
+    def _granule(self, node: Call, condition: Expr) -> Expr | None:
+        """A load of the vector that holds the lanes to be read, without a branch on lanes; the others are replaced.
+
+        Memory is allocated in pieces of whole vectors, so that the lanes beside are readable too.
+        """
+        checks = conjuncts(node.args[0])
+        differing = [_unmarked(c) for c in checks if self.depends(c)]
+        value = self.visit(node.args[1])
+        if not may_speculate(node.args[2]) or not _is_vector_load(value) or not self._overlap(differing):
+            return None
+        load = value.value if isinstance(value, Cast) else value
+        if not isinstance(load, BufferLoad):
+            return None
+        first = first_element(load.buffer, load.indices)
+        is_global = load.buffer.scope() == "global" and load.predicate is None
+        if not is_global or first is None or not is_aligned(first, load.dtype, ALIGNED_BYTES, self.analyzer):
+            return None
+        some = [self._check_of(c, self.lanes - 1 if self._last_to_pass(c) == 0 else 0) for c in differing]
+        guard = conjunction([*[c for c in checks if not self.depends(c)], *some])
+        nothing = Broadcast(operators.const(0, load.dtype.element), self.lanes)
+        whole: Expr = Call(load.dtype, node.op, (guard, load, nothing))
+        whole = Cast(value.dtype, whole) if isinstance(value, Cast) else whole
+        return Select(condition, whole, self.lift(self.visit(node.args[2])))
+
+    def _overlap(self, checks: list[Expr]) -> bool:
+        """True for bounds of one quantity that grows by one from lane to lane, with room for a lane between them."""
+        lows: list[Expr] = []
+        highs: list[Expr] = []
+        for check in checks:
+            sides = self._linear_sides(check)
+            step = None if sides is None else int_value(operators.subtract(sides[0][1], sides[1][1]))
+            if sides is None or step not in (1, -1):
+                return False
+            # What the quantity of lane 0 is compared with, that quantity taken away.
+            rest = operators.multiply(operators.subtract(sides[1][0], sides[0][0]), step)
+            if isinstance(check, (LT, LE)) == (step == 1):
+                highs.append(operators.add(rest, int(isinstance(check, (LE, GE)))))  # the first lane that fails
+            else:
+                lows.append(operators.add(rest, int(isinstance(check, (LT, GT)))))  # the first lane that passes
+        return all([self.analyzer.can_prove(operators.compare(LT, low, high)) for low in lows for high in highs])
 
     def _masked_choice(self, node: Call, condition: Expr) -> Expr:
         """Both sides, each with loads in its own lanes only."""

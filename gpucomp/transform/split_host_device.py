@@ -82,6 +82,7 @@ class Usage(Functor):
     def __init__(self, alignments: dict[Var, int], analyzer: Analyzer) -> None:
         self.alignments = alignments
         self.analyzer = analyzer
+        self.values: dict[Var, Expr] = {}
         self.used: dict[Var, None] = {}
         self.bound: dict[Var, None] = {}
         self.reads: dict[Var, None] = {}
@@ -113,6 +114,7 @@ class Usage(Functor):
         self.bound[node.var] = None
         if node.var.dtype.is_int:
             self.analyzer.update(node.var, self.analyzer.modular_set(node.value), override=True)
+            self.values[node.var] = node.value
         self.visit_stmt(node)
 
     def visit_attr_stmt(self, node: s.AttrStmt) -> None:
@@ -188,7 +190,7 @@ class Usage(Functor):
         base = first_element(buffer, indices)
         lanes = dtype.lanes
         while base is not None and lanes > 1:  # a vector that is too wide is accessed in pieces
-            if is_aligned(base, dtype.with_lanes(lanes), self.alignments[buffer.data], self.analyzer):
+            if is_aligned(base, dtype.with_lanes(lanes), self.alignments[buffer.data], self.analyzer, self.values):
                 width = vector_bytes(dtype.with_lanes(lanes))
                 self.alignment[buffer.data] = max(self.alignment.get(buffer.data, 1), width)
                 return

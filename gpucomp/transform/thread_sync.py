@@ -8,12 +8,13 @@ loop that reads what was written before it gets one barrier, in front.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final  # Any: nodes of several classes with the fields at hand
 
 from gpucomp.analysis.affine import INFINITE, Interval, is_xor
-from gpucomp.analysis.conflicts import Access, Carried, Conflicts
+from gpucomp.analysis.conflicts import WRITES_ONCE, Access, Carried, Conflicts
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
@@ -118,6 +119,7 @@ class _Sync:
         self.varying: dict[Var, None] = {}
         self.values: dict[Var, Expr] = {}
         self.limits = _NO_LIMITS
+        self.once: object = None
         self.divergent: list[Stmt] = []
         stack: list[Stmt] = [root]
         self.shared = False
@@ -232,7 +234,11 @@ class _Sync:
                 self.values[node.var] = self.inline(node.value)
             if self.differs(node.value):
                 self.varying[node.var] = None
+        outer = self.once
+        if isinstance(node, s.AttrStmt) and node.attr_key == WRITES_ONCE:
+            self.once = node.node
         done = self.part(node.body, pending, carried)
+        self.once = outer
         stmt = node if done.stmt is node.body else node.replace(body=done.stmt)
         if own and self.conflicts.any(pending, own, carried):
             return self.ahead(_Part(stmt, own + done.head, done.tail, done.meets), pending, carried)
@@ -378,7 +384,7 @@ class _Sync:
         element = buffer.dtype.nbytes
         inner: list[Var] = []
         index = None if anywhere else self.index_of(buffer, indices, inner)
-        out.append(Access(buffer.data, kind, index, element, frozenset(inner), self.limits, node))
+        out.append(Access(buffer.data, kind, index, element, frozenset(inner), self.limits, node, self.once))
 
     def index_of(self, buffer: Buffer, indices: tuple[Expr, ...], inner: list[Var]) -> Expr | None:
         """Offset of an access, with a variable for the lanes of a vector; None when it cannot be analysed."""
@@ -468,9 +474,7 @@ def _relax(access: Access, var: Var) -> Access:
     """The access over all iterations of a loop."""
     if access.index is None or var in access.inner or var not in free_vars(access.index):
         return access
-    return Access(
-        access.data, access.kind, access.index, access.nbytes, access.inner | {var}, access.limits, access.stmt
-    )
+    return dataclasses.replace(access, inner=access.inner | {var})
 
 
 def _join(*parts: list[Access]) -> list[Access]:

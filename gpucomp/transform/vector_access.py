@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import Expr, IntImm
+from gpucomp.tir.expr import Expr, IntImm, Var
 
 # No more is promised of an address: wider vectors are accessed as unaligned ones, or in pieces.
 ALIGNED_BYTES: Final = 16
+Values: TypeAlias = Mapping[Var, Expr]
+_NO_VALUES: Final[Values] = {}
 
 
 def vector_bytes(dtype: DType) -> int:
@@ -58,13 +61,51 @@ def first_element(buffer: Buffer, indices: tuple[Expr, ...]) -> Expr | None:
     return ramp[0]
 
 
-def is_aligned(base: Expr, dtype: DType, alignment: int, analyzer: Analyzer) -> bool:
+def is_aligned(base: Expr, dtype: DType, alignment: int, analyzer: Analyzer, values: Values = _NO_VALUES) -> bool:
     """True when a vector of type ``dtype`` at element ``base`` lies at a multiple of its width.
 
-    ``alignment`` is that of the buffer's first element in bytes.
+    Args:
+        base: index of its first element.
+        dtype: of the vector.
+        alignment: that of the buffer's first element in bytes.
+        analyzer: knows the variables.
+        values: of variables that are bound by a let.
     """
     width = vector_bytes(dtype)
     if width > ALIGNED_BYTES or width & (width - 1) or alignment % width:
         return False
     found = analyzer.modular_set(base)
-    return math.gcd(found.coeff, found.base) * (width // dtype.lanes) % width == 0
+    if math.gcd(found.coeff, found.base) * (width // dtype.lanes) % width == 0:
+        return True
+    return dtype.lanes > 1 and _is_multiple(base, dtype.lanes, analyzer, values)
+
+
+def _is_multiple(node: Expr, lanes: int, analyzer: Analyzer, values: Values) -> bool:
+    """True for a sum that is a multiple of ``lanes`` because a remainder takes away what a term adds."""
+    terms: dict[Expr, int] = {}
+    _add_terms(node, 1, lanes, values, terms)
+    rest = 0
+    for atom, factor in terms.items():
+        if factor % lanes:
+            known = analyzer.modular_set(atom)
+            if factor * known.coeff % lanes:
+                return False
+            rest += factor * known.base
+    return rest % lanes == 0
+
+
+def _add_terms(node: Expr, factor: int, lanes: int, values: Values, terms: dict[Expr, int]) -> None:
+    """Enter a sum, modulo ``lanes``: ``x % m`` counts as ``x`` where ``factor * m`` is a multiple of ``lanes``."""
+    if factor % lanes == 0:
+        return
+    if isinstance(node, (e.Add, e.Sub)):
+        _add_terms(node.a, factor, lanes, values, terms)
+        _add_terms(node.b, factor if isinstance(node, e.Add) else -factor, lanes, values, terms)
+    elif isinstance(node, e.Mul) and isinstance(node.b, IntImm):
+        _add_terms(node.a, factor * node.b.value, lanes, values, terms)
+    elif isinstance(node, e.FloorMod) and isinstance(node.b, IntImm) and factor * node.b.value % lanes == 0:
+        _add_terms(node.a, factor, lanes, values, terms)
+    elif isinstance(node, Var) and node in values:
+        _add_terms(values[node], factor, lanes, values, terms)
+    else:
+        terms[node] = terms.get(node, 0) + factor

@@ -78,6 +78,7 @@ class _Vectorize(Mutator):
         limits = {} if target is None else target.limits
         self.vector_bytes: int = limits.get("max_vector_bytes", 0)
         self.predicated = target is not None and not target.is_gpu and "vector_predication" in target.features
+        self.granules = target is not None and "readable_granules" in target.features
         # Vectors that exist for accesses to memory only are as wide as those are: registers hold lanes one by one.
         self.in_memory_only = target is not None and "memory_vectors" in target.features
         self.vector_lanes: int = limits.get("max_vector_lanes", 16 if target is not None and target.is_gpu else 0)
@@ -148,7 +149,7 @@ class _Vectorize(Mutator):
 
     def _vectors(self, node: For, base: Expr, lanes: int) -> Stmt:
         try:
-            return _Body(node, base, lanes, self.predicated).stmt(node.body)
+            return _Body(node, base, lanes, self.predicated, self.granules).stmt(node.body)
         except NotVectorizable:
             return _loop(node.loop_var, base, lanes, node.body, node)
 
@@ -255,9 +256,9 @@ def _has_effect(value: Expr) -> bool:
 class _Body(Mutator):
     """The body of one vectorised loop, for all lanes at once."""
 
-    def __init__(self, loop: For, base: Expr, lanes: int, predicated: bool) -> None:
+    def __init__(self, loop: For, base: Expr, lanes: int, predicated: bool, granules: bool) -> None:
         super().__init__()
-        self.loop, self.lanes = loop, Lanes(loop.loop_var, base, lanes, predicated)
+        self.loop, self.lanes = loop, Lanes(loop.loop_var, base, lanes, predicated, granules)
         self.scalarised = 0
 
     def uniform(self, node: Expr) -> Expr:

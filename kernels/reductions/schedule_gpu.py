@@ -16,6 +16,8 @@ from gpucomp.tir.expr import IterVar
 THREADS: Final = 256
 VECTORS_IN_FLIGHT: Final = 4  # vectors that a thread loads before it adds the first
 BLOCKS: Final = 1056  # eight on each of the 132 multiprocessors of the largest GPU that this was measured on
+MANY: Final = 512  # threads of a block where blocks take tiles in turns, four blocks on each multiprocessor
+IN_TURNS: Final = 528
 
 
 def schedule_all(defn: Definition, target: Target) -> Schedule:
@@ -24,27 +26,48 @@ def schedule_all(defn: Definition, target: Target) -> Schedule:
     x, total = defn.intermediates
     s = te.create_schedule(out.op)
     size = extent(x.shape[0])
-    threads = min(THREADS, target.max_num_threads)
+    threads = min(THREADS if size is None else MANY, target.max_num_threads)
     lanes = 1 if size is None else 16 // defn.inputs[0].dtype.nbytes
     tile = threads * lanes * VECTORS_IN_FLIGHT
-    if size is None or size > tile:
-        (k,) = s[total].op.reduce_axis
-        # Whole tiles, so that only the last block meets the end.
-        tiles = None if size is None else -(-size // (tile * BLOCKS))
-        part, _ = s[total].split(k, nparts=BLOCKS) if tiles is None else s[total].split(k, factor=tile * tiles)
-        partial = s.rfactor(total, part)
-        stage = s[partial]
-        (k,) = partial.op.reduce_axis
-        _reduce_in_block(s, partial, x, k, threads, lanes)
-        stage.bind(partial.op.axis[0], te.thread_axis("blockIdx.x"))
-        _finish(s, out, total, threads)
-    else:
+    (k,) = s[total].op.reduce_axis
+    if size is not None and size <= tile:
         stage = s[out]
         stage.bind(out.op.axis[0], te.thread_axis("blockIdx.x"))
-        _reduce_in_block(s, total, x, s[total].op.reduce_axis[0], threads, lanes)
+        _reduce_in_block(s, total, x, k, threads, lanes)
         s[total].compute_at(stage, out.op.axis[0])
         s[total].set_scope("local")
+        return s
+    if size is None:
+        part, _ = s[total].split(k, nparts=BLOCKS)
+        partial = s.rfactor(total, part)
+        (k,) = partial.op.reduce_axis
+        _reduce_in_block(s, partial, x, k, threads, lanes)
+    else:
+        partial = _reduce_in_turns(s, total, x, threads, lanes, -(-size // tile))
+    s[partial].bind(partial.op.axis[0], te.thread_axis("blockIdx.x"))
+    _finish(s, out, total, min(THREADS, threads))
     return s
+
+
+def _reduce_in_turns(s: Schedule, total: Tensor, x: Tensor, threads: int, lanes: int, tiles: int) -> Tensor:
+    """Blocks take tiles in turns, so that at any time all of them read from one part of the memory."""
+    (k,) = s[total].op.reduce_axis
+    number, _ = s[total].split(k, factor=threads * lanes * VECTORS_IN_FLIGHT)
+    _, block = s[total].split(number, factor=min(IN_TURNS, tiles))
+    partial = s.rfactor(total, block)
+    stage = s[partial]
+    turns, inside = partial.op.reduce_axis
+    vector, lane = stage.split(inside, factor=lanes)
+    turn, thread = stage.split(vector, factor=threads)
+    stage.reorder(thread, turns, turn, lane)
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    stage.unroll(turn)
+    stage.unroll(lane)
+    s[x].compute_at(stage, turn)
+    s[x].set_scope("local")
+    if lanes > 1:
+        s[x].vectorize(x.op.axis[-1])
+    return partial
 
 
 def _reduce_in_block(s: Schedule, tensor: Tensor, x: Tensor, k: IterVar, threads: int, lanes: int) -> None:

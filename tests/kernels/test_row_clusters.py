@@ -8,7 +8,7 @@ import pytest
 import gpucomp
 from gpucomp.driver.build import compile_function, lower_primfunc
 from gpucomp.kernels import registry
-from gpucomp.kernels.rows.schedule_gpu import cluster_tile
+from gpucomp.kernels.rows.tiles import choose_tile, cluster_tile, shared_tile
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.interp import interpret
@@ -46,13 +46,42 @@ def test_each_thread_holds_some_values(columns: int, nbytes: int, cluster: int, 
     assert (tile.cluster, tile.threads, tile.chunks * tile.lanes) == (cluster, threads, values)
 
 
+@pytest.mark.parametrize(
+    ("columns", "matrices", "reductions", "cluster", "threads", "chunks"),
+    [
+        (65536, 1, 2, 2, 256, 16),
+        (65536, 1, 1, 2, 512, 8),
+        (262144, 1, 1, 8, 512, 8),
+        (40000, 1, 2, 2, 256, 10),
+        (65536, 2, 1, 4, 512, 4),
+    ],
+)
+def test_parts_of_rows_of_halves_wait_in_shared_memory(
+    columns: int, matrices: int, reductions: int, cluster: int, threads: int, chunks: int
+) -> None:
+    tile = shared_tile(columns, 2, matrices, reductions, H100)
+    assert tile is not None
+    assert (tile.cluster, tile.threads, tile.chunks, tile.shared) == (cluster, threads, chunks, True)
+    assert "shared memory" in tile.why
+    assert shared_tile(1 << 20, 2, 1, 1, H100) is None
+    assert shared_tile(65536, 2, 1, 1, Target("cuda -arch=sm_80")) is None
+
+
+def test_vectors_of_odd_rows_of_halves_are_counted_from_aligned_memory() -> None:
+    tile = choose_tile(3875, 8045, 2, H100, weights=True)
+    assert (tile.aligned, tile.lanes, tile.threads, tile.chunks) == (True, 8, 256, 4)
+    assert "aligned" in tile.why
+    assert not choose_tile(3875, 8045, 2, H100).aligned
+    assert not choose_tile(3875, 8045, 2, Target("opencl"), weights=True).aligned
+
+
 def test_rows_that_no_cluster_holds_and_targets_without_clusters_read_again() -> None:
     assert cluster_tile(262144 + 8, 2, H100) is None
     assert cluster_tile(None, 2, H100) is None
     for target in (Target("cuda -arch=sm_80"), Target("opencl")):
         assert cluster_tile(65536, 2, target) is None
     softmax = registry.get("softmax")
-    definition = softmax.define((2, 300000), "float16")
+    definition = softmax.define((2, 500000), "float16")
     assert "cluster" not in gpucomp.source(softmax.schedule(definition, H100), definition.args, H100)
     total = registry.get("row_sum").define((2, 65536), "float16")
     assert "cluster" not in gpucomp.source(registry.get("row_sum").schedule(total, H100), total.args, H100)

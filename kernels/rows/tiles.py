@@ -1,0 +1,151 @@
+"""How rows are spread over threads and blocks of a GPU, and why.
+
+The figures behind the rules are of an H100; each rule says what it is about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gpucomp.kernels.registry import row_lanes
+from gpucomp.target import Target
+
+# Values that a thread keeps of one matrix; with twice as many, fewer than half of the threads fit a multiprocessor.
+MOST_VALUES: Final = 32
+BLOCK: Final = 128
+WANTED_BYTES: Final = 64  # of a thread: with less in flight the memory waits, with more the last loads do
+UNALIGNED_BYTES: Final = 96  # where each element is a load of its own, threads that take more of them wait less often
+WEIGHTED_VALUES: Final = 16  # that a thread keeps where weights come on top
+MOST_WEIGHTED: Final = 512  # threads of a row of which more would take weights
+ONE_WAVE_BYTES: Final = 32 << 20
+CLUSTER_BLOCK: Final = 512  # threads of a block in a cluster: two blocks a multiprocessor, one waits, one works
+PART_BYTES: Final = 64 << 10  # of a row in the shared memory of a block: three such blocks fit a multiprocessor
+DYNAMIC_BYTES: Final = 100 << 10  # shared memory that a block needs at most, with two of them on a multiprocessor
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """How a row is spread.
+
+    Attributes:
+        lanes: elements of a vector.
+        threads: of one row, in each block.
+        chunks: vectors of a thread.
+        rows: of a block.
+        held: a row stays in registers.
+        cluster: blocks that share a row.
+        shared: a row waits in their shared memory.
+        aligned: vectors start where memory is aligned, and not where the row does.
+        early: weights of columns are loaded while the row is reduced.
+        why: what led to it.
+    """
+
+    lanes: int
+    threads: int
+    chunks: int
+    rows: int
+    held: bool
+    cluster: int = 1
+    shared: bool = False
+    aligned: bool = False
+    early: bool = False
+    why: str = ""
+
+    @property
+    def row_threads(self) -> int:
+        """Threads of one row, in all of its blocks."""
+        return self.threads * self.cluster
+
+
+def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Target, *, weights: bool = False) -> Tile:
+    """The tile for ``rows`` rows of ``columns`` elements of ``nbytes`` bytes that stay in registers.
+
+    Vectors are as wide as the alignment of every row allows; where that leaves loads of two bytes, and weights make
+    for more of them, vectors are counted from where memory is aligned.  Threads are a power of two.
+    """
+    limit = min(1024, target.max_num_threads)
+    if columns is None:
+        return Tile(1, min(256, limit), 1, 1, False, why="rows of unknown length")
+    lanes, row_bytes = row_lanes(columns, nbytes), columns * nbytes
+    aligned = weights and lanes * nbytes < 4 and "readable_granules" in target.features and row_bytes >= 2048
+    lanes = 16 // nbytes if aligned else lanes
+    vectors = (columns + lanes - 1) // lanes + (1 if aligned else 0)
+    wanted = UNALIGNED_BYTES if lanes == 1 and nbytes == 4 and weights else WANTED_BYTES
+    threads = 1
+    while threads < limit and threads * wanted < row_bytes:
+        threads *= 2
+    reason = f"{wanted} bytes of a row for each of {threads} threads"
+    one_wave = rows is not None and rows * row_bytes < ONE_WAVE_BYTES
+    fewer = threads * 2 <= min(limit, vectors) and threads * wanted // 2 < row_bytes
+    crowded = weights and lanes > 1 and not aligned and -(-vectors // threads) * lanes > WEIGHTED_VALUES
+    if fewer and (one_wave or (crowded and threads < MOST_WEIGHTED)):
+        threads *= 2
+        reason = (
+            f"{threads} threads with half as much: the matrix is read in one wave, whose end all wait for"
+            if one_wave
+            else f"{threads} threads with half as much: weights need registers too"
+        )
+    chunks = -(-vectors // threads)
+    values = chunks * lanes
+    held = values <= 2 * MOST_VALUES and (threads < 1024 or values <= MOST_VALUES)
+    most_early = 2 * WEIGHTED_VALUES if lanes == 1 and nbytes == 4 else WEIGHTED_VALUES
+    early = weights and held and not aligned and values <= most_early
+    early = early and (nbytes >= 4 or one_wave or values <= WEIGHTED_VALUES // 2)
+    vector = f"vectors of {lanes * nbytes} bytes" + (", counted from where memory is aligned" if aligned else "")
+    place = "registers" if held else "nowhere: each pass reads them again"
+    why = f"{vector}; {reason}; rows stay in {place}" + ("; weights are loaded early" if early else "")
+    return Tile(lanes, threads, chunks, max(1, min(BLOCK, limit) // threads), held, 1, False, aligned, early, why)
+
+
+def cluster_tile(columns: int | None, nbytes: int, target: Target) -> Tile | None:
+    """The tile for rows that the registers of a cluster of blocks hold; ``None`` where there is none.
+
+    Each thread holds 64 bytes, or up to 32 values in the largest cluster that every device can run, of 1,024 threads
+    a block.
+    """
+    most = target.limits.get("max_cluster_size", 1) if "cluster" in target.features else 1
+    if columns is None or most < 2:
+        return None
+    lanes = row_lanes(columns, nbytes)
+    wanted = 1 << (-(-columns * nbytes // WANTED_BYTES) - 1).bit_length()
+    cluster = min(most, max(2, wanted // CLUSTER_BLOCK))
+    threads = min(1024, target.max_num_threads, max(target.thread_warp_size, wanted // cluster))
+    chunks = -(-(columns // lanes) // (cluster * threads))
+    if chunks * lanes > MOST_VALUES:
+        return None
+    why = f"vectors of {lanes * nbytes} bytes; a row stays in registers of {cluster} blocks of {threads} threads"
+    return Tile(lanes, threads, chunks, 1, True, cluster, why=why)
+
+
+def shared_tile(columns: int | None, nbytes: int, matrices: int, reductions: int, target: Target) -> Tile | None:
+    """The tile for rows that wait in the shared memory of a cluster of blocks; ``None`` where there is none.
+
+    Shared memory holds elements as they are, where registers hold halves as floats, so that three times as much of
+    the matrix is on its way or in use.
+
+    Args:
+        columns: of a row; None where it is not known.
+        nbytes: of an element.
+        matrices: inputs of that shape.
+        reductions: of a row, one after the other.
+        target: what to compile for.
+    """
+    if columns is None or "cluster" not in target.features:
+        return None
+    most = target.limits.get("max_cluster_size", 1)
+    room = min(DYNAMIC_BYTES, target.limits.get("max_dynamic_shared_memory_per_block", 0))
+    whole = columns * nbytes * matrices
+    cluster = 1
+    while cluster < most and whole > cluster * PART_BYTES:
+        cluster *= 2
+    lanes = row_lanes(columns, nbytes)
+    # Threads that wait for a second reduction are better few, with more of the row each.
+    threads = min(512 if reductions < 2 else 256, target.max_num_threads)
+    chunks = -(-(columns // lanes) // (cluster * threads))
+    part = chunks * threads * lanes * nbytes * matrices
+    if part > room:
+        return None
+    blocks = f"{cluster} blocks of {threads} threads" if cluster > 1 else f"{threads} threads"
+    why = f"vectors of {lanes * nbytes} bytes; a row waits in shared memory, {part:,} bytes in each of {blocks}"
+    return Tile(lanes, threads, chunks, 1, True, cluster, True, why=why)

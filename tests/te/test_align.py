@@ -1,0 +1,171 @@
+"""Rows that start anywhere, in vectors that start where memory is aligned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from gpucomp import te
+from gpucomp.driver.build import compile_function
+from gpucomp.support.diagnostics import ScheduleError
+from gpucomp.support.launch import BufferParam
+from gpucomp.target import Target
+from gpucomp.tir.expr import Expr, Var
+from tests.te.backends import Program, everywhere
+from tests.te.helpers import small_ints
+
+SHAPES = [(5, 13), (3, 8), (7, 1), (4, 67), (1, 9)]
+Shape = tuple[int, int]
+
+
+def doubled(shape: Shape) -> tuple[te.Tensor, te.Tensor]:
+    a = te.placeholder(shape, name="A")
+    return a, te.compute(shape, lambda i, j: a[i, j] * 2.0, name="B")
+
+
+def in_vectors(shape: Shape, lanes: int) -> Program:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a, b = doubled(shape)
+        s = te.create_schedule(b.op)
+        vectors, lane = s[b].split(s[b].align(b.op.axis[1], lanes), factor=lanes)
+        s[b].vectorize(lane)
+        s[b].bind(b.op.axis[0], te.thread_axis("blockIdx.x"))
+        _, thread = s[b].split(vectors, factor=4)
+        s[b].bind(thread, te.thread_axis("threadIdx.x"))
+        return s, [a, b]
+
+    return program
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("lanes", [2, 4, 8])
+def test_every_element_is_computed_once(shape: Shape, lanes: int) -> None:
+    x = small_ints(shape)
+    everywhere(in_vectors(shape, lanes), [x], 2 * x, opencl=True)
+
+
+def place_in_vectors(columns: int) -> Callable[[Var, Var], list[Expr]]:
+    def place(i: Var, j: Var) -> list[Expr]:
+        moved = j + i * columns % 4
+        return [i, moved // 4 // 8, moved // 4 % 8, moved % 4]
+
+    return place
+
+
+def reduced(shape: Shape) -> Program:
+    """What is left of each element when the largest of its row is taken away; the row is in registers."""
+
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        rows, columns = shape
+        a = te.placeholder(shape, name="A")
+        x = te.compute(shape, lambda i, j: a[i, j] + 1.0, name="X")
+        k = te.reduce_axis((0, columns), "k")
+        largest = te.compute((rows,), lambda i: te.max(x[i, k.var], axis=k), name="largest")
+        b = te.compute(shape, lambda i, j: x[i, j] - largest[i], name="B")
+        s = te.create_schedule(b.op)
+        thread = te.thread_axis("threadIdx.x")
+        row, column = b.op.axis
+        vectors, lane = s[b].split(s[b].align(column, 4), factor=4)
+        chunk, t = s[b].split(vectors, factor=8)
+        s[b].reorder(row, t, chunk, lane)
+        s[b].bind(row, te.thread_axis("blockIdx.x"))
+        s[b].bind(t, thread)
+        s[b].vectorize(lane)
+        vectors, lane = s[largest].split(s[largest].align(s[largest].op.reduce_axis[0], 4), factor=4)
+        chunk, t = s[largest].split(vectors, factor=8)
+        s[largest].reorder(t, chunk, lane)
+        s[largest].bind(t, thread)
+        s[largest].compute_at(s[b], row)
+        s[x].compute_at(s[b], row)
+        s[x].set_scope("local")
+        *_, lane = s[x].transform_layout(place_in_vectors(columns))
+        s[x].vectorize(lane)
+        return s, [a, b]
+
+    return program
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_are_reduced_from_aligned_copies(shape: Shape) -> None:
+    values = small_ints(shape)
+    shifted = values + 1
+    everywhere(reduced(shape), [values], shifted - shifted.max(1, keepdims=True), opencl=True)
+
+
+def transposed(shape: Shape) -> Program:
+    """A transpose whose tiles end at multiples of eight elements of the result's memory."""
+
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        rows, columns = shape
+        a = te.placeholder(shape, name="A")
+        b = te.compute((columns, rows), lambda i, j: a[j, i], name="B")
+        s = te.create_schedule(b.op)
+        shared = s.cache_read(a, "shared", [b])
+        local = s.cache_read(a, "local", [shared])
+        i, j = b.op.axis
+        block_i, i = s[b].split(i, factor=16)
+        block_j, j = s[b].split(s[b].align(j, 8), factor=8)
+        j, lane = s[b].split(j, factor=4)
+        s[b].reorder(block_i, block_j, i, j, lane)
+        _, t = s[b].split(s[b].fuse(i, j), factor=16)
+        thread = te.thread_axis("threadIdx.x")
+        s[b].bind(block_i, te.thread_axis("blockIdx.y"))
+        s[b].bind(block_j, te.thread_axis("blockIdx.x"))
+        s[b].bind(t, thread)
+        s[b].vectorize(lane)
+        s[shared].compute_at(s[b], block_j)
+        row, column = shared.op.axis
+        vectors, lane = s[shared].split(s[shared].align(column, 4), factor=4)
+        _, t = s[shared].split(s[shared].fuse(row, vectors), factor=16)
+        s[shared].bind(t, thread)
+        s[local].compute_at(s[shared], t)
+        s[local].vectorize(local.op.axis[1])
+        return s, [a, b]
+
+    return program
+
+
+@pytest.mark.parametrize("shape", [(13, 21), (40, 9), (33, 35)])
+def test_tiles_end_where_memory_is_aligned(shape: Shape) -> None:
+    x = small_ints(shape)
+    everywhere(transposed(shape), [x], x.T, opencl=True)
+
+
+def test_cuda_moves_whole_vectors_and_asks_for_aligned_arrays() -> None:
+    a, b = doubled((64, 1001))
+    s = te.create_schedule(b.op)
+    local = s.cache_read(a, "local", [b])
+    vectors, lane = s[b].split(s[b].align(b.op.axis[1], 4), factor=4)
+    s[local].compute_at(s[b], vectors)
+    s[local].vectorize(local.op.axis[1])
+    s[b].vectorize(lane)
+    s[b].bind(b.op.axis[0], te.thread_axis("blockIdx.x"))
+    s[b].bind(vectors, te.thread_axis("threadIdx.x"))
+    made = compile_function(s, [a, b], Target("cuda -arch=sm_90a"), "f", None)
+    first = made.general
+    assert len(re.findall(r"\*\(const float4\*\)\(A", first.image.source)) == 1
+    assert len(re.findall(r"\*\(float4\*\)\(B", first.image.source)) == 1
+    assert [p.alignment for p in first.program.params if isinstance(p, BufferParam)] == [16, 16]
+    unaligned = made.variants[-1].get()
+    assert "float4" not in unaligned.image.source
+
+
+def test_only_the_innermost_dimension_can_be_aligned() -> None:
+    _, b = doubled((5, 13))
+    s = te.create_schedule(b.op)
+    with pytest.raises(ScheduleError, match="not its innermost dimension"):
+        s[b].align(b.op.axis[0], 4)
+    with pytest.raises(ScheduleError, match="a power of two"):
+        s[b].align(b.op.axis[1], 3)
+    s[b].align(b.op.axis[1], 4)
+    with pytest.raises(ScheduleError, match="is gone: align"):
+        s[b].split(b.op.axis[1], factor=4)
+
+
+def test_the_loop_is_rounded_up_to_whole_vectors() -> None:
+    a, b = doubled((5, 13))
+    s = te.create_schedule(b.op)
+    s[b].align(b.op.axis[1], 4)
+    assert "T.serial(16)" in te.lower_schedule(s, [a, b]).script()
