@@ -29,6 +29,12 @@ LIBRARY = (
     ("row_argmax", (7, 1030), "float32"),
     ("sum_all", (100_001,), "float32"),
     ("column_sum", (513, 130), "float16"),
+    ("softmax", (3, 40001), "bfloat16"),
+    ("rms_norm", (5, 2051), "float16"),  # vectors counted from aligned memory; the same of the next four
+    ("layer_norm", (7, 2049), "bfloat16"),
+    ("transpose", (257, 203), "float16"),
+    ("transpose", (131, 517), "float32"),
+    ("permute", (2, 150, 131), "float16"),
     ("transpose", (65, 132), "float16"),
     ("transpose", (97, 33), "float32"),
     ("cumulative_sum", (3, 3000), "float32"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gpucomp import te
 from gpucomp.kernels.registry import Definition
-from gpucomp.kernels.rows.tiles import Tile
+from gpucomp.kernels.rows.tiles import UNROLLED, Tile
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar, Reduce
 
@@ -64,7 +64,12 @@ class _SharedRows:
         vector, lane = stage.split(axis, factor=tile.lanes)
         chunk, thread = stage.split(vector, factor=tile.threads)
         stage.bind(thread, self.tx)
-        return [*ranks, thread, chunk, lane]
+        return [*ranks, thread, *self._groups(stage, chunk), lane]
+
+    def _groups(self, stage: te.Stage, chunk: IterVar) -> list[IterVar]:
+        """Vectors of a thread, some of them at a time; the last loop is to be unrolled."""
+        groups = -(-self.tile.chunks // UNROLLED)
+        return [chunk] if groups == 1 else list(stage.split(chunk, factor=self.tile.chunks // groups))
 
     def _vectorize(self, stage: te.Stage, lane: IterVar) -> None:
         if self.tile.lanes > 1:
@@ -93,8 +98,9 @@ class _SharedRows:
         vector, lane = own.split(column, factor=self.tile.lanes)
         chunk, thread = own.split(vector, factor=self.tile.threads)
         own.bind(thread, self.tx)
-        own.reorder(outer, thread, chunk, lane)
-        own.unroll(chunk)
+        chunks = self._groups(own, chunk)
+        own.reorder(outer, thread, *chunks, lane)
+        own.unroll(chunks[-1])
         self._vectorize(own, lane)
 
 

@@ -20,6 +20,7 @@ WEIGHTED_VALUES: Final = 16  # that a thread keeps where weights come on top
 MOST_WEIGHTED: Final = 512  # threads of a row of which more would take weights
 ONE_WAVE_BYTES: Final = 32 << 20
 CLUSTER_BLOCK: Final = 512  # threads of a block in a cluster: two blocks a multiprocessor, one waits, one works
+UNROLLED: Final = 8  # vectors of a thread that are written out: more take longer to compile
 PART_BYTES: Final = 64 << 10  # of a row in the shared memory of a block: three such blocks fit a multiprocessor
 DYNAMIC_BYTES: Final = 100 << 10  # shared memory that a block needs at most, with two of them on a multiprocessor
 
@@ -143,6 +144,8 @@ def shared_tile(columns: int | None, nbytes: int, matrices: int, reductions: int
     # Threads that wait for a second reduction are better few, with more of the row each.
     threads = min(512 if reductions < 2 else 256, target.max_num_threads)
     chunks = -(-(columns // lanes) // (cluster * threads))
+    groups = -(-chunks // UNROLLED)
+    chunks = groups * -(-chunks // groups)
     part = chunks * threads * lanes * nbytes * matrices
     if part > room:
         return None
