@@ -183,7 +183,8 @@ def _shift(final: Sequence[Expr], indices: Sequence[Var]) -> tuple[Var, Expr] | 
         if own and all([c is own[0] for c in own]) and own[0] in sums:
             core = own[0]
             assert isinstance(core, Add)
-            if core.a is v and v not in free_vars(core.b) and free_vars(core.b):
+            used = free_vars(core.b)
+            if core.a is v and v not in used and used and all([any([x is u for x in final]) for u in used]):
                 return v, core.b
     return None
 

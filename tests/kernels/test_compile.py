@@ -22,8 +22,12 @@ STREAMING = tuple([o.name for o in registry.all_operators() if o.family not in (
 # Whole tiles, then sizes that no vector divides.
 SIZES = {1: ((1 << 20,), (100_001,)), 2: ((256, 4096), (33, 1001)), 3: ((2, 256, 512), (3, 33, 65))}
 SUITE = [row for row in rows_of("rows", seed=0) if not row.drawn]
-ODD = [Row("transpose", (8582, 6314), "float16"), Row("transpose", (7207, 8627), "float32")]
-ODD += [Row("rms_norm", (3875, 8045), "float16"), Row("layer_norm", (3875, 8045), "float16")]
+ODD = [
+    Row("transpose", (8582, 6314), "float16"),
+    Row("transpose", (7207, 8627), "float32"),
+    Row("rms_norm", (3875, 8045), "float16"),
+    Row("layer_norm", (3875, 8045), "float16"),
+]
 
 
 @pytest.mark.slow

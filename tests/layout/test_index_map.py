@@ -21,6 +21,8 @@ MAPS: list[tuple[Callable[..., Any], tuple[int, ...]]] = [
     (lambda i, j: [i * 5 + j], (3, 5)),
     (lambda i, j: [i, j, j % 1], (3, 5)),
     (lambda i, j, k: [k % 2, i + j * 3, k // 2], (3, 4, 7)),
+    (lambda i, j: [i, (j + i * 5 % 4) // 4, (j + i * 5 % 4) % 4], (3, 5)),
+    (lambda i, j: [(j + i * 19 % 8) // 8 // 2, i, (j + i * 19 % 8) // 8 % 2, (j + i * 19 % 8) % 8], (4, 19)),
 ]
 
 
@@ -54,7 +56,14 @@ def test_every_element_has_one_place_and_comes_back_from_it(number: int) -> None
 
 @pytest.mark.parametrize(
     "function",
-    [lambda i, j: [i], lambda i, j: [i, j % 4], lambda i, j: [i, i], lambda i, j: [i + j], lambda i, j: [i * j]],
+    [
+        lambda i, j: [i],
+        lambda i, j: [i, j % 4],
+        lambda i, j: [i, i],
+        lambda i, j: [i + j],
+        lambda i, j: [i * j],
+        lambda i, j: [i, (j - i) // 4, (j - i) % 4],
+    ],
 )
 def test_a_map_that_loses_an_index_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(NotInvertible):

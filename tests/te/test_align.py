@@ -118,9 +118,12 @@ def transposed(shape: Shape) -> Program:
         s[shared].compute_at(s[b], block_j)
         row, column = shared.op.axis
         vectors, lane = s[shared].split(s[shared].align(column, 4), factor=4)
-        _, t = s[shared].split(s[shared].fuse(row, vectors), factor=16)
+        turn, t = s[shared].split(s[shared].fuse(row, vectors), factor=16)
         s[shared].bind(t, thread)
-        s[local].compute_at(s[shared], t)
+        s[shared].reorder(t, turn, lane)
+        s[shared].unroll(turn)
+        s[shared].pragma(turn, "loads_first")
+        s[local].compute_at(s[shared], turn)
         s[local].vectorize(local.op.axis[1])
         return s, [a, b]
 
@@ -150,6 +153,14 @@ def test_cuda_moves_whole_vectors_and_asks_for_aligned_arrays() -> None:
     assert [p.alignment for p in first.program.params if isinstance(p, BufferParam)] == [16, 16]
     unaligned = made.variants[-1].get()
     assert "float4" not in unaligned.image.source
+
+
+def test_all_turns_load_before_the_first_stores() -> None:
+    s, args = transposed((130, 67))()
+    source = compile_function(s, args, Target("cuda -arch=sm_90a"), "f", None).general.image.source
+    load, store = source.index("*(const float4*)(A"), source.index("A_shared[", source.index("*(const float4*)(A"))
+    assert load < source.index("for (", load) < store  # another loop begins between the two
+    assert source.count("*(const float4*)(A") == 1
 
 
 def test_only_the_innermost_dimension_can_be_aligned() -> None:

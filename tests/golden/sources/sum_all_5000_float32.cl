@@ -13,9 +13,9 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void sum_all_5000_floa
   float X[4];
   total_rf_part = 0.0f;
   __attribute__((opencl_unroll_hint))
-  for (int k_inner_outer_outer_inner = 0; k_inner_outer_outer_inner < 4; ++k_inner_outer_outer_inner) {
-    const int at = blockIdx_x * 1024 + k_inner_outer_outer_inner * 256 + threadIdx_x;
-    vstore4(at < 1250 ? *(__global const float4*)(A + (blockIdx_x * 4096 + k_inner_outer_outer_inner * 1024 + threadIdx_x * 4)) : (float4)(0.0f), 0, X);
+  for (int k_inner_outer_outer = 0; k_inner_outer_outer < 4; ++k_inner_outer_outer) {
+    const int at = blockIdx_x * 1024 + k_inner_outer_outer * 256 + threadIdx_x;
+    vstore4(at < 1250 ? *(__global const float4*)(A + (blockIdx_x * 4096 + k_inner_outer_outer * 1024 + threadIdx_x * 4)) : (float4)(0.0f), 0, X);
     if (at < 1250) {
       __attribute__((opencl_unroll_hint))
       for (int k_inner_inner = 0; k_inner_inner < 4; ++k_inner_inner) {
