@@ -201,6 +201,10 @@ def schedule_products(s: Schedule, defn: WinogradDefinition, tile: SimtTile) -> 
     inner.pragma(outer, "software_pipeline", tile.stages)
     inner.pragma(outer, "unroll_factor", 1)
     inner.pragma(step, "software_pipeline", 2)
+    if tile.predicated:
+        inner.pragma(outer, "predicate_copies")
+    if tile.order:
+        inner.pragma(acc.op.axis[0], "product_order", tile.order)
     if defn.problem.channels_last:
         _fetch_transposed(s[a_shared], a_shared, inner, outer, _Products(tile, tx))
     else:

@@ -66,7 +66,9 @@ def _tile_nchw(defn: Definition, target: Target) -> Tile:
     image, out = defn.inputs[0], defn.outputs[0]
     nbytes = image.dtype.nbytes
     lanes_in, lanes = row_lanes(extent(image.shape[3]), nbytes), row_lanes(extent(out.shape[3]), nbytes)
-    rows = min(-(-VECTOR_BYTES // (lanes * nbytes)), 4, extent(out.shape[2]) or 4)
+    # A row of a larger window is loaded for as many rows of the result as need it.
+    wanted = -(-VECTOR_BYTES // (lanes * nbytes)) if _taps(defn) <= 9 else 4
+    rows = min(wanted, 4, extent(out.shape[2]) or 4)
     reason = f"{lanes} x {rows} pixels a thread, from vectors of {lanes_in * nbytes} bytes"
     return Tile(lanes_in, lanes, rows, lanes, (1, min(THREADS, target.max_num_threads), 1), reason)
 
@@ -82,7 +84,7 @@ def _tile_nhwc(defn: Definition, target: Target) -> Tile:
     narrow = nbytes <= 2
     rows, columns = (4, 2)
     if _taps(defn) > 9:
-        rows, columns = (1, 2) if _taps(defn) <= 25 else (1, 1)
+        rows, columns = 1, 4
     elif narrow and 2 * (height or 1) <= (extent(image.shape[1]) or 1) + 1:
         rows = 1  # strides leave little to share between rows, and eight channels fill registers twice as fast
     elif narrow and height is not None and height % 7 == 0:
@@ -108,34 +110,44 @@ def schedule_depthwise(defn: Definition, target: Target, tile: Tile | None = Non
     s = te.create_schedule(out.op)
     padded = defn.intermediates[0]
     acc = accumulator(s, Definition(defn.inputs, defn.outputs, defn.intermediates[1:]))
-    held = _taps(defn) <= MOST_TAPS
-    thread = (_planes if _channels_first(defn) else _patches)(s[out], out, tile)
+    first = _channels_first(defn)
+    by_rows = not first and tile.rows == 1 and _taps(defn) > 9
+    thread = (_planes if first else _patches)(s[out], out, tile)
     s[acc].compute_at(s[out], thread)
-    if not held:
+    if _taps(defn) > MOST_TAPS:
         s[padded].compute_inline()
         return s
     s[padded].set_scope("local")
-    if _channels_first(defn):
+    if first:
         vectors, lane = _split_rows(s, padded, tile.lanes_in)
     else:
         vectors, lane = s[padded].split(padded.op.axis[3], factor=tile.lanes_in)
         taps = s.cache_read(defn.inputs[1], "local", [acc])
-        s[taps].compute_at(s[out], thread)
         _, tap_lane = s[taps].split(s[taps].fuse(*taps.op.axis[2:]), factor=tile.lanes)
         for axis in taps.op.axis[:2]:
             s[taps].unroll(axis)
         s[taps].vectorize(tap_lane)
         acc = s[acc].op.output(0)
-    s[padded].compute_at(s[out], thread)
+        _fetch_at(s, taps, acc, by_rows, s[out], thread)
+    _fetch_at(s, padded, acc, by_rows, s[out], thread)
     for axis in (*s[padded].op.axis[1:3], vectors):
         if axis in s[padded].leaf_iter_vars:
             s[padded].unroll(axis)
     s[padded].vectorize(lane)
     inner = s[acc]
-    inner.reorder(*acc.op.axis[:2], *acc.op.reduce_axis, *acc.op.axis[2:])
+    leading = acc.op.axis[:1] if by_rows else acc.op.axis[:2]
+    inner.reorder(*leading, *acc.op.reduce_axis, *acc.op.axis[len(leading) :])
     for axis in (*acc.op.axis[1:], *acc.op.reduce_axis):
         inner.unroll(axis)
     return s
+
+
+def _fetch_at(s: Schedule, tensor: Tensor, acc: Tensor, by_rows: bool, stage: Stage, thread: IterVar) -> None:
+    """Load all that a thread needs, or, of larger windows, what a row of the window needs: less is held at a time."""
+    if by_rows:
+        s[tensor].compute_at(s[acc], acc.op.reduce_axis[0])
+    else:
+        s[tensor].compute_at(stage, thread)
 
 
 def _split_rows(s: Schedule, padded: Tensor, lanes: int) -> tuple[IterVar, IterVar]:

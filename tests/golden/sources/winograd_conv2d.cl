@@ -172,13 +172,14 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void winograd_conv2d_ke
       }
     }
     __attribute__((opencl_unroll_hint))
-    for (int f_c = 0; f_c < 4; ++f_c) {
+    for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
       __attribute__((opencl_unroll_hint))
       for (int p_c = 0; p_c < 4; ++p_c) {
         __attribute__((opencl_unroll_hint))
-        for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
-          const int products_local_at = f_c * 4 + p_c + vx_3 * 16;
-          products_local[products_local_at] = products_local[products_local_at] + kernel_shared_local[f_c + (rc_inner & 1) * 4] * data_shared_local[p_c + vx_3 * 4 + (rc_inner & 1) * 8];
+        for (int f_c = 0; f_c < 4; ++f_c) {
+          const int t = (p_c & 1) == 0 ? f_c : 3 - f_c;
+          const int t_1 = t * 4 + p_c + vx_3 * 16;
+          products_local[t_1] = products_local[t_1] + kernel_shared_local[t + (rc_inner & 1) * 4] * data_shared_local[p_c + vx_3 * 4 + (rc_inner & 1) * 8];
         }
       }
     }

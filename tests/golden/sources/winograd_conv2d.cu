@@ -189,13 +189,14 @@ extern "C" __global__ void __launch_bounds__(64) winograd_conv2d_kernel_2(
       }
     }
     #pragma unroll
-    for (int f_c = 0; f_c < 4; ++f_c) {
+    for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
       #pragma unroll
       for (int p_c = 0; p_c < 4; ++p_c) {
         #pragma unroll
-        for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
-          const int products_local_at = f_c * 4 + p_c + vx_3 * 16;
-          products_local[products_local_at] = products_local[products_local_at] + kernel_shared_local[f_c + (rc_inner & 1) * 4] * data_shared_local[p_c + vx_3 * 4 + (rc_inner & 1) * 8];
+        for (int f_c = 0; f_c < 4; ++f_c) {
+          const int t_1 = (p_c & 1) == 0 ? f_c : 3 - f_c;
+          const int t_2 = t_1 * 4 + p_c + vx_3 * 16;
+          products_local[t_2] = products_local[t_2] + kernel_shared_local[t_1 + (rc_inner & 1) * 4] * data_shared_local[p_c + vx_3 * 4 + (rc_inner & 1) * 8];
         }
       }
     }
@@ -206,10 +207,10 @@ extern "C" __global__ void __launch_bounds__(64) winograd_conv2d_kernel_2(
       #pragma unroll
       for (int vx_4 = 0; vx_4 < 2; ++vx_4) {
         if (at_3 + vx_4 * 4 < 17) {
-          const int t_1 = f_inner_inner_inner_inner * 4 + vx_4 * 16;
-          const int t_2 = products_at_1 + f_inner_inner_inner_inner * 70 + vx_4 * 16;
-          *(float2*)(products + t_2) = make_float2(products_local[t_1], products_local[t_1 + 1]);
-          *(float2*)(products + (t_2 + 2)) = make_float2(products_local[t_1 + 2], products_local[t_1 + 3]);
+          const int t_3 = f_inner_inner_inner_inner * 4 + vx_4 * 16;
+          const int t_4 = products_at_1 + f_inner_inner_inner_inner * 70 + vx_4 * 16;
+          *(float2*)(products + t_4) = make_float2(products_local[t_3], products_local[t_3 + 1]);
+          *(float2*)(products + (t_4 + 2)) = make_float2(products_local[t_3 + 2], products_local[t_3 + 3]);
         } else {
           #pragma unroll
           for (int p_inner_inner_inner_inner = 0; p_inner_inner_inner_inner < 4; ++p_inner_inner_inner_inner) {
