@@ -8,6 +8,7 @@ stride; the inner kernel keeps a tile of the result in vector registers and broa
 from __future__ import annotations
 
 from gpucomp import te
+from gpucomp.kernels.gemm import schedule_few_rows
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
@@ -41,6 +42,8 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     m, n = extent(c.shape[0]), extent(c.shape[1])
     rows = _rows(m)
     lanes = VECTOR_BYTES // product_of(defn).dtype.nbytes
+    if schedule_few_rows.takes_few_rows(m, extent(b.shape[0])):
+        return schedule_few_rows.schedule(defn, lanes)
     columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)
     s = te.create_schedule(c.op)
     acc = accumulator(s, defn)
