@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from gpucomp.kernels.registry import Definition, extent
+from gpucomp.target import Target
 
 _UNKNOWN_CACHE: Final = 32 << 20
+
+
+def vector_bytes(target: Target) -> int:
+    """The width of a processor's vectors; 64 bytes for a target that is not this machine's processor."""
+    if target.kind != "llvm" or target.arch != "host" or "avx512f" in target.features:
+        return 64
+    return 32 if "avx2" in target.features else 16
 
 
 def leaves_the_caches(defn: Definition) -> bool:

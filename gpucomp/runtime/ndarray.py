@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -295,6 +296,7 @@ def _same_kind(source: np.dtype[np.generic], target: np.dtype[np.generic]) -> bo
     return len(floats) == 2 or np.can_cast(source, target, "same_kind")
 
 
+@functools.lru_cache(maxsize=256)  # numpy makes the name anew each time, and each array of each call asks for it
 def dtype_name(dtype: np.dtype[np.generic]) -> DType | None:
     """The element type for a numpy dtype; None when there is none (structured, complex, big-endian, dates)."""
     if not dtype.isnative:

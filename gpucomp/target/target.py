@@ -13,6 +13,7 @@ from gpucomp.runtime.device import Device
 from gpucomp.runtime.device import device as parse_device
 from gpucomp.support.config import config
 from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
+from gpucomp.target.host import host_features
 from gpucomp.target.kinds import CUDA_OPT_IN_SHARED, KINDS, TAGS, Kind
 
 _LOCAL = threading.local()
@@ -68,11 +69,9 @@ class Target:
         self.model = str(options.pop("model", "unknown"))
         libs = options.pop("libs", ())
         self.libs = tuple(str(libs).split(",")) if isinstance(libs, str) else tuple(libs)
-        extra = options.pop("features", ())
-        removed = options.pop("without", ())
-        self.features = (self.kind_info.features | _arch_features(kind, self.arch) | frozenset(extra)) - frozenset(
-            removed
-        )
+        extra = _words(options.pop("features", ()))
+        removed = _words(options.pop("without", ()))
+        self.features = (self.kind_info.features | _arch_features(kind, self.arch) | extra) - removed
         limits = dict(self.kind_info.limits)
         if kind == "cuda":
             limits["max_dynamic_shared_memory_per_block"] = CUDA_OPT_IN_SHARED.get(self.arch, 49152)
@@ -222,7 +221,16 @@ class Target:
         return (Target, (self.export(),))
 
 
+def _words(given: object) -> frozenset[str]:
+    """Features as a list, or as text with commas: ``-without=avx512vnni,avx512bf16``."""
+    if isinstance(given, str):
+        return frozenset([word for word in given.split(",") if word])
+    return frozenset(given)  # pyright: ignore[reportArgumentType]  # a sequence, as documented
+
+
 def _arch_features(kind: str, arch: str) -> frozenset[str]:
+    if kind == "llvm" and arch == "host":
+        return host_features()
     if kind != "cuda":
         return frozenset()
     version = int("".join([c for c in arch if c.isdigit()]) or 0)

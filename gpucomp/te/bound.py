@@ -18,9 +18,15 @@ from gpucomp.te.affine import ZERO, Forms, Interval
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.factors import declare_factors
 from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
-from gpucomp.te.message_passing import Domains, pass_down_domain, pass_up_index, pass_up_interval
-from gpucomp.te.operation import Operation
-from gpucomp.te.regions import Box, Running
+from gpucomp.te.message_passing import (
+    Domains,
+    in_whole_parts,
+    pass_down_domain,
+    pass_up_index,
+    pass_up_interval,
+)
+from gpucomp.te.operation import ComputeOp, Operation
+from gpucomp.te.regions import Box, Running, union_domain
 from gpucomp.te.relation import Fuse, parents_of
 from gpucomp.te.scan import ScanOp
 from gpucomp.te.scan_place import scan_memory
@@ -57,6 +63,7 @@ class Bounds(Mapping[IterVar, Range]):
         paths: enclosing loops by stage, innermost first.
         kernels: for each stage at root, its thread axes by tag (by axis, for virtual threads).
         shares: stages that write into the memory of a scan, with its stage.
+        whole: stages that are computed for whole parts of loops, past the end of their tensors too.
         forms: linear forms, with the ranges of all loop and thread variables.
     """
 
@@ -68,6 +75,7 @@ class Bounds(Mapping[IterVar, Range]):
     cut: dict[Stage, dict[IterVar, None]] = field(default_factory=dict)
     kernels: dict[Stage, dict[object, ThreadUse]] = field(default_factory=dict)
     shares: dict[Stage, Stage] = field(default_factory=dict)
+    whole: dict[Stage, None] = field(default_factory=dict)
     _roots: dict[Stage, Stage] = field(default_factory=dict)
 
     def __getitem__(self, axis: IterVar) -> Range:
@@ -304,12 +312,32 @@ def _root_domains(stage: Stage, bounds: Bounds, feed: Mapping[Tensor, list[Stage
     wanted: dict[Tensor, list[Box]] = {}
     if not stage.is_output:
         for consumer, tensors in _consumers(op, feed).items():
+            if consumer in bounds.whole or any([in_whole_parts(consumer, leaf) for leaf in consumer.leaf_iter_vars]):
+                bounds.whole[stage] = None
             for tensor, region in _regions(stage, consumer, tensors, bounds):
                 wanted.setdefault(tensor, []).append(region)
     roots, exact = op.gather_region(wanted, bounds.forms)
+    if stage in bounds.whole and isinstance(op, ComputeOp):
+        roots, exact = _widened(op, roots, wanted, bounds.forms)
     if not stage.is_output:
         bounds.exact[stage] = exact
     return roots
+
+
+def _widened(op: ComputeOp, roots: Domains, wanted: Mapping[Tensor, list[Box]], forms: Forms) -> tuple[Domains, bool]:
+    """Domains that reach as far as consumers read: what ``gather_region`` cut off at the end of the tensors is back."""
+    exact = True
+    boxes = [box for tensor in op.outputs for box in wanted.get(tensor, ())]
+    for position, axis in enumerate(op.axis):
+        assert axis.dom is not None
+        dom, unchanged = union_domain(axis.dom, [box[position] for box in boxes], forms)
+        union = None if unchanged else forms.union([box[position] for box in boxes])
+        low, width = (None, None) if union is None else (union.low.value(), union.width.value())
+        if low is not None and width is not None and low >= 0:
+            dom, unchanged = Range.from_min_extent(low, width + 1), True
+        roots[axis] = dom
+        exact = exact and unchanged
+    return roots, exact
 
 
 def _consumers(op: Operation, feed: Mapping[Tensor, list[Stage]]) -> dict[Stage, list[Tensor]]:

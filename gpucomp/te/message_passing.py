@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from gpucomp.te.affine import Forms, Interval
 from gpucomp.te.aligned import aligned_domain, aligned_value, in_row, row_interval, row_value, starts_aligned
+from gpucomp.te.pragmas import WHOLE_TILES
 from gpucomp.te.relation import Align, Fuse, Rebase, Singleton, Split
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import ceil_div
@@ -62,7 +63,15 @@ def _parts(whole: Expr, part: Expr, forms: Forms | None) -> Expr:
 def _shrink(stage: Stage, axis: IterVar, size: Expr, whole: Expr) -> Expr:
     if not isinstance(size, IntImm) or not isinstance(whole, IntImm) or size.value <= whole.value:
         return size
-    return size if stage.bound_thread(axis) is not None else operators.const(max(whole.value, 1), whole.dtype)
+    if stage.bound_thread(axis) is not None or in_whole_parts(stage, axis):
+        return size
+    return operators.const(max(whole.value, 1), whole.dtype)
+
+
+def in_whole_parts(stage: Stage, axis: IterVar) -> bool:
+    """True for an inner loop for all of whose iterations producers are computed: the pragma ``whole_tiles``."""
+    attr = stage.iter_var_attrs.get(axis)
+    return attr is not None and any([kind == WHOLE_TILES for kind, _ in attr.pragmas])
 
 
 def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -> dict[IterVar, Expr]:
@@ -183,12 +192,14 @@ def pass_up_interval(
 ) -> dict[IterVar, Interval]:
     """Intervals of all axes while the leaves run over theirs.
 
-    ``cut`` receives the axes whose last part, run in full, would reach past their domain: their interval stops there.
+    ``cut`` receives the axes whose last part, run in full, would reach past their domain: their interval stops there,
+    unless the pragma ``whole_tiles`` is on the inner loop.
     """
     out: dict[IterVar, Interval] = dict(leaves)
     for rel in reversed(stage.relations):
         if isinstance(rel, Split):
-            out[rel.parent] = _up_split(rel, doms, out[rel.outer], out[rel.inner], forms, cut)
+            closed = None if in_whole_parts(stage, rel.inner) else cut
+            out[rel.parent] = _up_split(rel, doms, out[rel.outer], out[rel.inner], forms, closed)
         elif isinstance(rel, Fuse):
             out[rel.outer], out[rel.inner] = _up_fuse(rel, doms, out[rel.fused], forms)
         elif isinstance(rel, Rebase):
@@ -214,10 +225,11 @@ def _is_full(x: Interval, dom: Range, forms: Forms) -> bool:
 
 
 def _up_split(
-    rel: Split, doms: Domains, outer: Interval, inner: Interval, forms: Forms, cut: dict[IterVar, None]
+    rel: Split, doms: Domains, outer: Interval, inner: Interval, forms: Forms, cut: dict[IterVar, None] | None
 ) -> Interval:
     whole = forms.box(doms[rel.parent].min, doms[rel.parent].extent)
-    if _is_full(outer, doms[rel.outer], forms) and _is_full(inner, doms[rel.inner], forms):
+    full = _is_full(outer, doms[rel.outer], forms) and _is_full(inner, doms[rel.inner], forms)
+    if full and cut is not None:
         cut[rel.parent] = None
         return whole
     factor = doms[rel.inner].extent

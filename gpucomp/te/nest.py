@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gpucomp.te.bound import Bounds
 from gpucomp.te.errors import schedule_error
+from gpucomp.te.pragmas import WHOLE_TILES
 from gpucomp.te.scopes import is_virtual
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AxisAttr
@@ -162,8 +163,8 @@ class Loops:
             body = For(leaf.var, dom.min, dom.extent, _kind(attr), body, span=span)
         node = IterVar(dom, self.var(stage, origin), origin.iter_type)
         for key, value in reversed(attr.pragmas):
-            if key == "unroll":
-                continue  # the kind of the loop
+            if key in ("unroll", WHOLE_TILES):
+                continue  # the kind of the loop; what bound inference has done
             body = AttrStmt(node, f"pragma_{key}", value, body, span)
         return body
 

@@ -10,6 +10,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.stage_state import StageState
 from gpucomp.tir.expr import Expr, StringImm
 
+WHOLE_TILES: Final = "whole_tiles"  # bound inference reads this one
 PRAGMAS: Final[dict[str, str]] = {
     "auto_unroll_max_step": "unroll the loops inside that take at most this many steps",
     "unroll_explicit": "write unrolled loops out (1), or leave that to the device's compiler (0)",
@@ -22,6 +23,8 @@ PRAGMAS: Final[dict[str, str]] = {
     "nontemporal": "store what the loop writes past the caches (processors only)",
     "atomic": "blocks add up this reduction loop by atomic additions, in any order",
     "cache_hint": "how the caches are to treat what the loop loads and stores in global memory",
+    WHOLE_TILES: "compute what the stage reads for all iterations of the loop, past the end of the tensors too, so "
+    "that producers need no checks inside",
     "debug_skip_region": "leave the loop and what it holds out, to time the rest; results are wrong by intent",
     # Hints without an effect: processors run parallel loops with one fork and join and equal shares, and loop
     # splitting goes by what is proven.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gpucomp import arith
 from gpucomp.layout import IndexMap, NotInvertible
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.axis_separator import SeparatedAxes, without_separators
@@ -137,7 +138,7 @@ class LayoutPrimitives(StageBase):
     ) -> Operation:
         """A reader of the tensor, or of what was rebuilt because it reads the tensor."""
         if isinstance(op, ComputeOp):
-            walker = _Moved(moved, redirect, index_map)
+            walker = _Moved(moved, redirect, index_map, op)
             return op.with_body(tuple([walker.expr(b) for b in op.body]))
         if any([t in moved for t in op.input_tensors]):
             raise self._refusal(f"{op.name}, which reads {self.name}, is not computed element by element")
@@ -147,16 +148,25 @@ class LayoutPrimitives(StageBase):
 class _Moved(Mutator):
     """Reads elements where they are now."""
 
-    def __init__(self, moved: dict[Tensor, Tensor], redirect: dict[Tensor, Tensor], index_map: IndexMap) -> None:
+    def __init__(
+        self, moved: dict[Tensor, Tensor], redirect: dict[Tensor, Tensor], index_map: IndexMap, op: ComputeOp
+    ) -> None:
         super().__init__()
         self.moved, self.redirect, self.index_map = moved, redirect, index_map
+        self.analyzer = arith.Analyzer()
+        for axis in op.root_iter_vars:
+            if axis.dom is not None:
+                self.analyzer.bind(axis.var, axis.dom)
 
     def visit_producer_load(self, node: ProducerLoad) -> Expr:
         indices = tuple([self.visit(i) for i in node.indices])
         found = self.moved.get(node.producer)
         if found is None:
             return ProducerLoad(self.redirect.get(node.producer, node.producer), indices)
-        return ProducerLoad(found, self.index_map.map_indices(indices))
+        places = self.index_map.map_indices(indices)
+        if not all([isinstance(i, Var) for i in indices]):  # such as i // 8 * 8 + i % 8, where one map undoes another
+            places = tuple([self.analyzer.simplify(p) for p in places])
+        return ProducerLoad(found, places)
 
 
 def _padded(body: Expr, inside: Expr) -> Expr:

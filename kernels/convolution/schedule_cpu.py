@@ -1,64 +1,53 @@
-"""Direct two-dimensional convolution (NCHW) on processors: vectors along the rows of an image.
+"""Two-dimensional convolutions (NCHW) on processors: vectors along the rows of an image.
 
-The inner kernel keeps a tile of the result in vector registers, some channels by some pixels, loads pixels as vectors
-and broadcasts weights.
+The inner loop keeps a tile of the result in vector registers, some channels by some pixels, loads pixels as vectors
+and broadcasts weights.  It reads a copy of the image with its border, in which the pixels that one tap multiplies are
+neighbours for a stride above one too (even columns, then odd ones), and which reaches as far as whole tiles do, so
+that nothing is checked inside.  Windows of one pixel are matrix products: see ``schedule_pointwise_cpu``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gpucomp import te
+from gpucomp.kernels.convolution.compute import ConvolutionDefinition
+from gpucomp.kernels.convolution.schedule_pointwise_cpu import is_pointwise, schedule_pointwise
+from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
+from gpucomp.kernels.gemm.epilogue import accumulator
+from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition, Extent, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 from gpucomp.tir.expr import IterVar
 
 CHANNELS, LANES = 4, 16
+FEW_TASKS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """What stays in registers: ``channels`` x ``rows`` x ``vectors`` of ``lanes`` pixels; 8 to 16 sums.
+def _tile(defn: ConvolutionDefinition, widest: int) -> Tile:
+    out = defn.outputs[0]
+    height, width, filters = extent(out.shape[2]), extent(out.shape[3]), extent(out.shape[1])
+    if height is None or width is None or filters is None:
+        return Tile(CHANNELS, 2, 2, widest)
+    return choose(filters // defn.problem.groups, height, width, widest)
 
-    Attributes:
-        rows_first: all channels of a row, then the next row; else all rows of a group of channels.
+
+def _rows_first(defn: ConvolutionDefinition, tile: Tile) -> bool:
+    """All channels of some rows and then the next rows, or all rows of some channels: the lesser traffic.
+
+    The image is read again for each group of channels, or the weights for each group of rows.  Few groups of rows
+    would leave threads idle.
     """
-
-    channels: int
-    rows: int
-    vectors: int
-    lanes: int
-    rows_first: bool
-
-
-def _tile(defn: Definition) -> Tile:
-    """The tile for a shape: few idle lanes, no channels left over, and the smaller of two amounts of traffic."""
-    out, weight = defn.outputs[0], defn.inputs[1]
-    image = (*defn.intermediates, defn.inputs[0])[0]
-    width, height = extent(out.shape[3]), extent(out.shape[2])
-    lanes = LANES if width is None else min(LANES, 1 << (width - 1).bit_length())
-    count = 2 if width is None else -(-width // lanes)
-    if count == 1:
-        channels, rows, vectors = 8, 1, 1
-    elif count % 2:
-        channels, rows, vectors = 4, 1, 3
-    elif height is None or height % 2:
-        channels, rows, vectors = 8, 1, 2
-    else:
-        channels, rows, vectors = 4, 2, 2
-    outputs = extent(out.shape[1])
-    if outputs is not None:
-        fitting = max([d for d in range(1, channels + 1) if outputs % d == 0])
-        channels = fitting if 2 * fitting >= channels else min(channels, outputs)
-    # The image is read again for each group of channels, or the weights for each row.
+    out, weight, image = defn.outputs[0], defn.inputs[1], defn.inputs[0]
     pixels, weights = _elements(image.shape[1:]), _elements(weight.shape)
-    if height is None or outputs is None or pixels is None or weights is None:
-        return Tile(channels, rows, vectors, lanes, rows_first=False)
-    by_channels, by_rows = pixels * -(-outputs // channels), weights * -(-height // rows)
-    return Tile(channels, rows, vectors, lanes, rows_first=by_rows < by_channels)
+    batch, filters, height, _ = [extent(x) for x in out.shape]
+    if batch is None or height is None or filters is None or pixels is None or weights is None:
+        return False
+    if batch * -(-height // tile.rows) < FEW_TASKS:
+        return False
+    return weights * -(-height // tile.rows) < pixels * -(-filters // tile.channels)
 
 
 def _elements(shape: Sequence[Extent]) -> int | None:
@@ -69,30 +58,50 @@ def _elements(shape: Sequence[Extent]) -> int | None:
 
 def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     """Images and rows, or groups of channels, in parallel; a tile of channels by pixels in registers."""
+    assert isinstance(defn, ConvolutionDefinition)
     out = defn.outputs[0]
-    tile = _tile(defn)
+    widest = vector_bytes(target) // defn.product.dtype.nbytes
+    if is_pointwise(defn):
+        return schedule_pointwise(defn, widest)
+    tile = _tile(defn, widest)
+    rows_first = _rows_first(defn, tile)
     s = te.create_schedule(out.op)
-    acc = s.cache_write(out, "local")
-    for padded in defn.intermediates:
-        image = s[padded]
-        _, lane = image.split(padded.op.axis[3], factor=LANES)
-        image.vectorize(lane)
-        image.parallel(image.fuse(*padded.op.axis[:2]))
+    acc = accumulator(s, defn)
+    _copy_image(s, defn, acc, widest)
+    acc = s[acc].op.output(0)
     stage = s[out]
     n, o, y, x = out.op.axis
     oo, oi = stage.split(o, factor=tile.channels)
     yo, yi = stage.split(y, factor=tile.rows)
     xv, xl = stage.split(x, factor=tile.lanes)
     xo, xi = stage.split(xv, factor=tile.vectors)
-    outer = (yo, xo, oo) if tile.rows_first else (oo, yo, xo)
+    outer = (yo, xo, oo) if rows_first else (oo, yo, xo)
     stage.reorder(n, *outer, oi, yi, xi, xl)
     stage.parallel(stage.fuse(n, outer[0]))
     for axis in (oi, yi, xi):
         stage.unroll(axis)
-    if tile.lanes > 1:
-        stage.vectorize(xl)
+    stage.vectorize(xl)
+    stage.pragma(xl, "whole_tiles")
     _accumulate(s, acc, stage, outer[-1], tile.lanes)
     return s
+
+
+def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int) -> None:
+    """The image with its border, or a copy of one that has none, with the pixels of a tap side by side."""
+    if defn.spread is not None and defn.padded is not None:
+        s[defn.spread].compute_inline()
+    step = 1 if defn.problem.transposed else defn.problem.stride[1]
+    copy = defn.spread if defn.padded is None else defn.padded
+    if copy is None:
+        copy = s.cache_read(defn.inputs[0], "global", [acc])
+    image = s[copy]
+    axes = list(copy.op.axis)
+    if step > 1:
+        axes = image.transform_layout(lambda n, c, y, x: [n, c, y, x % step, x // step])
+    _, lane = image.split(axes[-1], factor=lanes)
+    image.vectorize(lane)
+    image.pragma(lane, "whole_tiles")  # a masked vector where rows are shorter
+    image.parallel(image.fuse(*axes[:2]))
 
 
 def _lanes(width: int | None) -> int:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from gpucomp import te
 from gpucomp.kernels.gemm import schedule_few_rows
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 
 ROWS, VECTORS, LANES = 6, 4, 16
-VECTOR_BYTES = 64
 FEW_ROWS = 48  # so few rows read a panel too seldom for a copy of it to pay
 TASK_TILES, MOST_TILES, MANY_TASKS = 24, 72, 32
 
@@ -41,7 +41,7 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     b, c = defn.inputs[1], defn.outputs[0]
     m, n = extent(c.shape[0]), extent(c.shape[1])
     rows = _rows(m)
-    lanes = VECTOR_BYTES // product_of(defn).dtype.nbytes
+    lanes = vector_bytes(target) // product_of(defn).dtype.nbytes
     if schedule_few_rows.takes_few_rows(m, extent(b.shape[0])):
         return schedule_few_rows.schedule(defn, lanes)
     columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)

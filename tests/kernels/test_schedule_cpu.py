@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from typing import TypeGuard
+
 import numpy as np
 import pytest
 
@@ -10,29 +13,45 @@ from gpucomp import te
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array, in_float64
+from gpucomp.kernels.convolution.compute import define
+from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
+from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
+from gpucomp.kernels.processor import vector_bytes
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
-from gpucomp.tir.expr import Call
+from gpucomp.tir.expr import Call, FloatImm
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import post_order
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import BufferStore
+from tests.kernels.convolutions import check, draw
+from tests.tiers import tiered
 
 CPU = Target("llvm")
 MATMUL = [(1, 40, 9), (1, 33, 5), (5, 64, 7), (24, 128, 6), (24, 100, 6), (50, 70, 11), (203, 65, 3), (60, 7, 20)]
-# Widths of 1 to 70 take tiles of one, two and three vectors; the last two compute rows first.
+# One row in parts of the sum, up to 16 rows with all sums of a vector in registers.
+FEW_ROWS = [(1, 40, 128), (1, 4099, 65), (1, 1, 100), (2, 1, 64), (5, 64, 70), (13, 300, 129), (16, 260, 64)]
+# Widths of 1 to 70 take vectors of 4, 8 and 16 lanes; some compute rows first.
 CONV = [
     (1, 2, 1, 3, 1, 1), (1, 3, 7, 8, 3, 1), (2, 3, 14, 5, 3, 1), (1, 2, 20, 9, 3, 1), (1, 2, 31, 4, 3, 2),
-    (1, 2, 32, 6, 5, 1), (1, 1, 40, 16, 3, 1), (1, 2, 70, 32, 1, 1),
+    (1, 2, 32, 6, 5, 1), (1, 1, 40, 16, 3, 1), (1, 2, 70, 32, 1, 1), (2, 5, 13, 12, 1, 2), (1, 3, 30, 8, 1, 3),
+    (1, 3, 23, 4, 7, 2), (12, 2, 9, 4, 3, 1),
 ]  # fmt: skip
 SOFTMAX = [(1, 1), (3, 7), (2, 16), (5, 64), (4, 65), (2, 200)]
 
 
-def compare(name: str, shape: tuple[int, ...], dtype: str = "float32", *, symbolic: tuple[str, ...] = ()) -> None:
+def compare(
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str = "float32",
+    *,
+    symbolic: tuple[str, ...] = (),
+    target: Target = CPU,
+) -> None:
     operator = registry.get(name)
     extents = [te.var(x) if x else n for x, n in zip(symbolic, shape, strict=True)] if symbolic else shape
     definition = operator.define(extents, dtype)
-    module = gpucomp.build(operator.schedule(definition, CPU), definition.args, CPU, name=name)
+    module = gpucomp.build(operator.schedule(definition, target), definition.args, target, name=name)
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(sum(shape)))
     outputs = operator.make_outputs(shape, dtype)
     module(*inputs, *outputs)
@@ -48,6 +67,39 @@ def worst(got: Array, want: Array) -> float:
 @pytest.mark.parametrize("shape", MATMUL)
 def test_matrix_products_of_odd_shapes(shape: tuple[int, ...]) -> None:
     compare("matmul", shape)
+
+
+@pytest.mark.parametrize("shape", FEW_ROWS)
+@pytest.mark.parametrize("name", ["matmul", "matmul_bias_gelu"])
+def test_products_of_few_rows(name: str, shape: tuple[int, ...]) -> None:
+    compare(name, shape)
+
+
+def test_narrower_vectors_where_the_processor_has_no_wider_ones() -> None:
+    narrow = Target("llvm -without=avx512f")
+    assert vector_bytes(Target("llvm -arch=znver5")) == 64
+    assert vector_bytes(narrow) < 64
+    for name, shape in (("matmul", (50, 70, 11)), ("conv2d", (1, 3, 14, 5, 3, 1)), ("conv2d", (1, 3, 14, 6, 1, 1))):
+        widest = max([x.value.dtype.lanes for x in post_order(lowered(name, shape, narrow).body) if is_store(x)])
+        assert 1 < widest <= vector_bytes(narrow) // 4
+        compare(name, shape, target=narrow)
+
+
+@pytest.mark.parametrize("seed", tiered(range(24), range(8)))
+def test_convolutions_drawn_at_random(seed: int) -> None:
+    rng = random.Random(100 + seed)
+    conv = next(c for c in iter(lambda: draw(rng), None) if c.ndim == 2 and not c.channels_last)
+    defn = define(conv, "float32")
+    check(schedule_conv2d(defn, CPU), defn, "llvm", CPU)
+
+
+def test_tiles_fit_the_registers_and_leave_no_channel_over() -> None:
+    assert choose(64, 112, 112, 16) == Tile(2, 8, 1, 16)
+    for filters, height, width in ((64, 56, 56), (512, 7, 7), (13, 30, 9), (1, 1, 1), (3, 5, 200)):
+        tile = choose(filters, height, width, 16)
+        pixels = tile.rows * tile.vectors
+        assert tile.channels * pixels + pixels + 1 <= 32
+        assert filters % tile.channels == 0 or filters == 13
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
@@ -71,10 +123,14 @@ def test_symbolic_sizes() -> None:
     compare("softmax", (4, 65), symbolic=("m", "n"))
 
 
-def lowered(name: str, shape: tuple[int, ...]) -> PrimFunc:
+def lowered(name: str, shape: tuple[int, ...], target: Target = CPU) -> PrimFunc:
     operator = registry.get(name)
     definition = operator.define(shape, "float32")
-    return lower_primfunc(lower_schedule(operator.schedule(definition, CPU), definition.args, name), CPU)
+    return lower_primfunc(lower_schedule(operator.schedule(definition, target), definition.args, name), target)
+
+
+def is_store(node: object) -> TypeGuard[BufferStore]:
+    return isinstance(node, BufferStore)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +139,8 @@ def lowered(name: str, shape: tuple[int, ...]) -> PrimFunc:
 def test_tails_are_masked_vectors_and_not_loops_over_lanes(name: str, shape: tuple[int, ...]) -> None:
     func = lowered(name, shape)
     stores = [x for x in post_order(func.body) if isinstance(x, BufferStore)]
-    assert all([x.value.dtype.lanes > 1 for x in stores])
+    # zeros past the border of an image are no lanes of anything
+    assert all([x.value.dtype.lanes > 1 or isinstance(x.value, FloatImm) for x in stores])
     assert any([x.predicate is not None for x in stores])
 
 

@@ -1,0 +1,98 @@
+"""Convolutions whose windows are one pixel: products of the weights with a matrix of one column a pixel.
+
+Rows and columns of the result are one axis, which no tile wastes a part of.  The pixels of a task are copied next to
+each other; of a stride above one, those that are read are gathered in rows first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gpucomp import te
+from gpucomp.kernels.convolution.compute import ConvolutionDefinition
+from gpucomp.kernels.convolution.tiles_cpu import REGISTERS, Tile, fitting
+from gpucomp.kernels.gemm.epilogue import accumulator
+from gpucomp.kernels.registry import extent
+from gpucomp.te import Schedule
+
+VECTORS: Final = 4
+MANY_TASKS: Final = 16
+
+
+def is_pointwise(defn: ConvolutionDefinition) -> bool:
+    """True for a window of one pixel over an image without a border, in one group and of known size."""
+    problem = defn.problem
+    known = all([extent(x) is not None for x in defn.outputs[0].shape])
+    return known and set(problem.kernel) == {1} and defn.padded is None and defn.spread is None and problem.groups == 1
+
+
+def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
+    """Groups of pixels, and of channels where there are few of those, in parallel; a tile in registers."""
+    out = defn.outputs[0]
+    batch, filters, height, width = [extent(x) or 0 for x in out.shape]
+    tile = _tile(filters, height * width, widest)
+    s = te.create_schedule(out.op)
+    acc = accumulator(s, defn)
+    panel = _copies(s, defn, acc, width, widest)
+    s[acc].transform_layout(lambda n, o, y, x: [n, o, y * width + x])
+
+    stage = s[out]
+    n, o, y, x = out.op.axis
+    group, pixel = stage.split(stage.fuse(y, x), factor=tile.vectors * tile.lanes)
+    vector, lane = stage.split(pixel, factor=tile.lanes)
+    outer, channel = stage.split(o, factor=tile.channels)
+    groups = batch * -(-height * width // (tile.vectors * tile.lanes))
+    part, outer = stage.split(outer, nparts=max(1, min(-(-filters // tile.channels), -(-MANY_TASKS // groups))))
+    stage.reorder(n, group, part, outer, channel, vector, lane)
+    task = stage.fuse(stage.fuse(n, group), part)
+    stage.parallel(task)
+    stage.unroll(channel)
+    stage.unroll(vector)
+    stage.vectorize(lane)
+    stage.pragma(vector, "whole_tiles")
+    stage.pragma(lane, "whole_tiles")
+
+    copy = s[panel]
+    copy.compute_at(stage, task)
+    _, lane = copy.split(copy.op.axis[-1], factor=tile.lanes)
+    copy.vectorize(lane)
+
+    inner = s[acc]
+    inner.compute_at(stage, outer)
+    op = inner.op
+    vector, lane = inner.split(op.axis[2], factor=tile.lanes)
+    inner.reorder(*op.reduce_axis, op.axis[0], op.axis[1], vector, lane)
+    inner.unroll(op.axis[1])
+    inner.unroll(vector)
+    inner.vectorize(lane)
+    return s
+
+
+def _copies(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, width: int, lanes: int) -> te.Tensor:
+    """What the inner loop reads: pixels in the order of the result."""
+    image = defn.inputs[0]
+    sy, sx = defn.problem.stride
+    if (sy, sx) == (1, 1):
+        panel = s.cache_read(image, "global", [acc])
+        s[panel].transform_layout(lambda n, c, y, x: [n, c, y * width + x])
+        return panel
+    rows = s.cache_read(image, "global", [acc])
+    panel = s.cache_read(rows, "global", [acc])
+    for copy in (rows, panel):
+        axes = s[copy].transform_layout(lambda n, c, y, x: [y % sy, x % sx, n, c, y // sy, x // sx])
+        if copy is rows:
+            _, lane = s[copy].split(axes[-1], factor=lanes)
+            s[copy].vectorize(lane)
+            s[copy].pragma(lane, "whole_tiles")  # a masked vector where rows are shorter
+            s[copy].parallel(s[copy].fuse(*axes[:-2]))
+    s[panel].transform_layout(lambda a, b, n, c, y, x: [a, b, n, c, y * width + x])
+    return panel
+
+
+def _tile(filters: int, pixels: int, widest: int) -> Tile:
+    """Full vectors, or half ones where those leave fewer lanes idle."""
+    sizes = [(7, widest // 2), (VECTORS, widest)]
+    columns = [-(-pixels // (vectors * lanes)) * vectors * lanes for vectors, lanes in sizes]
+    vectors, lanes = sizes[columns[0] >= columns[1]]
+    most = (REGISTERS - 1) // vectors - 1  # sums, pixels and a weight
+    return Tile(max(fitting(filters, most)), 1, min(vectors, -(-pixels // lanes)), lanes)
