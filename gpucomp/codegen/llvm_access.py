@@ -34,6 +34,7 @@ class AccessWriter(ValueWriter):
         self.own: dict[Var, None] = {}
         self.streaming = False
         self.streamed = False
+        self._slots: dict[str, str] = {}
 
     def value(self, node: Expr) -> str:
         """Write a node's computation."""
@@ -264,7 +265,22 @@ class AccessWriter(ValueWriter):
             return
         mask = mask if stride == 1 else self.reverse(bits, mask, lanes)
         name = self.module.declare(f"llvm.masked.store.{mangled(kind)}.p0", "void", f"{kind}, ptr, i32 immarg, {bits}")
+        raw = self._opaque(kind, raw)
         self.text.do(f"call void {name}({kind} {raw}, ptr {pointer}, i32 {align}, {bits} {mask})")
+
+    def _opaque(self, kind: str, raw: str) -> str:
+        """A vector of integers as LLVM cannot tell where it comes from.
+
+        LLVM 22 turns a masked store of which one lane is left into a store of that lane, and forgets that the lane was
+        truncated: 4 bytes of a sum were written where 2 belong (``trunc <16 x i32>`` to ``<16 x i16>``, mask 1).
+        """
+        if MEMORY_BITS.get(kind[1:-1].split(" x ")[-1], 64) > 32:
+            return raw
+        slot = self._slots.get(kind)
+        if slot is None:
+            slot = self._slots[kind] = self.text.alloca(f"{kind}, align 64")
+        self.text.do(f"store volatile {kind} {raw}, ptr {slot}, align 64")
+        return self.text.op(f"load volatile {kind}, ptr {slot}, align 64")
 
     def _store_past_caches(self, pointer: str, kind: str, raw: str, align: int, nbytes: int) -> None:
         """Such stores must be aligned; the addresses that callers pass may be anything."""
@@ -308,6 +324,7 @@ def _constant(node: Expr) -> int | None:
     return node.value if isinstance(node, e.IntImm) else None
 
 
+MEMORY_BITS = {"i8": 8, "i16": 16, "i32": 32}
 _MANGLED = {"float": "f32", "double": "f64", "half": "f16"}
 
 

@@ -209,6 +209,22 @@ def _extern(w: ExprWriter, node: Call) -> str:
     return w.text.op(f"call {result} {target}({values})")
 
 
+def _llvm_intrinsic(w: ExprWriter, node: Call) -> str:
+    name = node.args[0]
+    if not isinstance(name, e.StringImm) or not name.value.startswith("llvm."):
+        raise LowerError(
+            "call_llvm_intrin takes the intrinsic's name first",
+            code="GC343",
+            hint='the full name, such as "llvm.x86.avx512.vpdpbusd.512"',
+        )
+    operands = [(REGISTER[x.dtype], w.value(x)) for x in node.args[1:]]
+    result = REGISTER[node.dtype]
+    pure = node.op is Op.get("tir.call_llvm_pure_intrin")
+    effects = " nounwind willreturn memory(none)" if pure else ""
+    target = w.module.declare(name.value, result, ", ".join([kind for kind, _ in operands]), effects)
+    return w.text.op(f"call {result} {target}({', '.join([f'{kind} {value}' for kind, value in operands])})")
+
+
 def _refuse_extern_type(name: str, node: Expr) -> None:
     dtype = node.dtype
     if dtype.lanes > 1 or dtype.is_bool or (dtype.is_float and dtype.bits == 16):
@@ -257,6 +273,8 @@ _WRITERS: Final[dict[str, Callable[[ExprWriter, Call], str]]] = {
     "atomic_add": _atomic_add,
     "call_extern": _extern,
     "call_pure_extern": _extern,
+    "call_llvm_intrin": _llvm_intrinsic,
+    "call_llvm_pure_intrin": _llvm_intrinsic,
     "prefetch": _prefetch,
     "assume": _assume,
     "activemask": _active,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,17 @@ _NAMES: Final = {
     "avx512_vnni": "avx512vnni",
     "avx512_bf16": "avx512bf16",
 }
+
+# The feature that an intrinsic of LLVM needs; of others it is not known whether a processor has them.
+_INTRINSICS: Final = {
+    "llvm.x86.avx512.vpdpbusd.512": "avx512vnni",
+    "llvm.x86.avx512bf16.dpbf16ps.512": "avx512bf16",
+}
+
+
+def has_intrinsic(name: str, features: Collection[str]) -> bool:
+    """True when a processor with these features has an intrinsic of LLVM."""
+    return _INTRINSICS.get(name) in features
 
 
 @functools.cache

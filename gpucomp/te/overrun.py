@@ -77,18 +77,13 @@ class Overrun:
         ``always``: conditions that are needed whatever is read.
         """
         plan = Plan()
-        if (
-            not isinstance(op, ComputeOp)
-            or stage.is_output
-            or stage in self.bounds.shares
-            or self._is_external(op)
-            or stage.is_tensorized
-        ):
+        if not isinstance(op, ComputeOp) or stage.is_output or stage in self.bounds.shares or self._is_external(op):
             plan.checks = [*[c for conditions in ends.values() for c in conditions], *always]
             return plan
         kept = [axis for axis in ends if not self._harmless(op, axis)]
         needed = [*[c for axis in kept for c in ends[axis]], *always]
-        if op.reduce_axis:
+        # An intrinsic computes whole tiles: it cannot store zero for some of their elements.
+        if op.reduce_axis or stage.is_tensorized:
             plan.checks = needed
         else:
             plan.choices = needed

@@ -22,7 +22,7 @@ from gpucomp.tir.functor import expr_post_order, post_order
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import Evaluate, Stmt
 
-_EXTERNS = frozenset({"tir.call_extern", "tir.call_pure_extern"})
+_EXTERNS = frozenset({"tir.call_extern", "tir.call_pure_extern", "tir.call_llvm_intrin", "tir.call_llvm_pure_intrin"})
 
 
 class TensorIntrin:

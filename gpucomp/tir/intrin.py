@@ -116,6 +116,9 @@ register("tir.dp4a", arity=3)
 register("tir.if_then_else", arity=3)  # pure, but only the chosen side is evaluated
 register("tir.call_extern", CallEffectKind.Opaque)
 register("tir.call_pure_extern")
+# call_llvm_intrin("llvm.name", ...): an intrinsic of LLVM, on processors that have it.
+register("tir.call_llvm_intrin", CallEffectKind.Opaque)
+register("tir.call_llvm_pure_intrin")
 register("tir.call_packed", CallEffectKind.Opaque)
 register("tir.address_of", arity=1)
 # tvm_stack_make_array(address_of(first element), ndim, *shape, *strides): an array argument of a packed call.
@@ -163,6 +166,16 @@ def call_extern(dtype: str, func_name: str, *args: object, span: object = None) 
 def call_pure_extern(dtype: str, func_name: str, *args: object, span: object = None) -> Call:
     """Call an external function whose value depends on its arguments only."""
     return call_intrin(dtype, "tir.call_pure_extern", StringImm(func_name), *args)
+
+
+def call_llvm_intrin(dtype: str, name: str, *args: object, span: object = None) -> Call:
+    """Call an intrinsic of LLVM by its full name, on processors only; arguments and result have the types it takes."""
+    return call_intrin(dtype, "tir.call_llvm_intrin", StringImm(name), *args)
+
+
+def call_llvm_pure_intrin(dtype: str, name: str, *args: object, span: object = None) -> Call:
+    """Call an intrinsic of LLVM whose value depends on its arguments only: see :func:`call_llvm_intrin`."""
+    return call_intrin(dtype, "tir.call_llvm_pure_intrin", StringImm(name), *args)
 
 
 def barrier(scope: str = "shared") -> Call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpucomp.target import Target
 from gpucomp.target.externs import extern_source
+from gpucomp.target.host import has_intrinsic
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Call, Expr, StringImm
 from gpucomp.tir.function import PrimFunc
@@ -19,16 +20,21 @@ def choose_intrinsics(func: PrimFunc) -> PrimFunc:
     target = func.attrs.get("target")
     if not isinstance(target, Target):
         return func
-    return func.with_body(_Choose(target.kind).stmt(func.body))
+    return func.with_body(_Choose(target).stmt(func.body))
 
 
 class _Choose(Mutator):
-    def __init__(self, kind: str) -> None:
+    def __init__(self, target: Target) -> None:
         super().__init__()
-        self.kind = kind
+        self.target = target
+
+    def _has(self, name: str) -> bool:
+        if name.startswith("llvm."):
+            return self.target.kind == "llvm" and has_intrinsic(name, self.target.features)
+        return extern_source(name, self.target.kind) is not None
 
     def visit_call(self, node: Call) -> Expr:
         if not is_call(node, "provides"):
             return self.visit_expr(node)
         names = [a.value for a in node.args if isinstance(a, StringImm)]
-        return operators.const(all([extern_source(name, self.kind) is not None for name in names]), "bool")
+        return operators.const(all([self._has(name) for name in names]), "bool")

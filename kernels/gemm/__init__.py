@@ -19,7 +19,7 @@ SCHEDULES: Final = {
 # Transposed operands, batches and integers.
 LAYOUT_SCHEDULES: Final = {
     "gpu": "schedule_gpu:schedule_matmul",
-    "cpu": "schedule_layouts_cpu:schedule_product",
+    "cpu": "schedule_cpu:schedule_matmul",
     "opencl-cpu": "schedule_layouts_cpu:schedule_product_opencl_cpu",
 }
 

@@ -8,16 +8,19 @@ stride; the inner kernel keeps a tile of the result in vector registers and broa
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.gemm import schedule_few_rows
+from gpucomp.kernels.gemm import schedule_dots_cpu, schedule_few_rows
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
+from gpucomp.tir.expr import IterVar
 
 ROWS, VECTORS, LANES = 6, 4, 16
 FEW_ROWS = 48  # so few rows read a panel too seldom for a copy of it to pay
 TASK_TILES, MOST_TILES, MANY_TASKS = 24, 72, 32
+STEP_BLOCK = 64  # rows of a transposed operand that are copied at a time: so many pages are known to the processor
 
 
 def _rows(m: int | None) -> int:
@@ -34,53 +37,88 @@ def _tiles(m: int | None, rows: int) -> int:
 
 
 def schedule_matmul(defn: Definition, target: Target) -> Schedule:
-    """Schedule ``C = A @ B``, and what follows it, for the cores and vectors of a processor.
+    """Schedule a product of operands in any layout, or of each pair of a batch, and what follows it.
 
-    A 6x64 tile is kept in 24 registers of 16 floats.
+    A 6x64 tile is kept in 24 registers of 16 floats.  8-bit integers and bfloat16 take the processor's instructions
+    for sums of few products: see ``schedule_dots_cpu``.
     """
     b, c = defn.inputs[1], defn.outputs[0]
-    m, n = extent(c.shape[0]), extent(c.shape[1])
+    operands = operands_of(defn)
+    m, n = operands.m, operands.n
     rows = _rows(m)
     lanes = vector_bytes(target) // product_of(defn).dtype.nbytes
-    if schedule_few_rows.takes_few_rows(m, extent(b.shape[0])):
+    plain = not (operands.batched or operands.transpose_a or operands.transpose_b)
+    if plain and schedule_few_rows.takes_few_rows(m, operands.k):
         return schedule_few_rows.schedule(defn, lanes)
+    if schedule_dots_cpu.takes_dots(defn, operands, target):
+        return schedule_dots_cpu.schedule_dots(defn, operands)
     columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)
     s = te.create_schedule(c.op)
     acc = accumulator(s, defn)
     inline_epilogue(s, defn)
+    whole = m is not None and n is not None and m % rows == 0 and n % lanes == 0
+    copied = m is None or m > FEW_ROWS or not (whole or m == 1)  # a copy is whole: the inner kernel needs no checks
+    panel = s.cache_read(b, "global", [acc]) if copied or operands.transpose_b else None
+    if panel is not None and operands.transpose_b:
+        s[panel].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
+    if operands.transpose_a:
+        _pack_rows(s, s.cache_read(defn.inputs[0], "global", [acc]), rows)
+    acc = s[acc].op.output(0)
 
     stage = s[c]
-    i, j = c.op.axis
+    *batch, i, j = c.op.axis
     jo, ji = stage.split(j, factor=columns)
     io, ii = stage.split(i, factor=rows)
     # Where there are few panels of columns, parts of one are tasks of their own.
     split = n is None or n < MANY_TASKS * columns
     part, io = stage.split(io, factor=_tiles(m, rows)) if split else (None, io)
     jv, jl = stage.split(ji, factor=lanes)
-    stage.reorder(jo, *([] if part is None else [part]), io, ii, jv, jl)
-    task = jo if part is None else stage.fuse(jo, part)
+    outer = [*batch, jo] if part is None else [*batch, jo, part]
+    stage.reorder(*outer, io, ii, jv, jl)
+    task = stage.fuse(*outer)
     stage.parallel(task)
     stage.unroll(ii)
     stage.unroll(jv)
     stage.vectorize(jl)
 
-    whole = m is not None and n is not None and m % rows == 0 and n % lanes == 0
-    if m is None or m > FEW_ROWS or not (whole or m == 1):  # a copy is whole: the inner kernel needs no checks
-        panel = s.cache_read(b, "global", [acc])
+    if panel is not None:
+        stage.pragma(jl, "whole_tiles")
         s[panel].compute_at(stage, task)
-        _, lane = s[panel].split(panel.op.axis[1], factor=lanes)
-        s[panel].vectorize(lane)
+        axes = s[panel].op.axis
+        if operands.transpose_b:
+            _exchange(s[panel], axes[-2], axes[-1], lanes)
+        else:
+            _, lane = s[panel].split(axes[-1], factor=lanes)
+            s[panel].vectorize(lane)
 
     inner = s[acc]
     inner.compute_at(stage, io)
-    ai, aj = acc.op.axis
+    *first, ai, aj = acc.op.axis
     inner.storage_align(ai, lanes, 0)
     av, al = inner.split(aj, factor=lanes)
-    inner.reorder(acc.op.reduce_axis[0], ai, av, al)
+    inner.reorder(*first, acc.op.reduce_axis[0], ai, av, al)
     inner.unroll(ai)
     inner.unroll(av)
     inner.vectorize(al)
     return s
+
+
+def _pack_rows(s: Schedule, copy: te.Tensor, rows: int) -> None:
+    """What a tile reads of a transposed first operand as neighbours; a block of steps after the other."""
+    axes = s[copy].transform_layout(lambda *index: [*index[:-2], index[-1] // rows, index[-2], index[-1] % rows])
+    *batch, group, step, row = axes
+    block, inner = s[copy].split(step, factor=STEP_BLOCK)
+    s[copy].reorder(*batch, block, group, inner, row)
+    s[copy].unroll(row)
+    s[copy].parallel(s[copy].fuse(*batch, block))
+
+
+def _exchange(stage: te.Stage, step: IterVar, column: IterVar, lanes: int) -> None:
+    """Copy with rows and columns exchanged, a square after the other, so that a line of the cache is read once."""
+    steps, inner_step = stage.split(step, factor=lanes)
+    columns, inner_column = stage.split(column, factor=lanes)
+    stage.reorder(steps, columns, inner_step, inner_column)
+    stage.vectorize(inner_column)
 
 
 def schedule_matmul_opencl_cpu(defn: Definition, target: Target) -> Schedule:
