@@ -158,7 +158,7 @@ def tiles_for(conv: Convolution) -> tuple[SimtTile, ...]:
 def plans_of(conv: Convolution, tile: SimtTile, target: Target) -> list[Plan]:
     """The plans with a tile, in one part or several; none where it does not fit."""
     sizes = _sizes(conv)
-    if sizes is None or conv.transposed:
+    if sizes is None:
         return []
     slab = slab_of(sizes.channels, conv, tile.k)
     tile = replace(tile, k=slab[0] * slab[1])
@@ -202,6 +202,7 @@ def _plan(
         and math.prod(sizes.size) % 4 == 0
         and set(conv.stride) == {1}
         and set(conv.padding) == {0}
+        and not conv.transposed
     )
     slabs = -(-depth // slab[0]) * (sizes.taps // slab[1])
     work = 2e-3 * tile.m * tile.n * (tile.k * slabs + FILL)  # of a block, in units that GFLOP/s take a microsecond for

@@ -12,15 +12,17 @@ by a kernel of its own.  Fragments, pipelines, split sums and epilogues are as i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import Plan
+from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule, Stage, Tensor
-from gpucomp.tir.expr import IterVar
+from gpucomp.tir.expr import IterVar, Var
 
 REPACK_THREADS = 256
 REPACKED = 32  # filters, and about as many taps times channels, that a block of the first kernel turns
@@ -144,16 +146,23 @@ def _weights(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) 
         acc = s[acc].op.output(0)
     shared = s.cache_read(source, plan.tile.scope(), [acc])
     if not plan.repacked and not conv.channels_last:
-        s[shared].transform_layout(lambda o, c, *taps: [*taps, c, o])
+        s[shared].transform_layout(_by_slabs(conv))
         shared = s[shared].op.output(0)
     return shared, s[acc].op.output(0)
+
+
+def _by_slabs(conv: Convolution) -> Callable[..., list[Var]]:
+    """Where a filter's element goes in the order of slabs: taps, channels, filters."""
+    if conv.transposed:
+        return lambda c, o, *taps: [*taps, c, o]
+    return lambda o, c, *taps: [*taps, c, o]
 
 
 def _repack(s: Schedule, defn: ConvolutionDefinition, acc: Tensor) -> Tensor:
     """The filters by taps, channels and filters, in memory: a kernel before the other, which turns squares."""
     weight, taps = defn.inputs[1], math.prod(defn.problem.kernel)
     packed = s.cache_read(weight, "global", [acc])
-    s[packed].transform_layout(lambda o, c, *taps: [*taps, c, o])
+    s[packed].transform_layout(_by_slabs(defn.problem))
     packed = s[packed].op.output(0)
     square = s.cache_read(weight, "shared", [packed])
     packed = s[packed].op.output(0)

@@ -37,8 +37,6 @@ def drawn(seed: int) -> tuple[Convolution, Plan]:
     rng = random.Random(1000 + seed)
     while True:
         conv = draw(rng)
-        if conv.transposed:
-            continue
         channels = rng.choice([1, 2, 3, 7, 8, 11, 16, 24, 48])
         filters = rng.choice([32, 35, 36, 64])
         conv = replace(conv, channels=conv.groups * channels, filters=conv.groups * filters)
@@ -102,7 +100,6 @@ def test_other_types_targets_and_sizes_take_the_direct_schedule() -> None:
     assert choose_plan(define(conv, "float32"), Target("opencl")) is None
     assert choose_plan(define(square((2, 64, te.var("h"), 64, 3, 1)), "float32"), H100) is None
     assert choose_plan(define(square((2, 64, 14, 7, 3, 1)), "float32"), H100) is None
-    assert choose_plan(define(replace(conv, transposed=True), "float32"), H100) is None
 
 
 def test_a_plan_says_why() -> None:
