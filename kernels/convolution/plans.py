@@ -21,6 +21,7 @@ from gpucomp.target import Target
 
 # Filters by pixels.
 CHANNELS_FIRST: Final = (
+    SimtTile(16, 128, 16, 1, 2, 4, 8, 1, 2, 3, alone=90, full=220, resident=8),  # for groups; not timed
     SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=99, full=266, resident=11),
     SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=143, full=269, resident=5),
     SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=115, full=255, resident=11),
@@ -41,6 +42,7 @@ CHANNELS_FIRST: Final = (
 )
 # Pixels by filters.
 CHANNELS_LAST: Final = (
+    SimtTile(128, 16, 16, 2, 1, 8, 4, 2, 1, 3, alone=90, full=220, resident=8),  # for groups; not timed
     SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=111, full=282, resident=11),
     SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=170, full=301, resident=5),
     SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=92, full=244, resident=11),
