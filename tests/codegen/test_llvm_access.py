@@ -137,6 +137,23 @@ def test_masked_lanes_are_neither_read_nor_written(dtype: str, stride: int) -> N
     assert np.array_equal(out, expected)
 
 
+@pytest.mark.parametrize("lanes", [1, 2, 15])
+@pytest.mark.parametrize(("wide", "narrow"), [("float32", "bfloat16"), (I32, "int16"), (I32, "int8"), ("int64", I32)])
+def test_a_store_of_a_few_converted_lanes_leaves_what_stands_behind_them(wide: str, narrow: str, lanes: int) -> None:
+    """The mask is constant: of such a store of one lane LLVM 22 made one of the wider type."""
+    import ml_dtypes
+
+    width = 16
+    kinds = [np.dtype(getattr(ml_dtypes, name, None) or name) for name in (wide, narrow)]
+    (x,), (y,) = buffers("x", dtype=wide), buffers("y", dtype=narrow)
+    mask = e.LT(ramp(0, lanes=width), vec(c(lanes), width))
+    value = e.Cast(f"{narrow}x{width}", load(x, ramp(0, lanes=width)))
+    body = s.BufferStore(y, value, (ramp(0, lanes=width),), mask)
+    values, out = np.arange(1, width + 1).astype(kinds[0]), np.full(2 * width, 77).astype(kinds[1])
+    run(function(body, x, y), values, out)
+    assert out.tolist() == [*range(1, lanes + 1), *[77] * (2 * width - lanes)]
+
+
 def test_a_guarded_vector_load_at_the_edge_of_memory_reads_only_its_lanes() -> None:
     x, y = buffers("x", "y")
     n = Var("n", I32)

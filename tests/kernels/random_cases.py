@@ -127,6 +127,9 @@ def draw_shape(operator: Operator, rng: random.Random) -> Shape:
         if operator.shape_names[0] == "B":
             made[0] = rng.choice([1, 2, 3, 5])
         return tuple(made)
+    if rng.random() < 0.2 and operator.shape_names == ("N", "C", "H", "O", "k", "stride"):  # whole tiles of a GPU
+        channels, filters = rng.choice([32, 48, 64]), rng.choice([32, 64, 96])
+        return (rng.choice([1, 2]), channels, rng.choice([16, 28, 30, 56]), filters, rng.choice([1, 3, 3]), 1)
     groups = rng.choice([1, 2, 3, 4]) if "groups" in operator.shape_names else 1
     drawn = {
         "N": rng.choice([1, 1, 2, 3]),
@@ -232,7 +235,10 @@ def ways(device: Device, index: int, dtype: str) -> list[tuple[str, Target, Targ
     """How a case is run on a device: what it is called, the target of the schedule, and that of the code."""
     if device.kind == "cpu":
         here = Target("llvm")
-        return [("llvm", here, here), *([("gpu schedule, llvm", Target("cuda"), here)] if index % 3 == 0 else [])]
+        return [
+            ("llvm", here, here),
+            *([("gpu schedule, llvm", Target("cuda -arch=sm_90a"), here)] if index % 3 == 0 else []),
+        ]
     if device.kind == "opencl" and device.attributes.is_cpu:
         if dtype == "float64":
             return []
