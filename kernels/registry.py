@@ -141,6 +141,17 @@ class Operator:
             hint=f"it has them for {', '.join(self.schedules)}",
         )
 
+    def why(self, definition: Definition, target: Target) -> str:
+        """What led to the tiles of the schedule for a target, in one line; empty where the schedule does not say."""
+        for key in target.keys:
+            if key in self.schedules:
+                module = importlib.import_module(
+                    f"gpucomp.kernels.{self.family}.{self.schedules[key].partition(':')[0]}"
+                )
+                reason: Callable[[Definition, Target], str] | None = getattr(module, "why", None)
+                return "" if reason is None else reason(definition, target)
+        return ""
+
     def make_inputs(self, shape: Shape, dtype: str, rng: np.random.Generator) -> list[Array]:
         """Random inputs: floats uniform in [-1, 1), integers in [-100, 100]."""
         self.check_shape(shape)

@@ -10,6 +10,7 @@ from gpucomp.cli.workload import Definition, make_definition, parse_shape
 from gpucomp.driver import source, stages
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.driver.default_schedule import with_default_schedule
+from gpucomp.kernels import registry
 from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.target.target import Target
 from gpucomp.te import lower_schedule
@@ -38,6 +39,8 @@ def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, a
         text, language = drawn.to_text(), "text"
     elif form == "conflicts":
         text, language = _conflicts(definition, chosen), "text"
+    elif form == "why":
+        text, language = _why(definition, op, chosen), "text"
     elif form == "tir":
         text, language = stages(definition.schedule, definition.args, chosen, name)[-1][1], "python"
     else:
@@ -72,6 +75,16 @@ def _conflicts(definition: Definition, target: Target) -> str:
         what = f"{access.kind} {access.buffer}[{access.index}]"
         lines.append(f"{needed:>10}  {access.ideal:>5}  {access.nbytes:>5}  {what}{mark}")
     return "\n".join(lines)
+
+
+def _why(definition: Definition, op: str, target: Target) -> str:
+    """The reason that the library's schedule gives for its tiles."""
+    if not definition.is_library:
+        raise ArgumentError(f"--why: {op} has a schedule of its own, which gives no reasons", code="GC644")
+    operator = registry.get(op)
+    extents = tuple([n for n in definition.shape if isinstance(n, int)])
+    reason = operator.why(operator.define(extents, definition.dtype, target), target)
+    return reason or f"the schedule of {operator.name} for {target.kind} gives no reason for its tiles"
 
 
 def _target(text: str) -> Target:

@@ -180,6 +180,7 @@ def bench_compare(before: str, after: str, as_json: bool) -> None:
 @click.option(
     "--conflicts", is_flag=True, help="Accesses of shared memory, and the wavefronts that a warp needs for each."
 )
+@click.option("--why", is_flag=True, help="What led to the tiles of the library's schedule.")
 @_as_json
 def inspect(
     op: str,
@@ -190,6 +191,7 @@ def inspect(
     tir: bool,
     schedule: bool,
     conflicts: bool,
+    why: bool,
     as_json: bool,
 ) -> None:
     """What is generated for OP; needs neither a device nor a compiler.
@@ -199,7 +201,7 @@ def inspect(
     """
     from gpucomp.cli import inspecting
 
-    wanted = {"source": source, "tir": tir, "schedule": schedule, "conflicts": conflicts}
+    wanted = {"source": source, "tir": tir, "schedule": schedule, "conflicts": conflicts, "why": why}
     forms = [name for name, chosen in wanted.items() if chosen]
     if len(forms) > 1:
         raise click.UsageError(f"--{forms[0]} and --{forms[1]} exclude each other: the output is one text")

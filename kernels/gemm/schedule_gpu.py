@@ -84,6 +84,12 @@ def choose_tile(m: int | None, n: int | None, item_bytes: int, target: Target) -
     return tile
 
 
+def why(defn: Definition, target: Target) -> str:
+    """What led to the tile, where the model of pipelined products chose it."""
+    choice = applies(defn, target)
+    return "" if choice is None else choice.reason
+
+
 def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = None) -> Schedule:
     """Schedule ``C = A @ B`` (any sizes, symbolic ones too), and what follows it, for the threads of a GPU.
 

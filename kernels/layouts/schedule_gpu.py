@@ -68,6 +68,17 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
     return Tile(SIDE, SIDE, threads, loads, stores, why=f"{SIDE}x{SIDE}: whole lines on either side")
 
 
+def tile_of(defn: Definition, target: Target) -> Tile:
+    """The tile for an operator that exchanges the last two axes."""
+    a = defn.inputs[0]
+    return choose_tile(extent(a.shape[-2]), extent(a.shape[-1]), a.dtype.nbytes, target)
+
+
+def why(defn: Definition, target: Target) -> str:
+    """What led to the tile."""
+    return tile_of(defn, target).why
+
+
 def schedule_transpose(defn: Definition, target: Target) -> Schedule:
     """Exchange the last two axes.
 
@@ -76,7 +87,7 @@ def schedule_transpose(defn: Definition, target: Target) -> Schedule:
     """
     (a,), (out,) = defn.inputs, defn.outputs
     nbytes = a.dtype.nbytes
-    tile = choose_tile(extent(a.shape[-2]), extent(a.shape[-1]), nbytes, target)
+    tile = tile_of(defn, target)
     s = te.create_schedule(out.op)
     shared = s.cache_read(a, "shared", [out])
     vectors = s.cache_read(a, "local", [shared]) if tile.aligned_loads else None

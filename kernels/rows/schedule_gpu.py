@@ -34,6 +34,11 @@ def tile_of(defn: Definition, target: Target) -> Tile:
     return waiting or cluster_tile(extent(n), nbytes, target) or tile
 
 
+def why(defn: Definition, target: Target) -> str:
+    """What led to the tile."""
+    return tile_of(defn, target).why
+
+
 def schedule_rows(defn: Definition, target: Target) -> Schedule:
     """Schedule an operator on rows, whatever it computes: see ``compute.py`` for the kinds of its intermediates."""
     tile = tile_of(defn, target)

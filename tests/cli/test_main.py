@@ -252,6 +252,28 @@ def test_inspect_shows_one_form_at_a_time() -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["softmax", "--shape", "4096,8192"], "rows stay in registers"),
+        (["softmax", "--shape", "256,262144", "--dtype", "bfloat16"], "shared memory"),
+        (["transpose", "--shape", "301,207", "--dtype", "float16"], "aligned memory"),
+        (["matmul", "--shape", "512,512,512"], "blocks"),
+        (["add"], "gives no reason"),
+    ],
+)
+def test_inspect_says_why_a_tile_was_chosen(arguments: list[str], words: str) -> None:
+    result = invoke("inspect", *arguments, "--why")
+    assert result.exit_code == 0, result.stderr
+    assert words in result.stdout
+
+
+def test_a_schedule_of_the_users_gives_no_reasons(user_file: Path) -> None:
+    result = invoke("inspect", f"{user_file}:symbolic", "--why")
+    assert result.exit_code == 2
+    assert "which gives no reasons" in result.stderr
+
+
 WORDS = {"cuda": "blockIdx", "opencl": "get_group_id", "llvm": "define "}
 
 
