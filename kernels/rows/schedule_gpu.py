@@ -30,7 +30,8 @@ def tile_of(defn: Definition, target: Target) -> Tile:
     if tile.held or passes(defn) < 2:
         return tile
     matrices = [x for x in defn.inputs if len(x.shape) > 1]
-    waiting = shared_tile(extent(n), nbytes, len(matrices), reductions(defn), target) if nbytes < 4 else None
+    sums, wide = reductions(defn), nbytes >= 4
+    waiting = None if wide else shared_tile(extent(n), nbytes, len(matrices), sums, target, weights=weights)
     return waiting or cluster_tile(extent(n), nbytes, target) or tile
 
 

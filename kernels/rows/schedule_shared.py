@@ -57,11 +57,11 @@ class _SharedRows:
     def _spread(self, stage: te.Stage, axis: IterVar) -> list[IterVar]:
         """Blocks of the cluster, where there are some, and threads, all of them bound; vectors, and lanes of one."""
         tile, ranks = self.tile, list[IterVar]()
+        vector, lane = stage.split(axis, factor=tile.lanes)
         if tile.cluster > 1:
-            rank, axis = stage.split(axis, factor=tile.chunks * tile.threads * tile.lanes)
+            rank, vector = stage.split(vector, nparts=tile.cluster)
             stage.bind(rank, self.rank)
             ranks = [rank]
-        vector, lane = stage.split(axis, factor=tile.lanes)
         chunk, thread = stage.split(vector, factor=tile.threads)
         stage.bind(thread, self.tx)
         return [*ranks, thread, *self._groups(stage, chunk), lane]

@@ -22,7 +22,6 @@ ONE_WAVE_BYTES: Final = 32 << 20
 CLUSTER_BLOCK: Final = 512  # threads of a block in a cluster: two blocks a multiprocessor, one waits, one works
 UNROLLED: Final = 8  # vectors of a thread that are written out: more take longer to compile
 PART_BYTES: Final = 64 << 10  # of a row in the shared memory of a block: three such blocks fit a multiprocessor
-DYNAMIC_BYTES: Final = 100 << 10  # shared memory that a block needs at most, with two of them on a multiprocessor
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,9 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
         threads *= 2
     reason = f"{wanted} bytes of a row for each of {threads} threads"
     one_wave = rows is not None and rows * row_bytes < ONE_WAVE_BYTES
-    fewer = threads * 2 <= min(limit, vectors) and threads * wanted // 2 < row_bytes
+    # A row that one warp holds needs no barrier; weights would crowd it.
+    warp = threads == target.thread_warp_size and not weights and one_wave
+    fewer = not warp and threads * 2 <= min(limit, vectors) and threads * wanted // 2 < row_bytes
     crowded = weights and lanes > 1 and not aligned and -(-vectors // threads) * lanes > WEIGHTED_VALUES
     if fewer and (one_wave or (crowded and threads < MOST_WEIGHTED)):
         threads *= 2
@@ -87,6 +88,8 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
             if one_wave
             else f"{threads} threads with half as much: weights need registers too"
         )
+    if warp:
+        reason += ", one warp, which needs no barrier"
     chunks = -(-vectors // threads)
     values = chunks * lanes
     held = values <= 2 * MOST_VALUES and (threads < 1024 or values <= MOST_VALUES)
@@ -96,7 +99,18 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
     vector = f"vectors of {lanes * nbytes} bytes" + (", counted from where memory is aligned" if aligned else "")
     place = "registers" if held else "nowhere: each pass reads them again"
     why = f"{vector}; {reason}; rows stay in {place}" + ("; weights are loaded early" if early else "")
-    return Tile(lanes, threads, chunks, max(1, min(BLOCK, limit) // threads), held, 1, False, aligned, early, why)
+    return Tile(
+        lanes,
+        threads,
+        chunks,
+        max(1, min(2 * BLOCK if warp else BLOCK, limit) // threads),
+        held,
+        1,
+        False,
+        aligned,
+        early,
+        why,
+    )
 
 
 def cluster_tile(columns: int | None, nbytes: int, target: Target) -> Tile | None:
@@ -119,7 +133,9 @@ def cluster_tile(columns: int | None, nbytes: int, target: Target) -> Tile | Non
     return Tile(lanes, threads, chunks, 1, True, cluster, why=why)
 
 
-def shared_tile(columns: int | None, nbytes: int, matrices: int, reductions: int, target: Target) -> Tile | None:
+def shared_tile(
+    columns: int | None, nbytes: int, matrices: int, reductions: int, target: Target, *, weights: bool = False
+) -> Tile | None:
     """The tile for rows that wait in the shared memory of a cluster of blocks; ``None`` where there is none.
 
     Shared memory holds elements as they are, where registers hold halves as floats, so that three times as much of
@@ -131,24 +147,28 @@ def shared_tile(columns: int | None, nbytes: int, matrices: int, reductions: int
         matrices: inputs of that shape.
         reductions: of a row, one after the other.
         target: what to compile for.
+        weights: of columns come on top.
     """
     if columns is None or "cluster" not in target.features:
         return None
     most = target.limits.get("max_cluster_size", 1)
-    room = min(DYNAMIC_BYTES, target.limits.get("max_dynamic_shared_memory_per_block", 0))
-    whole = columns * nbytes * matrices
+    room = target.limits.get("max_dynamic_shared_memory_per_block", 0)
+    crowded = weights and reductions > 1
+    part = 2 * PART_BYTES if crowded else PART_BYTES
     cluster = 1
-    while cluster < most and whole > cluster * PART_BYTES:
+    while cluster < most and columns * nbytes * matrices > cluster * part:
         cluster *= 2
     lanes = row_lanes(columns, nbytes)
-    # Threads that wait for a second reduction are better few, with more of the row each.
-    threads = min(512 if reductions < 2 else 256, target.max_num_threads)
+    # Threads that wait for a second reduction are better few, with more of the row each, if they need no weights.
+    threads = min(1024 if crowded else 512 if reductions < 2 else 256, target.max_num_threads)
     chunks = -(-(columns // lanes) // (cluster * threads))
     groups = -(-chunks // UNROLLED)
     chunks = groups * -(-chunks // groups)
-    part = chunks * threads * lanes * nbytes * matrices
-    if part > room:
+    needed = chunks * threads * lanes * nbytes * matrices
+    if needed > room:
         return None
     blocks = f"{cluster} blocks of {threads} threads" if cluster > 1 else f"{threads} threads"
-    why = f"vectors of {lanes * nbytes} bytes; a row waits in shared memory, {part:,} bytes in each of {blocks}"
+    why = (
+        f"vectors of {lanes * nbytes} bytes; a row waits in shared memory, at most {needed:,} bytes in each of {blocks}"
+    )
     return Tile(lanes, threads, chunks, 1, True, cluster, True, why=why)
