@@ -21,6 +21,7 @@ PRAGMAS: Final[dict[str, str]] = {
     "predicate_copies": "asynchronous copies of a pipelined loop that may not happen have a predicate, not a branch",
     "loads_first": "load what all iterations of an unrolled loop use before the first of them uses it",
     "nontemporal": "store what the loop writes past the caches (processors only)",
+    "min_blocks": "blocks that are to fit a multiprocessor: the device's compiler keeps to as many registers",
     "atomic": "blocks add up this reduction loop by atomic additions, in any order",
     "cache_hint": "how the caches are to treat what the loop loads and stores in global memory",
     WHOLE_TILES: "compute what the stage reads for all iterations of the loop, past the end of the tensors too, so "

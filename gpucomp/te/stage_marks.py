@@ -206,8 +206,8 @@ class MarkPrimitives(StageBase):
 
         Kinds that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll_factor``, ``unroll``,
         ``software_pipeline``, ``predicate_copies``, ``product_order``, ``nontemporal``, ``cache_hint``, ``atomic``,
-        ``debug_skip_region``; hints are taken and change nothing: see ``gpucomp.te.pragmas``.  Of any other, a
-        warning is given once.
+        ``min_blocks``, ``debug_skip_region``; hints are taken and change nothing: see ``gpucomp.te.pragmas``.  Of any
+        other, a warning is given once.
 
         Raises:
             ScheduleError: GC102, GC103 not a leaf; GC104 a value that does not go with the kind.

@@ -46,6 +46,7 @@ GRID_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 BLOCK_TAGS: Final = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 CLUSTER_TAG: Final = "clusterIdx.x"
 WORKSPACE_ALIGNMENT: Final = 64  # what the runtime's allocations promise
+MIN_BLOCKS: Final = "pragma_min_blocks"
 _WRITERS: Final = frozenset({"tir.atomic_add", "tir.call_extern"})
 
 
@@ -91,6 +92,7 @@ class Usage(Functor):
         self.alignment: dict[Var, int] = {}
         self.extents: dict[str, Expr] = {}
         self.shared_bytes: Expr = operators.const(0)
+        self.min_blocks = 0
         self._seen: dict[Expr, None] = {}
 
     def stmt(self, node: Stmt) -> None:
@@ -121,6 +123,8 @@ class Usage(Functor):
         if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
             self.bound[node.node.var] = None
             self._thread(node.node.thread_tag, node.value, node)
+        elif node.attr_key == MIN_BLOCKS and isinstance(node.value, e.IntImm):
+            self.min_blocks = max(self.min_blocks, node.value.value)
         self.visit_stmt(node)
 
     def _thread(self, tag: str, extent: Expr, node: Stmt) -> None:
@@ -430,6 +434,7 @@ class Splitter(Functor):
                     "global_symbol": name,
                     "calling_conv": CallingConv.DEVICE_KERNEL_LAUNCH,
                     "launch": dict(usage.extents),
+                    **({"min_blocks": usage.min_blocks} if usage.min_blocks else {}),
                     "dyn_shared_bytes": shared,
                     "param_access": {v: usage.access(v) for v in pointers},
                     "param_alignment": alignment,

@@ -116,3 +116,10 @@ def test_processors_store_streams_past_the_caches() -> None:
         s[b].vectorize(inner)
         s[b].pragma(outer, "cache_hint", hint)
         assert ("!nontemporal" in gpucomp.source(s, [a, b], "llvm")) == (hint == "streaming")
+
+
+def test_launch_bounds_have_the_blocks_that_are_asked_for() -> None:
+    s, args = program("streaming", "float32", 1)
+    s[args[1]].pragma(s[args[1]].leaf_iter_vars[0], "min_blocks", 3)
+    assert "__launch_bounds__(32, 3)" in gpucomp.source(s, args, "cuda")
+    everywhere(s, args, [(x := np.arange(SIZE, dtype="float32"))], [x + 1], gpu=True)

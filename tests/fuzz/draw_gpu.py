@@ -16,6 +16,7 @@ NAMES: Final = weighted({
     "reorder": 3, "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4,
     "set_scope": 4, "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1,
     "rebind": 1, "prefetch": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
+    "storage_swizzle": 3,
 })  # fmt: skip
 
 

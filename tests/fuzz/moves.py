@@ -303,6 +303,11 @@ class Moves:
         if stage and stage.op.axis:
             stage.storage_align(pick(stage.op.axis, b), pick((2, 4, 8), c), c % 3 % pick((2, 4, 8), c))
 
+    def _storage_swizzle(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: self.inner(x) and _rows_of_chunks(x), a)
+        if stage and _rows_of_chunks(stage):
+            stage.storage_swizzle(pick(stage.op.region_axis[:-1], b), pick((1, 2), c), c % 3)
+
     def _double_buffer(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: self.inner(x) and x.attach_type == AttachType.SCOPE and not x.rolls, a)
         if stage:
@@ -512,3 +517,10 @@ def inline_first(s: Schedule, choice: int) -> str:
         return ""
     inline(s)
     return inline.__name__
+
+
+def _rows_of_chunks(stage: Stage) -> bool:
+    """Whether the last of several dimensions is a power of two, as swizzles need it; its region may be none."""
+    axes = stage.op.region_axis
+    dom = axes[-1].dom if len(axes) > 1 else None
+    return dom is not None and isinstance(dom.extent, IntImm) and dom.extent.value.bit_count() == 1

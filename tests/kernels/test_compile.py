@@ -28,6 +28,12 @@ ODD = [
     Row("rms_norm", (3875, 8045), "float16"),
     Row("layer_norm", (3875, 8045), "float16"),
 ]
+# Rows of clusters, and what else is long: as many registers as a thread may have, and the most instructions.
+LONG = [
+    Row(op, (256, columns), dtype)
+    for op, dtype in (("log_softmax", "float32"), ("add_layer_norm", "bfloat16"), ("row_variance", "float16"))
+    for columns in (20000, 100_001, 262144)
+]
 
 
 @pytest.mark.slow
@@ -65,7 +71,7 @@ def _compile_for_amd(operator: registry.Operator, shape: tuple[int, ...], dtype:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", SUITE + ODD, ids=lambda r: f"{r.op}-{'x'.join(map(str, r.shape))}-{r.dtype}")
+@pytest.mark.parametrize("row", [*SUITE, *ODD, *LONG], ids=lambda r: f"{r.op}-{'x'.join(map(str, r.shape))}-{r.dtype}")
 def test_each_row_of_the_suite_compiles_for_cuda_without_spills_and_soon(row: Row) -> None:
     require_nvrtc()
     from cuda.bindings import nvrtc
