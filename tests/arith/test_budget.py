@@ -38,6 +38,14 @@ def test_hostile_expressions_end_and_keep_their_value(name: str) -> None:
         assert [g for g, w in zip(got, wanted, strict=True) if w is not None] == [w for w in wanted if w is not None]
 
 
+@pytest.mark.parametrize("name", ["nested extrema", "alternating selects"])
+def test_a_proof_over_the_values_of_variables_has_one_budget(name: str) -> None:
+    analyzer, node = HOSTILE[name]()
+    began = time.process_time()
+    assert not analyzer.can_prove(node if node.dtype.is_bool else node * 3 < 17, 2)
+    assert time.process_time() - began < _SECONDS / 2
+
+
 def test_without_steps_left_an_expression_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analyzer_state, "BUDGET", 3)
     monkeypatch.setattr(analyzer_state, "_BUDGET_PER_LEVEL", 1)
