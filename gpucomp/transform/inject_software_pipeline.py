@@ -228,12 +228,15 @@ def _rotated(
     zero, last = operators.const(0, step.dtype), operators.subtract(loop.extent, 1)
     steps = [copies.at(s, here) for s in (*fragments.load(operators.add(step, 1)), *fragments.use(step))]
     ahead = [moved_step(s, var, operators.add(var, 1), copies, after) for s in fragments.load(zero)]
+    guarded = IfThenElse(one_more, seq(*ahead))
+    # Of as many tiles as copies the place of the next one is its number wherever there is one: past the last copy in
+    # the last turn, where it must not be read.
     body = seq(
         _next_tile(node, copies, early, there, more, predicated),
         _commit(),
         loop.replace(extent=last, body=seq(*steps)),
         *_arrived(copies),
-        AttrStmt(None, READ_ANYWAY, 1, IfThenElse(one_more, seq(*ahead))),
+        guarded if int_value(node.extent) == copies.count else AttrStmt(None, READ_ANYWAY, 1, guarded),
         *[copies.at(s, here) for s in fragments.use(last)],
     )
     start = seq(*[moved_step(s, var, node.min, copies, operators.const(0, var.dtype)) for s in fragments.load(zero)])

@@ -114,7 +114,8 @@ def _aligned(size: Extent) -> Extent:
 
 def _windows(size: Extent, k: Extent, stride: int, step: int) -> Extent:
     count = (size - ((k - 1) * step + 1)) // stride + 1
-    if (extent(count) or 1) < 1:
+    known = extent(count)
+    if known is not None and known < 1:
         raise ArgumentError(
             f"depthwise_conv2d: a window of {k} elements, {step} apart, over {size}, padding included",
             code="GC640",

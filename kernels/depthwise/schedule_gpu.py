@@ -84,7 +84,7 @@ def _tile_nhwc(defn: Definition, target: Target) -> Tile:
     narrow = nbytes <= 2
     rows, columns = (4, 2)
     if _taps(defn) > 9:
-        rows, columns = 1, 4
+        rows, columns = 1, 4  # the rows of a window are held one at a time
     elif narrow and 2 * (height or 1) <= (extent(image.shape[1]) or 1) + 1:
         rows = 1  # strides leave little to share between rows, and eight channels fill registers twice as fast
     elif narrow and height is not None and height % 7 == 0:

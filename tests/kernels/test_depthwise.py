@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.interp import interpret
-from tests.codegen.devices import compile_cuda
+from tests.codegen.devices import compile_amd, compile_cuda
 
 H100 = Target("cuda -arch=sm_90a")
 OPENCL_CPU = Target("opencl").with_options(features=["cpu"])
@@ -154,10 +156,22 @@ def test_nothing_is_spilled(layout: str, arch: str) -> None:
             assert all([used.spill_bytes == 0 for used in compile_cuda(image, arch).values()]), (shape, dtype)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_amd_code_spills_nothing(layout: str) -> None:
+    operator, target = registry.get(f"depthwise_conv2d_{layout.lower()}"), Target("opencl")
+    for dtype in ("float32", "float16"):
+        defn = operator.define((32, 144, 56, 56, 5, 2, 1, 1), dtype)
+        image = compile_function(operator.schedule(defn, target), defn.args, target, "depthwise").general.image
+        assert set(re.findall(r"\.[sv]gpr_spill_count: +(\d+)", compile_amd(image))) == {"0"}
+
+
 def test_a_window_larger_than_the_image_is_refused() -> None:
     image, weight = te.placeholder((1, 4, 5, 5), name="X"), te.placeholder((4, 1, 3, 3), name="W")
     with pytest.raises(ArgumentError, match="a window of 3 elements, 3 apart, over 5, padding included"):
         depthwise_conv2d(image, weight, "NCHW", (1, 1), (0, 0, 0, 0), (3, 3))
+    with pytest.raises(ArgumentError, match="a window of 3 elements, 3 apart, over 6, padding included"):
+        depthwise_conv2d(image, weight, "NCHW", (1, 1), (1, 1, 0, 0), (3, 3))
 
 
 def test_the_form_of_a_window_has_to_be_known() -> None:

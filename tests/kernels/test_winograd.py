@@ -130,6 +130,15 @@ def test_every_tile_of_the_table_is_exact(tile: int, last: bool) -> None:
     assert worst(run(defn, chosen, inputs, "interp"), inputs, conv) == 0
 
 
+@pytest.mark.parametrize("tile", winograd_model.CHANNELS_FIRST[:3], ids=lambda t: f"{t.stages} stages")
+def test_of_as_many_slabs_as_copies_none_past_the_last_is_read(tile: SimtTile) -> None:
+    defn = winograd.define(square((4, tile.stages * tile.k, 16, 64, 3, 1)), "float32")
+    source = gpucomp.source(schedule_winograd(defn, tile), defn.args, H100)
+    loop = source[source.index(f"for (int rc_outer = 0; rc_outer < {tile.stages};") :]
+    last_step = loop[loop.index("wait_group") :]
+    assert last_step.index(f"if (rc_outer < {tile.stages - 1})") < last_step.index("const float4")
+
+
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
 def test_bias_residual_and_relu_need_no_kernel_of_their_own(last: bool, m: int) -> None:
