@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
+import gpucomp
 from gpucomp import te
 from gpucomp.driver.build import compile_function
 from gpucomp.support.diagnostics import ScheduleError
@@ -14,7 +16,7 @@ from gpucomp.support.launch import BufferParam
 from gpucomp.target import Target
 from gpucomp.tir.expr import Expr, Var
 from tests.te.backends import Program, everywhere
-from tests.te.helpers import small_ints
+from tests.te.helpers import poisoned, small_ints
 
 SHAPES = [(5, 13), (3, 8), (7, 1), (4, 67), (1, 9)]
 Shape = tuple[int, int]
@@ -134,6 +136,57 @@ def transposed(shape: Shape) -> Program:
 def test_tiles_end_where_memory_is_aligned(shape: Shape) -> None:
     x = small_ints(shape)
     everywhere(transposed(shape), [x], x.T, opencl=True)
+
+
+def with_rfactor() -> tuple[te.Schedule, list[te.Tensor]]:
+    a, k = te.placeholder((5, 13), name="A"), te.reduce_axis((0, 13), "k")
+    b = te.compute((5,), lambda i: te.sum(a[i, k.var], axis=k), name="B")
+    s = te.create_schedule(b.op)
+    s.rfactor(b, s[b].split(s[b].align(s[b].op.reduce_axis[0], 4), factor=4)[1])
+    return s, [a, b]
+
+
+def with_cache_write() -> tuple[te.Schedule, list[te.Tensor]]:
+    a, b = doubled((5, 13))
+    s = te.create_schedule(b.op)
+    s[b].split(s[b].align(b.op.axis[1], 4), factor=4)
+    s.cache_write(b, "local")
+    return s, [a, b]
+
+
+def with_aligned_producer() -> tuple[te.Schedule, list[te.Tensor]]:
+    a = te.placeholder((5, 13), name="A")
+    m = te.compute((5, 13), lambda i, j: a[i, j] * 2.0, name="M")
+    b = te.compute((5, 13), lambda i, j: m[i, j] + 0.0, name="B")
+    s = te.create_schedule(b.op)
+    outer, _ = s[b].split(s[b].align(b.op.axis[1], 8), factor=4)
+    s[m].compute_at(s[b], outer)
+    s[m].split(s[m].align(s[m].op.axis[1], 4), factor=4)
+    return s, [a, b]
+
+
+def fused() -> tuple[te.Schedule, list[te.Tensor]]:
+    a, b = doubled((5, 13))
+    s = te.create_schedule(b.op)
+    s[b].split(s[b].fuse(b.op.axis[0], s[b].align(b.op.axis[1], 4)), factor=7)
+    return s, [a, b]
+
+
+@pytest.mark.parametrize("program", [with_rfactor, with_cache_write, with_aligned_producer, fused])
+def test_other_primitives_go_with_it(program: Program) -> None:
+    x = small_ints((5, 13))
+    everywhere(program, [x], x.sum(1) if program is with_rfactor else 2 * x)
+
+
+def test_the_length_of_rows_may_be_a_variable() -> None:
+    n = te.var("n")
+    a = te.placeholder((5, n), name="A")
+    b = te.compute((5, n), lambda i, j: a[i, j] * 2.0, name="B")
+    s = te.create_schedule(b.op)
+    s[b].vectorize(s[b].split(s[b].align(b.op.axis[1], 4), factor=4)[1])
+    x, got = small_ints((5, 13)), poisoned((5, 13))
+    gpucomp.build(s, [a, b], "llvm")(x, got)
+    np.testing.assert_array_equal(got, 2 * x)
 
 
 def test_cuda_moves_whole_vectors_and_asks_for_aligned_arrays() -> None:
