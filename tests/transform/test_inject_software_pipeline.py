@@ -137,6 +137,13 @@ def test_the_last_step_of_a_tile_loads_the_first_fragments_of_the_next() -> None
     assert "if (k_outer" not in loop[wait:]  # the loads have no branch
 
 
+@pytest.mark.parametrize(("depth", "stages"), [(32, 4), (24, 3), (16, 2)])
+def test_nothing_is_read_behind_the_last_stage_where_no_tile_goes_round(depth: int, stages: int) -> None:
+    text = source(*product(depth, stages), CUDA)
+    loop = text[text.index("for (int k_outer") :]
+    assert f"if (k_outer < {depth // TILE - 1})" in loop[loop.index("cp.async.wait_group") :]
+
+
 @pytest.mark.parametrize("fragments", [False, True])
 def test_copies_may_have_predicates_instead_of_a_branch(fragments: bool) -> None:
     for depth in (64, 44):
