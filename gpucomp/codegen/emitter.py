@@ -21,10 +21,12 @@ from gpucomp.support.diagnostics import LowerError, Span
 from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelSpec
 from gpucomp.tir import expr as e
+from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.functor import free_vars
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import ForKind, Stmt
 from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, PREDICATED, READ_ANYWAY, async_source
@@ -76,6 +78,7 @@ class CEmitter(PointerText):
         self.thread_vars: dict[Var, str] = {}
         self.cluster = 1  # blocks of a cluster
         self.asynchronous = False
+        self.unrolled: dict[Var, None] = {}
         self.wanted = ""  # the condition of asynchronous copies that are written without a branch
 
     # -- the kernel -------------------------------------------------------------------------------------------
@@ -244,6 +247,8 @@ class CEmitter(PointerText):
             last = self.constant(end.dtype, last, "end")
         name = self.names.fresh(var.name)
         self.vars[var] = name
+        if node.kind is ForKind.UNROLLED:
+            self.unrolled[var] = None
         if node.kind is ForKind.UNROLLED or any([key in (node.annotations or {}) for key in UNROLL_FACTOR_KEYS]):
             self._unroll_hint(node)
         self.line(f"for ({self.value_type(var.dtype)} {name} = {first}; {name} < {last}; ++{name}) {{")
@@ -396,12 +401,33 @@ class CEmitter(PointerText):
                     self.visit_buffer_store(s.BufferStore(node.buffer, value, (place,)))
                 return True
             target, source = to[0], come[0]
-        self.begin(target, source, *(() if condition is None else (condition,)))
+        near, distance = self._apart(target)
+        self.begin(near, distance, source, *(() if condition is None else (condition,)))
         copies = extension(self.dialect, "cp_async", self.features)
-        pointers = self.address_at(node.buffer, target), self.address_at(load.buffer, source)
+        place = self.address_at(node.buffer, near)
+        if not (isinstance(distance, IntImm) and distance.value == 0):
+            place = f"({place}) + {self.text(distance, PLUS + 1)}"
+        pointers = place, self.address_at(load.buffer, source)
         mask = "" if condition is None else self.text(condition)
         self.line(copies.cp_async(dtype.nbytes, *pointers, mask, self.wanted) + ";")
         return True
+
+    def _apart(self, index: Expr) -> tuple[Expr, Expr]:
+        """An index as a place, and a distance from it that is known once loops are unrolled.
+
+        Instructions of several copies then share the address of the place, and hold the distances themselves.
+        """
+        place, distance = operators.const(0, index.dtype), operators.const(0, index.dtype)
+        terms = [index]
+        while terms:
+            term = terms.pop()
+            if isinstance(term, e.Add):
+                terms += [term.b, term.a]
+            elif all([var in self.unrolled for var in free_vars(term)]):
+                distance = operators.add(distance, term)
+            else:
+                place = operators.add(place, term)
+        return place, distance
 
     def _store_vector(self, node: s.BufferStore) -> None:
         buffer, value, dtype = node.buffer, node.value, node.value.dtype

@@ -13,7 +13,8 @@ distances from it, and the end of the loop steps it::
 After the last round a pointer may lie behind its memory; nothing goes through it then.
 
 Addresses in global memory are left alone in innermost loops: the device compilers unroll those, share the addresses
-between the rounds themselves, and unroll less where they find a pointer.  A loop round other loops stays one.
+between the rounds themselves, and unroll less where they find a pointer.  A loop round other loops stays one, and so
+does one that copies asynchronously for later rounds.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from gpucomp.tir.expr import BufferLoad, Expr, IntImm, Var
 from gpucomp.tir.functor import Mutator, Visitor, expr_post_order, free_vars, ordered_vars, post_order_visit, substitute
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import BufferStore, For, ForKind, LetStmt, Stmt, While
+from gpucomp.transform.walk import is_call
 
 # A single access of shared memory gains nothing from a pointer of its own.
 LEAST_USES: Final = 2
@@ -154,7 +156,7 @@ class _Finder(Visitor):
         self.opened: set[Var] = set()
         self.safety = Sharing()
         self._rounds = 1
-        self.nested = False  # there are serial loops in the body
+        self.nested = False  # there are serial loops in the body, or copies for later rounds
 
     # -- the body ---------------------------------------------------------------------------------------------
 
@@ -198,6 +200,7 @@ class _Finder(Visitor):
         self.visit_children(node)
 
     def visit_call(self, node: e.Call) -> None:
+        self.nested = self.nested or is_call(node, "ptx_commit_group")
         if isinstance(node.op, Op) and (node.op.name == "tir.address_of" or not node.op.is_pure):
             for item in expr_post_order(node):
                 if isinstance(item, BufferLoad):

@@ -23,7 +23,9 @@ from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import (
+    LT,
     Add,
+    And,
     Cast,
     CommReducer,
     Expr,
@@ -38,6 +40,12 @@ from gpucomp.tir.functor import free_vars
 
 if TYPE_CHECKING:
     from gpucomp.te.state import Schedule
+
+
+def _conjuncts(condition: Expr) -> list[Expr]:
+    if isinstance(condition, And):
+        return [*_conjuncts(condition.a), *_conjuncts(condition.b)]
+    return [condition]
 
 
 def _is_sum(combiner: CommReducer) -> bool:
@@ -104,6 +112,39 @@ class Overrun:
         if not any([axis is root for root in reduce.axis]) or not _is_sum(reduce.combiner):
             return False
         return self._vanishes(reduce.source[0], axis)
+
+    def is_idle(self, op: Operation, reduce: Reduce) -> bool:
+        """True when the condition of a reduction, which a split of its axis left, only leaves out zeros.
+
+        ``sum over ko, ki of A[ko * 8 + ki] * B[ko * 8 + ki] where ko * 8 + ki < 20`` needs no check if A and B are zero
+        from 20 on. Sums of anything but products are bound by their loads, and gain nothing.
+        """
+        if not isinstance(op, ComputeOp) or len(reduce.source) != 1 or not _is_sum(reduce.combiner):
+            return False
+        if not isinstance(reduce.source[0], Mul):
+            return False
+        axes = [*op.axis, *reduce.axis]
+        return all(
+            [
+                isinstance(c, LT) and self._ends_at(reduce.source[0], c.a, c.b, axes)
+                for c in _conjuncts(reduce.condition)
+            ]
+        )
+
+    def _ends_at(self, x: Expr, index: Expr, end: Expr, axes: Sequence[IterVar]) -> bool:
+        """True for products of loads at ``index`` that are zero from ``end`` on."""
+        if isinstance(x, Mul):
+            return self._ends_at(x.a, index, end, axes) and self._ends_at(x.b, index, end, axes)
+        if isinstance(x, Cast):
+            return self._ends_at(x.value, index, end, axes)
+        if not isinstance(x, ProducerLoad):
+            return False
+        producer = self.owner[x.producer]
+        if producer not in self.zero or not self.bounds.exact[producer]:
+            return False
+        if any([axis in self.bounds.cut[producer] for axis in axes]):
+            return False
+        return any([i is index and s is end for i, s in zip(x.indices, x.producer.shape, strict=True)])
 
     def _vanishes(self, x: Expr, axis: IterVar) -> bool:
         """True for products of loads at index ``axis`` that are zero past its end (0 * NaN would not be)."""

@@ -399,7 +399,7 @@ class Builder:
         source = tuple([substitute(x, work.mapping) for x in reduce.source])
         body = self.stores(work, list(reduce.combiner(old, source)), update=True)
         condition: Expr = substitute(reduce.condition, work.mapping)
-        if not is_const_int(condition, 1):
+        if not is_const_int(condition, 1) and not self.overrun.is_idle(work.op, reduce):
             body = IfThenElse(condition, body, None, work.op.span)
         return self.serial(work, first, body, [*work.data_guards, *work.reduce_guards])
 

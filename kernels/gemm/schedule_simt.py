@@ -89,9 +89,8 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     if tile.order:
         inner.pragma(acc.op.axis[0], "product_order", tile.order)
     for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
-        fetch = _fetch_transposed if along_k else _fetch
         s[shared].compute_at(inner, ko)
-        fetch(s[shared], shared, tile, block.tx)
+        fetch_slab(s[shared], shared, tile.threads, block.tx, along_k=along_k)
     for local in (a_local, b_local):
         s[local].compute_at(inner, ki)
         s[local].unroll(local.op.axis[-2])
@@ -136,22 +135,24 @@ def _store(stage: Stage, tile: SimtTile, batched: bool) -> _Block:
     return _Block(stage, thread, tx)
 
 
-def _fetch_transposed(stage: Stage, tensor: Tensor, tile: SimtTile, tx: IterVar) -> None:
-    """A warp copies eight neighbouring k of four rows, element by element."""
-    *batch, k, i = tensor.op.axis
-    stage.storage_align(k, 32, 4)
-    outer, k = stage.split(k, factor=8)
-    stage.reorder(*batch, outer, i, k)
-    fused, thread = stage.split(stage.fuse(*batch, outer, i, k), factor=tile.threads)
-    stage.bind(thread, tx)
-    stage.unroll(fused)
+def fetch_slab(stage: Stage, tensor: Tensor, threads: int, tx: IterVar, *, along_k: bool) -> None:
+    """Copy a slab (.., K, rows) by all threads of a block.
 
-
-def _fetch(stage: Stage, tensor: Tensor, tile: SimtTile, tx: IterVar) -> None:
-    """Threads copy up to 16 bytes each, neighbours next to each other."""
+    From memory along rows: up to 16 bytes each, neighbours next to each other. From memory along k: a warp copies eight
+    neighbouring k of four rows, element by element.
+    """
+    if along_k:
+        *batch, k, i = tensor.op.axis
+        stage.storage_align(k, 32, 4)
+        outer, k = stage.split(k, factor=8)
+        stage.reorder(*batch, outer, i, k)
+        fused, thread = stage.split(stage.fuse(*batch, outer, i, k), factor=threads)
+        stage.bind(thread, tx)
+        stage.unroll(fused)
+        return
     lanes = math.gcd(extent(tensor.shape[-1]) or 1, 4)  # no vector crosses the end of a row
     fused, vector = stage.split(stage.fuse(*tensor.op.axis), factor=lanes)
-    fused, thread = stage.split(fused, factor=tile.threads)
+    fused, thread = stage.split(fused, factor=threads)
     stage.bind(thread, tx)
     stage.unroll(fused)
     if lanes > 1:

@@ -43,6 +43,7 @@ class SimtTile:
         order: of the products of a step: as the loops are (0), back and forth (1), or row by row (2).
         predicated: copies ahead have predicates, not branches. Which of these the device compiler makes most of was
             measured.
+        slices: groups of warps that each take ``k`` steps of a slab, which is that many times as deep.
     """
 
     m: int
@@ -60,6 +61,7 @@ class SimtTile:
     resident: int = 1
     order: int = 1
     predicated: bool = False
+    slices: int = 1
 
     def __post_init__(self) -> None:
         rows = self.warps_m * self.lanes_m * self.pieces_m * 4
@@ -70,11 +72,12 @@ class SimtTile:
     @property
     def threads(self) -> int:
         """Threads of a block."""
-        return 32 * self.warps_m * self.warps_n
+        return 32 * self.warps_m * self.warps_n * self.slices
 
     def shared_bytes(self, padded: int = 1) -> int:
         """Shared memory of a block, with four floats of padding a row of as many operands' slabs."""
-        return 4 * self.stages * self.k * (self.m + self.n + 4 * padded)
+        slabs = 4 * self.stages * self.k * self.slices * (self.m + self.n + 4 * padded)
+        return slabs if self.slices == 1 else slabs + 4 * self.slices * self.m * self.n
 
     def scope(self, padded: int = 1) -> str:
         """Where slabs are: memory above what a kernel may declare is asked for at the launch."""
