@@ -15,6 +15,8 @@ from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
+from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
+from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
@@ -93,12 +95,15 @@ def why(defn: Definition, target: Target) -> str:
 def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = None) -> Schedule:
     """Schedule ``C = A @ B`` (any sizes, symbolic ones too), and what follows it, for the threads of a GPU.
 
-    float32 products on CUDA devices since sm_80 go to :mod:`gpucomp.kernels.gemm.schedule_simt` unless ``tile`` is
-    given or they are smaller than a tile of it.
+    Unless ``tile`` is given, float32 products on CUDA devices of at most 16 rows go to
+    :mod:`gpucomp.kernels.gemm.schedule_skinny`, and on devices since sm_80 others, that are not smaller than the tiles
+    there, to :mod:`gpucomp.kernels.gemm.schedule_simt`.
     """
+    if tile is None and is_skinny(defn, target):
+        return schedule_skinny(defn, target)
     choice = applies(defn, target) if tile is None else None
     if choice is not None:
-        return schedule_simt(defn, choice)
+        return schedule_sliced(defn, choice.tile) if choice.tile.slices > 1 else schedule_simt(defn, choice)
     (a, b), c = defn.inputs[:2], defn.outputs[0]
     operands = operands_of(defn)
     m, n, depth = operands.m, operands.n, operands.k

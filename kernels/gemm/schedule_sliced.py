@@ -3,7 +3,7 @@
 Where a product has too few tiles to fill a GPU, a block of one tile is bound by the latency of each step of k.  So
 groups of warps of a block take slices of each slab: a slab is as many steps deep as all groups together compute, each
 group keeps sums of its own for the whole tile, and they are added up through shared memory, in the order of the groups.
-One kernel, and the same bits in every run.  Copies and fragments are those of :mod:`gpucomp.kernels.gemm.schedule_simt`.
+One kernel, and the same bits in every run.  Copies and fragments are those of ``schedule_simt``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     stage.reorder(*batch, block_i, block_j, i, j)
     block = stage.fuse(*batch, block_i, block_j)
     stage.bind(block, te.thread_axis("blockIdx.x"))
-    lanes = math.gcd(extent(out.shape[-1]) or 1, 4)
+    lanes = math.gcd(extent(out.shape[-1]) or 1, 4, max(1, tile.m * tile.n // tile.threads))  # a share for every thread
     rest, vector = stage.split(stage.fuse(i, j), factor=lanes)
     rest, thread = stage.split(rest, factor=tile.threads)
     stage.bind(thread, tx)

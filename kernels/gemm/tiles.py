@@ -1,7 +1,7 @@
 """Tiles of fp32 matrix products on NVIDIA's GPUs, and the model that chooses among them.
 
 The model is analytic but for two figures a tile: how fast a multiprocessor runs one block of it, and as many as fit.
-They are fitted to products of 512 to 8192 rows timed on an H100, or set from like tiles where one of the two was
+They are fitted to products of 256 to 8192 rows timed on an H100, or set from like tiles where one of the two was
 not timed; what a split costs is an estimate, not a measurement.  Time is then that of the multiprocessor that has most
 blocks: whole rounds of resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the
 number of blocks.  What a tile computes past the edges of the result counts as work like any other.  Splitting the sum
@@ -22,10 +22,11 @@ USUAL_MULTIPROCESSORS: Final = 132
 PARTS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 LEAST_DEPTH: Final = 64  # of a part: fewer products do not pay for filling the pipeline
 START_US: Final = 3.5  # a kernel's start, and the latency of its first tiles and of its last stores
-SECOND_US: Final = 2.5  # what a second kernel adds at least
-PARTS_BYTES_PER_US: Final = 2.5e6  # parts are written to the L2 cache and read from it
-SPLIT_GAIN: Final = 0.95  # of the time: a smaller gain is within what the model does not know
-UNALIGNED: Final = 0.93  # rate of a tile that has a multiprocessor for itself, where rows allow no 16-byte copies
+SECOND_US: Final = 4.0  # what a second kernel adds at least
+PARTS_BYTES_PER_US: Final = 5e6  # parts are written to the L2 cache and read from it
+FAR_PARTS_BYTES_PER_US: Final = 2.5e6  # or to memory, where they are more than the cache holds
+CACHED_BYTES: Final = 30e6
+SPLIT_GAIN: Final = 0.92  # of the time: a smaller gain is within what the model does not know
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class SimtTile:
         predicated: copies ahead have predicates, not branches. Which of these the device compiler makes most of was
             measured.
         slices: groups of warps that each take ``k`` steps of a slab, which is that many times as deep.
+        unaligned: by how much its rate changes where rows of the result allow no 16-byte copies.
     """
 
     m: int
@@ -62,6 +64,7 @@ class SimtTile:
     order: int = 1
     predicated: bool = False
     slices: int = 1
+    unaligned: float = 0.95
 
     def __post_init__(self) -> None:
         rows = self.warps_m * self.lanes_m * self.pieces_m * 4
@@ -85,15 +88,17 @@ class SimtTile:
 
 
 TILES: Final = (
-    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=352, full=366, resident=1),
-    SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=348, full=354, resident=1),
-    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=280, full=360, resident=2),
-    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=275, full=340, resident=2),
-    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 3, alone=210, full=318, resident=4),
-    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 3, alone=131, full=300, resident=4),
-    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=212, full=260, resident=4),
-    SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=122, full=255, resident=4),
-    SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=115, full=255, resident=4),
+    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=400, full=400, predicated=True, unaligned=0.95),
+    SimtTile(128, 128, 8, 2, 2, 8, 4, 2, 4, 4, alone=335, full=380, resident=2, predicated=True, unaligned=0.89),
+    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=175, full=376, resident=4, predicated=True, unaligned=0.88),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=330, full=360, resident=2, predicated=True, unaligned=1.04),
+    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 4, alone=316, full=330, resident=4, order=2, predicated=True),
+    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 4, alone=142, full=304, resident=2, order=2, predicated=True),
+    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=222, full=275, resident=4, order=0),
+    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=172, full=230, resident=4),
+    SimtTile(32, 32, 16, 1, 2, 8, 4, 1, 1, 4, alone=89, full=200, resident=4),
+    SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=118, full=190, resident=4, slices=4),
+    SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=84, full=120, resident=2, slices=8),
 )
 
 
@@ -116,31 +121,34 @@ def estimate(
 ) -> Choice:
     """What the model says of one tile for a product of shape (M, N, K)."""
     m, n, k = shape
-    slabs = -(-k // tile.k)
+    deep = tile.k * tile.slices
+    slabs = -(-k // deep)
     each = -(-slabs // parts)
     parts = -(-slabs // each)
     blocks = -(-m // tile.m) * -(-n // tile.n) * parts * batch
     most = -(-blocks // multiprocessors)
-    work = 2e-3 * tile.m * tile.n * tile.k * each  # of a block, in units that GFLOP/s take a microsecond for
-    if n % 4 and tile.resident == 1:
-        work /= UNALIGNED
+    work = 2e-3 * tile.m * tile.n * deep * each  # of a block, in units that GFLOP/s take a microsecond for
+    if n % 4:
+        work /= tile.unaligned
     rounds, rest = divmod(most, tile.resident)
     time = START_US + rounds * tile.resident * work / tile.full
     if rest:
         share = (1 / rest - 1 / tile.resident) / (1 - 1 / tile.resident)
         time += rest * work / (tile.full - (tile.full - tile.alone) * share)
     if parts > 1:
-        time += SECOND_US + 4 * batch * m * n * (2 * parts + 1) / PARTS_BYTES_PER_US
+        nbytes = 4 * batch * m * n * (2 * parts + 1)
+        time += SECOND_US + nbytes / (PARTS_BYTES_PER_US if nbytes < CACHED_BYTES else FAR_PARTS_BYTES_PER_US)
     inside = m * n / (-(-m // tile.m) * tile.m * -(-n // tile.n) * tile.n)
     filled = blocks / (most * multiprocessors)
     intensity = tile.m * tile.n / (2 * (tile.m + tile.n))
     split = f" in {parts} parts of k" if parts > 1 else ""
+    split += f" with {tile.slices} slices of k" if tile.slices > 1 else ""
     reason = (
         f"{tile.m}x{tile.n}x{tile.k}, {tile.stages} stages, {tile.threads} threads: {blocks} blocks"
         f"{split}, at most {most} a multiprocessor ({filled:.0%} of them full), "
         f"{inside:.0%} of the tiles inside, {intensity:.0f} operations a byte of a slab; about {time:.0f} us"
     )
-    return Choice(tile, parts, k if parts == 1 else each * tile.k, time, reason)
+    return Choice(tile, parts, k if parts == 1 else each * deep, time, reason)
 
 
 def legal_tiles(shape: tuple[int, int, int], target: Target, padded: int = 1) -> list[SimtTile]:
@@ -151,7 +159,11 @@ def legal_tiles(shape: tuple[int, int, int], target: Target, padded: int = 1) ->
     return [
         t
         for t in TILES
-        if t.m <= m and t.n <= n and t.k <= k and t.shared_bytes(padded) <= room and t.threads <= target.max_num_threads
+        if t.m <= m
+        and t.n <= n
+        and t.k * t.slices <= k
+        and t.shared_bytes(padded) <= room
+        and t.threads <= target.max_num_threads
     ]
 
 
@@ -169,6 +181,6 @@ def choose(shape: tuple[int, int, int], target: Target, batch: int = 1, padded: 
         estimate(tile, shape, count, parts, batch)
         for tile in legal_tiles(shape, target, padded)
         for parts in PARTS
-        if parts == 1 or shape[2] >= parts * LEAST_DEPTH
+        if parts == 1 or (tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH)
     ]
     return min(found, key=lambda c: c.microseconds * (SPLIT_GAIN if c.parts == 1 else 1.0), default=None)

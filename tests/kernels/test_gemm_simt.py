@@ -12,7 +12,8 @@ from gpucomp.driver.build import compile_function, lower_primfunc
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array, poisoned, random_array
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
-from gpucomp.kernels.gemm.tiles import TILES, estimate
+from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
+from gpucomp.kernels.gemm.tiles import TILES, SimtTile, estimate
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, lower_schedule
@@ -24,7 +25,13 @@ from tests.codegen.devices import compile_cuda
 H100 = Target("cuda -arch=sm_90a")
 MATMUL = registry.get("matmul")
 SHAPES = ((512, 512, 512), (1024, 1024, 1024), (4096, 4096, 4096), (4095, 4097, 4099), (1000, 37, 513))
-TINY = TILES[-1]
+TINY = next(tile for tile in TILES if (tile.m, tile.n, tile.slices) == (32, 32, 1))
+LAYOUTS = ("matmul_nt", "matmul_tn", "matmul_tt", "batch_matmul")
+
+
+def with_tile(defn: Definition, tile: SimtTile, shape: tuple[int, int, int], parts: int = 1) -> Schedule:
+    """The schedule of a definition with a tile that the model need not choose."""
+    return schedule_sliced(defn, tile) if tile.slices > 1 else schedule_simt(defn, estimate(tile, shape, 132, parts))
 
 
 def whole_inputs(defn: Definition, seed: int = 3) -> list[Array]:
@@ -55,16 +62,18 @@ def run(schedule: Schedule, defn: Definition, inputs: list[Array], how: str) -> 
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-@pytest.mark.parametrize("tile", TILES, ids=lambda t: f"{t.m}x{t.n}x{t.k}s{t.stages}t{t.threads}")
+@pytest.mark.parametrize("tile", TILES, ids=lambda t: f"{t.m}x{t.n}x{t.k}s{t.stages}t{t.threads}z{t.slices}")
 @pytest.mark.parametrize("over", [(0, 0, 0), (1, 3, 5)])
 def test_every_tile_is_exact_at_its_own_size_and_past_its_edges(
     tile: object, over: tuple[int, int, int], parts: int
 ) -> None:
     chosen = next(t for t in TILES if t is tile)
-    shape = (chosen.m + over[0], chosen.n + over[1], 3 * chosen.k + over[2])
+    if chosen.slices > 1 and parts > 1:
+        pytest.skip("slices are not split over blocks")
+    shape = (chosen.m + over[0], chosen.n + over[1], 3 * chosen.k * chosen.slices + over[2])
     defn = MATMUL.define(shape, "float32")
     a, b = inputs = whole_inputs(defn)
-    got = run(schedule_simt(defn, estimate(chosen, shape, 132, parts)), defn, inputs, "interp")
+    got = run(with_tile(defn, chosen, shape, parts), defn, inputs, "interp")
     assert np.array_equal(got, wide(a) @ wide(b))
 
 
@@ -84,7 +93,7 @@ def test_processors_and_opencl_run_it_too(shape: tuple[int, int, int], parts: in
 def test_a_product_of_few_tiles_is_two_kernels_without_atomics_and_gives_the_same_bits_again() -> None:
     shape = (1000, 37, 513)
     defn = MATMUL.define(shape, "float32")
-    schedule = MATMUL.schedule(defn, H100)
+    schedule = with_tile(defn, TINY, shape, 4)
     source = gpucomp.source(schedule, defn.args, H100)
     assert source.count("__global__") == 2
     assert "atomic" not in source
@@ -96,6 +105,32 @@ def test_a_product_of_few_tiles_is_two_kernels_without_atomics_and_gives_the_sam
     assert np.array_equal(first, second)
     want = wide(MATMUL.reference(inputs, shape)[0])
     assert np.abs(wide(first) - want).max() <= 1e-5 * np.sqrt(np.square(want).mean())
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("shape", [(64, 64, 48), (67, 37, 50)], ids=str)
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_transposed_and_batched_operands_are_exact(name: str, shape: tuple[int, int, int], parts: int) -> None:
+    operator = registry.get(name)
+    full = (3, *shape) if name == "batch_matmul" else shape
+    defn = operator.define(full, "float32")
+    inputs = whole_inputs(defn)
+    got = run(with_tile(defn, TINY, shape, parts), defn, inputs, "interp")
+    assert np.array_equal(wide(got), operator.reference(inputs, full)[0])
+
+
+@pytest.mark.parametrize("name", ["matmul", "matmul_nt", "matmul_bias_gelu"])
+@pytest.mark.parametrize("shape", [(64, 32, 128), (67, 37, 75)], ids=str)
+def test_slices_of_a_block_are_added_up_in_one_kernel(name: str, shape: tuple[int, int, int]) -> None:
+    operator = registry.get(name)
+    defn = operator.define(shape, "float32")
+    schedule = with_tile(defn, TILES[-1], shape)
+    source = gpucomp.source(schedule, defn.args, H100)
+    assert source.count("__global__") == 1
+    assert f"< {shape[2]})" not in source  # what slices read past the end is zero
+    inputs = whole_inputs(defn)
+    want = operator.reference(inputs, shape)[0]
+    np.testing.assert_allclose(wide(run(schedule, defn, inputs, "interp")), wide(want), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -148,15 +183,25 @@ def test_other_types_targets_and_sizes_take_the_other_schedule() -> None:
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_nothing_is_spilled(shape: tuple[int, int, int], arch: str) -> None:
+    _check_no_spills(MATMUL, shape, arch)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_nothing_is_spilled_in_other_layouts(name: str) -> None:
+    shape = (64, 512, 512, 512) if name == "batch_matmul" else (2048, 2048, 2048)
+    _check_no_spills(registry.get(name), shape, "sm_90a")
+
+
+def _check_no_spills(operator: registry.Operator, shape: tuple[int, ...], arch: str) -> None:
     target = Target(f"cuda -arch={arch}")
-    defn = MATMUL.define(shape, "float32")
-    image = compile_function(MATMUL.schedule(defn, target), defn.args, target, "product").general.image
+    defn = operator.define(shape, "float32")
+    image = compile_function(operator.schedule(defn, target), defn.args, target, "product").general.image
     assert "cp.async" in image.source
     assert all([used.spill_bytes == 0 for used in compile_cuda(image, arch).values()])
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("name", ["matmul", "matmul_bias_gelu"])
+@pytest.mark.parametrize("name", ["matmul", "matmul_bias_gelu", "matmul_nt", "matmul_tn", "matmul_tt"])
 @pytest.mark.parametrize("shape", [*SHAPES[:2], (1000, 37, 513), (333, 517, 129), (2047, 1025, 100)], ids=str)
 def test_a_gpu_computes_the_product(shape: tuple[int, int, int], name: str) -> None:
     operator = registry.get(name)

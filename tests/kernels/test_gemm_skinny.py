@@ -1,0 +1,74 @@
+"""fp32 products of few rows: both layouts of the second operand, odd sizes, epilogues, resources."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gpucomp
+from gpucomp.driver.build import compile_function
+from gpucomp.kernels import registry
+from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
+from gpucomp.target import Target
+from tests.codegen.devices import compile_cuda
+from tests.kernels.test_gemm_simt import run, whole_inputs, wide
+
+H100 = Target("cuda -arch=sm_90a")
+NAMES = ("matmul", "matmul_nt")
+
+
+@pytest.mark.parametrize("how", ["interp", "llvm"])
+@pytest.mark.parametrize("shape", [(1, 64, 256), (3, 37, 131), (16, 70, 200), (5, 33, 130)], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_few_rows_are_exact_at_any_size(name: str, shape: tuple[int, int, int], how: str) -> None:
+    defn = registry.get(name).define(shape)
+    inputs = whole_inputs(defn)
+    assert is_skinny(defn, H100)
+    got = run(schedule_skinny(defn, H100), defn, inputs, how)
+    assert np.array_equal(wide(got), registry.get(name).reference(inputs, shape)[0])
+
+
+def test_an_epilogue_is_computed_where_the_product_is_stored() -> None:
+    operator, shape = registry.get("matmul_bias_gelu"), (5, 37, 131)
+    defn = operator.define(shape)
+    schedule = operator.schedule(defn, H100)
+    assert gpucomp.source(schedule, defn.args, H100).count("__global__") == 1
+    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(3))
+    want = operator.reference(inputs, shape)[0]
+    np.testing.assert_allclose(wide(run(schedule, defn, inputs, "interp")), wide(want), rtol=1e-5, atol=1e-5)
+
+
+def test_more_rows_other_types_targets_and_layouts_take_other_schedules() -> None:
+    matmul = registry.get("matmul")
+    assert not is_skinny(matmul.define((17, 64, 256)), H100)
+    assert not is_skinny(matmul.define((16, 64, 100)), H100)
+    assert not is_skinny(matmul.define((16, 31, 256)), H100)
+    assert not is_skinny(matmul.define((16, 64, 256), "float16"), H100)
+    assert not is_skinny(matmul.define((16, 64, 256)), Target("opencl"))
+    assert not is_skinny(registry.get("matmul_tn").define((16, 64, 256)), H100)
+    assert not is_skinny(registry.get("batch_matmul").define((2, 16, 64, 256)), H100)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("m", [1, 8, 16])
+def test_the_large_operand_is_read_once_by_wide_accesses_and_nothing_is_spilled(name: str, m: int) -> None:
+    for arch in ("sm_80", "sm_90a"):
+        target = Target(f"cuda -arch={arch}")
+        defn = registry.get(name).define((m, 4096, 4096))
+        image = compile_function(registry.get(name).schedule(defn, target), defn.args, target, "skinny").general.image
+        (used,) = compile_cuda(image, arch).values()
+        assert used.spill_bytes == 0
+        assert image.source.count("__syncthreads") <= 1
+        assert "float4" in image.source
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("shape", [(1, 4096, 4096), (16, 1001, 2050), (7, 130, 4096)], ids=str)
+@pytest.mark.parametrize("name", [*NAMES, "matmul_bias_gelu"])
+def test_a_gpu_computes_products_of_few_rows(name: str, shape: tuple[int, int, int]) -> None:
+    operator = registry.get(name)
+    defn = operator.define(shape)
+    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(1))
+    got = run(operator.schedule(defn, Target.from_device("cuda:0")), defn, inputs, "cuda")
+    want = wide(operator.reference(inputs, shape)[0])
+    assert np.abs(wide(got) - want).max() <= 1e-5 * np.sqrt(np.square(want).mean())
