@@ -152,7 +152,7 @@ def estimate(
 
 
 def legal_tiles(shape: tuple[int, int, int], target: Target, padded: int = 1) -> list[SimtTile]:
-    """Tiles that are no larger than the product and that a block of the target can hold."""
+    """Tiles that are no larger than the product, half as deep at most, and that a block of the target can hold."""
     m, n, k = shape
     dynamic = target.limits.get("max_dynamic_shared_memory_per_block", 0)
     room = max(dynamic, target.max_shared_memory_per_block)

@@ -93,6 +93,7 @@ def test_many_products_take_tiles_like_a_large_one() -> None:
 
 def test_products_smaller_than_every_tile_have_none() -> None:
     assert choose((31, 4096, 4096), H100) is None
+    assert choose((33, 37, 21), H100) is None
     assert choose((33, 15, 210), H100) is None
     assert choose((4096, 4096, 4), H100) is None
 
