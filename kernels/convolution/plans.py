@@ -30,36 +30,36 @@ CHANNELS_FIRST: Final = (
     SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=203, full=281, resident=5),
     SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 3, alone=215, full=312, resident=4),
     SimtTile(64, 128, 16, 1, 4, 8, 4, 2, 2, 3, alone=247, full=328, resident=4),
-    SimtTile(64, 256, 8, 1, 8, 8, 4, 2, 2, 3, alone=300, full=324, resident=2),
-    SimtTile(64, 256, 16, 1, 8, 8, 4, 2, 2, 2, alone=310, full=326, resident=2),
+    SimtTile(64, 256, 8, 1, 8, 8, 4, 2, 2, 3, alone=275, full=324, resident=2),
+    SimtTile(64, 256, 16, 1, 8, 8, 4, 2, 2, 2, alone=285, full=340, resident=2),
     SimtTile(128, 32, 8, 2, 1, 8, 4, 2, 2, 3, alone=124, full=298, resident=8),
     SimtTile(128, 64, 8, 2, 2, 8, 4, 2, 2, 3, alone=206, full=317, resident=4),
     SimtTile(128, 64, 16, 2, 2, 8, 4, 2, 2, 3, alone=247, full=333, resident=4),
-    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=296, full=310, resident=2),
-    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=315, full=335, resident=2),
+    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=275, full=320, resident=2),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=285, full=345, resident=2),
     SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=298, full=298, resident=1),
     SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=314, full=314, resident=1),
 )
-# Pixels by filters.
+# Pixels by filters.  Products in the order of the loops were faster here, back and forth in the other layout.
 CHANNELS_LAST: Final = (
-    SimtTile(128, 16, 16, 2, 1, 8, 4, 2, 1, 3, alone=90, full=220, resident=8),  # for groups; not timed
-    SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=111, full=282, resident=11),
-    SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=170, full=301, resident=5),
-    SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=92, full=244, resident=11),
-    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 3, alone=116, full=292, resident=8),
-    SimtTile(64, 64, 16, 1, 2, 8, 4, 2, 2, 3, alone=139, full=309, resident=8),
-    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=200, full=295, resident=5),
-    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 3, alone=227, full=307, resident=4),
-    SimtTile(64, 128, 16, 1, 4, 8, 4, 2, 2, 3, alone=282, full=340, resident=4),
-    SimtTile(128, 32, 8, 2, 1, 8, 4, 2, 2, 3, alone=107, full=254, resident=8),
-    SimtTile(128, 64, 8, 2, 2, 8, 4, 2, 2, 3, alone=209, full=298, resident=4),
-    SimtTile(128, 64, 16, 2, 2, 8, 4, 2, 2, 3, alone=249, full=309, resident=4),
-    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=281, full=303, resident=2),
-    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=337, full=358, resident=2),
-    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=333, full=333, resident=1),
-    SimtTile(256, 64, 8, 4, 2, 8, 4, 2, 2, 3, alone=256, full=272, resident=2),
-    SimtTile(256, 64, 16, 4, 2, 8, 4, 2, 2, 2, alone=305, full=318, resident=2),
-    SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=329, full=329, resident=1),
+    SimtTile(128, 16, 16, 2, 1, 8, 4, 2, 1, 3, alone=90, full=220, resident=8, order=0),  # for groups; not timed
+    SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=111, full=282, resident=11, order=0),
+    SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=170, full=301, resident=5, order=0),
+    SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=92, full=244, resident=11, order=0),
+    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 3, alone=116, full=292, resident=8, order=0),
+    SimtTile(64, 64, 16, 1, 2, 8, 4, 2, 2, 3, alone=139, full=309, resident=8, order=0),
+    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=200, full=295, resident=5, order=0),
+    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 3, alone=227, full=307, resident=4, order=0),
+    SimtTile(64, 128, 16, 1, 4, 8, 4, 2, 2, 3, alone=282, full=340, resident=4, order=0),
+    SimtTile(128, 32, 8, 2, 1, 8, 4, 2, 2, 3, alone=107, full=254, resident=8, order=0),
+    SimtTile(128, 64, 8, 2, 2, 8, 4, 2, 2, 3, alone=209, full=298, resident=4, order=0),
+    SimtTile(128, 64, 16, 2, 2, 8, 4, 2, 2, 3, alone=249, full=330, resident=4, order=0),
+    SimtTile(128, 128, 8, 2, 4, 8, 4, 2, 2, 4, alone=275, full=303, resident=2, order=0),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=285, full=358, resident=2, order=0),
+    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=333, full=333, resident=1, order=0),
+    SimtTile(256, 64, 8, 4, 2, 8, 4, 2, 2, 3, alone=256, full=272, resident=2, order=0),
+    SimtTile(256, 64, 16, 4, 2, 8, 4, 2, 2, 2, alone=275, full=318, resident=2, order=0),
+    SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=329, full=329, resident=1, order=0),
 )
 # Where slabs are a row of taps of few channels; the depth follows from those.  Both layouts are much alike.
 FEW_CHANNELS: Final = (
@@ -77,8 +77,11 @@ SECOND_US: Final = 2.0  # what a kernel more adds at least
 PARTS_BYTES_PER_US: Final = 5.7e6  # parts are written to the L2 cache and read from it
 REPACK_BYTES_PER_US: Final = 1.5e6  # filters are read and written
 MEMORY_BYTES_PER_US: Final = 2.6e6
-# Slabs of 16 channels of one tap read far apart in the image, when pixels are copied element by element.
+# How much longer slabs of one tap take where pixels are copied element by element, and read far apart: those of 16
+# channels; with channels first, where filters are copied so too, those and tiles that reuse little of them.
 FAR_APART: Final = 1.12
+FAR_APART_FIRST: Final = 1.3
+LITTLE_REUSE: Final = 1.8
 
 
 @dataclass(frozen=True)
@@ -208,8 +211,8 @@ def _plan(
     )
     slabs = -(-depth // slab[0]) * (sizes.taps // slab[1])
     work = 2e-3 * tile.m * tile.n * (tile.k * slabs + FILL)  # of a block, in units that GFLOP/s take a microsecond for
-    if sizes.taps == 1 and slab[0] > 8 and not vector:
-        work *= FAR_APART
+    if sizes.taps == 1 and not vector:
+        work *= _far_apart(tile, slab[0], conv.channels_last)
     rows, columns = (sizes.pixels, sizes.filters) if conv.channels_last else (sizes.filters, sizes.pixels)
     blocks = -(-rows // tile.m) * -(-columns // tile.n) * parts * conv.groups
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
@@ -228,6 +231,13 @@ def _plan(
     if parts > 1:
         time += SECOND_US + results * (2 * parts + 1) / PARTS_BYTES_PER_US
     return Plan(tile, slab[0], slab[1] > 1, repacked, vector, parts, depth, time, f"{reason}; about {time:.0f} us")
+
+
+def _far_apart(tile: SimtTile, channels: int, channels_last: bool) -> float:
+    if channels_last:
+        return FAR_APART if channels > 8 else 1.0
+    reuse = LITTLE_REUSE if min(tile.m, tile.n) < 64 else 1.0
+    return reuse * (FAR_APART_FIRST if channels > 8 else 1.0)
 
 
 def _rounds(tile: SimtTile, most: int, work: float) -> float:
