@@ -32,6 +32,9 @@ from gpucomp.tir.stmt import ForKind, Stmt
 from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, PREDICATED, READ_ANYWAY, async_source
 from gpucomp.transform.split_host_device import BLOCK_TAGS, CLUSTER_TAG, GRID_TAGS
 
+# Arrays of a work-item on a processor hold vectors: accessed as such they stay in registers, where PoCL's vload16 takes
+# them apart.
+PRIVATE_VECTOR: Final = 64
 # Shared arrays are aligned for the widest vector access; a kernel's dynamic shared memory is one array of bytes.
 SHARED_ALIGNMENT: Final = 16
 LONG_LINE: Final = 80
@@ -330,9 +333,12 @@ class CEmitter(PointerText):
             self._allocate_shared(var, name, element, space, size, nbytes)
         else:
             single = size == 1 and space == "local"
-            self.memory[var] = Memory(name, element, space, width, single=single)
+            vectors = space == "local" and "cpu" in self.features and nbytes % PRIVATE_VECTOR == 0
+            alignment = PRIVATE_VECTOR if vectors else width
+            self.memory[var] = Memory(name, element, space, alignment, single=single)
             kind = self.dialect.storage_type(element)
-            self.line(f"{kind} {name};" if single else self.dialect.array(space, element, name, size, 0))
+            mark = alignment if vectors else 0
+            self.line(f"{kind} {name};" if single else self.dialect.array(space, element, name, size, mark))
         self.stmt(node.body)
 
     def _allocate_shared(self, var: Var, name: str, element: DType, space: str, size: int, nbytes: int) -> None:

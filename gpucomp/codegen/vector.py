@@ -81,7 +81,8 @@ class VectorText(CallText):
         memory = self.storage(buffer)
         if memory.space == "local" and not self._arithmetic:
             return None  # arrays in registers are indexed lane by lane
-        aligned = is_aligned(base, dtype, memory.alignment, self.analyzer, self.values)
+        widest = memory.alignment if memory.space == "local" else 0  # only on processors above 16: see the emitter
+        aligned = is_aligned(base, dtype, memory.alignment, self.analyzer, self.values, widest)
         return (base, aligned) if aligned or self._unaligned else None
 
     def stays_whole(self, node: Expr) -> bool:

@@ -61,7 +61,9 @@ def first_element(buffer: Buffer, indices: tuple[Expr, ...]) -> Expr | None:
     return ramp[0]
 
 
-def is_aligned(base: Expr, dtype: DType, alignment: int, analyzer: Analyzer, values: Values = _NO_VALUES) -> bool:
+def is_aligned(
+    base: Expr, dtype: DType, alignment: int, analyzer: Analyzer, values: Values = _NO_VALUES, most: int = 0
+) -> bool:
     """True when a vector of type ``dtype`` at element ``base`` lies at a multiple of its width.
 
     Args:
@@ -70,9 +72,10 @@ def is_aligned(base: Expr, dtype: DType, alignment: int, analyzer: Analyzer, val
         alignment: that of the buffer's first element in bytes.
         analyzer: knows the variables.
         values: of variables that are bound by a let.
+        most: bytes of the widest access that profits from it, if that is more than 16.
     """
     width = vector_bytes(dtype)
-    if width > ALIGNED_BYTES or width & (width - 1) or alignment % width:
+    if width > max(ALIGNED_BYTES, most) or width & (width - 1) or alignment % width:
         return False
     found = analyzer.modular_set(base)
     if math.gcd(found.coeff, found.base) * (width // dtype.lanes) % width == 0:

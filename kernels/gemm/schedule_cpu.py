@@ -20,6 +20,7 @@ from gpucomp.tir.expr import IterVar
 ROWS, VECTORS, LANES = 6, 4, 16
 FEW_ROWS = 48  # so few rows read a panel too seldom for a copy of it to pay
 TASK_TILES, MOST_TILES, MANY_TASKS = 24, 72, 32
+GROUP_TILES = 16  # tiles that a work-group computes
 STEP_BLOCK = 64  # rows of a transposed operand that are copied at a time: so many pages are known to the processor
 
 
@@ -122,26 +123,41 @@ def _exchange(stage: te.Stage, step: IterVar, column: IterVar, lanes: int) -> No
 
 
 def schedule_matmul_opencl_cpu(defn: Definition, target: Target) -> Schedule:
-    """The same tile as one work-group of one work-item: no barriers, no local memory, explicit vectors."""
-    c = defn.outputs[0]
+    """The same tile on processors through OpenCL: work-groups of one work-item, no barriers, explicit vectors.
+
+    A kernel copies the second operand to panels of a tile's columns; a work-group of the next one computes a column of
+    tiles.  Loops over registers are written out: what is indexed by a loop does not stay in them.
+    """
+    b, c = defn.inputs[1], defn.outputs[0]
     m = extent(c.shape[0])
     rows = min(ROWS, m) if m is not None else ROWS
+    columns = 4 * LANES
     s = te.create_schedule(c.op)
     acc = accumulator(s, defn)
     inline_epilogue(s, defn)
+    if m is None or m > FEW_ROWS:
+        panel = s.cache_read(b, "global", [acc])
+        block, step, column = s[panel].transform_layout(lambda k, j: [j // columns, k, j % columns])
+        _, lane = s[panel].split(column, factor=LANES)
+        s[panel].vectorize(lane)
+        s[panel].bind(block, te.thread_axis("blockIdx.y"))
+        s[panel].bind(step, te.thread_axis("blockIdx.x"))
+        acc = s[acc].op.output(0)
     stage = s[c]
     i, j = c.op.axis
-    jo, ji = stage.split(j, factor=4 * LANES)
+    jo, ji = stage.split(j, factor=columns)
     io, ii = stage.split(i, factor=rows)
+    group, io = stage.split(io, factor=GROUP_TILES)
     jv, jl = stage.split(ji, factor=LANES)
-    stage.reorder(io, jo, ii, jv, jl)
-    stage.bind(io, te.thread_axis("blockIdx.y"))
-    stage.bind(jo, te.thread_axis("blockIdx.x"))
+    stage.reorder(jo, group, io, ii, jv, jl)
+    stage.bind(jo, te.thread_axis("blockIdx.y"))
+    stage.bind(group, te.thread_axis("blockIdx.x"))
+    stage.pragma(jo, "unroll_explicit", 1)
     stage.unroll(ii)
     stage.unroll(jv)
     stage.vectorize(jl)
     inner = s[acc]
-    inner.compute_at(stage, jo)
+    inner.compute_at(stage, io)
     ai, aj = acc.op.axis
     av, al = inner.split(aj, factor=LANES)
     inner.reorder(acc.op.reduce_axis[0], ai, av, al)
