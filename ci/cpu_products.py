@@ -135,7 +135,10 @@ def page(path: Path) -> str:
     for line in lines:
         by_row.setdefault((line["row"], line["than"]), {})[line["threads"]] = line
     for (title, than), found in by_row.items():
-        cells = [f"{found[n]['clock']} | {found[n]['processor']} | {found[n]['load']}" if n in found else " | | " for n in threads]
+        cells = [
+            f"{found[n]['clock']} | {found[n]['processor']} | {found[n]['load']}" if n in found else " | | "
+            for n in threads
+        ]
         out.append(f"| {title} | {than} | " + " | ".join(cells) + " |")
     return "\n".join(out)
 

@@ -67,7 +67,7 @@ def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     rows_first = _rows_first(defn, tile)
     s = te.create_schedule(out.op)
     acc = accumulator(s, defn)
-    _copy_image(s, defn, acc, widest)
+    image = _copy_image(s, defn, acc, widest)
     acc = s[acc].op.output(0)
     stage = s[out]
     n, o, y, x = out.op.axis
@@ -77,7 +77,11 @@ def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     xo, xi = stage.split(xv, factor=tile.vectors)
     outer = (yo, xo, oo) if rows_first else (oo, yo, xo)
     stage.reorder(n, *outer, oi, yi, xi, xl)
-    stage.parallel(stage.fuse(n, outer[0]))
+    if _tasks(defn, tile, rows_first) >= FEW_TASKS:  # one image after the other: its copy stays in a cache
+        s[image].compute_at(stage, n)
+        stage.parallel(outer[0])
+    else:
+        stage.parallel(stage.fuse(n, outer[0]))
     for axis in (oi, yi, xi):
         stage.unroll(axis)
     stage.vectorize(xl)
@@ -86,7 +90,13 @@ def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     return s
 
 
-def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int) -> None:
+def _tasks(defn: ConvolutionDefinition, tile: Tile, rows_first: bool) -> int:
+    """How many parts one image makes; 0 where that is not known."""
+    size = extent(defn.outputs[0].shape[2 if rows_first else 1])
+    return 0 if size is None else -(-size // (tile.rows if rows_first else tile.channels))
+
+
+def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int) -> te.Tensor:
     """The image with its border, or a copy of one that has none, with the pixels of a tap side by side."""
     if defn.spread is not None and defn.padded is not None:
         s[defn.spread].compute_inline()
@@ -102,6 +112,7 @@ def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes:
     image.vectorize(lane)
     image.pragma(lane, "whole_tiles")  # a masked vector where rows are shorter
     image.parallel(image.fuse(*axes[:2]))
+    return copy
 
 
 def _lanes(width: int | None) -> int:

@@ -22,29 +22,29 @@ MANY_TASKS: Final = 16
 def is_pointwise(defn: ConvolutionDefinition) -> bool:
     """True for a window of one pixel over an image without a border, in one group and of known size."""
     problem = defn.problem
-    known = all([extent(x) is not None for x in defn.outputs[0].shape])
+    *others, width = [extent(x) for x in defn.outputs[0].shape]
+    known = None not in others and width is not None and width > 1
     return known and set(problem.kernel) == {1} and defn.padded is None and defn.spread is None and problem.groups == 1
 
 
 def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
     """Groups of pixels, and of channels where there are few of those, in parallel; a tile in registers."""
     out = defn.outputs[0]
-    batch, filters, height, width = [extent(x) or 0 for x in out.shape]
+    _, filters, height, width = [extent(x) or 0 for x in out.shape]
     tile = _tile(filters, height * width, widest)
     s = te.create_schedule(out.op)
     acc = accumulator(s, defn)
-    panel = _copies(s, defn, acc, width, widest)
-    s[acc].transform_layout(lambda n, o, y, x: [n, o, y * width + x])
+    rows, panel = _copies(s, defn, acc, width, widest)
 
     stage = s[out]
     n, o, y, x = out.op.axis
     group, pixel = stage.split(stage.fuse(y, x), factor=tile.vectors * tile.lanes)
     vector, lane = stage.split(pixel, factor=tile.lanes)
     outer, channel = stage.split(o, factor=tile.channels)
-    groups = batch * -(-height * width // (tile.vectors * tile.lanes))
+    groups = -(-height * width // (tile.vectors * tile.lanes))
     part, outer = stage.split(outer, nparts=max(1, min(-(-filters // tile.channels), -(-MANY_TASKS // groups))))
     stage.reorder(n, group, part, outer, channel, vector, lane)
-    task = stage.fuse(stage.fuse(n, group), part)
+    task = stage.fuse(group, part)  # image by image: of one loop over all, a group's place is no longer one
     stage.parallel(task)
     stage.unroll(channel)
     stage.unroll(vector)
@@ -52,6 +52,8 @@ def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
     stage.pragma(vector, "whole_tiles")
     stage.pragma(lane, "whole_tiles")
 
+    if rows is not None:
+        s[rows].compute_at(stage, n)
     copy = s[panel]
     copy.compute_at(stage, task)
     _, lane = copy.split(copy.op.axis[-1], factor=tile.lanes)
@@ -68,16 +70,20 @@ def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
     return s
 
 
-def _copies(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, width: int, lanes: int) -> te.Tensor:
-    """What the inner loop reads: pixels in the order of the result."""
+def _copies(
+    s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, width: int, lanes: int
+) -> tuple[te.Tensor | None, te.Tensor]:
+    """Keep sums, and the pixels that the inner loop reads, in the order of the result's memory."""
     image = defn.inputs[0]
     sy, sx = defn.problem.stride
-    if (sy, sx) == (1, 1):
-        panel = s.cache_read(image, "global", [acc])
-        s[panel].transform_layout(lambda n, c, y, x: [n, c, y * width + x])
-        return panel
-    rows = s.cache_read(image, "global", [acc])
+    strided = (sy, sx) != (1, 1)
+    rows = s.cache_read(image, "global", [acc]) if strided else image
     panel = s.cache_read(rows, "global", [acc])
+    # The sums first: what reads a copy in another order is simplified when the copy takes that order.
+    s[acc].transform_layout(lambda n, o, y, x: [n, o, y * width + x])
+    if not strided:
+        s[panel].transform_layout(lambda n, c, y, x: [n, c, y * width + x])
+        return None, panel
     for copy in (rows, panel):
         axes = s[copy].transform_layout(lambda n, c, y, x: [y % sy, x % sx, n, c, y // sy, x // sx])
         if copy is rows:
@@ -86,7 +92,7 @@ def _copies(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, width: int
             s[copy].pragma(lane, "whole_tiles")  # a masked vector where rows are shorter
             s[copy].parallel(s[copy].fuse(*axes[:-2]))
     s[panel].transform_layout(lambda a, b, n, c, y, x: [a, b, n, c, y * width + x])
-    return panel
+    return rows, panel
 
 
 def _tile(filters: int, pixels: int, widest: int) -> Tile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TypeGuard
 
 import numpy as np
@@ -14,6 +15,7 @@ from gpucomp.driver.build import lower_primfunc
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array, in_float64
 from gpucomp.kernels.convolution.compute import define
+from gpucomp.kernels.convolution.problem import square
 from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
 from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
 from gpucomp.kernels.processor import vector_bytes
@@ -91,6 +93,30 @@ def test_convolutions_drawn_at_random(seed: int) -> None:
     conv = next(c for c in iter(lambda: draw(rng), None) if c.ndim == 2 and not c.channels_last)
     defn = define(conv, "float32")
     check(schedule_conv2d(defn, CPU), defn, "llvm", CPU)
+
+
+def test_images_of_one_column() -> None:
+    conv = replace(square((3, 3, 13, 8, 1, 1)), size=(13, 1), stride=(1, 3))
+    defn = define(conv, "float32")
+    check(schedule_conv2d(defn, CPU), defn, "llvm", CPU)
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("shape", tiered([(50, 70, 11), (97, 129, 33), (13, 7, 8)], [(50, 70, 11)]))
+def test_products_on_processors_through_opencl(shape: tuple[int, ...]) -> None:
+    operator = registry.get("matmul")
+    device = gpucomp.device("opencl", 0)
+    target = Target("opencl").with_options(features=["cpu"])
+    defn = operator.define(shape, "float32")
+    module = gpucomp.build(operator.schedule(defn, target), defn.args, target)
+    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(5))
+    arrays = [gpucomp.nd.array(x, device) for x in (*inputs, *operator.make_outputs(shape, "float32"))]
+    module(*arrays)
+    assert worst(arrays[-1].numpy(), operator.reference(inputs, shape)[0]) < operator.tolerance("float32")
+    source = module.get_source()
+    assert "*(float16*)(C_local" in source  # PoCL takes what vload16 reads of an array apart
+    assert "vload16(0, C_local" not in source
+    assert "barrier" not in source
 
 
 def test_tiles_fit_the_registers_and_leave_no_channel_over() -> None:
