@@ -161,7 +161,7 @@ def legal_tiles(shape: tuple[int, int, int], target: Target, padded: int = 1) ->
         for t in TILES
         if t.m <= m
         and t.n <= n
-        and t.k * t.slices <= k
+        and 2 * t.k * t.slices <= k
         and t.shared_bytes(padded) <= room
         and t.threads <= target.max_num_threads
     ]

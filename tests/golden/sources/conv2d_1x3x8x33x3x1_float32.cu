@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_1x3x8x33x3x1_float32_ker
   for (int ry_rx_rc_b_y_x_c_fused_outer = 0; ry_rx_rc_b_y_x_c_fused_outer < 9; ++ry_rx_rc_b_y_x_c_fused_outer) {
     const int X_at = ry_rx_rc_b_y_x_c_fused_outer / 3;
     const int at_2 = (threadIdx_x & 7) + X_at;
-    gc_cp_async_zero_4(pad_shared + (ry_rx_rc_b_y_x_c_fused_outer * 64 + threadIdx_x), X + (ry_rx_rc_b_y_x_c_fused_outer % 3 * 64 + X_at + threadIdx_x - 9), threadIdx_x >> 3 >= 1 && at_2 >= 1 && at_2 < 9);
+    gc_cp_async_zero_4((pad_shared + threadIdx_x) + ry_rx_rc_b_y_x_c_fused_outer * 64, X + (ry_rx_rc_b_y_x_c_fused_outer % 3 * 64 + X_at + threadIdx_x - 9), threadIdx_x >> 3 >= 1 && at_2 >= 1 && at_2 < 9);
   }
   #pragma unroll
   for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 5; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
@@ -82,14 +82,14 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_1x3x8x33x3x1_float32_ker
   for (int ry_rx_rc_b_y_x_c_fused_outer_1 = 0; ry_rx_rc_b_y_x_c_fused_outer_1 < 9; ++ry_rx_rc_b_y_x_c_fused_outer_1) {
     const int X_at_1 = ry_rx_rc_b_y_x_c_fused_outer_1 / 3;
     const int at_4 = (threadIdx_x & 7) + X_at_1;
-    gc_cp_async_zero_4(pad_shared + (ry_rx_rc_b_y_x_c_fused_outer_1 * 64 + threadIdx_x + 576), X + (ry_rx_rc_b_y_x_c_fused_outer_1 % 3 * 64 + X_at_1 + threadIdx_x - 1), at_4 >= 1 && at_4 < 9);
+    gc_cp_async_zero_4((pad_shared + threadIdx_x) + (ry_rx_rc_b_y_x_c_fused_outer_1 * 64 + 576), X + (ry_rx_rc_b_y_x_c_fused_outer_1 % 3 * 64 + X_at_1 + threadIdx_x - 1), at_4 >= 1 && at_4 < 9);
   }
   __syncthreads();
   #pragma unroll
   for (int ax0_ax1_ax2_ax3_fused_outer_outer_1 = 0; ax0_ax1_ax2_ax3_fused_outer_outer_1 < 5; ++ax0_ax1_ax2_ax3_fused_outer_outer_1) {
     const int at_5 = ax0_ax1_ax2_ax3_fused_outer_outer_1 * 64 + threadIdx_x;
     if (at_5 < 288) {
-      gc_cp_async_zero_4(W_global_shared + (at_5 + 288), W_global + (W_global_at + ax0_ax1_ax2_ax3_fused_outer_outer_1 * 66 + 297), at < 33);
+      gc_cp_async_zero_4((W_global_shared + at_5) + 288, W_global + (W_global_at + ax0_ax1_ax2_ax3_fused_outer_outer_1 * 66 + 297), at < 33);
     }
   }
   asm volatile("cp.async.commit_group;" : : : "memory");
@@ -103,13 +103,13 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_1x3x8x33x3x1_float32_ker
       for (int ry_rx_rc_b_y_x_c_fused_outer_2 = 0; ry_rx_rc_b_y_x_c_fused_outer_2 < 9; ++ry_rx_rc_b_y_x_c_fused_outer_2) {
         const int X_at_2 = ry_rx_rc_b_y_x_c_fused_outer_2 / 3;
         const int at_6 = (threadIdx_x & 7) + X_at_2;
-        gc_cp_async_zero_4(pad_shared + (ry_rx_rc_b_y_x_c_fused_outer_2 * 64 + threadIdx_x + 1152), X + (ry_rx_rc_b_y_x_c_fused_outer_2 % 3 * 64 + X_at_2 + threadIdx_x + 7), threadIdx_x >> 3 < 7 && at_6 >= 1 && at_6 < 9);
+        gc_cp_async_zero_4((pad_shared + threadIdx_x) + (ry_rx_rc_b_y_x_c_fused_outer_2 * 64 + 1152), X + (ry_rx_rc_b_y_x_c_fused_outer_2 % 3 * 64 + X_at_2 + threadIdx_x + 7), threadIdx_x >> 3 < 7 && at_6 >= 1 && at_6 < 9);
       }
       #pragma unroll
       for (int ax0_ax1_ax2_ax3_fused_outer_outer_2 = 0; ax0_ax1_ax2_ax3_fused_outer_outer_2 < 5; ++ax0_ax1_ax2_ax3_fused_outer_outer_2) {
         const int at_7 = ax0_ax1_ax2_ax3_fused_outer_outer_2 * 64 + threadIdx_x;
         if (at_7 < 288) {
-          gc_cp_async_zero_4(W_global_shared + (at_7 + 576), W_global + (W_global_at + ax0_ax1_ax2_ax3_fused_outer_outer_2 * 66 + 594), at < 33);
+          gc_cp_async_zero_4((W_global_shared + at_7) + 576, W_global + (W_global_at + ax0_ax1_ax2_ax3_fused_outer_outer_2 * 66 + 594), at < 33);
         }
       }
     }

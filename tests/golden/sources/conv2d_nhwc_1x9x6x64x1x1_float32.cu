@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_nhwc_1x9x6x64x1x1_float3
   }
   #pragma unroll
   for (int b_y_x_fused_c_outer = 0; b_y_x_fused_c_outer < 4; ++b_y_x_fused_c_outer) {
-    gc_cp_async_zero_4(X_shared + (X_shared_at_2 + b_y_x_fused_c_outer * 8), X + (X_at + b_y_x_fused_c_outer * 72), at + b_y_x_fused_c_outer * 8 < 36);
+    gc_cp_async_zero_4((X_shared + X_shared_at_2) + b_y_x_fused_c_outer * 8, X + (X_at + b_y_x_fused_c_outer * 72), at + b_y_x_fused_c_outer * 8 < 36);
   }
   #pragma unroll
   for (int ax0_ax1_ax2_ax3_fused_outer_outer = 0; ax0_ax1_ax2_ax3_fused_outer_outer < 2; ++ax0_ax1_ax2_ax3_fused_outer_outer) {
@@ -59,11 +59,11 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_nhwc_1x9x6x64x1x1_float3
   asm volatile("cp.async.commit_group;" : : : "memory");
   #pragma unroll
   for (int b_y_x_fused_c_outer_1 = 0; b_y_x_fused_c_outer_1 < 4; ++b_y_x_fused_c_outer_1) {
-    gc_cp_async_zero_4(X_shared + (X_shared_at_2 + b_y_x_fused_c_outer_1 * 8 + 288), X + (X_at + b_y_x_fused_c_outer_1 * 72 + 8), (threadIdx_x & 7) < 1 && at + b_y_x_fused_c_outer_1 * 8 < 36);
+    gc_cp_async_zero_4((X_shared + X_shared_at_2) + (b_y_x_fused_c_outer_1 * 8 + 288), X + (X_at + b_y_x_fused_c_outer_1 * 72 + 8), (threadIdx_x & 7) < 1 && at + b_y_x_fused_c_outer_1 * 8 < 36);
   }
   #pragma unroll
   for (int ax0_ax1_ax2_ax3_fused_outer_outer_1 = 0; ax0_ax1_ax2_ax3_fused_outer_outer_1 < 2; ++ax0_ax1_ax2_ax3_fused_outer_outer_1) {
-    gc_cp_async_zero_16(W_shared + (ax0_ax1_ax2_ax3_fused_outer_outer_1 * 256 + threadIdx_x * 4 + 512), W + (threadIdx_x * 4 + 512), ax0_ax1_ax2_ax3_fused_outer_outer_1 * 4 + (threadIdx_x >> 4) < 1);
+    gc_cp_async_zero_16((W_shared + threadIdx_x * 4) + (ax0_ax1_ax2_ax3_fused_outer_outer_1 * 256 + 512), W + (threadIdx_x * 4 + 512), ax0_ax1_ax2_ax3_fused_outer_outer_1 * 4 + (threadIdx_x >> 4) < 1);
   }
   asm volatile("cp.async.commit_group;" : : : "memory");
   asm volatile("cp.async.wait_group 1;" : : : "memory");
