@@ -36,6 +36,7 @@ from gpucomp.cli.suite.clock import EVICTED_BYTES, Clock
 from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
 from gpucomp.kernels.gemm.schedule_simt import schedule_simt
+from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
 from gpucomp.kernels.gemm.tiles import (
     LEAST_DEPTH,
     MULTIPROCESSORS,
@@ -82,7 +83,8 @@ def candidates(shape: Shape, target: Target) -> list[Choice]:
     for tile in legal_tiles(shape, target):
         blocks = -(-shape[0] // tile.m) * -(-shape[1] // tile.n)
         for parts in PARTS:
-            if parts > 1 and (shape[2] < parts * LEAST_DEPTH or blocks > ROUNDS * count * tile.resident):
+            fits = tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH and blocks <= ROUNDS * count * tile.resident
+            if parts > 1 and not fits:
                 continue
             choice = estimate(tile, shape, count, parts)
             found.setdefault((choice.tile, choice.parts), choice)
@@ -95,7 +97,9 @@ def _compile(job: tuple[Shape, int]) -> tuple[Shape, int, dict[str, object]]:
     target = Target(TARGET)
     definition = registry.get("matmul").define(shape, "float32")
     choice = candidates(shape, target)[index]
-    variant = compile_function(schedule_simt(definition, choice), definition.args, target, "matmul").general
+    sliced = choice.tile.slices > 1
+    schedule = schedule_sliced(definition, choice.tile) if sliced else schedule_simt(definition, choice)
+    variant = compile_function(schedule, definition.args, target, "matmul").general
     image = variant.image
     cached_cuda(image.source, image.arch or target.arch, image.options)
     return shape, index, variant.to_json()
@@ -197,6 +201,7 @@ def _record(choice: Choice, seconds: float) -> Record:
         "warps": f"{tile.warps_m}x{tile.warps_n}",
         "stages": tile.stages,
         "parts": choice.parts,
+        "slices": tile.slices,
         "us": float(f"{seconds * 1e6:.5g}"),
         "model_us": float(f"{choice.microseconds:.4g}"),
     }
