@@ -49,7 +49,20 @@ class Running(dict[IterVar, Interval]):
             self._known = self._by_loops()
         axes, intervals = self._known
         found = substitute(index, axes)
-        return forms.evaluate(forms.analyzer.simplify(found) if together else found, intervals)
+        if not together:
+            return forms.evaluate(found, intervals)
+        by_loops = forms.evaluate(forms.analyzer.simplify(found), intervals)
+        return by_loops if _divides(index) else _narrower(by_loops, forms.evaluate(index, values))
+
+
+def _narrower(first: Interval | None, second: Interval | None) -> Interval | None:
+    """Of two intervals that both hold all values the one that is known to be narrower, else the first known one."""
+    if first is None or second is None:
+        return first or second
+    widths = first.width.value(), second.width.value()
+    if widths[1] is not None and (widths[0] is None or widths[1] < widths[0]):
+        return second
+    return first
 
 
 def _divides(index: Expr) -> bool:
