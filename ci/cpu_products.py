@@ -81,7 +81,7 @@ def ready(name: str, shape: Shape, dtype: str = "float32", target: str = "llvm")
     got = arrays[-1].numpy().astype(np.float64)
     (want,) = operator.reference(inputs, shape)
     scale = np.maximum(np.abs(want), np.sqrt(np.mean(np.square(want))))
-    if not float(np.max(np.abs(got - want) / scale)) <= operator.tolerance(dtype):
+    if not float(np.max(np.abs(np.subtract(got, want)) / scale)) <= operator.tolerance(dtype):
         raise SystemExit(f"{name} {shape} {dtype} on {target} is wrong")
 
     def run() -> None:

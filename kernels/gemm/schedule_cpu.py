@@ -34,7 +34,8 @@ def _rows(m: int | None) -> int:
 def _tiles(m: int | None, rows: int) -> int:
     """How many tiles of rows a task takes: so many that tasks are alike, if that is not too few."""
     count = MOST_TILES if m is None else -(-m // rows)
-    return max([d for d in range(TASK_TILES, MOST_TILES + 1) if count % d == 0], default=MOST_TILES)
+    nearly = MOST_TILES if m is None else -(-count // max(1, round(2 * count / MOST_TILES)))
+    return max([d for d in range(TASK_TILES, MOST_TILES + 1) if count % d == 0], default=nearly)
 
 
 def schedule_matmul(defn: Definition, target: Target) -> Schedule:

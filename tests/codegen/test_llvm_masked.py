@@ -38,4 +38,6 @@ def test_the_product_that_was_wrong() -> None:
     gpucomp.build(operator.schedule(defn, target), defn.args, target)(*inputs, *outputs)
     (want,) = operator.reference(inputs, shape)
     scale = np.maximum(np.abs(want), np.sqrt(np.mean(np.square(want))))
-    assert float(np.max(np.abs(outputs[0].astype(np.float64) - want) / scale)) < operator.tolerance("bfloat16")
+    assert float(np.max(np.abs(np.subtract(outputs[0].astype(np.float64), want)) / scale)) < operator.tolerance(
+        "bfloat16"
+    )

@@ -29,7 +29,9 @@ def compare(name: str, shape: tuple[int, ...], dtype: str, target: Target) -> No
     outputs = operator.make_outputs(shape, dtype)
     gpucomp.build(operator.schedule(defn, target), defn.args, target)(*inputs, *outputs)
     (want,) = operator.reference(inputs, shape)
-    error = np.abs(outputs[0].astype(np.float64) - want) / np.maximum(np.abs(want), np.sqrt(np.mean(np.square(want))))
+    error = np.abs(np.subtract(outputs[0].astype(np.float64), want)) / np.maximum(
+        np.abs(want), np.sqrt(np.mean(np.square(want)))
+    )
     assert float(np.max(error)) <= operator.tolerance(dtype)
 
 
