@@ -1,0 +1,54 @@
+"""Products of transposed operands, batches and integers: plain schedules on processors, OpenCL, AMD's compiler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gpucomp
+from gpucomp.driver.build import compile_function
+from gpucomp.kernels import registry
+from gpucomp.kernels.gemm.layout import operands_of
+from gpucomp.target import Target
+from tests.codegen.devices import compile_amd
+from tests.kernels.test_gemm_simt import whole_inputs, wide
+
+NAMES = ("matmul_nt", "matmul_tn", "matmul_tt", "batch_matmul", "matmul_int8")
+
+
+def shape_of(name: str, shape: tuple[int, int, int]) -> tuple[int, ...]:
+    return (3, *shape) if name == "batch_matmul" else shape
+
+
+def test_a_layout_is_read_off_the_definition() -> None:
+    found = {name: operands_of(registry.get(name).define(shape_of(name, (5, 6, 7)))) for name in NAMES[:4]}
+    assert {name: (o.transpose_a, o.transpose_b, o.batch) for name, o in found.items()} == {
+        "matmul_nt": (False, True, 1),
+        "matmul_tn": (True, False, 1),
+        "matmul_tt": (True, True, 1),
+        "batch_matmul": (False, False, 3),
+    }
+    assert all([(o.m, o.n, o.k) == (5, 6, 7) for o in found.values()])
+
+
+@pytest.mark.parametrize("target", ["llvm", "cuda", "opencl"])
+@pytest.mark.parametrize("shape", [(64, 64, 32), (35, 33, 21)], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_schedules_are_exact_on_processors(name: str, shape: tuple[int, int, int], target: str) -> None:
+    operator = registry.get(name)
+    full = shape_of(name, shape)
+    defn = operator.define(full, operator.dtypes[0])
+    inputs = whole_inputs(defn)
+    (got,) = operator.make_outputs(full, operator.dtypes[0])
+    gpucomp.build(operator.schedule(defn, Target(target)), defn.args, "llvm")(*inputs, got)
+    assert np.array_equal(wide(got), operator.reference(inputs, full)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chip", ["gfx90a", "gfx942", "gfx1100"])
+@pytest.mark.parametrize("name", NAMES)
+def test_amd_code_has_no_calls_and_no_spills(name: str, chip: str) -> None:
+    operator, target = registry.get(name), Target("opencl")
+    defn = operator.define(shape_of(name, (512, 512, 512)), operator.dtypes[0])
+    image = compile_function(operator.schedule(defn, target), defn.args, target, "product").general.image
+    assert "s_swappc" not in compile_amd(image, chip)
