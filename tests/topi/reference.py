@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any  # Any: arrays of several element types
 
 import numpy as np
@@ -70,4 +71,55 @@ def adaptive(x: Array, size: tuple[int, int], reduce: Callable[..., Any]) -> Arr
             rows = slice(y * h // size[0], -(-(y + 1) * h // size[0]))
             columns = slice(z * wide // size[1], -(-(z + 1) * wide // size[1]))
             out[:, :, y, z] = reduce(x[:, :, rows, columns].astype(np.float64), axis=(2, 3))
+    return out
+
+
+def convolution(
+    x: Array,
+    w: Array,
+    stride: Sequence[int],
+    pad: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+    groups: int = 1,
+) -> Array:
+    """Data (N, C, ...) and filters (O, C / groups, ...) of any number of dimensions, a window at a time."""
+    x = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *pad])
+    reach = [(k - 1) * d for k, d in zip(w.shape[2:], dilation, strict=True)]
+    counts = [(n - r - 1) // s + 1 for n, r, s in zip(x.shape[2:], reach, stride, strict=True)]
+    out = np.zeros((x.shape[0], w.shape[0], *counts))
+    depth, share = w.shape[1], w.shape[0] // groups
+    for place in np.ndindex(*counts):
+        box = tuple([slice(i * s, i * s + r + 1, d) for i, s, r, d in zip(place, stride, reach, dilation, strict=True)])
+        for f in range(w.shape[0]):
+            first = f // share * depth
+            window = x[:, first : first + depth][(slice(None), slice(None), *box)]
+            out[(slice(None), f, *place)] = (window * w[f].astype(np.float64)).sum(tuple(range(1, window.ndim)))
+    return out
+
+
+def pool(
+    x: Array,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    pad: Sequence[tuple[int, int]],
+    kind: str,
+    ceil: bool = False,
+    include: bool = True,
+) -> Array:
+    """Data (N, C, ...) of any number of dimensions, a window at a time."""
+    counts: list[int] = []
+    for n, k, s, d, (a, b) in zip(x.shape[2:], kernel, stride, dilation, pad, strict=True):
+        room = n + a + b - (k - 1) * d - 1
+        counts.append((room + s - 1 if ceil else room) // s + 1)
+    out = np.zeros((*x.shape[:2], *counts))
+    for place in np.ndindex(*counts):
+        lines = [
+            [p for p in range(i * s - a, i * s - a + k * d, d) if 0 <= p < n]
+            for i, n, k, s, d, (a, _) in zip(place, x.shape[2:], kernel, stride, dilation, pad, strict=True)
+        ]
+        window = x.astype(np.float64)[(slice(None), slice(None), *np.ix_(*lines))]
+        axes = tuple(range(2, window.ndim))
+        count = math.prod(kernel) if include else math.prod([len(line) for line in lines])
+        out[(slice(None), slice(None), *place)] = window.max(axes) if kind == "max" else window.sum(axes) / count
     return out
