@@ -26,12 +26,13 @@ def kernel_params(func: PrimFunc) -> tuple[Var, ...]:
     return (*pointers, *numbers)
 
 
-def emit_cpu(funcs: PrimFunc | Sequence[PrimFunc], target: object = None) -> KernelImage:
+def emit_cpu(funcs: PrimFunc | Sequence[PrimFunc], target: object = None, imports: Sequence[str] = ()) -> KernelImage:
     """Write functions for the CPU.
 
     Args:
         funcs: in flat form; a host function with a ``buffer_map``, or device functions with pointer parameters.
         target: unused: the runtime compiles for the processor that it finds.
+        imports: modules as LLVM IR, which the runtime links with the code.
 
     Raises:
         LowerError: what the CPU cannot do (barriers, warp exchanges, an element type), or no flat form.
@@ -39,7 +40,7 @@ def emit_cpu(funcs: PrimFunc | Sequence[PrimFunc], target: object = None) -> Ker
     listed = [funcs] if isinstance(funcs, PrimFunc) else list(funcs)
     module = ModuleText(listed[0].name if listed else "empty")
     specs = [_function(func, module) for func in listed]
-    return KernelImage("llvm", module.render(), tuple(specs))
+    return KernelImage("llvm", module.render(), tuple(specs), linked=tuple(imports))
 
 
 def _function(func: PrimFunc, module: ModuleText) -> KernelSpec:

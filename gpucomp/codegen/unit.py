@@ -31,8 +31,8 @@ class Backend:
     options: Callable[[Target], tuple[str, ...]] = field(default=lambda target: ())
 
 
-def emit_c(funcs: Sequence[PrimFunc], target: Target, backend: Backend) -> KernelImage:
-    """Write kernels in device form as one unit.
+def emit_c(funcs: Sequence[PrimFunc], target: Target, backend: Backend, imports: Sequence[str] = ()) -> KernelImage:
+    """Write kernels in device form as one unit, after texts that the user brings.
 
     Raises:
         LowerError: something has no form on the target; the message names the operation and what is missing.
@@ -59,7 +59,7 @@ def emit_c(funcs: Sequence[PrimFunc], target: Target, backend: Backend) -> Kerne
     source = unit_template(backend.folder).render(
         title=", ".join([kernel.name for kernel in kernels]),
         target=backend.describe(target),
-        helpers=helpers,
+        helpers=[*helpers, *[text.strip() for text in imports]],
         kernels=kernels,
         features=target.features,
     )
@@ -67,12 +67,13 @@ def emit_c(funcs: Sequence[PrimFunc], target: Target, backend: Backend) -> Kerne
     return KernelImage(backend.kind, source, tuple([k.spec for k in kernels]), options, target.arch)
 
 
-def emit_unit(funcs: Sequence[PrimFunc], target: Target) -> KernelImage:
+def emit_unit(funcs: Sequence[PrimFunc], target: Target, imports: Sequence[str] = ()) -> KernelImage:
     """Write device functions as source text for a C-like target.
 
     Args:
         funcs: kernels in device form, as ``split_host_device`` makes them; names must differ.
         target: its kind chooses the dialect.
+        imports: text in that dialect, to stand before the kernels.
 
     Returns:
         Readable source with what the runtime needs to compile and launch it.
@@ -86,4 +87,4 @@ def emit_unit(funcs: Sequence[PrimFunc], target: Target) -> KernelImage:
     backend = backends.get(target.kind)
     if backend is None:
         raise LowerError(f"target {target} has no C dialect", hint=f"known: {', '.join(backends)}")
-    return emit_c(funcs, target, backend)
+    return emit_c(funcs, target, backend, imports)

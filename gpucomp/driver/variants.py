@@ -20,6 +20,7 @@ from typing import Final
 
 from gpucomp.codegen import emit_cpu, emit_unit
 from gpucomp.codegen.host import cpu_program
+from gpucomp.driver.imports import take_imports
 from gpucomp.ir.transform import PassContext
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import HostExpr
@@ -225,14 +226,15 @@ def _all(conditions: Sequence[HostExpr]) -> HostExpr:
 
 
 def _variant(form: PrimFunc | _Lets, target: Target, lower: Lower, guard: HostExpr, note: str) -> Variant:
-    func = form.func if isinstance(form, _Lets) else form
+    func, imports = take_imports(form.func if isinstance(form, _Lets) else form)
+    texts = imports.texts(target)
     func = lower(func.with_attr("target", target), target)
     if isinstance(form, _Lets):
         func = func.replace(buffer_map=form.given.buffer_map).with_attr("host_lets", form.lets)
     if not target.is_gpu and has_packed(func.body):
         kernels, program = split_packed(func)
-        return Variant(guard, program, emit_cpu(kernels, target), note)
+        return Variant(guard, program, emit_cpu(kernels, target, texts), note)
     if not target.is_gpu:
-        return Variant(guard, cpu_program(func), emit_cpu(func, target), note)
+        return Variant(guard, cpu_program(func), emit_cpu(func, target, texts), note)
     kernels, program = split_host_device(func)
-    return Variant(guard, program, emit_unit(kernels, target), note)
+    return Variant(guard, program, emit_unit(kernels, target, texts), note)

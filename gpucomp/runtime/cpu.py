@@ -96,13 +96,13 @@ class CpuAPI(DeviceAPI):
             raise DeviceError(f"cpu({index}) cannot run a kernel image of kind {image.kind!r}", code="GC705")
         imports = {"gpucomp_parallel_for": thread_pool().entry} if _is_parallel(image) else {}
         names = tuple(spec.name for spec in image.kernels)
-        code = cpu_jit.compile_object(image.source)
+        code = cpu_jit.compile_object(image.source, image.linked)
         library = cpu_jit.link(code, names, imports, lambda: image.source)
         functions = {spec.name: _launcher(library, spec, image) for spec in image.kernels}
         texts: dict[str, Callable[[], str]] = {
             "llvm": lambda: image.source,
-            "ll": lambda: cpu_jit.optimised_text(image.source),
-            "asm": lambda: cpu_jit.assembly(image.source),
+            "ll": lambda: cpu_jit.optimised_text(image.source, image.linked),
+            "asm": lambda: cpu_jit.assembly(image.source, image.linked),
         }
         return LoadedImage(functions, texts=texts, owner=library)
 

@@ -9,12 +9,13 @@ import functools
 import itertools
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gpucomp.runtime.buildlog import build_error
 from gpucomp.runtime.cache import disk_cache
+from gpucomp.runtime.cpu_link import add_module
 from gpucomp.support.diagnostics import BuildError
 from gpucomp.support.hashing import digest
 
@@ -79,15 +80,32 @@ def _machine() -> binding.TargetMachine:
     )
 
 
-def _optimised(source: str, machine: binding.TargetMachine) -> binding.ModuleRef:
-    llvm = _llvm()
+def _parsed(source: str, context: binding.ContextRef, machine: binding.TargetMachine) -> binding.ModuleRef:
     try:
-        module = llvm.parse_assembly(source, llvm.create_context())
+        module = _llvm().parse_assembly(source, context)
+    except RuntimeError as error:
+        raise _refused(source, str(error)) from None
+    try:
         module.verify()
     except RuntimeError as error:
+        module.close()
         raise _refused(source, str(error)) from None
     module.triple = host().triple
     module.data_layout = str(machine.target_data)
+    return module
+
+
+def _optimised(source: str, linked: Sequence[str], machine: binding.TargetMachine) -> binding.ModuleRef:
+    llvm = _llvm()
+    context = llvm.create_context()
+    module = _parsed(source, context, machine)
+    try:
+        for text in linked:
+            add_module(module, _parsed(text, context, machine), text)
+    except BuildError:
+        # Not later, together with the error: the collector may take the context first, and LLVM dies of that.
+        module.close()
+        raise
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.loop_unrolling = True
     # LLVM 22 (llvmlite 0.50) ends the process in instruction selection ("Already set a value for this node!") for some
@@ -104,35 +122,35 @@ def _refused(source: str, log: str) -> BuildError:
     return build_error(f"LLVM {here.llvm}", here.cpu, source, ".ll", log)
 
 
-def compile_object(source: str) -> bytes:
-    """Machine code for a module, from the disk cache where possible.
+def compile_object(source: str, linked: Sequence[str] = ()) -> bytes:
+    """Machine code for a module and those that are linked with it, from the disk cache where possible.
 
     Raises:
         BuildError: LLVM refused the text.
     """
     here, cache = host(), disk_cache()
-    key = digest("llvm", _FORMAT, here, source)
+    key = digest("llvm", _FORMAT, here, source, *linked)
     if cache is not None and (found := cache.get(key, ".o")) is not None:
         return found
     with _lock:
         machine = _machine()
-        code = machine.emit_object(_optimised(source, machine))
+        code = machine.emit_object(_optimised(source, linked, machine))
     if cache is not None:
         cache.put(key, ".o", code)
     return code
 
 
-def assembly(source: str) -> str:
+def assembly(source: str, linked: Sequence[str] = ()) -> str:
     """The module as assembly text."""
     with _lock:
         machine = _machine()
-        return machine.emit_assembly(_optimised(source, machine))
+        return machine.emit_assembly(_optimised(source, linked, machine))
 
 
-def optimised_text(source: str) -> str:
+def optimised_text(source: str, linked: Sequence[str] = ()) -> str:
     """The module as LLVM IR after optimisation."""
     with _lock:
-        return str(_optimised(source, _machine()))
+        return str(_optimised(source, linked, _machine()))
 
 
 @functools.cache

@@ -458,6 +458,7 @@ class KernelImage(Record):
         kernels: what it defines.
         options: extra compiler options.
         arch: such as ``"sm_90a"``; empty means that of the device at hand.
+        linked: texts of LLVM modules that define what the source only declares.
     """
 
     kind: str
@@ -465,6 +466,7 @@ class KernelImage(Record):
     kernels: tuple[KernelSpec, ...]
     options: tuple[str, ...] = ()
     arch: str = ""
+    linked: tuple[str, ...] = ()
 
     def kernel(self, name: str) -> KernelSpec:
         """The kernel called ``name``.

@@ -24,7 +24,7 @@ _THREADS: Final = 256
 def is_atomic(stage: Stage, leaf: IterVar) -> bool:
     """True for a reduction loop whose iterations may add to the result at the same time."""
     found = stage.iter_var_attrs.get(leaf)
-    return found is not None and any([key == KEY for key, _ in found.pragmas])
+    return found is not None and any([key == KEY for key, *_ in found.pragmas])
 
 
 def adds_atomically(stage: Stage, bounds: Bounds) -> bool:

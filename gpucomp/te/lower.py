@@ -63,7 +63,7 @@ def lower_schedule(
 
 
 def _skips(stage: Stage) -> bool:
-    return any([key == "debug_skip_region" for attr in stage.iter_var_attrs.values() for key, _ in attr.pragmas])
+    return any([key == "debug_skip_region" for attr in stage.iter_var_attrs.values() for key, *_ in attr.pragmas])
 
 
 def _check_external(norm: Schedule, bounds: Bounds, tensor: Tensor) -> None:

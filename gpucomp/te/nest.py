@@ -26,7 +26,7 @@ _KINDS: dict[str, ForKind] = {
 
 
 def _kind(attr: AxisAttr) -> ForKind:
-    if not attr.kind and any([key == "unroll" for key, _ in attr.pragmas]):
+    if not attr.kind and any([key == "unroll" for key, *_ in attr.pragmas]):
         return ForKind.UNROLLED
     return _KINDS[attr.kind]
 
@@ -162,10 +162,10 @@ class Loops:
         elif not self.bounds.is_single(leaf):
             body = For(leaf.var, dom.min, dom.extent, _kind(attr), body, span=span)
         node = IterVar(dom, self.var(stage, origin), origin.iter_type)
-        for key, value in reversed(attr.pragmas):
+        for key, value, where in reversed(attr.pragmas):
             if key in ("unroll", WHOLE_TILES):
                 continue  # the kind of the loop; what bound inference has done
-            body = AttrStmt(node, f"pragma_{key}", value, body, span)
+            body = AttrStmt(node, f"pragma_{key}", value, body, where or span)
         return body
 
     def _prefetching(self, stage: Stage, leaf: IterVar, body: Stmt) -> Stmt:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Final
 
 from gpucomp.support.diagnostics import caller_span, did_you_mean
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.stage_state import StageState
-from gpucomp.tir.expr import Expr, StringImm
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, ExprLike, StringImm
 
 WHOLE_TILES: Final = "whole_tiles"  # bound inference reads this one
 PRAGMAS: Final[dict[str, str]] = {
@@ -43,7 +45,11 @@ CACHE_HINTS: Final[dict[str, str]] = {
     "evict_first": "the first to make room in the second-level cache",
     "evict_last": "the last to make room in the second-level cache",
 }
-_SOURCES: Final = ("import_c", "import_llvm")
+# Text that defines what the loop calls by ``call_extern``; ``driver/imports.py`` takes it to the kernels.
+SOURCES: Final[dict[str, str]] = {
+    "import_c": "text in CUDA C or OpenCL C, put before the kernels",
+    "import_llvm": "a module of LLVM IR, linked with code for processors: its text, or the name of a .ll file",
+}
 _warned: dict[str, None] = {}
 
 
@@ -61,15 +67,9 @@ def check_pragma(stage: StageState, kind: str, value: Expr) -> None:
             where=caller_span(),
             hint=f"one of {', '.join(PRAGMAS)}",
         )
-    if kind in _SOURCES:
-        raise schedule_error(
-            "GC104",
-            f"pragma {kind!r}: source text does not come through schedules here",
-            stage=stage,
-            where=caller_span(),
-            hint="gpucomp.target.register_extern(name, 'cuda', source) for GPUs; on processors, a library: "
-            "ctypes.CDLL(path, ctypes.RTLD_GLOBAL)",
-        )
+    if kind in SOURCES:
+        _check_source(stage, kind, value)
+        return
     if kind == "cache_hint":
         _check_cache_hint(stage, value)
         return
@@ -84,8 +84,42 @@ def check_pragma(stage: StageState, kind: str, value: Expr) -> None:
     if kind in PRAGMAS or kind in _warned:
         return
     _warned[kind] = None
-    hint = did_you_mean(kind, PRAGMAS) or f"known ones: {', '.join(PRAGMAS)}"
+    hint = did_you_mean(kind, {**PRAGMAS, **SOURCES}) or f"known ones: {', '.join(PRAGMAS)}"
     warnings.warn(f"no pass knows the pragma {kind!r}; {hint}", stacklevel=4)
+
+
+def _check_source(stage: StageState, kind: str, value: Expr) -> None:
+    if isinstance(value, StringImm) and value.value.strip():
+        return
+    given = repr(value.value) if isinstance(value, StringImm) else str(value)
+    raise schedule_error(
+        "GC104",
+        f"pragma {kind!r} needs source text, got {given}",
+        stage=stage,
+        where=caller_span(),
+        hint=SOURCES[kind],
+    )
+
+
+def pragma_value(stage: StageState, kind: str, value: ExprLike | str | None) -> Expr:
+    """The value of a pragma as an expression, 1 where none is given; of ``import_llvm``, what a file holds that it
+    names.
+
+    Raises:
+        ScheduleError: GC104 the file cannot be read.
+    """
+    if kind != "import_llvm" or not isinstance(value, str) or "\n" in value or not value.endswith(".ll"):
+        return operators.convert(1 if value is None else value)
+    try:
+        return StringImm(Path(value).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise schedule_error(
+            "GC104",
+            f"pragma 'import_llvm' cannot read {value!r}: {error.strerror}",
+            stage=stage,
+            where=caller_span(),
+            hint="the name of a file of LLVM IR, or the text itself",
+        ) from None
 
 
 def _check_cache_hint(stage: StageState, value: Expr) -> None:

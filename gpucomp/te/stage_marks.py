@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.pragmas import check_pragma
+from gpucomp.te.pragmas import pragma_value as as_value
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
@@ -206,18 +207,19 @@ class MarkPrimitives(StageBase):
 
         Kinds that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll_factor``, ``unroll``,
         ``software_pipeline``, ``predicate_copies``, ``product_order``, ``nontemporal``, ``cache_hint``, ``atomic``,
-        ``min_blocks``, ``debug_skip_region``; hints are taken and change nothing: see ``gpucomp.te.pragmas``.  Of any
-        other, a warning is given once.
+        ``min_blocks``, ``debug_skip_region``; hints are taken and change nothing: see ``gpucomp.te.pragmas``.
+        ``import_c`` and ``import_llvm`` bring source text of functions that the kernel calls, for GPUs and for
+        processors.  Of any other kind, a warning is given once.
 
         Raises:
             ScheduleError: GC102, GC103 not a leaf; GC104 a value that does not go with the kind.
         """
         self.require_compute("pragma")
         self.leaf_index(var, "pragma")
-        value = operators.convert(1 if pragma_value is None else pragma_value)
+        value = as_value(self, pragma_type, pragma_value)
         check_pragma(self, pragma_type, value)
-        self.attr(var).pragmas += ((pragma_type, value),)
-        self._record("pragma", (var, pragma_type, value), {}, ())
+        span = self._record("pragma", (var, pragma_type, value), {}, ())
+        self.attr(var).pragmas += ((pragma_type, value, span),)
 
     def prefetch(self, tensor: Tensor, var: IterVar, offset: ExprLike) -> None:
         """Ask, in each iteration of loop ``var``, for what the iteration ``offset`` further on reads of ``tensor``.

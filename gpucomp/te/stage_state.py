@@ -42,7 +42,7 @@ class AxisAttr:
         self.kind_span: Span | None = None
         self.bind_thread: IterVar | None = None
         self.bind_span: Span | None = None
-        self.pragmas: tuple[tuple[str, Expr], ...] = ()
+        self.pragmas: tuple[tuple[str, Expr, Span | None], ...] = ()
         self.tensor_intrin: TensorIntrin | None = None
         self.prefetches: tuple[tuple[Tensor, Expr, Span | None], ...] = ()
 

@@ -191,7 +191,7 @@ class _Builder:
         if attr is not None:
             kind = attr.kind if attr.bind_thread is None else attr.bind_thread.thread_tag
             ahead = [f"prefetch {source.name} +{_plain(offset)}" for source, offset, _ in attr.prefetches]
-            pragmas = tuple([f"{key}={_plain(value)}" for key, value in attr.pragmas] + ahead)
+            pragmas = tuple([f"{key}={_plain(value)}" for key, value, _ in attr.pragmas] + ahead)
         extent = extents.get(leaf, leaf.dom.extent if leaf in stage.env_thread_axes and leaf.dom is not None else None)
         text = "?" if extent is None else self._text(extent)
         reduces = leaf.iter_type == IterVar.CommReduce

@@ -126,11 +126,12 @@ def errors() -> list[tuple[str, Callable[[te.Schedule, te.Tensor], object]]]:
         ("is no thread axis", lambda s, c: s[c].env_threads([c.op.axis[0]])),
         ("two of the axes have the tag threadIdx.x", lambda s, c: s[c].env_threads([tx(2), tx(2)])),
         ("needs a number, got '16'", lambda s, c: s[c].pragma(c.op.axis[0], "auto_unroll_max_step", "16")),
-        ("does not come through schedules", lambda s, c: s[c].pragma(c.op.axis[0], "import_llvm", "define")),
+        ("'import_llvm' needs source text, got 1", lambda s, c: s[c].pragma(c.op.axis[0], "import_llvm")),
+        ("cannot read 'none/such.ll'", lambda s, c: s[c].pragma(c.op.axis[0], "import_llvm", "none/such.ll")),
     ]
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_misuse_is_refused_at_the_call(number: int) -> None:
     part, act = errors()[number]
     s, _, _, c = chain()
