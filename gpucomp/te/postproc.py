@@ -91,6 +91,7 @@ class _ToBuffers(Mutator):
         body = self.stmt(node.body)
         if isinstance(target, BufferBind):
             buffer = self._buffer(target.tensor, "accessed")
+            node = node.replace(value=self.expr(node.value))  # the box may begin where an input says
             return resolve_bind(node, body, buffer, self.layouts.get(buffer) or declared_layout(buffer))
         if isinstance(target, Tensor):
             if target not in self.buffers:

@@ -110,6 +110,12 @@ class Moves:
     # -- loops ----------------------------------------------------------------------------------------------------
 
     def _split(self, a: int, b: int, c: int) -> None:
+        assumed = [x for x in self.stages() if self.divided(x)] if c % 2 else []
+        if assumed:
+            stage = pick(assumed, a)
+            axis, factor = pick(self.divided(stage), b)
+            stage.split(axis, factor=factor, disable_predication=True)
+            return
         stage = self.some(self.free, a)
         axis = stage and pick(self.free(stage) or stage.leaf_iter_vars, b)
         if axis is None:
@@ -122,15 +128,17 @@ class Moves:
             value, factor = factor, te.var(f"f{len(self.scalars)}")
             self.scalars.append((factor, value))
         known = isinstance(extent, IntImm) and isinstance(factor, int) and extent.value % factor == 0
-        assumed = divisor(extent)
-        if assumed and c % 2:
-            stage.split(axis, factor=assumed, disable_predication=True)
-        elif known and c % 5 == 0:
+        if known and c % 5 == 0:
             stage.split(axis, factor=factor, disable_predication=True)
         elif c % 3 == 0:
             stage.split(axis, nparts=factor)
         else:
             stage.split(axis, factor=factor)
+
+    def divided(self, stage: Stage) -> list[tuple[IterVar, int]]:
+        """Axes whose extent the condition that holds says a divisor of, with that."""
+        extents = stage.nominal_extents()
+        return [(x, f) for x in self.free(stage) if (f := divisor(extents.get(x)))]
 
     def _tile(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: len(self.free(x, reduce=False)) >= 2, a)

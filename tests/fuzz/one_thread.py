@@ -38,7 +38,7 @@ class _OneThread(Mutator):
             return s.seq(*[self.outside(x) for x in node.seq])
         if isinstance(node, s.BufferRealize):
             buffer = self._made(node.buffer)
-            return node.replace(buffer=buffer, body=self.outside(node.body))
+            return node.replace(buffer=buffer, bounds=self.ranges(node.bounds), body=self.outside(node.body))
         if isinstance(node, s.AttrStmt) and isinstance(node.node, (Buffer, tuple)):
             body = self.outside(node.body)
             return node.replace(node=self._target(node.node), body=body)

@@ -18,7 +18,7 @@ OWNERS = {
     "pycuda": ("gpucomp/runtime/cuda.py",),
     "cuda": ("gpucomp/runtime/",),
     "pyopencl": ("gpucomp/runtime/opencl.py",),
-    "llvmlite": ("gpucomp/codegen/", "gpucomp/runtime/cpu_jit.py"),
+    "llvmlite": ("gpucomp/codegen/", "gpucomp/runtime/cpu_jit.py", "gpucomp/runtime/cpu_link.py"),
     "jinja2": ("gpucomp/codegen/",),
     "click": ("gpucomp/cli/",),
     "rich": ("gpucomp/cli/", "gpucomp/te/show.py"),

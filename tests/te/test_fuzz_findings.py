@@ -499,3 +499,19 @@ def test_a_whole_symbolic_extent_is_divided_without_a_check_where_that_is_said()
     assert "likely" not in te.lower_schedule(s, [a, b]).script()
     x = small_ints((16, 3))
     check(s, [a, b], [x], 2 * x)
+
+
+def test_an_intrinsic_writes_a_region_that_begins_where_an_input_says() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        at = te.placeholder((1,), "int32", name="at")
+        table = te.placeholder((4, 1), name="table")
+        copied = te.compute((4, 1), lambda i, j: table[i, j], name="copied")
+        c = te.compute((1, 1), lambda i, j: copied[tir.abs(at[i]) % 4, j], name="C")
+        s = te.create_schedule(c.op)
+        s.cache_read(at, "local", [c])
+        s[copied].compute_at(s[c], c.op.axis[0])
+        s[copied].tensorize(copied.op.axis[0], copy_intrin(1, 1))
+        return s, [at, table, c]
+
+    where, x = small_ints((1,), "int32"), small_ints((4, 1))
+    everywhere(program, [where, x], x[np.abs(where) % 4])

@@ -1,3 +1,4 @@
+import enum
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -37,8 +38,19 @@ class TypeRef(ObjectRef):
     @property
     def name(self) -> str: ...
 
+class Linkage(enum.IntEnum):
+    external = 0
+    internal = 8
+    private = 9
+
 class ValueRef(ObjectRef):
     name: str
+    @property
+    def linkage(self) -> Linkage: ...
+    @linkage.setter
+    def linkage(self, value: Linkage | str) -> None: ...
+    @property
+    def global_value_type(self) -> TypeRef: ...
     @property
     def is_declaration(self) -> bool: ...
     @property
