@@ -71,7 +71,7 @@ def _shrink(stage: Stage, axis: IterVar, size: Expr, whole: Expr) -> Expr:
 def in_whole_parts(stage: Stage, axis: IterVar) -> bool:
     """True for an inner loop for all of whose iterations producers are computed: the pragma ``whole_tiles``."""
     attr = stage.iter_var_attrs.get(axis)
-    return attr is not None and any([kind == WHOLE_TILES for kind, _ in attr.pragmas])
+    return attr is not None and any([kind == WHOLE_TILES for kind, *_ in attr.pragmas])
 
 
 def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -> dict[IterVar, Expr]:

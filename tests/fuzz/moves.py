@@ -71,6 +71,9 @@ class Moves:
         """Make one move; nothing where it does not apply."""
         kind, a, b, c = move
         self.wild = kind % 16 == 15
+        if kind % 4 == 0 and any([self.divided(x) for x in self.stages()]):
+            self._split(a, b, 1)
+            return
         method: Callable[[int, int, int], None] = getattr(self, "_" + self.names[(kind >> 4) % len(self.names)])
         method(a, b, c)
 

@@ -502,16 +502,13 @@ def test_a_whole_symbolic_extent_is_divided_without_a_check_where_that_is_said()
 
 
 def test_an_intrinsic_writes_a_region_that_begins_where_an_input_says() -> None:
-    def program() -> tuple[te.Schedule, list[te.Tensor]]:
-        at = te.placeholder((1,), "int32", name="at")
-        table = te.placeholder((4, 1), name="table")
-        copied = te.compute((4, 1), lambda i, j: table[i, j], name="copied")
-        c = te.compute((1, 1), lambda i, j: copied[tir.abs(at[i]) % 4, j], name="C")
-        s = te.create_schedule(c.op)
-        s.cache_read(at, "local", [c])
-        s[copied].compute_at(s[c], c.op.axis[0])
-        s[copied].tensorize(copied.op.axis[0], copy_intrin(1, 1))
-        return s, [at, table, c]
-
+    at = te.placeholder((1,), "int32", name="at")
+    table = te.placeholder((4, 1), name="table")
+    copied = te.compute((4, 1), lambda i, j: table[i, j], name="copied")
+    c = te.compute((1, 1), lambda i, j: copied[tir.abs(at[i]) % 4, j], name="C")
+    s = te.create_schedule(c.op)
+    s.cache_read(at, "local", [c])
+    s[copied].compute_at(s[c], s[c].fuse(*c.op.axis))
+    s[copied].tensorize(s[copied].split(copied.op.axis[0], factor=1)[1], copy_intrin(1, 1))
     where, x = small_ints((1,), "int32"), small_ints((4, 1))
-    everywhere(program, [where, x], x[np.abs(where) % 4])
+    check(s, [at, table, c], [where, x], x[np.abs(where) % 4])
