@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self  # Any: options are strings, numbers and lists by kind
 
@@ -221,11 +221,9 @@ class Target:
         return (Target, (self.export(),))
 
 
-def _words(given: object) -> frozenset[str]:
+def _words(given: str | Iterable[str]) -> frozenset[str]:
     """Features as a list, or as text with commas: ``-without=avx512vnni,avx512bf16``."""
-    if isinstance(given, str):
-        return frozenset([word for word in given.split(",") if word])
-    return frozenset(given)  # pyright: ignore[reportArgumentType]  # a sequence, as documented
+    return frozenset([word for word in given.split(",") if word] if isinstance(given, str) else given)
 
 
 def _arch_features(kind: str, arch: str) -> frozenset[str]:

@@ -10,7 +10,8 @@ On processors without the instructions the same schedule runs as the loops that 
 
 from __future__ import annotations
 
-from typing import Any, Final  # Any: buffers of a tensor intrinsic
+from collections.abc import Sequence
+from typing import Final
 
 from gpucomp import te, tir
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue
@@ -19,6 +20,7 @@ from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 from gpucomp.tir.expr import Broadcast, Expr, Shuffle
+from gpucomp.tir.stmt import Stmt
 
 LANES: Final = 16
 ROWS, VECTORS = 6, 4
@@ -97,7 +99,7 @@ def _dot(kind: str, group: int, total: str) -> te.TensorIntrin:
     c = te.compute((LANES,), lambda i: te.sum(a[f].astype(total) * b[i, f].astype(total), axis=f), name="c")
     wide = f"{total}x{LANES}"
 
-    def statements(ins: Any, outs: Any) -> tuple[None, Any, Any]:
+    def statements(ins: Sequence[tir.Buffer], outs: Sequence[tir.Buffer]) -> tuple[None, Stmt, Stmt]:
         one: Expr = tir.call_intrin("int32", "reinterpret", ins[0].vload((0,), f"{kind}x{group}"))
         many = tir.call_intrin(f"int32x{LANES}", "reinterpret", ins[1].vload((0, 0), f"{kind}x{group * LANES}"))
         old = outs[0].vload((0,), wide)
@@ -120,7 +122,7 @@ def _interleave(kind: str, group: int) -> te.TensorIntrin:
     c = te.compute((LANES, group), lambda i, f: b[f, i], name="c")
     order = [f * LANES + i for i in range(LANES) for f in range(group)]
 
-    def statement(ins: Any, outs: Any) -> Any:
+    def statement(ins: Sequence[tir.Buffer], outs: Sequence[tir.Buffer]) -> Stmt:
         loaded = [ins[0].vload((f, 0), f"{kind}x{LANES}") for f in range(group)]
         return outs[0].vstore((0, 0), Shuffle(tuple(loaded), tuple(order)))
 
@@ -128,5 +130,5 @@ def _interleave(kind: str, group: int) -> te.TensorIntrin:
 
 
 def _view(tensor: te.Tensor) -> tir.Buffer:
-    strides: list[Any] = [te.var(f"{tensor.name}_s{d}") for d in range(tensor.ndim - 1)]
+    strides: list[Expr | int] = [te.var(f"{tensor.name}_s{d}") for d in range(tensor.ndim - 1)]
     return tir.decl_buffer(tensor.shape, tensor.dtype, tensor.name, offset_factor=1, strides=[*strides, 1])
