@@ -310,12 +310,17 @@ def _has_threads(bounds: Bounds) -> bool:
 def _root_domains(stage: Stage, bounds: Bounds, feed: Mapping[Tensor, list[Stage]]) -> Domains:
     op = stage.op
     wanted: dict[Tensor, list[Box]] = {}
+    steps: dict[Tensor, Box] = {}
     if not stage.is_output:
         for consumer, tensors in _consumers(op, feed).items():
             if consumer in bounds.whole or any([in_whole_parts(consumer, leaf) for leaf in consumer.leaf_iter_vars]):
                 bounds.whole[stage] = None
             for tensor, region in _regions(stage, consumer, tensors, bounds):
                 wanted.setdefault(tensor, []).append(region)
+                if consumer is bounds.shares.get(stage):
+                    steps[tensor] = region[:1]
+    if steps:  # an update computes its own step only, whatever rows of the state its other readers may touch
+        wanted = {t: [(*steps.get(t, box[:1]), *box[1:]) for box in boxes] for t, boxes in wanted.items()}
     roots, exact = op.gather_region(wanted, bounds.forms)
     if stage in bounds.whole and isinstance(op, ComputeOp):
         roots, exact = _widened(op, roots, wanted, bounds.forms)

@@ -35,10 +35,12 @@ class ScanReads:
 
     def __init__(self, schedule: Schedule, bounds: Bounds, loops: Loops) -> None:
         self.bounds, self.loops = bounds, loops
-        self.scans: dict[Tensor, Stage] = {}
+        # With each tensor, the rows from the present step on that are complete: its update has written the present one.
+        self.scans: dict[Tensor, tuple[Stage, int]] = {}
         for stage in schedule.stages:
             if isinstance(stage.op, ScanOp):
-                self.scans.update(dict.fromkeys(stage.op.state_placeholder, stage))
+                self.scans.update(dict.fromkeys(stage.op.state_placeholder, (stage, 0)))
+                self.scans.update(dict.fromkeys(stage.op.update, (stage, 1)))
 
     def guards(self, stage: Stage, op: Operation, mapping: dict[Var, Expr]) -> list[Expr]:
         """Conditions for what a stage reads of states, where earlier steps are not proven.
@@ -49,16 +51,16 @@ class ScanReads:
             return []
         out: list[Expr] = []
         for tensor, accesses in op.reads:
-            scan = self.scans.get(tensor)
-            if scan is None:
+            if tensor not in self.scans:
                 continue
-            step = self._step(scan)
+            scan, complete = self.scans[tensor]
+            end = operators.add(self._step(scan), complete)
             rows: list[Expr] = [substitute(indices[0], mapping) for indices in accesses]
             for row in dict.fromkeys(rows):
                 out += (
                     [] if self.bounds.forms.at_least(self.bounds.forms.of(row), 0) else [operators.compare(GE, row, 0)]
                 )
-                out += [] if self._is_before(row, step) else [operators.compare(LT, row, step)]
+                out += [] if self._is_before(row, end) else [operators.compare(LT, row, end)]
         return out
 
     def _step(self, scan: Stage) -> Expr:
@@ -66,6 +68,6 @@ class ScanReads:
         values: dict[IterVar, Expr] = {leaf: self.loops.value(scan, leaf) for leaf in scan.leaf_iter_vars}
         return pass_up_index(scan, self.bounds.doms, values)[scan.op.scan_axis]
 
-    def _is_before(self, row: Expr, step: Expr) -> bool:
+    def _is_before(self, row: Expr, end: Expr) -> bool:
         forms = self.bounds.forms
-        return forms.at_least(forms.of(step).plus(forms.of(row), -1), 1)
+        return forms.at_least(forms.of(end).plus(forms.of(row), -1), 1)

@@ -512,3 +512,33 @@ def test_an_intrinsic_writes_a_region_that_begins_where_an_input_says() -> None:
     s[copied].tensorize(s[copied].split(copied.op.axis[0], factor=1)[1], copy_intrin(1, 1))
     where, x = small_ints((1,), "int32"), small_ints((4, 1))
     check(s, [at, table, c], [where, x], x[np.abs(where) % 4])
+
+
+@pytest.mark.opencl
+def test_an_update_computes_its_step_only_whatever_rows_a_copy_of_it_may_hold() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        x = te.placeholder((4, 3, 4), name="X")
+        c, h = te.placeholder((4, 3, 4), name="c"), te.placeholder((4, 3, 4), name="h")
+        c0 = te.compute((1, 3, 4), lambda _, i, j: x[0, i, j], name="c0")
+        h0 = te.compute((1, 3, 4), lambda _, i, j: x[0, i, j], name="h0")
+        cell = te.compute((4, 3, 4), lambda t, i, j: 2.0 * c[t - 1, i, j] + h[t - 1, i, 3 - j], name="cell")
+        out = te.compute((4, 3, 4), lambda t, i, j: cell[t, i, j] - x[t, i, j], name="out")
+        both = te.scan([c0, h0], [cell, out], [c, h], name="both")
+        s = te.create_schedule(both[0].op)
+        copy = s.cache_read(cell, "shared", [out])
+        for each in (c0, h0, cell, out):
+            block, thread = s[each].split(s[each].fuse(*each.op.axis), 8)  # 16 threads for 12 elements
+            s[each].bind(block, te.thread_axis("blockIdx.x"))
+            s[each].bind(thread, te.thread_axis("threadIdx.x"))
+        s[copy].compute_at(s[out], thread)
+        s[s.cache_read(cell, "local", [copy])].compute_at(s[copy], s[copy].fuse(*copy.op.axis))
+        return s, [x, *both]
+
+    x = small_ints((4, 3, 4))
+    c, h = x.copy(), x.copy()
+    for t in range(1, 4):
+        c[t] = 2 * c[t - 1] + h[t - 1][:, ::-1]
+        h[t] = c[t] - x[t]
+    everywhere(program, [x], c, h, opencl=True)
+    s, args = program()
+    interpret(lower_primfunc(te.lower_schedule(s, args), Target("opencl")), [x, np.zeros_like(x), np.zeros_like(x)])
