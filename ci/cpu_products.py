@@ -1,7 +1,7 @@
 """Products and convolutions on this processor beside numpy, our own sgemm and each other, as ratios.
 
-    python ci/cpu_products.py [--threads N] [--seconds S] [--only WORD] [--out docs/benchmarks/cpu.jsonl]
-    python ci/cpu_products.py --page docs/benchmarks/cpu.jsonl > docs/benchmarks/cpu.md
+    python ci/cpu_products.py [--threads N] [--seconds S] [--only WORD] [--out docs/benchmarks/cpu/products.jsonl]
+    python ci/cpu_products.py --page docs/benchmarks/cpu/products.jsonl > docs/benchmarks/cpu/products.md
 
 What is compared runs in turns in one process, a few calls each, and the best time of each counts: of the clock, and of
 the processor time of all threads of the process.  Arrays are warm; copies and packing are part of every call; compiling

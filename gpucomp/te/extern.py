@@ -208,8 +208,8 @@ def _as_list(buffers: Any) -> list[Any]:
 def _check_stands(buffer: Buffer, shape: tuple[Expr, ...], dtype: DType, what: str, name: str) -> None:
     wrong = len(buffer.shape) != len(shape) or buffer.dtype is not dtype
     for mine, extent in zip(buffer.shape, shape, strict=False):
-        both = isinstance(mine, e.IntImm) and isinstance(extent, e.IntImm)
-        wrong = wrong or (both and mine is not extent and int(mine) != int(extent))  # pyright: ignore[reportArgumentType]  # both IntImm
+        if isinstance(mine, e.IntImm) and isinstance(extent, e.IntImm):
+            wrong = wrong or mine.value != extent.value
     if wrong:
         extents = [
             f"{kind}[{', '.join([str(x) for x in dims])}]"

@@ -84,7 +84,8 @@ def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -
         elif isinstance(rel, Fuse):
             size, fused = doms[rel.inner].extent, values[rel.fused]
             outer, inner = operators.floordiv(fused, size), operators.floormod(fused, size)
-            if isinstance(doms[rel.outer].extent, IntImm) and int(doms[rel.outer].extent) == 1:  # pyright: ignore[reportArgumentType]  # an IntImm
+            count = doms[rel.outer].extent
+            if isinstance(count, IntImm) and count.value == 1:
                 outer, inner = operators.const(0, fused.dtype), fused
             values[rel.outer] = operators.add(outer, doms[rel.outer].min)
             values[rel.inner] = operators.add(inner, doms[rel.inner].min)

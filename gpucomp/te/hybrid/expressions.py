@@ -145,8 +145,9 @@ class ExpressionReader:
         if have > ndim:
             raise self.source.error(node, f"{base.buffer.name} has {ndim} dimensions, but is indexed with {have}")
         for position, (index, extent) in enumerate(zip(indices, base.buffer.shape[len(base.indices) :], strict=False)):
-            known = isinstance(index, e.IntImm) and isinstance(extent, e.IntImm)
-            if known and not 0 <= int(index) < int(extent):  # pyright: ignore[reportArgumentType]  # both IntImm
+            if not (isinstance(index, e.IntImm) and isinstance(extent, e.IntImm)):
+                continue
+            if not 0 <= index.value < extent.value:
                 raise self.source.error(
                     node, f"index {index} is outside of dimension {position} of {base.buffer.name}, of extent {extent}"
                 )
