@@ -1,19 +1,19 @@
-"""The table "Measured" of the README, from the rows of ``gpucomp bench --json`` in docs/benchmarks/*.json.
+"""The table "Measured" of the README, from the rows of ``gpucomp bench suite --out`` in docs/benchmarks/suite.
 
     python ci/benchmark_table.py            write the table into README.md
     python ci/benchmark_table.py --check    exit with 1 when it is not what the rows say
 
-Each file holds JSON Lines.  Of rows for the same operator, shape, element type, backend and device the latest counts:
-by their "date", or by a date at the start of the file's name.  Rows whose result was wrong are refused.
+A line for each group of rows (of rows without one: for each operator) of each file, which holds JSON Lines and has a
+page of its name beside it.  Rows whose result was wrong are refused.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
+import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final  # Any: values of JSON rows
 
@@ -22,87 +22,93 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 START: Final = "<!-- measured: written by ci/benchmark_table.py -->\n\n"
 END: Final = "\n\n<!-- end of measured -->"
 NOTHING: Final = "No figures are recorded yet."
-_HEAD: Final = (
-    "operator", "shape", "type", "on", "time", "GFLOP/s", "GB/s", "against numpy there", "largest error", "date",
-)  # fmt: skip
-_BACKENDS: Final = {"cuda": 0, "opencl": 1, "llvm": 2}
+# Our own kernels as peers: what counts is how fast they are, not how fast the fastest of them is.
+OWN: Final = "opencl"
+_NEEDED: Final = ("op", "dtype", "seconds", "of_roof", "peers", "vs_best_peer", "device_name", "date", "ok")
+_HEAD: Final = ("what", "type", "rows", "against", "geometric mean", "least", "of roof", "on", "date")
 
 
 class BadRow(Exception):
     """A row that must not be shown."""
 
 
-def read(folder: Path) -> list[Row]:
-    """The rows of all files of a folder, each with its date.
+def read(folder: Path) -> dict[str, list[Row]]:
+    """The rows of all files of a folder, by the file's name without its ending.
 
     Raises:
         BadRow: a row lacks what the table needs, or its result was wrong.
     """
-    rows: list[Row] = []
-    for path in sorted(folder.glob("*.json*")):
-        dated = re.match(r"\d{4}-\d{2}-\d{2}", path.name)
+    found: dict[str, list[Row]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        rows = found[path.stem] = []
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if line.strip():
-                row: Row = {"date": dated[0] if dated else "", **json.loads(line)}
+                row: Row = json.loads(line)
                 _check(row, f"{path.name}:{number}")
                 rows.append(row)
-    return rows
+    return found
 
 
 def _check(row: Row, where: str) -> None:
-    missing = [name for name in ("op", "shape", "dtype", "backend", "seconds", "max_rel_err") if name not in row]
+    missing = [name for name in _NEEDED if name not in row]
     if missing:
         raise BadRow(f"{where}: the row has no {', '.join(missing)}")
-    if row.get("ok") is False:
+    if not row["ok"]:
         raise BadRow(f"{where}: the result of {row['op']} was wrong")
 
 
-def table(rows: Iterable[Row]) -> str:
-    """The table in Markdown."""
-    latest: dict[tuple[object, ...], Row] = {}
-    for row in sorted(rows, key=lambda row: str(row["date"])):
-        latest[(row["op"], tuple(row["shape"]), row["dtype"], row["backend"], _device(row))] = row
-    if not latest:
+def table(files: dict[str, list[Row]], pages: str) -> str:
+    """The table in Markdown; ``pages`` is the folder to which its links go."""
+    lines = [
+        _line(what, rows, f"{pages}/{name}.md") for name, all_rows in files.items() for what, rows in _parts(all_rows)
+    ]
+    if not lines:
         return NOTHING
-    shown = sorted(latest.values(), key=_place)
-    lines = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
-    return "\n".join([*lines, *["| " + " | ".join(_cells(row)) + " |" for row in shown]])
+    return "\n".join(["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD), *lines])
 
 
-def _place(row: Row) -> tuple[object, ...]:
-    return (_BACKENDS.get(str(row["backend"]), 9), _device(row), str(row["op"]), str(row["dtype"]), list(row["shape"]))
+def _parts(rows: list[Row]) -> list[tuple[str, list[Row]]]:
+    if any(OWN in row["peers"] for row in rows):
+        return [("our OpenCL beside our CUDA", rows)]
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        family = {"gemm": "products, ", "conv": "convolutions, "}.get(str(row.get("family")), "")
+        parts.setdefault(f"{family}{row['group']}" if row.get("group") else str(row["op"]), []).append(row)
+    return list(parts.items())
 
 
-def _device(row: Row) -> str:
-    return str(row.get("device_name") or row.get("device", ""))
-
-
-def _cells(row: Row) -> list[str]:
-    driver = str(row.get("driver", "")).split("  ")[0]
-    where = f"{row['backend']}: {_device(row)}" + (f" ({driver})" if driver else "")
-    return [
-        str(row["op"]), " x ".join(str(extent) for extent in row["shape"]), str(row["dtype"]), where,
-        _seconds(float(row["seconds"])), _number(row.get("gflops")), _number(row.get("gbps")),
-        _number(row.get("vs_numpy"), "x"), _error(row["max_rel_err"]), str(row["date"])[:10],
+def _line(what: str, rows: list[Row], page: str) -> str:
+    own = any(OWN in row["peers"] for row in rows)
+    ratios = [_ratio(row, own) for row in rows]
+    compared = [ratio for ratio in ratios if ratio]
+    peers = dict.fromkeys(peer for row in rows for peer, found in row["peers"].items() if _seconds(found))
+    cells = [
+        f"[{what}]({page})", ", ".join(dict.fromkeys(str(row["dtype"]) for row in rows)), str(len(compared)),
+        "CUDA" if own else ", ".join(peers), f"{_mean(compared):.2f}" if compared else "",
+        f"{min(compared):.2f}" if compared else "", "" if own else f"{_mean([row['of_roof'] for row in rows]):.2f}",
+        str(rows[0]["device_name"]), str(rows[0]["date"])[:10],
     ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
 
 
-def _seconds(value: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value * 1e6:.3g} us"
+def _ratio(row: Row, own: bool) -> float | None:
+    """How many times as fast as the fastest peer; of our own OpenCL: as our CUDA."""
+    if not own:
+        return row["vs_best_peer"]
+    peer = _seconds(row["peers"].get(OWN))
+    return row["seconds"] / peer if peer else None
 
 
-def _number(value: float | None, unit: str = "") -> str:
-    return "" if value is None else f"{value:,.0f}{unit}" if value >= 100 else f"{value:.2g}{unit}"
+def _seconds(found: Any) -> float | None:
+    """The time of a peer; of one that was not measured, nothing or the reason is recorded."""
+    return found.get("seconds") if isinstance(found, dict) else None
 
 
-def _error(value: float | None) -> str:
-    return "not checked" if value is None else f"{value:.1e}"
+def _mean(ratios: list[float]) -> float:
+    return math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
 
 
-def rendered(document: str, rows: Iterable[Row]) -> str:
+def rendered(document: str, files: dict[str, list[Row]], pages: str) -> str:
     """The document with its table replaced.
 
     Raises:
@@ -112,7 +118,7 @@ def rendered(document: str, rows: Iterable[Row]) -> str:
     _, end, after = rest.partition(END)
     if not (start and end):
         raise BadRow("the document has no markers for the table")
-    return before + START + table(rows) + END + after
+    return before + START + table(files, pages) + END + after
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,11 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="The table of measurements in README.md.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when the table is old")
     parser.add_argument("--document", type=Path, default=ROOT / "README.md", help="README.md")
-    parser.add_argument("--rows", type=Path, default=ROOT / "docs" / "benchmarks", help="the folder with the rows")
+    parser.add_argument("--rows", type=Path, default=ROOT / "docs" / "benchmarks" / "suite", help="the folder of rows")
     chosen = parser.parse_args(arguments)
     text = chosen.document.read_text(encoding="utf-8")
     try:
-        wanted = rendered(text, read(chosen.rows))
+        pages = chosen.rows.resolve().relative_to(chosen.document.resolve().parent).as_posix()
+        wanted = rendered(text, read(chosen.rows), pages)
     except BadRow as error:
         print(f"benchmark_table: {error}", file=sys.stderr)
         return 1

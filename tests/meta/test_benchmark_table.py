@@ -15,9 +15,9 @@ EMPTY = "# x\n\n<!-- measured: written by ci/benchmark_table.py -->\n\nold\n\n<!
 
 def row(**changes: Any) -> str:
     values = {
-        "op": "matmul", "shape": [64, 32, 16], "dtype": "float32", "backend": "cuda", "device": "cuda:0",
-        "device_name": "a GPU", "driver": "13.0", "seconds": 0.00125, "gflops": 31234.5, "gbps": 161.4,
-        "vs_numpy": 12.25, "max_rel_err": 1.24e-6, "ok": True,
+        "family": "gemm", "op": "matmul", "group": "plain", "dtype": "float32", "device_name": "a GPU", "ok": True,
+        "date": "2026-11-22", "seconds": 2e-3, "of_roof": 0.5,
+        "peers": {"torch": {"seconds": 2e-3}}, "vs_best_peer": 1.0,
     }  # fmt: skip
     return json.dumps(values | changes)
 
@@ -45,20 +45,27 @@ def test_the_readme_shows_what_is_recorded() -> None:
     assert done.returncode == 0, done.stderr or "run python ci/benchmark_table.py"
 
 
-def test_a_row_becomes_a_line_of_the_table(tmp_path: Path) -> None:
-    status, text, _ = make(tmp_path, row())
+def test_a_group_becomes_a_line_with_its_geometric_mean_its_least_and_a_link(tmp_path: Path) -> None:
+    status, text, _ = make(tmp_path, row(vs_best_peer=0.5, of_roof=0.25), row(vs_best_peer=2.0, of_roof=1.0))
     assert status == 0
-    cells = "matmul | 64 x 32 x 16 | float32 | cuda: a GPU (13.0) | 1.25 ms | 31,234 | 161 | 12x | 1.2e-06 | 2026-11-22"
+    cells = "[products, plain](rows/2026-11-22-a.md) | float32 | 2 | torch | 1.00 | 0.50 | 0.50 | a GPU | 2026-11-22"
     assert f"\n| {cells} |\n" in text
     assert text.startswith("# x\n")
     assert text.endswith("\n\nrest\n")
 
 
-def test_the_latest_of_equal_rows_counts_and_gpus_come_first(tmp_path: Path) -> None:
-    make(tmp_path, row(seconds=2.0), row(backend="llvm", device_name="a processor"))
-    _, text, _ = make(tmp_path, row(seconds=3e-6), name="2026-12-01-b.jsonl")
-    assert "| 2 s |" not in text
-    assert text.index("| 3 us |") < text.index("a processor")
+def test_rows_without_a_group_have_a_line_for_each_operator(tmp_path: Path) -> None:
+    softmax = {"family": "rows", "group": None, "op": "softmax"}
+    lines = [row(**softmax), row(**softmax, dtype="float16", vs_best_peer=None, peers={"torch": None})]
+    _, text, _ = make(tmp_path, *lines, row(family="rows", group=None, op="row_sum"))
+    assert "| [softmax](rows/2026-11-22-a.md) | float32, float16 | 1 | torch | 1.00 |" in text
+    assert "| [row_sum](" in text
+
+
+def test_our_opencl_is_set_beside_our_cuda_and_not_beside_the_fastest_form(tmp_path: Path) -> None:
+    peers = {"opencl": {"seconds": 4e-3}, "opencl-plain": {"seconds": 1e-3}}
+    _, text, _ = make(tmp_path, row(family="rows", group=None, peers=peers, vs_best_peer=0.5))
+    assert "our OpenCL beside our CUDA](rows/2026-11-22-a.md) | float32 | 1 | CUDA | 0.50 | 0.50 |" in text
 
 
 def test_check_tells_an_old_table_and_writes_nothing(tmp_path: Path) -> None:
@@ -71,6 +78,12 @@ def test_a_wrong_result_is_refused(tmp_path: Path) -> None:
     status, text, message = make(tmp_path, row(ok=False))
     assert (status, text) == (1, EMPTY)
     assert "2026-11-22-a.jsonl:1: the result of matmul was wrong" in message
+
+
+def test_a_row_of_another_form_is_refused(tmp_path: Path) -> None:
+    status, text, message = make(tmp_path, '{"op": "matmul"}')
+    assert (status, text) == (1, EMPTY)
+    assert "2026-11-22-a.jsonl:1: the row has no dtype, seconds" in message
 
 
 def test_without_rows_the_table_says_so(tmp_path: Path) -> None:
