@@ -144,7 +144,9 @@ class Overrun:
             return False
         if any([axis in self.bounds.cut[producer] for axis in axes]):
             return False
-        return any([i is index and s is end for i, s in zip(x.indices, x.producer.shape, strict=True)])
+        forms = self.bounds.forms
+        at = forms.of(index)
+        return any([s is end and forms.of(i).same(at) for i, s in zip(x.indices, x.producer.shape, strict=True)])
 
     def _vanishes(self, x: Expr, axis: IterVar) -> bool:
         """True for products of loads at index ``axis`` that are zero past its end (0 * NaN would not be)."""

@@ -332,7 +332,7 @@ def on_a_terminal(arguments: str, environment: dict[str, str]) -> str:
 def test_inspect_draws_the_schedule() -> None:
     result = invoke("inspect", "softmax", "--shape", "8,300", "--schedule")
     assert result.exit_code == 0
-    assert "   kernel: grid 4, block 64 x 2" in result.stdout
+    assert "   kernel: grid 1, block 32 x 8" in result.stdout
     assert "row_max  float32[1]  local 4 B  <- X" in result.stdout
     record = json.loads(invoke("inspect", "add", "--schedule", "--json").stdout)
     assert record["form"] == "schedule"

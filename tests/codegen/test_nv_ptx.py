@@ -94,6 +94,7 @@ def test_only_nvidias_devices_get_it_and_a_setting_takes_it_away(monkeypatch: py
     def found(features: set[str]) -> None:
         attributes = SimpleNamespace(
             name="GPU", features=frozenset(features), is_cpu=False, warp_size=32, max_threads_per_block=1024,
+                multi_processor_count=132,
             max_shared_memory_per_block=49152, max_block_dims=(1024, 1024, 64), compute_version="1.2",
         )  # fmt: skip
         device = SimpleNamespace(kind="opencl", attributes=attributes)
