@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llvmlite import binding
 
-_FORMAT: Final = 2  # of what is cached; raise it when the pipeline below changes
+_FORMAT: Final = 3  # of what is cached; raise it when the pipeline below changes
 _lock = threading.RLock()
 _counter = itertools.count(1)
 
@@ -96,8 +96,33 @@ def _parsed(source: str, context: binding.ContextRef, machine: binding.TargetMac
 
 
 def _optimised(source: str, linked: Sequence[str], machine: binding.TargetMachine) -> binding.ModuleRef:
-    llvm = _llvm()
-    context = llvm.create_context()
+    """The module after the passes; without LLVM's vectorizers where they broke it.
+
+    With its SLP vectorizer LLVM 22 (llvmlite 0.50) puts some shuffles before what they shuffle, for every processor.
+    Instruction selection ends the process for that ("Already set a value for this node!"), or without assertions
+    may go on with anything: so what the passes made is verified, and made again with fewer of them.
+
+    Raises:
+        BuildError: LLVM refused the text, or what its passes made of it.
+    """
+    log = ""
+    for slp, loops in ((True, True), (False, True), (False, False)):
+        if slp and "@llvm.masked." in source:
+            continue  # where it happens most; code with masks has its vectors already
+        module = _linked(source, linked, machine)
+        _run_passes(module, machine, slp, loops)
+        try:
+            module.verify()
+        except RuntimeError as error:
+            log = str(error)
+            module.close()
+            continue
+        return module
+    raise _refused(source, f"error: code after optimisation: {log}")
+
+
+def _linked(source: str, linked: Sequence[str], machine: binding.TargetMachine) -> binding.ModuleRef:
+    context = _llvm().create_context()
     module = _parsed(source, context, machine)
     try:
         for text in linked:
@@ -106,14 +131,16 @@ def _optimised(source: str, linked: Sequence[str], machine: binding.TargetMachin
         # Not later, together with the error: the collector may take the context first, and LLVM dies of that.
         module.close()
         raise
+    return module
+
+
+def _run_passes(module: binding.ModuleRef, machine: binding.TargetMachine, slp: bool, loops: bool) -> None:
+    llvm = _llvm()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.loop_unrolling = True
-    # LLVM 22 (llvmlite 0.50) ends the process in instruction selection ("Already set a value for this node!") for some
-    # masked accesses to vectors that its SLP vectorizer made; code with masks has its vectors already.
-    options.slp_vectorization = "@llvm.masked." not in source
+    options.loop_unrolling = True
+    options.loop_vectorization, options.slp_vectorization = loops, slp
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
-    return module
 
 
 def _refused(source: str, log: str) -> BuildError:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -228,3 +229,44 @@ def test_masked_copies_of_unrolled_loops_compile() -> None:
     text = Path(__file__).with_name("masked_copies.ll")
     done = subprocess.run([sys.executable, "-c", code, str(text)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr[-500:]
+
+
+@pytest.mark.parametrize("cpu", ["sapphirerapids", "znver4", "x86-64-v3"])
+def test_code_that_the_passes_broke_is_made_again_without_them(cpu: str) -> None:
+    """In a process of its own, which instruction selection ends where a value is used before it is made."""
+    code = (
+        "import sys; from gpucomp.runtime import cpu_jit; llvm = cpu_jit._llvm(); "
+        "llvm.initialize_all_targets(); llvm.initialize_all_asmprinters(); "
+        "cpu_jit.host = lambda: cpu_jit.Host('x86_64-unknown-linux-gnu', sys.argv[2], '', '22'); "
+        "print('misplaced' in cpu_jit.assembly(open(sys.argv[1], encoding='utf-8').read()))"
+    )
+    text = Path(__file__).with_name("misplaced_shuffles.ll")
+    done = subprocess.run([sys.executable, "-c", code, str(text), cpu], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr[-500:]
+
+
+def test_code_is_optimised_once_where_the_passes_leave_it_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[bool] = []
+    passes = cpu_jit._run_passes
+
+    def counted(module: Any, machine: Any, slp: bool, loops: bool) -> None:  # Any: llvmlite has no types
+        tries.append(slp)
+        passes(module, machine, slp, loops)
+
+    monkeypatch.setattr(cpu_jit, "_run_passes", counted)
+    cpu_jit.optimised_text(SOURCE)
+    assert tries == [True]
+
+
+def test_code_that_no_set_of_passes_leaves_whole_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[tuple[bool, bool]] = []
+
+    def broken(module: Any, machine: Any, slp: bool, loops: bool) -> None:  # Any: llvmlite has no types
+        tries.append((slp, loops))
+        module.get_function("gpucomp_parallel_for").linkage = "internal"  # which no declaration has
+
+    monkeypatch.setattr(cpu_jit, "_run_passes", broken)
+    with pytest.raises(BuildError, match="code after optimisation") as caught:
+        cpu_jit.optimised_text(SOURCE)
+    assert tries == [(True, True), (False, True), (False, False)]
+    assert caught.value.code == "GC501"
