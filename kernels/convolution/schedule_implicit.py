@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import Plan
 from gpucomp.kernels.convolution.problem import Convolution
+from gpucomp.kernels.gemm.schedule_simt import Block, add_parts, fetch_slab, pipeline_slabs
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule, Stage, Tensor
@@ -27,16 +27,6 @@ from gpucomp.tir.expr import IterVar, Var
 REPACK_THREADS = 256
 REPACKED = 32  # filters, and about as many taps times channels, that a block of the first kernel turns
 REPACKED_ELEMENTS = 8192
-SUM_THREADS = 128
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Where a tile is computed: the stage that stores it, and its loop over the threads."""
-
-    stage: Stage
-    thread: IterVar
-    tx: IterVar
 
 
 def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
@@ -64,18 +54,11 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     inner.reorder(chunk, *taps, *inside, rc, *acc.op.axis)
     ko = inner.fuse(chunk, *taps)
     ki = inner.fuse(*inside, rc)
-    for axis in (ki, *acc.op.axis):
-        inner.unroll(axis)
-    inner.pragma(ko, "software_pipeline", tile.stages)
-    inner.pragma(ko, "unroll_factor", 1)
-    inner.pragma(ki, "software_pipeline", 2)
-    if tile.predicated:
-        inner.pragma(ko, "predicate_copies")
-    if tile.order:
-        inner.pragma(acc.op.axis[-2], "product_order", tile.order)
+    pipeline_slabs(inner, ko, ki, acc.op.axis, tile, rows=-2)
     _gather(s[pixels], pixels, inner, ko, block.tx, plan, along_channels=conv.channels_last and plan.channels >= 8)
     if plan.repacked or conv.channels_last:
-        _fetch(s[weights], weights, inner, ko, block.tx, tile)
+        s[weights].compute_at(inner, ko)
+        fetch_slab(s[weights], weights, tile.threads, block.tx, along_k=False)
     else:
         *taps, c, o = weights.op.axis
         s[weights].compute_at(inner, ko)
@@ -184,7 +167,7 @@ def _repack(s: Schedule, defn: ConvolutionDefinition, acc: Tensor) -> Tensor:
     return packed
 
 
-def _store(stage: Stage, defn: ConvolutionDefinition, tile: SimtTile) -> _Block:
+def _store(stage: Stage, defn: ConvolutionDefinition, tile: SimtTile) -> Block:
     """Tiles to blocks, those of the same pixels next to each other; 4x4 pieces to threads."""
     conv = defn.problem
     outside, i, j = _matrix(stage, defn)
@@ -211,7 +194,7 @@ def _store(stage: Stage, defn: ConvolutionDefinition, tile: SimtTile) -> _Block:
         stage.vectorize(j)
     else:
         stage.unroll(j)
-    return _Block(stage, thread, tx)
+    return Block(stage, thread, tx)
 
 
 def _aligned(defn: ConvolutionDefinition) -> bool:
@@ -261,37 +244,12 @@ def _eight_by_eight(
     stage.bind(stage.fuse(row, channel), tx)
 
 
-def _fetch(stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, tile: SimtTile) -> None:
-    """Threads copy up to 16 bytes each, neighbours next to each other."""
-    stage.compute_at(into, at)
-    lanes = math.gcd(extent(tensor.shape[-1]) or 1, 4)  # no vector crosses the end of a row
-    fused, vector = stage.split(stage.fuse(*tensor.op.axis), factor=lanes)
-    rounds, thread = stage.split(fused, factor=tile.threads)
-    stage.bind(thread, tx)
-    stage.unroll(rounds)
-    if lanes > 1:
-        stage.vectorize(vector)
-
-
 def _add_parts(s: Schedule, defn: ConvolutionDefinition) -> None:
-    """The second kernel: a thread adds up the parts of up to four neighbouring elements, in their order."""
+    """The second kernel adds up the parts, into the product or its copy in registers."""
     out = defn.outputs[0]
     if defn.product is out:
         total = s.cache_write(out, "local")
     else:
         total = defn.product
         s[total].set_scope("local")
-    stage = s[out]
-    lanes = math.gcd(extent(out.shape[-1]) or 1, 4)
-    fused, vector = stage.split(stage.fuse(*stage.op.axis), factor=lanes)
-    block, thread = stage.split(fused, factor=SUM_THREADS)
-    stage.bind(block, te.thread_axis("blockIdx.x"))
-    stage.bind(thread, te.thread_axis("threadIdx.x"))
-    summed = s[total]
-    summed.compute_at(stage, thread)
-    (part,) = summed.op.reduce_axis
-    summed.reorder(part, *summed.op.axis)
-    summed.unroll(part)
-    if lanes > 1:
-        stage.vectorize(vector)
-        summed.vectorize(summed.op.axis[-1])
+    add_parts(s, out, total)

@@ -16,6 +16,7 @@ from typing import Final
 
 from gpucomp import te
 from gpucomp.kernels.convolution.winograd import WinogradDefinition, product_shape
+from gpucomp.kernels.gemm.schedule_simt import pipeline_slabs
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.support.diagnostics import ArgumentError
@@ -196,15 +197,7 @@ def schedule_products(s: Schedule, defn: WinogradDefinition, tile: SimtTile) -> 
     inner.compute_at(stage, thread)
     outer, step = inner.split(acc.op.reduce_axis[0], factor=tile.k)
     inner.reorder(outer, step, *acc.op.axis)
-    for axis in (step, *acc.op.axis):
-        inner.unroll(axis)
-    inner.pragma(outer, "software_pipeline", tile.stages)
-    inner.pragma(outer, "unroll_factor", 1)
-    inner.pragma(step, "software_pipeline", 2)
-    if tile.predicated:
-        inner.pragma(outer, "predicate_copies")
-    if tile.order:
-        inner.pragma(acc.op.axis[0], "product_order", tile.order)
+    pipeline_slabs(inner, outer, step, acc.op.axis, tile)
     if defn.problem.channels_last:
         _fetch_transposed(s[a_shared], a_shared, inner, outer, _Products(tile, tx))
     else:

@@ -1,7 +1,6 @@
-"""Products of transposed operands, of batches and of integers on processors.
+"""Products of transposed operands, of batches and of integers as OpenCL on processors.
 
-A tile of the result is kept in vector registers.  A transposed second operand is read along rows of its own storage
-for a whole task at once: its panel is copied with rows and columns exchanged, so that the inner loop reads vectors.
+A tile of the result is kept in vector registers.
 """
 
 from __future__ import annotations
@@ -16,17 +15,8 @@ from gpucomp.te import Schedule
 ROWS, LANES, VECTORS = 6, 16, 4
 
 
-def schedule_product(defn: Definition, target: Target) -> Schedule:
-    """Schedule a product, and what follows it: a task computes six rows of 64 columns after the other."""
-    return _schedule(defn, threads=False)
-
-
 def schedule_product_opencl_cpu(defn: Definition, target: Target) -> Schedule:
-    """The same tile as one work-group of one work-item."""
-    return _schedule(defn, threads=True)
-
-
-def _schedule(defn: Definition, *, threads: bool) -> Schedule:
+    """Schedule a product, and what follows it: a work-group of one work-item computes six rows of 64 columns."""
     operands, out = operands_of(defn), defn.outputs[0]
     rows = ROWS if operands.m is None else min(ROWS, operands.m)
     s = te.create_schedule(out.op)
@@ -38,17 +28,8 @@ def _schedule(defn: Definition, *, threads: bool) -> Schedule:
     io, ii = stage.split(i, factor=rows)
     jv, jl = stage.split(ji, factor=LANES)
     stage.reorder(*batch, jo, io, ii, jv, jl)
-    if threads:
-        stage.bind(stage.fuse(*batch, jo) if batch else jo, te.thread_axis("blockIdx.x"))
-        stage.bind(io, te.thread_axis("blockIdx.y"))
-    else:
-        task = stage.fuse(*batch, jo) if batch else jo
-        stage.parallel(task)
-        if operands.transpose_b:
-            panel = s.cache_read(defn.inputs[1], "global", [acc])
-            s[panel].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
-            panel, acc = s[panel].op.output(0), s[acc].op.output(0)
-            s[panel].compute_at(stage, task)
+    stage.bind(stage.fuse(*batch, jo) if batch else jo, te.thread_axis("blockIdx.x"))
+    stage.bind(io, te.thread_axis("blockIdx.y"))
     stage.unroll(ii)
     stage.unroll(jv)
     stage.vectorize(jl)

@@ -10,6 +10,7 @@ run to run.  What follows the product elementwise is computed where a thread sto
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpucomp import te
@@ -26,7 +27,7 @@ SUM_THREADS = 128
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """Where a tile is computed: the stage that stores it, and its loop over the threads."""
 
     stage: Stage
@@ -60,7 +61,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
         stored: Tensor = s.rfactor(product, outer)
         acc = s.cache_write(stored, "local")
         inline_epilogue(s, defn)
-        _add_parts(s, defn)
+        add_parts(s, out, accumulator(s, defn))
     else:
         stored = out
         acc = accumulator(s, defn)
@@ -79,15 +80,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     inner.compute_at(block.stage, block.thread)
     ko, ki = inner.split(acc.op.reduce_axis[0], factor=tile.k)
     inner.reorder(ko, ki, *acc.op.axis)
-    for axis in (ki, *acc.op.axis):
-        inner.unroll(axis)
-    inner.pragma(ko, "software_pipeline", tile.stages)
-    inner.pragma(ko, "unroll_factor", 1)
-    inner.pragma(ki, "software_pipeline", 2)
-    if tile.predicated:
-        inner.pragma(ko, "predicate_copies")
-    if tile.order:
-        inner.pragma(acc.op.axis[0], "product_order", tile.order)
+    pipeline_slabs(inner, ko, ki, acc.op.axis, tile)
     for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
         s[shared].compute_at(inner, ko)
         fetch_slab(s[shared], shared, tile.threads, block.tx, along_k=along_k)
@@ -98,7 +91,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     return s
 
 
-def _store(stage: Stage, tile: SimtTile, batched: bool) -> _Block:
+def _store(stage: Stage, tile: SimtTile, batched: bool) -> Block:
     """Tiles to blocks, 4x4 pieces to threads; an axis of parts of k becomes the grid's z."""
     *parts, i, j = stage.op.axis
     batch = [parts.pop()] if batched else []
@@ -132,7 +125,25 @@ def _store(stage: Stage, tile: SimtTile, batched: bool) -> _Block:
         stage.vectorize(j)
     else:
         stage.unroll(j)
-    return _Block(stage, thread, tx)
+    return Block(stage, thread, tx)
+
+
+def pipeline_slabs(
+    stage: Stage, slabs: IterVar, steps: IterVar, axes: Sequence[IterVar], tile: SimtTile, rows: int = 0
+) -> None:
+    """Slabs, and fragments of their steps, are loaded ahead of the products over ``axes``, which stand in registers.
+
+    The order of the products is asked for at the axis number ``rows``.
+    """
+    for axis in (steps, *axes):
+        stage.unroll(axis)
+    stage.pragma(slabs, "software_pipeline", tile.stages)
+    stage.pragma(slabs, "unroll_factor", 1)
+    stage.pragma(steps, "software_pipeline", 2)
+    if tile.predicated:
+        stage.pragma(slabs, "predicate_copies")
+    if tile.order:
+        stage.pragma(axes[rows], "product_order", tile.order)
 
 
 def fetch_slab(stage: Stage, tensor: Tensor, threads: int, tx: IterVar, *, along_k: bool) -> None:
@@ -159,10 +170,8 @@ def fetch_slab(stage: Stage, tensor: Tensor, threads: int, tx: IterVar, *, along
         stage.vectorize(vector)
 
 
-def _add_parts(s: Schedule, defn: Definition) -> None:
+def add_parts(s: Schedule, out: Tensor, total: Tensor) -> None:
     """The second kernel: a thread adds up the parts of up to four neighbouring elements, in their order."""
-    out = defn.outputs[0]
-    total = accumulator(s, defn)
     stage = s[out]
     lanes = math.gcd(extent(out.shape[-1]) or 1, 4)
     fused, vector = stage.split(stage.fuse(*stage.op.axis), factor=lanes)
