@@ -18,7 +18,7 @@ from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import Plan
 from gpucomp.kernels.convolution.problem import Convolution
-from gpucomp.kernels.gemm.schedule_simt import Block, add_parts, fetch_slab, pipeline_slabs
+from gpucomp.kernels.gemm.schedule_simt import Block, add_parts, fetch_slab, pipeline_slabs, tile_axes
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule, Stage, Tensor
@@ -171,16 +171,10 @@ def _store(stage: Stage, defn: ConvolutionDefinition, tile: SimtTile) -> Block:
     """Tiles to blocks, those of the same pixels next to each other; 4x4 pieces to threads."""
     conv = defn.problem
     outside, i, j = _matrix(stage, defn)
-    block_i, i = stage.split(i, factor=tile.m)
-    block_j, j = stage.split(j, factor=tile.n)
-    warp_i, i = stage.split(i, nparts=tile.warps_m)
-    warp_j, j = stage.split(j, nparts=tile.warps_n)
-    piece_i, i = stage.split(i, nparts=tile.pieces_m)
-    piece_j, j = stage.split(j, nparts=tile.pieces_n)
-    lane_i, i = stage.split(i, factor=4)
-    lane_j, j = stage.split(j, factor=4)
+    block_i, block_j, *within = tile_axes(stage, i, j, tile)
+    piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j = within
     blocks = (block_i, block_j) if conv.channels_last else (block_j, block_i)
-    stage.reorder(*outside, *blocks, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
+    stage.reorder(*outside, *blocks, *within)
     tx = te.thread_axis("threadIdx.x")
     stage.bind(stage.fuse(*blocks), te.thread_axis("blockIdx.x"))
     for axis, tag in zip(outside, ("blockIdx.y", "blockIdx.z"), strict=False):

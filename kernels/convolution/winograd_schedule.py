@@ -16,7 +16,7 @@ from typing import Final
 
 from gpucomp import te
 from gpucomp.kernels.convolution.winograd import WinogradDefinition, product_shape
-from gpucomp.kernels.gemm.schedule_simt import pipeline_slabs
+from gpucomp.kernels.gemm.schedule_simt import pipeline_slabs, tile_axes
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.support.diagnostics import ArgumentError
@@ -173,15 +173,9 @@ def schedule_products(s: Schedule, defn: WinogradDefinition, tile: SimtTile) -> 
 
     stage = s[products]
     k, i, j = stage.op.axis
-    block_i, i = stage.split(i, factor=tile.m)
-    block_j, j = stage.split(j, factor=tile.n)
-    warp_i, i = stage.split(i, nparts=tile.warps_m)
-    warp_j, j = stage.split(j, nparts=tile.warps_n)
-    piece_i, i = stage.split(i, nparts=tile.pieces_m)
-    piece_j, j = stage.split(j, nparts=tile.pieces_n)
-    lane_i, i = stage.split(i, factor=4)
-    lane_j, j = stage.split(j, factor=4)
-    stage.reorder(k, block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
+    block_i, block_j, *within = tile_axes(stage, i, j, tile)
+    piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j = within
+    stage.reorder(k, block_i, block_j, *within)
     thread = stage.fuse(warp_i, warp_j, lane_i, lane_j)
     tx = te.thread_axis("threadIdx.x")
     stage.bind(k, te.thread_axis("blockIdx.z"))

@@ -91,11 +91,8 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     return s
 
 
-def _store(stage: Stage, tile: SimtTile, batched: bool) -> Block:
-    """Tiles to blocks, 4x4 pieces to threads; an axis of parts of k becomes the grid's z."""
-    *parts, i, j = stage.op.axis
-    batch = [parts.pop()] if batched else []
-    m, n = extent(stage.op.output(0).shape[-2]), extent(stage.op.output(0).shape[-1])
+def tile_axes(stage: Stage, i: IterVar, j: IterVar, tile: SimtTile) -> list[IterVar]:
+    """Split rows and columns: blocks, pieces, warps, lanes, and 4x4 elements, of each the rows' axis first."""
     block_i, i = stage.split(i, factor=tile.m)
     block_j, j = stage.split(j, factor=tile.n)
     warp_i, i = stage.split(i, nparts=tile.warps_m)
@@ -104,7 +101,17 @@ def _store(stage: Stage, tile: SimtTile, batched: bool) -> Block:
     piece_j, j = stage.split(j, nparts=tile.pieces_n)
     lane_i, i = stage.split(i, factor=4)
     lane_j, j = stage.split(j, factor=4)
-    stage.reorder(*parts, *batch, block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
+    return [block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j]
+
+
+def _store(stage: Stage, tile: SimtTile, batched: bool) -> Block:
+    """Tiles to blocks, 4x4 pieces to threads; an axis of parts of k becomes the grid's z."""
+    *parts, i, j = stage.op.axis
+    batch = [parts.pop()] if batched else []
+    m, n = extent(stage.op.output(0).shape[-2]), extent(stage.op.output(0).shape[-1])
+    block_i, block_j, *within = tile_axes(stage, i, j, tile)
+    piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j = within
+    stage.reorder(*parts, *batch, block_i, block_j, *within)
     thread = stage.fuse(warp_i, warp_j, lane_i, lane_j)
     rows = -(-(m or 1) // tile.m)
     group = math.gcd(rows, GROUP)
