@@ -58,7 +58,7 @@ class LayoutPrimitives(StageBase):
 
         Raises:
             ScheduleError: GC117 the map has no inverse, or separates physical dimensions; the axes of the stage are
-                scheduled already; a reader is no compute stage.
+                scheduled or annotated already, or its storage padded or swizzled; a reader is no compute stage.
         """
         op = self._transformable()
         shape = op.output(0).shape
@@ -100,6 +100,12 @@ class LayoutPrimitives(StageBase):
             raise self._refusal(f"{self.name} is not computed element by element")
         if self.relations or any([self.bound_thread(a) is not None for a in self.all_iter_vars]):
             raise self._refusal(f"the axes of stage {self.name} are scheduled already")
+        marked = [a.name for a in op.axis if a in self.iter_var_attrs]
+        if marked:
+            raise self._refusal(f"axis {marked[0]!r} of stage {self.name} is annotated already, which would be lost")
+        if self.dim_align or self.swizzle is not None:
+            primitive = "storage_align" if self.dim_align else "storage_swizzle"
+            raise self._refusal(f"{primitive} of stage {self.name} counts the dimensions that it has now")
         return op
 
     def _refusal(self, why: str) -> Exception:

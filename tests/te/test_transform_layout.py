@@ -89,13 +89,26 @@ def test_every_backend_reads_the_padded_tile() -> None:
 
 @pytest.mark.parametrize(
     ("tensor", "word"),
-    [("C", "AXIS_SEPARATOR"), ("B", "digits are not all there"), ("split", "scheduled already")],
+    [
+        ("C", "AXIS_SEPARATOR"),
+        ("B", "digits are not all there"),
+        ("split", "scheduled already"),
+        ("prefetch", "axis 'i' of stage B is annotated already"),
+        ("storage_align", "storage_align of stage B counts the dimensions"),
+        ("storage_swizzle", "storage_swizzle of stage B counts the dimensions"),
+    ],
 )
 def test_what_cannot_be_moved_is_refused(tensor: str, word: str) -> None:
-    _, b, c = graph()
+    a, b, c = graph()
     s = te.create_schedule(c.op)
-    if tensor == "split":
-        s[b].split(b.op.axis[0], 2)
+    rows = b.op.axis[0]
+    first: dict[str, Callable[[], object]] = {
+        "split": lambda: s[b].split(rows, 2),
+        "prefetch": lambda: s[b].prefetch(a, rows, 1),
+        "storage_align": lambda: s[b].storage_align(rows, 32, 1),
+        "storage_swizzle": lambda: s[b].storage_swizzle(rows, 1),  # once gave another element of rows made one
+    }
+    first.get(tensor, lambda: None)()
     stage = s[c if tensor == "C" else b]
     with pytest.raises(ScheduleError, match=word) as caught:
         stage.transform_layout(lambda i, j: {"B": [i, j % 4], "C": [i, te.AXIS_SEPARATOR, j]}.get(tensor, [j, i]))
