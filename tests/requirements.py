@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from gpucomp.runtime import pocl
+
 if TYPE_CHECKING:
     import pyopencl
 
@@ -51,6 +53,7 @@ def pocl_device() -> pyopencl.Device | None:
     except cl.LogicError:  # PLATFORM_NOT_FOUND_KHR
         return None
     for platform in platforms:
+        pocl.choose_method(platform.version)
         if platform.name == "Portable Computing Language" and (devices := platform.get_devices()):
             return devices[0]
     return None

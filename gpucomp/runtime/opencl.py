@@ -85,6 +85,7 @@ class OpenCLAPI(DeviceAPI):
             return []
         devices: list[cl.Device] = []
         for platform in platforms:
+            pocl.choose_method(platform.version)
             try:
                 devices += platform.get_devices()
             except cl.Error:  # a platform without a device says DEVICE_NOT_FOUND

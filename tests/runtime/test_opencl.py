@@ -91,9 +91,13 @@ def test_gpus_come_before_cpus_and_simulators_last() -> None:
     import pyopencl as cl
 
     platforms = [
-        SimpleNamespace(name="Oclgrind", get_devices=lambda: [fake("GPU", "Oclgrind")]),
-        SimpleNamespace(name="PoCL", get_devices=lambda: [fake("CPU", "PoCL")]),
-        SimpleNamespace(name="Vendor", get_devices=lambda: [fake("GPU", "Vendor"), fake("ACCELERATOR", "Card")]),
+        SimpleNamespace(name="Oclgrind", version="OpenCL 3.0", get_devices=lambda: [fake("GPU", "Oclgrind")]),
+        SimpleNamespace(name="PoCL", version="OpenCL 3.0", get_devices=lambda: [fake("CPU", "PoCL")]),
+        SimpleNamespace(
+            name="Vendor",
+            version="OpenCL 3.0",
+            get_devices=lambda: [fake("GPU", "Vendor"), fake("ACCELERATOR", "Card")],
+        ),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cl, "get_platforms", lambda: platforms)
