@@ -11,7 +11,7 @@ from tests.fuzz.moves import Move, Moves, pick, weighted
 NAMES: Final = weighted({
     "split": 4, "tile": 3, "fuse": 4, "fuse_nothing": 2, "reorder": 4, "unroll": 4, "vectorize": 4, "parallel": 6,
     "pragma": 3, "compute_at": 10, "compute_root": 4, "compute_inline": 4, "cache_read": 3, "cache_write": 3,
-    "rfactor": 7, "set_scope": 6, "storage_align": 4, "storage_swizzle": 2,
+    "rfactor": 7, "set_scope": 6, "storage_align": 4, "storage_swizzle": 4, "align": 4, "reindex_cache_read": 4,
     "double_buffer": 5, "set_store_predicate": 3,
     "prefetch": 4, "script_loop": 3, "rolling_buffer": 16, "transform_layout": 6, "create_group": 5, "tensorize": 9,
 })  # fmt: skip

@@ -16,7 +16,7 @@ NAMES: Final = weighted({
     "reorder": 3, "tile": 1, "unroll": 4, "vectorize": 4, "pragma": 3, "storage_align": 3, "double_buffer": 4,
     "set_scope": 4, "compute_root": 3, "rfactor": 2, "cache_write": 2, "set_store_predicate": 4, "fuse_nothing": 1,
     "rebind": 1, "prefetch": 2, "transform_layout": 3, "create_group": 3, "tensorize": 2,
-    "storage_swizzle": 3,
+    "storage_swizzle": 4, "align": 2, "reindex_cache_read": 2, "pipeline": 4,
 })  # fmt: skip
 
 
@@ -239,6 +239,25 @@ class GpuMoves(Moves):
             self._spread(new)
         if c % 8 == 5:
             new.double_buffer()
+
+    def _pipeline(self, a: int, b: int, c: int) -> None:
+        """Copies into shared memory within a loop of a reduction, loaded iterations ahead."""
+        stage = self.some(lambda x: x in self.placed and x.op.input_tensors and self._sums(x), a)
+        loop = stage and pick(self._sums(stage), b)
+        if loop is None or 0 in self.extents.values():
+            return
+        outer, _ = stage.split(loop, factor=pick((2, 4, 8), c))
+        for tensor in stage.op.input_tensors[: 1 + c % 2]:
+            new = self.s[self.s.cache_read(tensor, "shared", [stage.op])]
+            new.compute_at(self.s[stage.op], outer)
+            self.placed.add(new)
+            self._spread(new)
+        stage.pragma(outer, "software_pipeline", 2 + c % 3)
+        if c % 5 == 1:
+            stage.pragma(outer, "predicate_copies")
+
+    def _sums(self, stage: Stage) -> list[IterVar]:
+        return [x for x in self.free(stage) if x.iter_type == IterVar.CommReduce]
 
     def _spread(self, stage: Stage, among: tuple[IterVar, ...] = ()) -> None:
         """All threads of the block, or those of some axes of it, share the work of a stage."""

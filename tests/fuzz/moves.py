@@ -34,6 +34,10 @@ PRAGMAS = (
     ("unroll", (1,)),
     ("parallel_launch_point", (1,)),
     ("loop_partition_hint", (1,)),
+    ("cache_hint", ("streaming", "read_only", "no_allocate", "evict_first", "evict_last")),
+    ("nontemporal", (1,)),
+    ("product_order", (1, 2)),
+    ("loads_first", (1,)),
 )
 _T = TypeVar("_T")
 
@@ -166,6 +170,24 @@ class Moves:
         stage = self.some(lambda x: True, a)
         if stage:
             stage.fuse()
+
+    def _align(self, a: int, b: int, c: int) -> None:
+        stage = self.some(lambda x: self._innermost(x) is not None, a)
+        axis = self._innermost(stage) if stage else None
+        if stage is None or axis is None:
+            return
+        lanes = pick((2, 4, 8), b)
+        aligned = stage.align(axis, lanes)
+        if c % 4:
+            _, inner = stage.split(aligned, factor=lanes)
+            if c % 2:
+                stage.vectorize(inner)
+
+    def _innermost(self, stage: Stage) -> IterVar | None:
+        """The axis along which neighbours are neighbours in memory, if it is as it was made."""
+        roots = stage.op.root_iter_vars
+        last = roots[-1] if roots else None
+        return last if any([x is last for x in self.free(stage, attached=False)]) else None
 
     def _reorder(self, a: int, b: int, c: int) -> None:
         stage = self.some(lambda x: len(self.free(x)) > 1, a)
@@ -447,6 +469,20 @@ class Moves:
             return
         readers = [x.op for x in self.consumers_of(tensor)] if c % 2 else [stage.op]
         self.s.cache_read(tensor, self.cache_scope(c), readers)
+
+    def _reindex_cache_read(self, a: int, b: int, c: int) -> None:
+        stage = self.some(self.reindexable, a)
+        tensor = stage and pick(self.reindexable(stage) if not self.wild else stage.op.input_tensors, b)
+        if stage is None or tensor is None:
+            return
+        [indices, *_] = dict(stage.op.reads).get(tensor) or [()]
+        used = [x for x in stage.op.root_iter_vars if any([x.var in free_vars(i) for i in indices])]
+        random.Random(c).shuffle(used)
+        self.s.reindex_cache_read(tensor, self.cache_scope(c), stage.op.output(0), used)
+
+    def reindexable(self, stage: Stage) -> list[Tensor]:
+        """Tensors of which the stage reads one element in a step."""
+        return [t for t, accesses in stage.op.reads if len(accesses) == 1] if self.untouched(stage) else []
 
     def consumers_of(self, tensor: Any) -> list[Stage]:
         """Stages that read a tensor."""
