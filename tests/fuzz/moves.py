@@ -482,7 +482,9 @@ class Moves:
 
     def reindexable(self, stage: Stage) -> list[Tensor]:
         """Tensors of which the stage reads one element in a step."""
-        return [t for t, accesses in stage.op.reads if len(accesses) == 1] if self.untouched(stage) else []
+        op = stage.op
+        plain = isinstance(op, ComputeOp) and self.untouched(stage)
+        return [t for t, accesses in op.reads if len(accesses) == 1] if plain else []
 
     def consumers_of(self, tensor: Any) -> list[Stage]:
         """Stages that read a tensor."""
