@@ -483,8 +483,9 @@ class Moves:
     def reindexable(self, stage: Stage) -> list[Tensor]:
         """Tensors of which the stage reads one element in a step."""
         op = stage.op
-        plain = isinstance(op, ComputeOp) and self.untouched(stage)
-        return [t for t, accesses in op.reads if len(accesses) == 1] if plain else []
+        if not isinstance(op, ComputeOp) or not self.untouched(stage):
+            return []
+        return [t for t, accesses in op.reads if len(accesses) == 1]
 
     def consumers_of(self, tensor: Any) -> list[Stage]:
         """Stages that read a tensor."""
