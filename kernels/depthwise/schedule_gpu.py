@@ -137,8 +137,13 @@ def schedule_depthwise(defn: Definition, target: Target, tile: Tile | None = Non
     inner = s[acc]
     leading = acc.op.axis[:1] if by_rows else acc.op.axis[:2]
     inner.reorder(*leading, *acc.op.reduce_axis, *acc.op.axis[len(leading) :])
-    for axis in (*acc.op.axis[1:], *acc.op.reduce_axis):
+    rows, *columns = acc.op.reduce_axis
+    for axis in (*acc.op.axis[1:], *columns):
         inner.unroll(axis)
+    if by_rows and target.thread_warp_size == 1:  # an unknown machine: some compilers then hold all rows, and spill
+        inner.pragma(rows, "unroll_factor", 1)
+    else:
+        inner.unroll(rows)
     return s
 
 

@@ -81,6 +81,8 @@ def choose_tile(m: int | None, n: int | None, item_bytes: int, target: Target) -
         tile = SMALL
     elif m is not None and n is not None and (m * n) // (LARGE.m * LARGE.n) < 128:
         tile = MEDIUM
+    if tile is LARGE and item_bytes == 8 and target.thread_warp_size == 1:
+        tile = MEDIUM  # 64 sums of float64 are more than the registers of an unknown machine may hold
     while tile.shared_elements * item_bytes > target.max_shared_memory_per_block and tile.k > 4:
         tile = replace(tile, k=tile.k // 2)
     return tile
@@ -140,8 +142,12 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     inner.compute_at(stage, thread_j)
     *_, ai, aj = acc.op.axis
     ko, ki = inner.split(acc.op.reduce_axis[0], factor=tile.k)
-    kq, kr = inner.split(ki, factor=4)
+    # Of 16-bit operands that both lie along k, four steps of fragments are more than registers hold.
+    crowded = operands.transpose_b and not operands.transpose_a and a.dtype.nbytes == 2 and tile is LARGE
+    kq, kr = inner.split(ki, factor=2 if crowded else 4)
     inner.reorder(ko, kq, kr, ai, aj)
+    if target.thread_warp_size == 1:  # an unknown machine: some compilers unroll this loop, and then spill
+        inner.pragma(kq, "unroll_factor", 1)
     for axis in (kr, ai, aj):
         inner.unroll(axis)
 

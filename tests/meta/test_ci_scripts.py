@@ -13,7 +13,7 @@ import pytest
 
 from tests.meta.source import ROOT, run_in_checkout
 
-SCRIPTS = ("ci/demo", "ci/fuzz", "ci/gpu", "ci/kernel_cases", "ci/setup.sh", "ci/test", ".ci/run")
+SCRIPTS = ("ci/compile_table", "ci/demo", "ci/fuzz", "ci/gpu", "ci/kernel_cases", "ci/setup.sh", "ci/test", ".ci/run")
 
 
 def bash(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +39,7 @@ def test_a_script_can_be_started_directly(script: str) -> None:
         ("ci/demo", "numpy"),
         ("ci/fuzz", "--seed"),
         ("ci/kernel_cases", "cuda:0"),
+        ("ci/compile_table", "--chips"),
     ],
 )
 def test_help_says_what_a_script_does_and_installs_nothing(script: str, word: str, tmp_path: Path) -> None:

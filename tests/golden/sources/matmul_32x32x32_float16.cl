@@ -41,6 +41,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_32x32x32_f
     barrier(CLK_LOCAL_MEM_FENCE);
     __local const ushort* A_shared_ptr = A_shared + (threadIdx_y * 40 + k_outer * 640);
     __local const ushort* B_shared_ptr = B_shared + (threadIdx_x * 2 + k_outer * 512);
+    __attribute__((opencl_unroll_hint(1)))
     for (int k_inner_outer = 0; k_inner_outer < 4; ++k_inner_outer) {
       __attribute__((opencl_unroll_hint))
       for (int ax0 = 0; ax0 < 2; ++ax0) {

@@ -181,6 +181,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_symbolic_k
     barrier(CLK_LOCAL_MEM_FENCE);
     __local const float* A_shared_ptr = A_shared + (threadIdx_y * 48 + (k_outer & 1) * 1536);
     __local const float* B_shared_ptr = B_shared + (threadIdx_x * 4 + (k_outer & 1) * 1024);
+    __attribute__((opencl_unroll_hint(1)))
     for (int k_inner_outer = 0; k_inner_outer < 2; ++k_inner_outer) {
       __attribute__((opencl_unroll_hint))
       for (int ax0 = 0; ax0 < 4; ++ax0) {
