@@ -3,6 +3,9 @@
 Memory that was used on the default stream may be handed out again at once: later work on that stream runs
 after the earlier work.  Memory that was used on another stream is handed out again for that stream only, or
 after a wait.
+
+What a new piece has beyond the bytes that were asked for is cleared once: kernels read whole vectors of 16 bytes, also
+where only a part of one belongs to the array, and checkers should have nothing to say about it.
 """
 
 from __future__ import annotations
@@ -59,20 +62,23 @@ class Pool:
                 self.cached_bytes -= capacity
                 return memory
         try:
-            return self._alloc_new(capacity)
+            return self._alloc_new(capacity, nbytes)
         except BaseException:
             with self._lock:
                 self.live_bytes -= capacity
             raise
 
-    def _alloc_new(self, capacity: int) -> Memory:
+    def _alloc_new(self, capacity: int, nbytes: int) -> Memory:
         try:
-            return self._api.alloc(self._index, capacity, ALIGNMENT)
+            memory = self._api.alloc(self._index, capacity, ALIGNMENT)
         except DeviceError:
             if not self.cached_bytes:
                 raise
-        self.trim()
-        return self._api.alloc(self._index, capacity, ALIGNMENT)
+            self.trim()
+            memory = self._api.alloc(self._index, capacity, ALIGNMENT)
+        if capacity > nbytes:
+            self._api.clear_rest(self._index, memory, nbytes)
+        return memory
 
     def free(self, memory: Memory, stream: object | None = None) -> None:
         """Take memory back; queued work on ``stream`` may still use it.  May be called by finalizers."""

@@ -62,6 +62,7 @@ class OpenCLAPI(DeviceAPI):
         self._attributes: dict[int, DeviceAttributes] = {}
         self._next_address = _PAGE
         self._evictors: dict[int, LoadedImage] = {}
+        self._evicting: dict[int, tuple[Memory, Memory]] = {}
         self._noted = _Noted()
 
     # -- devices
@@ -266,11 +267,24 @@ class OpenCLAPI(DeviceAPI):
         return program, str(log).strip()
 
     def evict_caches(self, index: int, nbytes: int) -> None:
-        data, result = self.alloc(index, nbytes), self.alloc(index, 4)
+        data, result = self._eviction(index, nbytes)
         self.read_all(index, data, result, nbytes, None)
         self.sync(index)
-        self.free(index, data)
-        self.free(index, result)
+
+    def _eviction(self, index: int, nbytes: int) -> tuple[Memory, Memory]:
+        """Memory to empty the caches with, and room for a sum of it.
+
+        It stays: after memory is given back, devices look up where pages are anew, and kernels wait for that.
+        """
+        with self._lock:
+            kept = self._evicting.get(index)
+            if kept is None or kept[0].nbytes < nbytes:
+                for memory in kept or ():
+                    self.free(index, memory)
+                kept = self._evicting[index] = self.alloc(index, nbytes), self.alloc(index, 4)
+                self.read_all(index, *kept, nbytes, None)  # memory is allocated when it is first used
+                self.sync(index)
+            return kept
 
     def read_all(self, index: int, data: Memory, result: Memory, nbytes: int, stream: object | None) -> None:
         """Queue a kernel that reads memory, and leaves no dirty lines that work which follows had to write back."""
@@ -283,8 +297,7 @@ class OpenCLAPI(DeviceAPI):
     def time_cold(self, index: int, work: Callable[[], object], stream: object | None, nbytes: int) -> float:
         """From the end of the kernel that empties the caches to the end of the last command, by the device's clock.
 
-        Memory is allocated when it is first used, hence the first of two such kernels; while they run, the host queues
-        the work.
+        There are two such kernels: while they run, the host queues the work.
         """
         import pyopencl as cl
 
@@ -292,20 +305,16 @@ class OpenCLAPI(DeviceAPI):
         profiled = queue.properties & cl.command_queue_properties.PROFILING_ENABLE
         if not profiled or self.attributes(index).is_cpu:
             return super().time_cold(index, work, stream, nbytes)
-        data, result = self.alloc(index, nbytes), self.alloc(index, 4)
-        try:
-            self.sync(index, stream)
-            with self._commands() as events, _reporting(f"work queued on opencl({index})"):
-                for _ in range(2):
-                    self.read_all(index, data, result, nbytes, stream)
-                before = events[-1]
-                work()
-                last = events[-1]
-                last.wait()
-                return (last.profile.end - before.profile.end) * 1e-9
-        finally:
-            self.free(index, data)
-            self.free(index, result)
+        data, result = self._eviction(index, nbytes)
+        self.sync(index, stream)
+        with self._commands() as events, _reporting(f"work queued on opencl({index})"):
+            for _ in range(2):
+                self.read_all(index, data, result, nbytes, stream)
+            before = events[-1]
+            work()
+            last = events[-1]
+            last.wait()
+            return (last.profile.end - before.profile.end) * 1e-9
 
     @contextmanager
     def _commands(self) -> Generator[list[cl.Event]]:

@@ -14,10 +14,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from gpucomp.driver import build
+from gpucomp.kernels import registry
 from gpucomp.runtime import ndarray as nd
 from gpucomp.runtime.base import get_api
 from gpucomp.runtime.cuda import CudaAPI
 from gpucomp.runtime.device import Device, cuda
+from gpucomp.runtime.memory import Pool, size_class
 from gpucomp.runtime.module import Module
 from gpucomp.runtime.probe import probe
 from gpucomp.support.diagnostics import ArgumentError, BuildError, DeviceError
@@ -36,6 +39,7 @@ from gpucomp.support.launch import (
     ScalarParam,
     Variant,
 )
+from gpucomp.target.target import Target
 from tests.runtime.programs import CUDA_ADD, add_function
 
 pytestmark = pytest.mark.cuda
@@ -104,6 +108,36 @@ def test_memory_is_aligned_and_reused(gpu: Device) -> None:
     memory = first.memory
     del first
     assert nd.empty((1000,), device=gpu).memory is memory
+
+
+def test_new_memory_is_zero_beyond_the_bytes_that_were_asked_for(gpu: Device) -> None:
+    """In the same spot, after another owner filled all of it and gave it back to the driver."""
+    api = gpu.api
+    for size in (1001, 300_007):
+        filled = api.alloc(gpu.index, size_class(size))
+        api.memset(gpu.index, filled.handle, 0xFF, filled.nbytes)
+        gpu.sync()
+        api.free(gpu.index, filled)
+        memory = Pool(api, gpu.index).alloc(size)
+        values = np.full(memory.nbytes, 1, np.uint8)
+        api.copy_to_host(gpu.index, values, memory)
+        api.free(gpu.index, memory)
+        assert not values[size:].any()
+        assert memory.nbytes > size
+
+
+def test_a_sum_of_a_part_of_a_foreign_array_leaves_out_the_rest_of_its_last_vector(gpu: Device) -> None:
+    torch = pytest.importorskip("torch")
+    count = 100_001
+    x = torch.ones(count + 7, device="cuda")
+    x[count:] = float("nan")
+    operator = registry.get("sum_all")
+    target = Target.from_device(gpu)
+    definition = operator.define((count,), "float32")
+    module = build(operator.schedule(definition, target), definition.args, target)
+    result = torch.zeros(1, device="cuda")
+    module(x[:count], result)
+    assert float(result[0]) == count
 
 
 def test_the_probe_runs(gpu: Device) -> None:

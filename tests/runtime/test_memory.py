@@ -140,3 +140,16 @@ def test_memory_used_on_several_streams_waits_before_it_is_used_again(api: NullA
     del allocation
     assert _count(api, "sync") == 1
     assert pool.alloc(100) is memory
+
+
+def test_what_a_new_piece_has_beyond_its_bytes_is_cleared_once() -> None:
+    class Clearing(NullAPI):
+        def clear_rest(self, index: int, memory: Memory, nbytes: int) -> None:
+            cleared.append((memory.nbytes, nbytes))
+
+    cleared: list[tuple[int, int]] = []
+    pool = Pool(Clearing(), 0)
+    pool.free(pool.alloc(5001))
+    pool.alloc(5003)  # the same piece
+    pool.alloc(4096)  # nothing is left over
+    assert cleared == [(size_class(5001), 5001)]
