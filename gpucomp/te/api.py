@@ -6,7 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ContextDecorator
-from typing import Any
+from typing import Any, overload
 
 from gpucomp.support.diagnostics import GpucompError, Span, TensorError, caller_span, is_internal
 from gpucomp.support.dtype import FLOAT32, INT32, DType
@@ -17,7 +17,7 @@ from gpucomp.te.tensor_compute import tensor_compute
 from gpucomp.te.tensor_intrin import TensorIntrinCall
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, IntImm, IterVar, Range, Reduce, SizeVar, Var
+from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Reduce, SizeVar, Var
 from gpucomp.tir.functor import expr_post_order
 
 THREAD_TAGS = frozenset(KERNEL_TAGS)
@@ -152,14 +152,41 @@ def _innermost_user_line(error: GpucompError) -> Span | None:
     return place
 
 
+@overload
 def compute(
     shape: object,
-    fcompute: Callable[..., Any],
+    fcompute: Callable[..., ExprLike],
     name: str = "compute",
     tag: str = "",
     attrs: Mapping[str, Any] | None = None,
     varargs_names: Sequence[str] | None = None,
-) -> Any:  # Any: a Tensor, or a tuple of them when fcompute returns a tuple
+) -> Tensor: ...
+@overload
+def compute(
+    shape: object,
+    fcompute: Callable[..., tuple[ExprLike, ...] | list[ExprLike]],
+    name: str = "compute",
+    tag: str = "",
+    attrs: Mapping[str, Any] | None = None,
+    varargs_names: Sequence[str] | None = None,
+) -> tuple[Tensor, ...]: ...
+@overload
+def compute(
+    shape: object,
+    fcompute: Callable[..., TensorIntrinCall],
+    name: str = "compute",
+    tag: str = "",
+    attrs: Mapping[str, Any] | None = None,
+    varargs_names: Sequence[str] | None = None,
+) -> Any: ...  # Any: a tensor, or as many as the intrinsic writes
+def compute(
+    shape: object,
+    fcompute: Callable[..., ExprLike | tuple[ExprLike, ...] | list[ExprLike] | TensorIntrinCall],
+    name: str = "compute",
+    tag: str = "",
+    attrs: Mapping[str, Any] | None = None,
+    varargs_names: Sequence[str] | None = None,
+) -> Tensor | tuple[Tensor, ...]:
     """A tensor whose elements are given by an expression of their indices.
 
     Args:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any  # Any: the other operand is whatever the user wrote
+from typing import TYPE_CHECKING
 
 from gpucomp.support.diagnostics import TensorError, caller_span
-from gpucomp.tir.expr import Expr, is_const_int
+from gpucomp.tir.expr import Expr, ExprLike, is_const_int
 
 if TYPE_CHECKING:
     from gpucomp.te.tensor import Tensor
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Function = Callable[..., Expr]
 
 
-def elementwise(name: str, function: Function, *operands: Any) -> Tensor:
+def elementwise(name: str, function: Function, *operands: ExprLike) -> Tensor:
     """A tensor of ``function`` of the elements of ``operands``: tensors, numbers or expressions.
 
     Shapes are aligned at their last dimensions; an extent of 1 goes with any other.
@@ -29,7 +29,7 @@ def elementwise(name: str, function: Function, *operands: Any) -> Tensor:
     shape = _broadcast(name, whole)
     same = all([len(t.shape) == len(shape) and all(map(_is_same, t.shape, shape)) for t in whole])
 
-    def element(*indices: Any) -> Expr:
+    def element(*indices: Expr) -> Expr:
         return function(*[_element(x, indices, shape) for x in operands])
 
     return compute(tuple(shape), element, name=f"T_{name}", tag="elemwise" if same else "broadcast")
@@ -57,7 +57,7 @@ def _broadcast(name: str, tensors: list[Tensor]) -> list[Expr]:
     return shape[::-1]
 
 
-def _element(operand: Any, indices: tuple[Any, ...], shape: list[Expr]) -> Any:
+def _element(operand: ExprLike, indices: tuple[Expr, ...], shape: list[Expr]) -> ExprLike:
     from gpucomp.te.tensor import Tensor
 
     if not isinstance(operand, Tensor):

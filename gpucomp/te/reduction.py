@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any  # Any: the user's functions; one value or a tuple of them
+from collections.abc import Callable, Sequence
+from typing import Any, overload  # Any: the user's functions; one value or a tuple of them
 
 from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.support.dtype import BOOL, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
 from gpucomp.tir.expr import CommReducer, Expr, ExprLike, IterVar, Reduce, Var
+
+Axes = IterVar | Sequence[IterVar]
 
 
 class Reducer:
@@ -20,9 +22,24 @@ class Reducer:
         self.fcombine, self.fidentity, self.__name__ = fcombine, fidentity, name
         self._combiners: dict[tuple[DType, ...], CommReducer] = {}
 
+    @overload
     def __call__(
-        self, expr: object, *other: object, axis: object = None, where: ExprLike | None = None, init: Any = None
-    ) -> Any:
+        self, expr: ExprLike, *other: ExprLike | Axes, axis: Axes | None = None, where: ExprLike | None = None,
+        init: ExprLike | None = None,
+    ) -> Expr: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, expr: Sequence[ExprLike], *other: Axes, axis: Axes | None = None, where: ExprLike | None = None,
+        init: Sequence[ExprLike] | None = None,
+    ) -> tuple[Expr, ...]: ...  # fmt: skip
+    def __call__(
+        self,
+        expr: ExprLike | Sequence[ExprLike],
+        *other: ExprLike | Axes,
+        axis: Axes | None = None,
+        where: ExprLike | None = None,
+        init: ExprLike | Sequence[ExprLike] | None = None,
+    ) -> Expr | tuple[Expr, ...]:
         """Reduce ``expr`` over ``axis``; given a second value instead of an axis, combine the two.
 
         Args:
@@ -63,7 +80,9 @@ class Reducer:
         outputs = tuple([Reduce(combiner, source, axes, condition, i, begin) for i in range(len(source))])
         return outputs if several else outputs[0]
 
-    def _starts(self, init: Any, kinds: tuple[DType, ...], several: bool) -> tuple[Expr, ...]:
+    def _starts(
+        self, init: ExprLike | Sequence[ExprLike] | None, kinds: tuple[DType, ...], several: bool
+    ) -> tuple[Expr, ...]:
         """The start values, in the types of the values that are combined."""
         if init is None:
             return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any  # Any: an index or operand is whatever converts to an expression
+from typing import TYPE_CHECKING, Any  # Any: an operator gives a tensor, or inside of a compute an expression
 
 from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.support.dtype import DType
@@ -15,6 +15,8 @@ from gpucomp.tir.expr import Expr, ExprLike, ExprOp, ProducerLoad
 from gpucomp.tir.ufuncs import apply
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gpucomp.te.operation import Operation
 
 
@@ -74,7 +76,7 @@ class Tensor(ExprOp):
             hint=f"its shape is ({', '.join([str(s) for s in self.shape])})",
         )
 
-    def _load(self, indices: tuple[Any, ...]) -> ProducerLoad:
+    def _load(self, indices: tuple[object, ...]) -> ProducerLoad:
         if len(indices) != len(self.shape):
             self._wrong_count(len(indices))
         items: list[Expr] = []
@@ -121,54 +123,54 @@ class Tensor(ExprOp):
 
     # -- operators on whole tensors ---------------------------------------------------------------------------
 
-    def _whole(self, name: str, function: Callable[..., Expr], *operands: Any) -> Any:
+    def _whole(self, name: str, function: Callable[..., Expr], *operands: ExprLike) -> Any:
         """An operator: of elements inside of a compute or for a tensor without dimensions, else of whole tensors."""
         tensors = [x for x in operands if isinstance(x, Tensor) and x.shape]
         return elementwise(name, function, *operands) if tensors and not operators.is_tracing() else function(*operands)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: ExprLike, **kwargs: object) -> Any:
         return self._whole(ufunc.__name__, lambda *items: apply(ufunc, method, items, kwargs), *inputs)
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: ExprLike) -> Any:
         return self._whole("add", operators.add, self, other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: ExprLike) -> Any:
         return self._whole("add", operators.add, other, self)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: ExprLike) -> Any:
         return self._whole("subtract", operators.subtract, self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: ExprLike) -> Any:
         return self._whole("subtract", operators.subtract, other, self)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: ExprLike) -> Any:
         return self._whole("multiply", operators.multiply, self, other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: ExprLike) -> Any:
         return self._whole("multiply", operators.multiply, other, self)
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: ExprLike) -> Any:
         return self._whole("divide", operators.divide, self, other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: ExprLike) -> Any:
         return self._whole("divide", operators.divide, other, self)
 
-    def __floordiv__(self, other: Any) -> Any:
+    def __floordiv__(self, other: ExprLike) -> Any:
         return self._whole("floor_divide", operators.floordiv, self, other)
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: ExprLike) -> Any:
         return self._whole("floor_divide", operators.floordiv, other, self)
 
-    def __mod__(self, other: Any) -> Any:
+    def __mod__(self, other: ExprLike) -> Any:
         return self._whole("mod", operators.floormod, self, other)
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: ExprLike) -> Any:
         return self._whole("mod", operators.floormod, other, self)
 
-    def __pow__(self, other: Any) -> Any:
+    def __pow__(self, other: ExprLike) -> Any:
         return self._whole("power", operators.power, self, other)
 
-    def __rpow__(self, other: Any) -> Any:
+    def __rpow__(self, other: ExprLike) -> Any:
         return self._whole("power", operators.power, other, self)
 
     def __neg__(self) -> Any:
@@ -177,16 +179,16 @@ class Tensor(ExprOp):
     def __abs__(self) -> Any:
         return self._whole("abs", operators.absolute, self)
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: ExprLike) -> Any:
         return self._whole("less", partial(operators.compare, e.LT), self, other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: ExprLike) -> Any:
         return self._whole("less_equal", partial(operators.compare, e.LE), self, other)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: ExprLike) -> Any:
         return self._whole("greater", partial(operators.compare, e.GT), self, other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: ExprLike) -> Any:
         return self._whole("greater_equal", partial(operators.compare, e.GE), self, other)
 
     def astype(self, dtype: str) -> Any:
@@ -208,7 +210,7 @@ class TensorSlice(ExprOp):
 
     __slots__ = ("indices", "tensor")
 
-    def __init__(self, tensor: Tensor, indices: tuple[Any, ...]) -> None:
+    def __init__(self, tensor: Tensor, indices: tuple[object, ...]) -> None:
         self.tensor = tensor
         self.indices = indices
 
@@ -224,7 +226,7 @@ class TensorSlice(ExprOp):
         return self.tensor.dtype
 
     def as_expr(self) -> Expr:
-        return self.tensor(*self.indices)
+        return self.tensor._load(self.indices)
 
     def __eq__(self, other: object) -> Expr:  # pyright: ignore[reportIncompatibleMethodOverride]  # comparing builds an expression
         return operators.equality(e.EQ, self.as_expr(), operators.convert(other))

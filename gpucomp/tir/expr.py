@@ -20,6 +20,8 @@ from gpucomp.support.dtype import BOOL, HANDLE, INT32, DType
 from gpucomp.tir import operators
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gpucomp.tir.buffer import Buffer
     from gpucomp.tir.intrin import Op
 
@@ -31,7 +33,7 @@ class ExprOp:
 
     __slots__ = ()
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:  # numpy's protocol
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: ExprLike, **kwargs: object) -> Expr:
         from gpucomp.tir.ufuncs import apply
 
         return apply(ufunc, method, inputs, kwargs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final  # Any: numpy hands over whatever it was called with
+from typing import Final
 
 import numpy as np
 
@@ -49,7 +49,7 @@ _FUNCTIONS: Final = {
 }  # fmt: skip
 
 
-def apply(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> e.Expr:
+def apply(ufunc: np.ufunc, method: str, inputs: tuple[object, ...], kwargs: dict[str, object]) -> e.Expr:
     """What ``ufunc`` called on expressions gives.
 
     Raises:

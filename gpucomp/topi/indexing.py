@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any  # Any: indices are ints or expressions, operands tensors or numbers
+from typing import Literal, SupportsIndex, overload
 
 from gpucomp.te.api import compute
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
-from gpucomp.tir.expr import Expr
-from gpucomp.topi.broadcast import as_condition, whole
+from gpucomp.tir.expr import Expr, ExprLike
+from gpucomp.topi.broadcast import Element, as_condition, whole
 from gpucomp.topi.tag import INJECTIVE
 from gpucomp.topi.utils import (
+    Extent,
     argument_error,
     get_const_int,
     one_axis,
@@ -22,18 +23,30 @@ from gpucomp.topi.utils import (
     unravel,
 )
 
+Mode = Literal["clip", "wrap", "fast"]
 
-def where(condition: Any, x: Any, y: Any) -> Any:
+
+@overload
+def where(condition: Tensor, x: ExprLike, y: ExprLike) -> Tensor: ...
+@overload
+def where(condition: ExprLike, x: Tensor, y: ExprLike) -> Tensor: ...
+@overload
+def where(condition: ExprLike, x: ExprLike, y: Tensor) -> Tensor: ...
+@overload
+def where(condition: Element, x: Element, y: Element) -> Expr: ...
+def where(condition: ExprLike, x: ExprLike, y: ExprLike) -> Tensor | Expr:
     """``x`` where the condition is not 0, ``y`` elsewhere; shapes are broadcast."""
 
-    def element(c: Any, a: Any, b: Any) -> Expr:
+    def element(c: ExprLike, a: ExprLike, b: ExprLike) -> Expr:
         left, right = operators.match_types(a, b)
         return intrin.select(as_condition(c), left, right)
 
     return whole("where", element, condition, x, y)
 
 
-def take(a: Tensor, indices: Any, axis: int | None = None, batch_dims: int = 0, mode: str = "clip") -> Tensor:
+def take(
+    a: Tensor, indices: Tensor, axis: SupportsIndex | None = None, batch_dims: int = 0, mode: Mode = "clip"
+) -> Tensor:
     """The elements of ``a`` at ``indices`` along ``axis`` (None: of ``a`` in row-major order).
 
     Args:
@@ -69,7 +82,7 @@ def take(a: Tensor, indices: Any, axis: int | None = None, batch_dims: int = 0, 
         )
     width = places.ndim - batch_dims
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         place = _inside(places(*i[:batch_dims], *i[at : at + width]), a.shape[at], mode)
         return a(*i[:at], place, *i[at + width :])
 
@@ -82,7 +95,7 @@ def _check_indices(name: str, indices: Tensor) -> None:
         raise argument_error(f"{name}: indices {indices.name!r} have type {indices.dtype}", "topi.cast(x, 'int32')")
 
 
-def _inside(index: Expr, extent: Any, mode: str) -> Expr:
+def _inside(index: Expr, extent: Expr | int, mode: Mode) -> Expr:
     if mode == "fast":
         return index
     if mode == "wrap":
@@ -90,7 +103,7 @@ def _inside(index: Expr, extent: Any, mode: str) -> Expr:
     return operators.minimum(operators.maximum(index, 0), operators.subtract(extent, 1))
 
 
-def gather(data: Tensor, axis: int, indices: Tensor) -> Tensor:
+def gather(data: Tensor, axis: SupportsIndex, indices: Tensor) -> Tensor:
     """``out[i, j, k] = data[i, indices[i, j, k], k]`` for axis 1; indices are inside."""
     data, indices = tensor_of("gather", data), tensor_of("gather", indices)
     _check_indices("gather", indices)
@@ -109,20 +122,22 @@ def gather_nd(a: Tensor, indices: Tensor) -> Tensor:
         raise shape_error("gather_nd", "the first extent of indices is at most the dimensions of the data", a, indices)
     outer = indices.ndim - 1
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         return a(*[indices(k, *i[:outer]) for k in range(count)], *i[outer:])
 
     return compute([*indices.shape[1:], *a.shape[count:]], element, name="T_gather_nd", tag=INJECTIVE)
 
 
-def one_hot(indices: Tensor, on_value: Any, off_value: Any, depth: int, axis: int, dtype: str) -> Tensor:
+def one_hot(
+    indices: Tensor, on_value: ExprLike, off_value: ExprLike, depth: Extent, axis: SupportsIndex, dtype: str
+) -> Tensor:
     """``on_value`` at the index along a new dimension ``axis`` of extent ``depth``, ``off_value`` elsewhere."""
     indices = tensor_of("one_hot", indices)
     _check_indices("one_hot", indices)
     at = one_axis("one_hot", axis, indices.ndim + 1)
     on, off = operators.cast(dtype, on_value), operators.cast(dtype, off_value)
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         hit = operators.compare(e.EQ, indices(*i[:at], *i[at + 1 :]), i[at])
         return intrin.select(hit, on, off)
 

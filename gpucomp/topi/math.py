@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any  # Any: a tensor, a number or an expression
+from functools import partial
+from typing import overload
 
 from gpucomp.te.api import compute, shape_of
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
-from gpucomp.tir.expr import Expr
-from gpucomp.topi.broadcast import add, whole
+from gpucomp.tir.expr import Expr, ExprLike
+from gpucomp.topi.broadcast import Element, OfOne, add, of_one, whole
 from gpucomp.topi.tag import ELEMWISE
-from gpucomp.topi.utils import argument_error, tensor_of
+from gpucomp.topi.utils import Extent, argument_error, tensor_of
 
 
-def _function(name: str, function: Callable[..., Expr], what: str) -> Callable[[Any], Any]:
-    def of_elements(x: Any) -> Any:
-        return whole(name, function, x)
-
-    of_elements.__name__ = of_elements.__qualname__ = name
-    of_elements.__doc__ = f"{what} of each element of ``x``."
-    return of_elements
+def _function(name: str, function: Callable[[ExprLike], Expr], what: str) -> OfOne:
+    return of_one(function, name, f"{what} of each element of ``x``.")
 
 
 acos = _function("acos", intrin.acos, "The inverse cosine, in radians,")
@@ -55,39 +51,49 @@ abs = _function("abs", operators.absolute, "The absolute value")
 negative = _function("negative", operators.negate, "The negation")
 
 
-def identity(x: Any) -> Any:
+@of_one
+def identity(x: ExprLike) -> Expr:
     """A copy of ``x``."""
-    return whole("identity", operators.convert, x)
+    return operators.convert(x)
 
 
-def sign(x: Any) -> Any:
+@of_one
+def sign(x: ExprLike) -> Expr:
     """-1, 0 or 1, in the type of ``x``; 0 for a NaN."""
-
-    def element(value: Any) -> Expr:
-        v = operators.convert(value)
-        zero, one = operators.const(0, v.dtype), operators.const(1, v.dtype)
-        above = intrin.select(operators.compare(e.GT, v, zero), one, zero)
-        if v.dtype.code == "uint":
-            return above
-        return intrin.select(operators.compare(e.LT, v, zero), operators.const(-1, v.dtype), above)
-
-    return whole("sign", element, x)
+    v = operators.convert(x)
+    zero, one = operators.const(0, v.dtype), operators.const(1, v.dtype)
+    above = intrin.select(operators.compare(e.GT, v, zero), one, zero)
+    if v.dtype.code == "uint":
+        return above
+    return intrin.select(operators.compare(e.LT, v, zero), operators.const(-1, v.dtype), above)
 
 
-def cast(x: Any, dtype: str, span: object = None) -> Any:
+@overload
+def cast(x: Tensor, dtype: str, span: object = None) -> Tensor: ...
+@overload
+def cast(x: Element, dtype: str, span: object = None) -> Expr: ...
+def cast(x: ExprLike, dtype: str, span: object = None) -> Tensor | Expr:
     """``x`` in another type; floats become integers by truncation."""
-    return whole("cast", lambda value: operators.cast(dtype, value), x)
+    return whole("cast", partial(operators.cast, dtype), x)
 
 
-def reinterpret(x: Any, dtype: str) -> Any:
+@overload
+def reinterpret(x: Tensor, dtype: str) -> Tensor: ...
+@overload
+def reinterpret(x: Element, dtype: str) -> Expr: ...
+def reinterpret(x: ExprLike, dtype: str) -> Tensor | Expr:
     """The bits of ``x`` as another type of the same width."""
-    return whole("reinterpret", lambda value: intrin.reinterpret(dtype, value), x)
+    return whole("reinterpret", partial(intrin.reinterpret, dtype), x)
 
 
-def clip(x: Any, a_min: float, a_max: float) -> Any:
+@overload
+def clip(x: Tensor, a_min: float, a_max: float) -> Tensor: ...
+@overload
+def clip(x: Element, a_min: float, a_max: float) -> Expr: ...
+def clip(x: ExprLike, a_min: float, a_max: float) -> Tensor | Expr:
     """``x`` limited to ``a_min`` .. ``a_max``."""
 
-    def element(value: Any) -> Expr:
+    def element(value: ExprLike) -> Expr:
         v = operators.convert(value)
         low, high = operators.const(a_min, v.dtype), operators.const(a_max, v.dtype)
         return operators.maximum(operators.minimum(v, high), low)
@@ -95,23 +101,23 @@ def clip(x: Any, a_min: float, a_max: float) -> Any:
     return whole("clip", element, x)
 
 
-def full(shape: Any, dtype: str, fill_value: Any) -> Tensor:
+def full(shape: Extent | Sequence[Extent], dtype: str, fill_value: ExprLike) -> Tensor:
     """A tensor of one value."""
     value = operators.cast(dtype, operators.convert(fill_value))
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         return value
 
     return compute(shape_of(shape, "full"), element, name="T_full", tag=ELEMWISE)
 
 
-def full_like(x: Tensor, fill_value: Any) -> Tensor:
+def full_like(x: Tensor, fill_value: ExprLike) -> Tensor:
     """A tensor of one value, with the shape and type of ``x``."""
     x = tensor_of("full_like", x)
     return full(x.shape, x.dtype, fill_value)
 
 
-def elemwise_sum(xs: Sequence[Tensor]) -> Any:
+def elemwise_sum(xs: Sequence[Tensor]) -> Tensor:
     """The sum of several tensors, in the order given.
 
     Raises:
@@ -119,7 +125,7 @@ def elemwise_sum(xs: Sequence[Tensor]) -> Any:
     """
     if not xs:
         raise argument_error("elemwise_sum of no tensors", "give at least one")
-    total: Any = xs[0]
+    total = xs[0]
     for x in xs[1:]:
         total = add(total, x)
     return total

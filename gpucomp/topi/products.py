@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any  # Any: indices and extents are ints or expressions
 
 from gpucomp.te.api import compute, reduce_axis
 from gpucomp.te.reduction import sum_of
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr
-from gpucomp.topi.utils import argument_error, one_axis, same_extent, shape_error, tensor_of
+from gpucomp.topi.utils import Numbers, argument_error, one_axis, same_extent, shape_error, tensor_of
 
 MATMUL = "matmul"
 
@@ -22,13 +21,13 @@ def matmul(a: Tensor, b: Tensor, transp_a: bool = False, transp_b: bool = False)
     return _contract("matmul", [a, b], [left, right], "ij", "T_matmul", MATMUL)
 
 
-def tensordot(a: Tensor, b: Tensor, axes: int | Sequence[Any]) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, axes: int | Sequence[Numbers]) -> Tensor:
     """The sum of products over dimensions of both: the last ``axes`` of a with the first of b, or ``(of_a, of_b)``."""
     a, b = tensor_of("tensordot", a), tensor_of("tensordot", b)
     if isinstance(axes, int):
         pairs_a, pairs_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
-        given = [list(x) if isinstance(x, (tuple, list)) else [x] for x in axes]
+        given = [list(x) if isinstance(x, Sequence) else [x] for x in axes]
         if len(given) != 2:
             raise argument_error(f"tensordot: axes {axes}", "a number, or axes of a and axes of b")
         pairs_a, pairs_b = given
@@ -80,8 +79,8 @@ def _contract(name: str, tensors: list[Tensor], terms: list[str], result: str, l
                 raise shape_error(name, "dimensions that are multiplied have equal extents", *tensors)
     steps = {x: reduce_axis((0, s), f"k{n}") for n, (x, s) in enumerate(extents.items()) if x not in result}
 
-    def element(*i: Any) -> Expr:
-        index: dict[str, Any] = {**dict(zip(result, i, strict=True)), **{x: k.var for x, k in steps.items()}}
+    def element(*i: Expr) -> Expr:
+        index = {**dict(zip(result, i, strict=True)), **{x: k.var for x, k in steps.items()}}
         items = [t(*[index[x] for x in term]) for t, term in zip(tensors, terms, strict=True)]
         total: Expr = items[0]
         for item in items[1:]:

@@ -7,7 +7,6 @@ Raises, all of them: TensorError GC221, there is no such axis, or it is named tw
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any  # Any: an axis is an int, None or a list of them; an index or a value is an expression
 
 from gpucomp.te import reduction as te_reduction
 from gpucomp.te.api import compute, reduce_axis
@@ -17,38 +16,36 @@ from gpucomp.tir import intrin, operators
 from gpucomp.tir.expr import Expr, IterVar
 from gpucomp.topi.broadcast import as_condition
 from gpucomp.topi.tag import COMM_REDUCE, COMM_REDUCE_IDX, INJECTIVE
-from gpucomp.topi.utils import axes_of, flat_index, tensor_of
-
-Axis = int | list[int] | tuple[int, ...] | None
+from gpucomp.topi.utils import Axis, axes_of, flat_index, tensor_of
 
 
 class _Plan:
     """Which dimensions go, and where the element of an output and a step of the reduction lies."""
 
-    def __init__(self, name: str, data: Tensor, axis: Any, keepdims: bool) -> None:
+    def __init__(self, name: str, data: Tensor, axis: Axis, keepdims: bool) -> None:
         self.data = tensor_of(name, data)
         self.axes = axes_of(name, axis, data.ndim)
         self.keepdims = keepdims
         kept = [(s, d in self.axes) for d, s in enumerate(data.shape)]
-        self.shape: list[Any] = [1 if gone else s for s, gone in kept if keepdims or not gone]
+        self.shape = [1 if gone else s for s, gone in kept if keepdims or not gone]
         self.steps: list[IterVar] = [reduce_axis((0, data.shape[d]), f"k{d}") for d in self.axes]
 
-    def indices(self, outer: tuple[Any, ...]) -> list[Any]:
+    def indices(self, outer: tuple[Expr, ...]) -> list[Expr]:
         rest = [i for d, i in enumerate(outer) if not self.keepdims or d not in self.axes]
         steps, others = iter(self.steps), iter(rest)
         return [next(steps).var if d in self.axes else next(others) for d in range(self.data.ndim)]
 
-    def place(self) -> Any:
+    def place(self) -> Expr | int:
         """The place of a step among those that are reduced, in row-major order."""
         return flat_index([k.var for k in self.steps], [self.data.shape[d] for d in self.axes])
 
 
 def _reduce(
-    name: str, reducer: Callable[..., Any], data: Tensor, axis: Any, keepdims: bool, value: Callable[[Expr], Expr]
+    name: str, reducer: te_reduction.Reducer, data: Tensor, axis: Axis, keepdims: bool, value: Callable[[Expr], Expr]
 ) -> Tensor:
     plan = _Plan(name, data, axis, keepdims)
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         item = value(data(*plan.indices(i)))
         return reducer(item, axis=plan.steps) if plan.steps else item
 
@@ -112,7 +109,7 @@ def argmin(data: Tensor, axis: Axis = None, keepdims: bool = False, select_last_
 
 def _arg(
     name: str,
-    better: type[Any],
+    better: type[e.CmpOp],
     worst: Callable[[str], Expr],
     data: Tensor,
     axis: Axis,
@@ -132,7 +129,7 @@ def _arg(
 
     reducer = te_reduction.comm_reducer(first, nothing, name=name)
 
-    def pair(*i: Any) -> Any:
+    def pair(*i: Expr) -> tuple[Expr, ...]:
         item = operators.cast("int32", operators.convert(plan.place())), data(*plan.indices(i))
         return reducer(item, axis=plan.steps) if plan.steps else item
 

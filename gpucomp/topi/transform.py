@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any  # Any: extents, indices and axes are ints, expressions, or lists of them
+from typing import Literal, SupportsIndex
 
 from gpucomp.te.api import compute
 from gpucomp.te.tensor import Tensor
@@ -16,14 +16,17 @@ from gpucomp.tir import intrin, operators
 from gpucomp.tir.expr import Expr
 from gpucomp.topi.tag import INJECTIVE
 from gpucomp.topi.utils import (
+    Axis,
+    Extent,
+    Numbers,
     argument_error,
     axes_of,
+    count_of,
     flat_index,
     get_const_int,
     maybe_int,
     numbers,
     one_axis,
-    product,
     same_extent,
     shape_error,
     shape_text,
@@ -31,8 +34,10 @@ from gpucomp.topi.utils import (
     unravel,
 )
 
+Number = Expr | float
 
-def transpose(a: Tensor, axes: Sequence[int] | None = None) -> Tensor:
+
+def transpose(a: Tensor, axes: Sequence[SupportsIndex] | None = None) -> Tensor:
     """Dimension ``d`` of the result is dimension ``axes[d]`` of ``a``; without axes they are reversed."""
     a = tensor_of("transpose", a)
     order = [one_axis("transpose", x, a.ndim) for x in (range(a.ndim)[::-1] if axes is None else axes)]
@@ -42,19 +47,18 @@ def transpose(a: Tensor, axes: Sequence[int] | None = None) -> Tensor:
             "name each dimension once",
         )
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         return a(*[i[order.index(d)] for d in range(a.ndim)])
 
     return compute([a.shape[d] for d in order], element, name="T_transpose", tag=INJECTIVE)
 
 
-def reshape(a: Tensor, newshape: Any) -> Tensor:
+def reshape(a: Tensor, newshape: Extent | Sequence[Extent]) -> Tensor:
     """The elements in row-major order, with other extents; one of them may be -1."""
     a = tensor_of("reshape", a)
-    wanted: list[Any] = list(newshape) if isinstance(newshape, (tuple, list)) else [newshape]
+    wanted = list(newshape) if isinstance(newshape, Sequence) else [newshape]
     open_ones = [d for d, x in enumerate(wanted) if maybe_int(x) == -1]
-    total, given = product(a.shape), product([x for x in wanted if maybe_int(x) != -1])
-    have, asked = maybe_int(total), maybe_int(given)
+    have, asked = count_of(a.shape), count_of([x for x in wanted if maybe_int(x) != -1])
     if len(open_ones) > 1 or (open_ones and (have is None or not asked or have % asked)):
         raise argument_error(
             f"reshape of {a.name!r} from {shape_text(a.shape)} to {shape_text(wanted)}",
@@ -68,13 +72,13 @@ def reshape(a: Tensor, newshape: Any) -> Tensor:
             "the number of elements stays the same",
         )
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         return a(*unravel(flat_index(i, wanted), a.shape))
 
     return compute(tuple(wanted), element, name="T_reshape", tag=INJECTIVE)
 
 
-def squeeze(a: Tensor, axis: Any = None) -> Tensor:
+def squeeze(a: Tensor, axis: Axis = None) -> Tensor:
     """Without the dimensions ``axis``, whose extents are 1; without an axis all those."""
     a = tensor_of("squeeze", a)
     ones = [d for d, s in enumerate(a.shape) if maybe_int(s) == 1]
@@ -85,7 +89,7 @@ def squeeze(a: Tensor, axis: Any = None) -> Tensor:
             f"squeeze: dimension {wrong[0]} of {a.name!r} has extent {a.shape[wrong[0]]}", "its extent must be 1"
         )
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         rest = iter(i)
         return a(*[0 if d in gone else next(rest) for d in range(a.ndim)])
 
@@ -93,7 +97,7 @@ def squeeze(a: Tensor, axis: Any = None) -> Tensor:
     return compute(shape, element, name="T_squeeze", tag=INJECTIVE)
 
 
-def expand_dims(a: Tensor, axis: int, num_newaxis: int = 1) -> Tensor:
+def expand_dims(a: Tensor, axis: SupportsIndex, num_newaxis: int = 1) -> Tensor:
     """With ``num_newaxis`` dimensions of extent 1 before dimension ``axis``."""
     a = tensor_of("expand_dims", a)
     at = one_axis("expand_dims", axis, a.ndim + 1)
@@ -101,7 +105,7 @@ def expand_dims(a: Tensor, axis: int, num_newaxis: int = 1) -> Tensor:
     return compute(shape, lambda *i: a(*i[:at], *i[at + num_newaxis :]), name="T_expand_dims", tag=INJECTIVE)
 
 
-def concatenate(a_tuple: Sequence[Tensor], axis: int = 0) -> Tensor:
+def concatenate(a_tuple: Sequence[Tensor], axis: SupportsIndex = 0) -> Tensor:
     """Tensors one after the other along ``axis``; other extents and types are the same."""
     parts = [tensor_of("concatenate", x) for x in a_tuple]
     if not parts:
@@ -117,11 +121,11 @@ def concatenate(a_tuple: Sequence[Tensor], axis: int = 0) -> Tensor:
             raise argument_error(
                 f"concatenate of {first.name!r} ({first.dtype}) and {x.name!r} ({x.dtype})", "topi.cast one of them"
             )
-    ends: list[Any] = [first.shape[at]]
+    ends = [first.shape[at]]
     for x in parts[1:]:
         ends.append(operators.add(ends[-1], x.shape[at]))
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         found: Expr | None = None
         for k in range(len(parts))[::-1]:
             begin = ends[k - 1] if k else 0
@@ -134,7 +138,7 @@ def concatenate(a_tuple: Sequence[Tensor], axis: int = 0) -> Tensor:
     return compute(shape, element, name="T_concat", tag=INJECTIVE)
 
 
-def stack(a: Sequence[Tensor], axis: int = 0) -> Tensor:
+def stack(a: Sequence[Tensor], axis: SupportsIndex = 0) -> Tensor:
     """Tensors of one shape, side by side along a new dimension ``axis``."""
     if not a:
         raise argument_error("stack of no tensors", "give at least one")
@@ -145,12 +149,12 @@ def stack(a: Sequence[Tensor], axis: int = 0) -> Tensor:
     return concatenate([expand_dims(x, at) for x in a], at)
 
 
-def split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
+def split(ary: Tensor, indices_or_sections: Numbers, axis: SupportsIndex = 0) -> list[Tensor]:
     """Parts along ``axis``: so many equal ones, or those that begin at the given indices (and one at 0)."""
     ary = tensor_of("split", ary)
     at = one_axis("split", axis, ary.ndim)
     extent = get_const_int(ary.shape[at])
-    if isinstance(indices_or_sections, (tuple, list)):
+    if isinstance(indices_or_sections, Sequence):
         begins = [0, *[get_const_int(x) for x in indices_or_sections]]
     else:
         count = get_const_int(indices_or_sections)
@@ -170,7 +174,7 @@ def split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 
 
 def _part(a: Tensor, at: int, begin: int, extent: int) -> Tensor:
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         return a(*i[:at], i[at] + begin, *i[at + 1 :])
 
     return compute([*a.shape[:at], extent, *a.shape[at + 1 :]], element, name="T_split", tag=INJECTIVE)
@@ -178,11 +182,11 @@ def _part(a: Tensor, at: int, begin: int, extent: int) -> Tensor:
 
 def strided_slice(
     a: Tensor,
-    begin: Sequence[Any],
-    end: Sequence[Any],
-    strides: Sequence[Any] | None = None,
-    axes: Sequence[int] | None = None,
-    slice_mode: str = "end",
+    begin: Sequence[SupportsIndex | None],
+    end: Sequence[SupportsIndex | None],
+    strides: Sequence[SupportsIndex] | None = None,
+    axes: Sequence[SupportsIndex] | None = None,
+    slice_mode: Literal["end", "size"] = "end",
 ) -> Tensor:
     """``a[begin:end:stride]`` of the first dimensions, or of ``axes``; limits are cut off at the extent, as in Python.
 
@@ -213,65 +217,66 @@ def strided_slice(
             stop = extent if stop == -1 else start + stop
         parts[d] = range(extent)[slice(first, stop, stride)]
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         return a(*[i[d] * parts[d].step + parts[d].start if d in parts else i[d] for d in range(a.ndim)])
 
     shape = [len(parts[d]) if d in parts else s for d, s in enumerate(a.shape)]
     return compute(shape, element, name="T_strided_slice", tag=INJECTIVE)
 
 
-def _limit(value: Any) -> int | None:
+def _limit(value: SupportsIndex | None) -> int | None:
     return None if value is None else get_const_int(value)
 
 
-def flip(a: Tensor, axis: int = 0) -> Tensor:
+def flip(a: Tensor, axis: SupportsIndex = 0) -> Tensor:
     """In reverse along ``axis``."""
     a = tensor_of("flip", a)
     at = one_axis("flip", axis, a.ndim)
     return compute(a.shape, lambda *i: a(*i[:at], a.shape[at] - 1 - i[at], *i[at + 1 :]), name="T_flip", tag=INJECTIVE)
 
 
-def tile(a: Tensor, reps: Any) -> Tensor:
+def tile(a: Tensor, reps: Numbers) -> Tensor:
     """``a`` several times over, ``reps[d]`` along dimension d, counted from the last, as numpy does."""
     a = tensor_of("tile", a)
-    counts: list[Any] = list(reps) if isinstance(reps, (tuple, list)) else [reps]
+    counts = list(reps) if isinstance(reps, Sequence) else [reps]
     ndim = len(counts) if len(counts) > a.ndim else a.ndim
     extents = [*[1] * (ndim - a.ndim), *a.shape]
     counts = [*[1] * (ndim - len(counts)), *counts]
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         return a(*[k % s for k, s in zip(i[ndim - a.ndim :], a.shape, strict=True)])
 
     shape = [operators.multiply(s, r) for s, r in zip(extents, counts, strict=True)]
     return compute(shape, element, name="T_tile", tag=INJECTIVE)
 
 
-def repeat(a: Tensor, repeats: int, axis: int = 0) -> Tensor:
+def repeat(a: Tensor, repeats: SupportsIndex, axis: SupportsIndex = 0) -> Tensor:
     """Each element ``repeats`` times along ``axis``."""
     a = tensor_of("repeat", a)
     at = one_axis("repeat", axis, a.ndim)
-    if get_const_int(repeats) < 1:
+    times = get_const_int(repeats)
+    if times < 1:
         raise argument_error(f"repeat: {repeats} times", "at least once")
-    shape = [*a.shape[:at], a.shape[at] * repeats, *a.shape[at + 1 :]]
-    return compute(shape, lambda *i: a(*i[:at], i[at] // repeats, *i[at + 1 :]), name="T_repeat", tag=INJECTIVE)
+    shape = [*a.shape[:at], a.shape[at] * times, *a.shape[at + 1 :]]
+    return compute(shape, lambda *i: a(*i[:at], i[at] // times, *i[at + 1 :]), name="T_repeat", tag=INJECTIVE)
 
 
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str = "float32") -> Tensor:
+def arange(start: Number, stop: Number | None = None, step: Number = 1, dtype: str = "float32") -> Tensor:
     """``start``, ``start + step``, ... below ``stop``; of one number those from 0."""
     first, last = (0, start) if stop is None else (start, stop)
     if isinstance(first, Expr) or isinstance(last, Expr) or isinstance(step, Expr):
-        count: Any = operators.floordiv(operators.subtract(operators.add(last, step), first) - 1, step)
+        room = operators.subtract(operators.subtract(operators.add(last, step), first), 1)
+        count = operators.floordiv(room, step)
     elif step == 0:
         raise argument_error("arange: the step is 0", "a step > 0, or < 0 where stop is below start")
     else:
         length = math.ceil((last - first) / step)
         count = length if length > 0 else 0
+    fractional = isinstance(step, float) or isinstance(first, float)
 
-    def element(i: Any) -> Expr:
-        return operators.cast(dtype, operators.add(first, operators.multiply(operators.cast(_kind(step, i), i), step)))
-
-    def _kind(value: Any, index: Any) -> str:
-        return dtype if isinstance(value, float) or isinstance(first, float) else index.dtype
+    def element(i: Expr) -> Expr:
+        place = operators.cast(dtype if fractional else i.dtype, i)
+        return operators.cast(dtype, operators.add(first, operators.multiply(place, step)))
 
     return compute((count,), element, name="T_arange", tag=INJECTIVE)
 
@@ -287,7 +292,7 @@ def layout_positions(name: str, layout: str, letters: str) -> list[int]:
     return [layout.index(x) for x in letters]
 
 
-def axis_numbers(name: str, value: Any, count: int) -> list[int]:
+def axis_numbers(name: str, value: Numbers, count: int) -> list[int]:
     """``count`` ints >= 1: strides, dilations, window sizes."""
     found = numbers(name, value, count)
     if any([x < 1 for x in found]):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any  # Any: extents, indices and arguments are ints, expressions, or lists of them
+from typing import SupportsIndex
 
 from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IntImm
+
+Extent = Expr | SupportsIndex  # ints of any library, or symbolic
+Numbers = SupportsIndex | Sequence[SupportsIndex]  # one for all dimensions, or one for each
+Axis = SupportsIndex | Sequence[SupportsIndex] | None  # one, several, or all dimensions
 
 
 def get_const_int(expr: object) -> int:
@@ -23,9 +28,10 @@ def get_const_int(expr: object) -> int:
     return found
 
 
-def get_const_tuple(in_tuple: Sequence[object]) -> tuple[Any, ...]:
+def get_const_tuple(in_tuple: Sequence[Extent]) -> tuple[Extent, ...]:
     """The extents as ints; symbolic ones stay as they are."""
-    return tuple([x if maybe_int(x) is None else maybe_int(x) for x in in_tuple])
+    known = [(x, maybe_int(x)) for x in in_tuple]
+    return tuple([x if number is None else number for x, number in known])
 
 
 def maybe_int(value: object) -> int | None:
@@ -34,10 +40,7 @@ def maybe_int(value: object) -> int | None:
         return value.value
     if isinstance(value, Expr):
         return None
-    try:
-        return value.__index__()  # pyright: ignore[reportAttributeAccessIssue]  # ints of any library have it
-    except AttributeError:
-        return None
+    return value.__index__() if isinstance(value, SupportsIndex) else None
 
 
 def argument_error(message: str, hint: str) -> TensorError:
@@ -88,11 +91,11 @@ def one_axis(name: str, axis: object, ndim: int) -> int:
     return found % ndim
 
 
-def axes_of(name: str, axis: object, ndim: int) -> list[int]:
+def axes_of(name: str, axis: Axis, ndim: int) -> list[int]:
     """Sorted axes: all for None, one for an int; each at most once."""
     if axis is None:
         return list(range(ndim))
-    items: list[object] = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    items = list(axis) if isinstance(axis, Sequence) else [axis]
     found = sorted([one_axis(name, a, ndim) for a in items])
     if len(set(found)) != len(found):
         raise TensorError(
@@ -104,9 +107,9 @@ def axes_of(name: str, axis: object, ndim: int) -> list[int]:
     return found
 
 
-def numbers(name: str, value: object, count: int) -> list[int]:
+def numbers(name: str, value: Numbers, count: int) -> list[int]:
     """``count`` ints from one, or from a list of them."""
-    items: list[object] = list(value) if isinstance(value, (list, tuple)) else [value] * count
+    items = list(value) if isinstance(value, Sequence) else [value] * count
     found = [maybe_int(x) for x in items]
     if len(found) != count or any([x is None for x in found]):
         raise argument_error(
@@ -120,25 +123,34 @@ def same_extent(a: Expr, b: Expr) -> bool:
     return a is b or (maybe_int(a) is not None and maybe_int(a) == maybe_int(b))
 
 
-def product(extents: Sequence[Any]) -> Any:
-    """The product of extents, 1 of none."""
-    total: Any = 1
+def product(extents: Sequence[Extent]) -> Expr | int:
+    """The product of extents, 1 of none; of constants an int, which does not wrap."""
+    known = count_of(extents)
+    if known is not None:
+        return known
+    total: Expr | int = 1
     for extent in extents:
-        total = extent * total if isinstance(total, int) and total == 1 else total * extent
+        total = operators.multiply(total, extent)
     return total
 
 
-def flat_index(indices: Sequence[Any], shape: Sequence[Any]) -> Any:
-    """The place of an element in row-major order."""
-    place: Any = 0
+def count_of(extents: Sequence[Extent]) -> int | None:
+    """The product of extents as an int, which does not wrap; None if one of them is symbolic."""
+    known = [maybe_int(x) for x in extents]
+    return None if any([x is None for x in known]) else math.prod([x for x in known if x is not None])
+
+
+def flat_index(indices: Sequence[Expr], shape: Sequence[Extent]) -> Expr | int:
+    """The place of an element in row-major order, 0 without dimensions."""
+    place: Expr | int = 0
     for index, extent in zip(indices, shape, strict=True):
         place = operators.add(operators.multiply(place, extent), index)
     return place
 
 
-def unravel(place: Any, shape: Sequence[Any]) -> list[Any]:
+def unravel(place: Expr | int, shape: Sequence[Extent]) -> list[Expr | int]:
     """The indices of an element from its place in row-major order."""
-    indices: list[Any] = []
+    indices: list[Expr | int] = []
     for position in range(len(shape)):
         rest = product(shape[position + 1 :])
         index = operators.floordiv(place, rest) if maybe_int(rest) != 1 else place

@@ -9,7 +9,7 @@ from typing import Final
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, Extent, sum_dtype
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.expr import Expr, ExprLike, Var
 from gpucomp.tir.intrin import tanh
 
 GELU_SCALE: Final = math.sqrt(2.0 / math.pi)
@@ -21,7 +21,7 @@ def add(shape: Sequence[Extent], dtype: str) -> Definition:
     (n,) = shape
     a, b = te.placeholder((n,), dtype, "A"), te.placeholder((n,), dtype, "B")
 
-    def element(i: Var) -> object:
+    def element(i: Var) -> ExprLike:
         return a[i] + b[i]
 
     return Definition((a, b), (te.compute((n,), element, name="C"),))
@@ -32,7 +32,7 @@ def copy(shape: Sequence[Extent], dtype: str) -> Definition:
     (n,) = shape
     a = te.placeholder((n,), dtype, "A")
 
-    def element(i: Var) -> object:
+    def element(i: Var) -> ExprLike:
         return a[i]
 
     return Definition((a,), (te.compute((n,), element, name="B"),))
@@ -83,7 +83,7 @@ def add_bias(shape: Sequence[Extent], dtype: str) -> Definition:
     return Definition((a, v), (te.compute((m, n), element, name="B"),))
 
 
-def gelu_of(x: Expr) -> Expr:
+def gelu_of(x: ExprLike) -> Expr:
     """``x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))``"""
     inner = GELU_SCALE * (x + GELU_CUBE * x * x * x)
     return 0.5 * x * (1.0 + tanh(inner))

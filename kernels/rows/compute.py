@@ -13,8 +13,9 @@ from typing import Final
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, Extent, sum_dtype
 from gpucomp.te import Tensor
+from gpucomp.te.reduction import Reducer
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, Var
+from gpucomp.tir.expr import Expr, ExprLike, Var
 from gpucomp.tir.intrin import exp, exp2, log, max_value, min_value, sqrt
 
 EPSILON: Final = 1e-5
@@ -41,17 +42,17 @@ class _Rows:
     def _with_residual(self, i: Var, j: Var) -> Expr:
         return self.a[i, j].astype(self.wide) + self.residual[i, j].astype(self.wide)
 
-    def matrix(self, name: str, element: Callable[[Var, Var], object]) -> Tensor:
+    def matrix(self, name: str, element: Callable[[Var, Var], ExprLike]) -> Tensor:
         """A matrix of the shape of the input."""
         self.made.append(te.compute((self.m, self.n), element, name=name))
         return self.made[-1]
 
-    def values(self, name: str, element: Callable[[Var], object]) -> Tensor:
+    def values(self, name: str, element: Callable[[Var], ExprLike]) -> Tensor:
         """One value a row."""
         self.made.append(te.compute((self.m,), element, name=name))
         return self.made[-1]
 
-    def total(self, name: str, reducer: Callable[..., Expr], element: Callable[[Var, Var], object]) -> Tensor:
+    def total(self, name: str, reducer: Reducer, element: Callable[[Var, Var], ExprLike]) -> Tensor:
         """One value a row, by a reduction over its elements."""
         k = te.reduce_axis((0, self.n), "k")
 
@@ -69,7 +70,7 @@ class _Rows:
         """The length of a row, as a float."""
         return te.const(self.n, self.wide) if isinstance(self.n, int) else self.n.astype(self.wide)
 
-    def of_elements(self, element: Callable[[Var, Var], object]) -> Definition:
+    def of_elements(self, element: Callable[[Var, Var], ExprLike]) -> Definition:
         """The definition of an operator whose result is a matrix."""
 
         def narrow(i: Var, j: Var) -> Expr:
@@ -78,7 +79,7 @@ class _Rows:
         result = te.compute((self.m, self.n), narrow, name="B")
         return Definition(tuple(self.inputs), (result,), tuple(self.made))
 
-    def of_rows(self, element: Callable[[Var], object], dtype: str | None = None) -> Definition:
+    def of_rows(self, element: Callable[[Var], ExprLike], dtype: str | None = None) -> Definition:
         """The definition of an operator whose result has one value a row."""
 
         def narrow(i: Var) -> Expr:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any  # Any: an argument that is wrong on purpose
+
 from gpucomp import te, topi
 from tests.errors.programs import mistake
 
@@ -55,7 +57,8 @@ def a_letter_of_a_result_that_no_operand_has() -> object:
 
 @mistake("'mean'", "'max'", "'avg'")
 def a_kind_of_pool_that_does_not_exist() -> object:
-    return topi.nn.pool2d(te.placeholder((1, 2, 4, 4), name="X"), 2, 2, 1, 0, "mean")  # cause
+    kind: Any = "mean"
+    return topi.nn.pool2d(te.placeholder((1, 2, 4, 4), name="X"), 2, 2, 1, 0, kind)  # cause
 
 
 @mistake("float32", "int32")

@@ -86,6 +86,7 @@ def intrin_of(op: ComputeOp, box: Box) -> te.TensorIntrin | None:
         return Reduce(first.combiner, source, tuple(axes), tir.const(1, "bool"), 0, ())
 
     result = te.compute(tuple([box[a] for a in op.axis]), body, name="part", varargs_names=None)
+    assert isinstance(result.op, ComputeOp)
     try:
         return te.decl_tensor_intrin(
             result.op, _statements(result.op), "part", binds={t: view(t) for t in (*declared.values(), result)}

@@ -7,6 +7,7 @@ import random
 import numpy as np
 
 from gpucomp import te, tir
+from gpucomp.tir.expr import Expr, Var
 from tests.fuzz.problem import Array, Problem, maybe_symbolic, size, workload
 from tests.golden.cases import argmax_reducer
 
@@ -111,7 +112,7 @@ def conditional_sum(rng: random.Random) -> Problem:
     r = te.reduce_axis((0, m), "k")
     with_start = rng.random() < 0.5
 
-    def body(i: object) -> object:
+    def body(i: Var) -> Expr:
         begin = start[i] * 2.0 if with_start else None
         return te.sum(a[i, r], axis=r, where=a[i, r] > 0.0, init=begin)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any  # Any: functions of reducers take values or pairs of them
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.convolution.winograd_schedule import schedule_winograd
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
+from gpucomp.te.reduction import Reducer
 from gpucomp.tir.expr import IterVar
 
 Array = np.ndarray[Any, Any]
@@ -237,7 +238,7 @@ def _rfactor(target: Target) -> Made:
     return s, [a, b]
 
 
-def argmax_reducer() -> Any:  # Any: a reducer of pairs
+def argmax_reducer() -> Reducer:
     """The larger value with its index; of equals the first."""
 
     def combine(x: Any, y: Any) -> Any:

@@ -35,7 +35,7 @@ from gpucomp.runtime.device import Device
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.target import Target
 from gpucomp.te import Schedule
-from gpucomp.tir.expr import Var
+from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.operators import const, maximum
 from tests.fuzz import jobs as fuzz_jobs
 from tests.kernels.convolutions import draw as draw_convolution
@@ -192,7 +192,7 @@ def _step(
     if step in ("bias", "residual"):
         more = [te.placeholder(shape[1:] if step == "bias" else shape, dtype, f"{step}{number}")]
 
-    def element(i: Var, j: Var) -> object:
+    def element(i: Var, j: Var) -> Expr:
         x = value[i, j]
         if step == "bias":
             return x + more[0][j].astype(wide)

@@ -18,7 +18,7 @@ from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, lower_schedule
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Var
+from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.interp import interpret
 from tests.codegen.devices import compile_cuda
 
@@ -156,10 +156,10 @@ def test_a_residual_a_relu_and_a_conversion_need_no_kernel_of_their_own(parts: i
     (product,) = plain.outputs
     residual = te.placeholder((m, n), "float32", "R")
 
-    def positive(i: Var, j: Var) -> object:
+    def positive(i: Var, j: Var) -> Expr:
         return operators.maximum(product[i, j], te.const(0, "float32"))
 
-    def added(i: Var, j: Var) -> object:
+    def added(i: Var, j: Var) -> Expr:
         return (relu[i, j] + residual[i, j]).astype("float16")
 
     relu = te.compute((m, n), positive, name="relu")

@@ -12,6 +12,7 @@ import gpucomp as gc
 from gpucomp import te, tir
 from gpucomp.kernels import registry
 from gpucomp.target import Target
+from gpucomp.te.reduction import Reducer
 from gpucomp.tir import intrin
 from tests.numerics.backends import BACKENDS, bits, call, device_of
 
@@ -49,7 +50,7 @@ def _bind(schedule: te.Schedule, tensor: Any, inner: Any) -> None:
         schedule[tensor].bind(inner, te.thread_axis("threadIdx.x"))
 
 
-def argmax(first: bool) -> Any:
+def argmax(first: bool) -> Reducer:
     """Pairs of index and value; of equal values the first one, or whichever was combined last."""
 
     def combine(x: Any, y: Any) -> Any:

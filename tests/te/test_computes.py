@@ -12,6 +12,7 @@ import gpucomp
 from gpucomp import te
 from gpucomp.support.diagnostics import TensorError
 from gpucomp.te import Schedule, Tensor
+from gpucomp.te.reduction import Reducer
 from tests.requirements import require_pocl
 from tests.te.helpers import Array, check, small_ints
 
@@ -30,7 +31,7 @@ def everywhere(sch: Schedule, args: Sequence[Tensor], inputs: Sequence[Array], *
             np.testing.assert_array_equal(got, want)
 
 
-def extreme(better: Callable[[Any, Any], Any], worst: Callable[[Any], Any]) -> Any:
+def extreme(better: Callable[[Any, Any], Any], worst: Callable[[Any], Any]) -> Reducer:
     """A reducer of (place, value) pairs; of equal values the first place wins."""
 
     def combine(x: Any, y: Any) -> Any:
@@ -87,7 +88,7 @@ def test_where_leaves_elements_out_and_init_is_where_it_starts() -> None:
     everywhere(s, [a, b, c], [x, y], want)
 
 
-def argmax_graph(reducer: Any) -> tuple[Tensor, Tensor, Tensor]:
+def argmax_graph(reducer: Reducer) -> tuple[Tensor, Tensor, Tensor]:
     a = te.placeholder((6, 37), name="A")
     k = te.reduce_axis((0, 37), "k")
     place, value = te.compute((6,), lambda i: reducer((k.var, a[i, k]), axis=k), name="R")
@@ -96,7 +97,7 @@ def argmax_graph(reducer: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 @pytest.mark.parametrize(("reducer", "numpy"), [(ARGMAX, "max"), (ARGMIN, "min")])
 @pytest.mark.parametrize("schedule", ["serial", "threads", "rfactor"])
-def test_argmax_and_argmin_take_the_first_of_equal_values(reducer: Any, numpy: str, schedule: str) -> None:
+def test_argmax_and_argmin_take_the_first_of_equal_values(reducer: Reducer, numpy: str, schedule: str) -> None:
     a, place, value = argmax_graph(reducer)
     s = te.create_schedule(place.op)
     k = place.op.reduce_axis[0]
@@ -138,10 +139,12 @@ def test_wrong_reductions_are_explained() -> None:
     a, k = te.placeholder((4, 6), name="A"), te.reduce_axis((0, 6), "k")
     pair: Any = te.comm_reducer(lambda x, y: (x[0] + y[0], x[1] + y[1]), lambda t, u: (te.const(0, t), te.const(0, u)))
     no_function: Any = 0.0
+    text: Any = "a"
+    one_of_one: Any = (1.0,)
     cases: list[tuple[Callable[[Any], Any], str, str]] = [
         (lambda i: te.sum(a[i, k], axis=k, where=a[i, k]), "GC220", "where has type float32, which is no condition"),
-        (lambda i: te.sum(a[i, k], axis=k, init="a"), "GC220", "init is .* needs one value"),
-        (lambda i: te.sum(a[i, k], axis=k, init=(1.0,)), "GC220", "1 values in a tuple, but the reduction needs one"),
+        (lambda i: te.sum(a[i, k], axis=k, init=text), "GC220", "init is .* needs one value"),
+        (lambda i: te.sum(a[i, k], axis=k, init=one_of_one), "GC220", "1 values in a tuple, but the reduction needs"),
         (lambda i: pair((a[i, k], a[i, k]), axis=k, init=1.0), "GC220", "needs a tuple of 2 values"),
         (lambda i: te.sum((a[i, k], a[i, k]), axis=k), "GC213", "fidentity does not take 2 arguments"),
         (lambda i: te.comm_reducer(lambda x, y: x, no_function)(a[i, k], axis=k), "GC213", "is a float, no function"),

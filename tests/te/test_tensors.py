@@ -46,6 +46,10 @@ def test_numpy_scalars_mix_with_elements() -> None:
     assert isinstance(expr, e.Mul)
 
 
+def nothing(i: e.Var) -> Any:
+    return None
+
+
 def tensor_errors() -> list[tuple[str, Any]]:
     a = te.placeholder((3, 4), name="A")
     k = te.reduce_axis((0, 4), "k")
@@ -59,7 +63,7 @@ def tensor_errors() -> list[tuple[str, Any]]:
         ("extent 0 of placeholder 'B' is -1", lambda: te.placeholder((-1,), name="B")),
         ("extent 0 of placeholder 'B' has type float32", lambda: te.placeholder((1.5,), name="B")),
         ("takes 1 indices", lambda: te.compute((3, 4), lambda i: a[i, 0], name="C")),
-        ("returns None", lambda: te.compute((3,), lambda i: None, name="C")),
+        ("returns None", lambda: te.compute((3,), nothing, name="C")),
         (
             "reduction inside of another expression",
             lambda: te.compute((3,), lambda i: te.sum(a[i, k], axis=k) + 1.0, name="C"),
@@ -82,7 +86,7 @@ def test_a_malformed_definition_is_refused(number: int) -> None:
 def test_a_branch_on_an_unknown_value_is_refused_at_its_line() -> None:
     a = te.placeholder((3,), name="A")
 
-    def body(i: Any) -> object:
+    def body(i: Any) -> te.TensorSlice | e.Expr:
         if i == 0:  # the branch
             return a[i]
         return a[i] + 1.0

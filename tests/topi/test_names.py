@@ -65,3 +65,10 @@ def test_functions_of_numbers_and_variables_are_expressions() -> None:
 def test_every_public_name_is_there() -> None:
     for module in (topi, topi.nn):
         assert all([hasattr(module, name) for name in module.__all__])
+
+
+def test_a_reshape_of_more_elements_than_32_bits_count_keeps_their_number() -> None:
+    x = te.placeholder((65536, 65536), name="x")
+    assert topi.utils.get_const_tuple(topi.reshape(x, (262144, 16384)).shape) == (262144, 16384)
+    assert topi.utils.get_const_tuple(topi.reshape(x, (-1, 16384)).shape) == (262144, 16384)
+    assert topi.utils.get_const_tuple(topi.nn.flatten(topi.expand_dims(x, 0)).shape) == (1, 2**32)

@@ -9,16 +9,25 @@ Raises, all of them: TensorError GC216 shapes do not go together, GC222 an argum
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final  # Any: strides and padding are numbers, lists or names; indices are expressions
+from typing import Final
 
 from gpucomp.te.api import compute, reduce_axis
 from gpucomp.te.reduction import sum_of
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar
-from gpucomp.topi.nn.padding import dilate, pad_spatial, window_padding
+from gpucomp.topi.nn.padding import Padding, dilate, pad_spatial, window_padding
 from gpucomp.topi.transform import axis_numbers, layout_positions
-from gpucomp.topi.utils import argument_error, get_const_int, maybe_int, numbers, same_extent, shape_error, tensor_of
+from gpucomp.topi.utils import (
+    Numbers,
+    argument_error,
+    get_const_int,
+    maybe_int,
+    numbers,
+    same_extent,
+    shape_error,
+    tensor_of,
+)
 
 _SPATIAL: Final = {1: "W", 2: "HW", 3: "DHW"}
 
@@ -26,9 +35,9 @@ _SPATIAL: Final = {1: "W", 2: "HW", 3: "DHW"}
 def conv(
     inp: Tensor,
     filt: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Numbers,
+    padding: Padding,
+    dilation: Numbers,
     groups: int,
     data_layout: str,
     kernel_layout: str = "",
@@ -66,18 +75,16 @@ def conv(
     padded = windows.pad(data, x_at)
     rc = reduce_axis((0, depth), "rc")
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         f = i[c_at]
         channel = rc.var if groups == 1 else operators.add(operators.multiply(f // per_group, depth), rc.var)
-        place: list[Any] = [None] * len(i)
-        place[n_at], place[c_at] = i[n_at], channel
-        tap: list[Any] = [None] * len(i)
-        tap[o_at], tap[i_at] = f, rc.var
+        place, tap = list(i), list(i)  # every entry is set below
+        place[n_at], place[c_at], tap[o_at], tap[i_at] = i[n_at], channel, f, rc.var
         for d, (x, k) in enumerate(zip(x_at, k_at, strict=True)):
             place[x], tap[k] = windows.place(d, i[x]), windows.steps[d].var
         return _product_sum(padded(*place), weight(*tap), out_dtype or data.dtype, [rc, *windows.steps])
 
-    shape: list[Any] = list(data.shape)
+    shape = list(data.shape)
     shape[c_at] = outs
     for d, x in enumerate(x_at):
         shape[x] = windows.count(d, padded.shape[x])
@@ -87,7 +94,9 @@ def conv(
 class _Windows:
     """The windows of a convolution: extents, distances, padding, and the reduction over one of them."""
 
-    def __init__(self, name: str, extents: Sequence[Expr], stride: Any, padding: Any, dilation: Any) -> None:
+    def __init__(
+        self, name: str, extents: Sequence[Expr], stride: Numbers, padding: Padding, dilation: Numbers
+    ) -> None:
         count = len(extents)
         self.name = name
         self.stride = axis_numbers(f"{name}: stride", stride, count)
@@ -101,7 +110,7 @@ class _Windows:
     def pad(self, data: Tensor, axes: Sequence[int]) -> Tensor:
         return pad_spatial(data, axes, self.before, self.after)
 
-    def place(self, d: int, window: Any) -> Expr:
+    def place(self, d: int, window: Expr) -> Expr:
         step = operators.multiply(self.steps[d].var, self.dilation[d])
         return operators.add(operators.multiply(window, self.stride[d]), step)
 
@@ -122,9 +131,9 @@ def _product_sum(x: Expr, w: Expr, dtype: str, axes: Sequence[IterVar]) -> Expr:
 def conv1d(
     data: Tensor,
     kernel: Tensor,
-    strides: Any = 1,
-    padding: Any = "VALID",
-    dilation: Any = 1,
+    strides: Numbers = 1,
+    padding: Padding = "VALID",
+    dilation: Numbers = 1,
     groups: int = 1,
     data_layout: str = "NCW",
     kernel_layout: str = "",
@@ -135,14 +144,24 @@ def conv1d(
 
 
 def conv1d_ncw(
-    data: Tensor, kernel: Tensor, strides: Any = 1, padding: Any = "VALID", dilation: Any = 1, out_dtype: Any = None
+    data: Tensor,
+    kernel: Tensor,
+    strides: Numbers = 1,
+    padding: Padding = "VALID",
+    dilation: Numbers = 1,
+    out_dtype: str | None = None,
 ) -> Tensor:
     """Data (N, C, W), filters (O, C, k)."""
     return conv(data, kernel, strides, padding, dilation, 1, "NCW", "", out_dtype)
 
 
 def conv1d_nwc(
-    data: Tensor, kernel: Tensor, strides: Any = 1, padding: Any = "VALID", dilation: Any = 1, out_dtype: Any = None
+    data: Tensor,
+    kernel: Tensor,
+    strides: Numbers = 1,
+    padding: Padding = "VALID",
+    dilation: Numbers = 1,
+    out_dtype: str | None = None,
 ) -> Tensor:
     """Data (N, W, C), filters (k, C, O)."""
     return conv(data, kernel, strides, padding, dilation, 1, "NWC", "", out_dtype)
@@ -151,9 +170,9 @@ def conv1d_nwc(
 def conv2d(
     input: Tensor,
     filter: Tensor,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    strides: Numbers,
+    padding: Padding,
+    dilation: Numbers,
     data_layout: str = "NCHW",
     kernel_layout: str = "",
     out_dtype: str | None = None,
@@ -163,35 +182,52 @@ def conv2d(
 
 
 def conv2d_nchw(
-    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
 ) -> Tensor:  # public names
     """Data (N, C, H, W), filters (O, C, kh, kw)."""
     return conv(Input, Filter, stride, padding, dilation, 1, "NCHW", "", out_dtype)
 
 
 def conv2d_nhwc(
-    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = "float32"
+    Input: Tensor,
+    Filter: Tensor,
+    stride: Numbers,
+    padding: Padding,
+    dilation: Numbers,
+    out_dtype: str | None = "float32",
 ) -> Tensor:  # public names
     """Data (N, H, W, C), filters (kh, kw, C, O)."""
     return conv(Input, Filter, stride, padding, dilation, 1, "NHWC", "", out_dtype)
 
 
 def conv2d_hwcn(
-    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
 ) -> Tensor:  # public names
     """Data (H, W, C, N), filters (kh, kw, C, O)."""
     return conv(Input, Filter, stride, padding, dilation, 1, "HWCN", "HWIO", out_dtype)
 
 
 def group_conv2d_nchw(
-    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, groups: int, out_dtype: str | None = None
+    Input: Tensor,
+    Filter: Tensor,
+    stride: Numbers,
+    padding: Padding,
+    dilation: Numbers,
+    groups: int,
+    out_dtype: str | None = None,
 ) -> Tensor:  # public names
     """Data (N, C, H, W), filters (O, C / groups, kh, kw)."""
     return conv(Input, Filter, stride, padding, dilation, groups, "NCHW", "", out_dtype)
 
 
 def group_conv2d_nhwc(
-    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, groups: int, out_dtype: str | None = None
+    Input: Tensor,
+    Filter: Tensor,
+    stride: Numbers,
+    padding: Padding,
+    dilation: Numbers,
+    groups: int,
+    out_dtype: str | None = None,
 ) -> Tensor:  # public names
     """Data (N, H, W, C), filters (kh, kw, C / groups, O)."""
     return conv(Input, Filter, stride, padding, dilation, groups, "NHWC", "", out_dtype)
@@ -200,9 +236,9 @@ def group_conv2d_nhwc(
 def conv3d_ncdhw(
     Input: Tensor,
     Filter: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Numbers,
+    padding: Padding,
+    dilation: Numbers,
     groups: int,
     out_dtype: str | None = None,
 ) -> Tensor:  # public names
@@ -213,9 +249,9 @@ def conv3d_ncdhw(
 def conv3d_ndhwc(
     Input: Tensor,
     Filter: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Numbers,
+    padding: Padding,
+    dilation: Numbers,
     groups: int,
     out_dtype: str | None = "float32",
 ) -> Tensor:  # public names
@@ -224,21 +260,27 @@ def conv3d_ndhwc(
 
 
 def depthwise_conv2d_nchw(
-    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
 ) -> Tensor:  # public names
     """Data (N, C, H, W), filters (C, M, kh, kw): each channel by itself, M channels of the result from each."""
     return _depthwise("depthwise_conv2d_nchw", Input, Filter, "NCHW", "CMHW", (stride, padding, dilation), out_dtype)
 
 
 def depthwise_conv2d_nhwc(
-    Input: Tensor, Filter: Tensor, stride: Any, padding: Any, dilation: Any, out_dtype: str | None = None
+    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
 ) -> Tensor:  # public names
     """Data (N, H, W, C), filters (kh, kw, C, M): each channel by itself, M channels of the result from each."""
     return _depthwise("depthwise_conv2d_nhwc", Input, Filter, "NHWC", "HWCM", (stride, padding, dilation), out_dtype)
 
 
 def _depthwise(
-    name: str, data: Tensor, weight: Tensor, layout: str, kernel: str, how: tuple[Any, Any, Any], out_dtype: Any
+    name: str,
+    data: Tensor,
+    weight: Tensor,
+    layout: str,
+    kernel: str,
+    how: tuple[Numbers, Padding, Numbers],
+    out_dtype: str | None,
 ) -> Tensor:
     data, weight = tensor_of(name, data, 4), tensor_of(name, weight, 4)
     n_at, c_at, *x_at = layout_positions(name, layout, "NCHW")
@@ -248,7 +290,7 @@ def _depthwise(
     windows = _Windows(name, [weight.shape[d] for d in k_at], *how)
     padded, times = windows.pad(data, x_at), weight.shape[m_at]
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         place, tap = list(i), list(i)
         channel, part = operators.floordiv(i[c_at], times), operators.floormod(i[c_at], times)
         place[n_at], place[c_at], tap[i_at], tap[m_at] = i[n_at], channel, channel, part
@@ -256,7 +298,7 @@ def _depthwise(
             place[x], tap[k] = windows.place(d, i[x]), windows.steps[d].var
         return _product_sum(padded(*place), weight(*tap), out_dtype or data.dtype, windows.steps)
 
-    shape: list[Any] = list(data.shape)
+    shape = list(data.shape)
     shape[c_at] = operators.multiply(data.shape[c_at], times)
     for d, x in enumerate(x_at):
         shape[x] = windows.count(d, padded.shape[x])
@@ -264,7 +306,7 @@ def _depthwise(
 
 
 def conv2d_transpose_nchw(
-    Input: Tensor, Filter: Tensor, strides: Any, padding: Any, out_dtype: str | None, output_padding: Any
+    Input: Tensor, Filter: Tensor, strides: Numbers, padding: Padding, out_dtype: str | None, output_padding: Numbers
 ) -> Tensor:  # public names
     """The transpose of a convolution with ``strides`` and ``padding``: its gradient for the data.
 
@@ -289,7 +331,7 @@ def conv2d_transpose_nchw(
     rc = reduce_axis((0, data.shape[1]), "rc")
     steps = [reduce_axis((0, k), n) for k, n in zip(extents, ("rh", "rw"), strict=True)]
 
-    def element(n: Any, f: Any, y: Any, x: Any) -> Expr:
+    def element(n: Expr, f: Expr, y: Expr, x: Expr) -> Expr:
         ry, rx = steps[0].var, steps[1].var
         tap = weight(rc.var, f, extents[0] - 1 - ry, extents[1] - 1 - rx)
         return _product_sum(padded(n, rc.var, y + ry, x + rx), tap, out_dtype or data.dtype, [rc, *steps])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any  # Any: indices are ints or expressions
+from collections.abc import Sequence
 
 from gpucomp.te.api import compute, reduce_axis
 from gpucomp.te.reduction import sum_of
@@ -10,7 +10,7 @@ from gpucomp.te.tensor import Tensor
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr
 from gpucomp.topi.nn.elemwise import bias_add
-from gpucomp.topi.utils import maybe_int, same_extent, shape_error, tensor_of
+from gpucomp.topi.utils import Extent, maybe_int, same_extent, shape_error, tensor_of
 
 
 def dense(data: Tensor, weight: Tensor, bias: Tensor | None = None, out_dtype: str | None = None) -> Tensor:
@@ -46,7 +46,7 @@ def matmul(
         raise shape_error(f"nn.{_name}", f"the extents {depth} and {other} have to be equal", a, b)
     k = reduce_axis((0, depth), "k")
 
-    def element(i: Any, j: Any) -> Expr:
+    def element(i: Expr, j: Expr) -> Expr:
         x = a(k.var, i) if transpose_a else a(i, k.var)
         y = b(j, k.var) if transpose_b else b(k.var, j)
         return sum_of(operators.multiply(operators.cast(dtype, x), operators.cast(dtype, y)), axis=k)
@@ -66,7 +66,7 @@ def _cast(x: Tensor, dtype: str) -> Tensor:
 def batch_matmul(
     tensor_a: Tensor,
     tensor_b: Tensor,
-    oshape: Any = None,
+    oshape: Sequence[Extent] | None = None,
     out_dtype: str | None = None,
     transpose_a: bool = False,
     transpose_b: bool = True,
@@ -92,7 +92,7 @@ def batch_matmul(
     batch = b.shape[0] if one_a else a.shape[0]
     k = reduce_axis((0, depth), "k")
 
-    def element(n: Any, i: Any, j: Any) -> Expr:
+    def element(n: Expr, i: Expr, j: Expr) -> Expr:
         p, q = 0 if one_a else n, 0 if one_b else n
         x = a(p, k.var, i) if transpose_a else a(p, i, k.var)
         y = b(q, j, k.var) if transpose_b else b(q, k.var, j)

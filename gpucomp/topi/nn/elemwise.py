@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any  # Any: an element of a tensor is an expression, an index too
+from typing import SupportsIndex, overload
 
 from gpucomp.te.api import compute
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
-from gpucomp.tir.expr import Expr
-from gpucomp.topi.broadcast import whole
+from gpucomp.tir.expr import Expr, ExprLike
+from gpucomp.topi.broadcast import Element, of_one, whole
 from gpucomp.topi.tag import BROADCAST
 from gpucomp.topi.utils import one_axis, same_extent, shape_error, tensor_of
 
 
-def relu(x: Tensor) -> Any:
+@of_one
+def relu(x: ExprLike) -> Expr:
     """``max(x, 0)``."""
-    return whole("relu", lambda v: operators.maximum(v, operators.const(0, operators.convert(v).dtype)), x)
+    v = operators.convert(x)
+    return operators.maximum(v, operators.const(0, v.dtype))
 
 
-def leaky_relu(x: Tensor, alpha: float) -> Any:
+@overload
+def leaky_relu(x: Tensor, alpha: float) -> Tensor: ...
+@overload
+def leaky_relu(x: Element, alpha: float) -> Expr: ...
+def leaky_relu(x: ExprLike, alpha: float) -> Tensor | Expr:
     """``x`` above 0, ``alpha * x`` elsewhere."""
 
-    def element(value: Any) -> Expr:
+    def element(value: ExprLike) -> Expr:
         v = operators.convert(value)
         above = operators.compare(e.GT, v, operators.const(0, v.dtype))
         return intrin.select(above, v, operators.multiply(v, operators.const(alpha, v.dtype)))
@@ -30,11 +36,11 @@ def leaky_relu(x: Tensor, alpha: float) -> Any:
     return whole("leaky_relu", element, x)
 
 
-def prelu(x: Tensor, slope: Tensor, axis: int = 1) -> Tensor:
+def prelu(x: Tensor, slope: Tensor, axis: SupportsIndex = 1) -> Tensor:
     """``x`` above 0, ``slope * x`` elsewhere, with one slope for each place along ``axis``."""
     at = _per_channel("prelu", x, slope, axis)
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         v = x(*i)
         above = operators.compare(e.GT, v, operators.const(0, v.dtype))
         return intrin.select(above, v, operators.multiply(v, slope(i[at])))
@@ -42,7 +48,7 @@ def prelu(x: Tensor, slope: Tensor, axis: int = 1) -> Tensor:
     return compute(x.shape, element, name="T_prelu", tag=BROADCAST)
 
 
-def bias_add(data: Tensor, bias: Tensor, axis: int = 1) -> Tensor:
+def bias_add(data: Tensor, bias: Tensor, axis: SupportsIndex = 1) -> Tensor:
     """``data + bias``, one bias for each place along ``axis``."""
     at = _per_channel("bias_add", data, bias, axis)
     return compute(data.shape, lambda *i: data(*i) + bias(i[at]), name="T_bias_add", tag=BROADCAST)
@@ -65,7 +71,7 @@ def _scale_shift(name: str, x: Tensor, scale: Tensor, shift: Tensor, axis: int) 
     return compute(x.shape, lambda *i: x(*i) * scale(i[at]) + shift(i[at]), name="ScaleShift", tag=BROADCAST)
 
 
-def _per_channel(name: str, data: Tensor, vector: Tensor, axis: int) -> int:
+def _per_channel(name: str, data: Tensor, vector: Tensor, axis: SupportsIndex) -> int:
     """The axis, after a check that the vector has one element for each place along it."""
     tensor_of(name, vector, 1)
     at = one_axis(name, axis, tensor_of(name, data).ndim)

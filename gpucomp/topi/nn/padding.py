@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any  # Any: indices and extents are ints or expressions
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, SupportsIndex  # Any: annotations are the user's
 
 from gpucomp.te.api import compute
 from gpucomp.te.reduction import all_of
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
-from gpucomp.tir.expr import Expr
+from gpucomp.tir.expr import Expr, ExprLike
 from gpucomp.topi.transform import axis_numbers
-from gpucomp.topi.utils import argument_error, maybe_int, numbers, tensor_of
+from gpucomp.topi.utils import Extent, Numbers, argument_error, get_const_int, maybe_int, numbers, tensor_of
+
+Padding = Numbers | Literal["VALID", "SAME"]
 
 
 def pad(
     data: Tensor,
-    pad_before: Sequence[Any],
-    pad_after: Sequence[Any] | None = None,
-    pad_value: Any = 0.0,
+    pad_before: Sequence[Extent],
+    pad_after: Sequence[Extent] | None = None,
+    pad_value: ExprLike = 0.0,
     name: str = "PadInput",
-    attrs: Any = None,
+    attrs: Mapping[str, Any] | None = None,
 ) -> Tensor:
     """``data`` with ``pad_before[d]`` and ``pad_after[d]`` (the same if None) elements more in dimension d.
 
@@ -38,7 +40,7 @@ def pad(
         )
     value = operators.cast(data.dtype, pad_value)
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         conditions: list[Expr] = []
         for d, k in enumerate(i):
             if maybe_int(before[d]) != 0:
@@ -52,7 +54,9 @@ def pad(
     return compute(shape, element, name=name, tag="injective,pad", attrs=attrs)
 
 
-def dilate(data: Tensor, strides: Sequence[int], dilation_value: float = 0.0, name: str = "DilatedInput") -> Tensor:
+def dilate(
+    data: Tensor, strides: Sequence[SupportsIndex], dilation_value: ExprLike = 0.0, name: str = "DilatedInput"
+) -> Tensor:
     """``data`` with ``strides[d] - 1`` values between its elements in dimension d.
 
     Raises:
@@ -62,7 +66,7 @@ def dilate(data: Tensor, strides: Sequence[int], dilation_value: float = 0.0, na
     steps = axis_numbers("nn.dilate: strides", list(strides), data.ndim)
     value = operators.cast(data.dtype, dilation_value)
 
-    def element(*i: Any) -> Expr:
+    def element(*i: Expr) -> Expr:
         hits = [operators.compare(e.EQ, operators.floormod(k, s), 0) for k, s in zip(i, steps, strict=True) if s > 1]
         item = data(*[operators.floordiv(k, s) for k, s in zip(i, steps, strict=True)])
         return intrin.if_then_else(all_of(*hits), item, value) if hits else item
@@ -71,7 +75,7 @@ def dilate(data: Tensor, strides: Sequence[int], dilation_value: float = 0.0, na
     return compute(shape, element, name=name, tag="injective,dilate")
 
 
-def window_padding(name: str, padding: Any, windows: Sequence[Any]) -> tuple[list[int], list[int]]:
+def window_padding(name: str, padding: Padding, windows: Sequence[Expr | int]) -> tuple[list[int], list[int]]:
     """Padding before and after each spatial dimension.
 
     ``padding`` is a number, one for each dimension, those before and then those after, ``"VALID"`` (none), or
@@ -81,10 +85,10 @@ def window_padding(name: str, padding: Any, windows: Sequence[Any]) -> tuple[lis
     if isinstance(padding, str):
         if padding not in ("VALID", "SAME"):
             raise argument_error(f"{name}: padding {padding!r}", "'VALID', 'SAME' or numbers")
-        whole = numbers(f"{name}: windows", list(windows), count) if padding == "SAME" else [1] * count
+        whole = [get_const_int(w) for w in windows] if padding == "SAME" else [1] * count
         return [w // 2 for w in whole], [(w - 1) // 2 for w in whole]
-    several = isinstance(padding, (tuple, list)) and len(padding) == 2 * count
-    single: Any = padding[0] if isinstance(padding, (tuple, list)) and len(padding) == 1 else padding
+    several = isinstance(padding, Sequence) and len(padding) == 2 * count
+    single = padding[0] if isinstance(padding, Sequence) and len(padding) == 1 else padding
     found = numbers(f"{name}: padding", single, 2 * count if several else count)
     if any([x < 0 for x in found]):
         raise argument_error(f"{name}: padding {padding}", "numbers >= 0")
@@ -92,7 +96,7 @@ def window_padding(name: str, padding: Any, windows: Sequence[Any]) -> tuple[lis
 
 
 def pad_spatial(
-    data: Tensor, axes: Sequence[int], before: Sequence[int], after: Sequence[int], value: Any = 0.0
+    data: Tensor, axes: Sequence[int], before: Sequence[int], after: Sequence[int], value: ExprLike = 0.0
 ) -> Tensor:
     """``data`` padded in the given dimensions; itself if there is nothing to pad."""
     if not any([*before, *after]):
