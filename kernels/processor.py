@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gpucomp.kernels.registry import Definition, extent
+from gpucomp.runtime.threads import available_threads
 from gpucomp.target import Target
 
 _UNKNOWN_CACHE: Final = 32 << 20
@@ -17,6 +18,11 @@ def vector_bytes(target: Target) -> int:
     if target.kind != "llvm" or target.arch != "host" or "avx512f" in target.features:
         return 64
     return 32 if "avx2" in target.features else 16
+
+
+def threads() -> int:
+    """How many threads a parallel loop has on this machine."""
+    return available_threads()
 
 
 def leaves_the_caches(defn: Definition) -> bool:

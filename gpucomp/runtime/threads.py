@@ -3,9 +3,11 @@
 The pool is machine code (the LLVM IR in templates/llvm), so that a fork and join costs a few microseconds and no GIL:
 
 * A kernel opens a job by making the upper half of ``state`` odd, and wakes threads that sleep on it (a futex).
-* A thread joins an open job by raising the lower half with a compare-and-swap, takes chunks of iterations from a
-  shared counter until none is left, and leaves.  The caller works too, then closes the job, after which nobody can
-  join, and waits only for those who did.  So a thread that the system has not scheduled delays nobody.
+* A thread joins an open job by raising the lower half with a compare-and-swap, takes chunks of iterations until none
+  is left, and leaves.  The caller works too, then closes the job, after which nobody can join, and waits only for
+  those who did.  So a thread that the system has not scheduled delays nobody.
+* The caller takes chunks from the first one on, the others from the last one on, until they meet: ``next`` counts both
+  ways in its halves.  So a core finds in its cache what it had in the call before.
 * Idle threads spin for some 20 us before they sleep.
 * A parallel loop inside another one, or in a second Python thread while the pool is busy, runs serially.
 

@@ -1,8 +1,11 @@
 """Products of few rows on processors: each element of the second operand is read once, as memory delivers it.
 
-With so few rows the time is that of reading the matrix.  One row is multiplied in parts of the sum, so that every
-thread reads memory from one end to the other; several rows keep their sums for a strip of columns in the cache, and
-ask for the lines of the next vectors while they work on these.
+One row is multiplied in the time of reading the matrix, in parts of the sum, so that every thread reads memory from
+one end to the other.  Several rows keep their sums for a strip of columns in the cache and take a block of the sum's
+steps at a time: all rows of one vector of columns in registers, then the next vector.  Each step asks for the line
+that it will need some vectors later.  A wide strip is few pages to look up for many lines, and few vectors at its end
+that nobody asked for; a high block is few sums to load and store, but its lines, a power of two apart, have to find
+places in the caches until they are used.
 """
 
 from __future__ import annotations
@@ -11,14 +14,30 @@ from typing import Final
 
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.processor import threads
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.te import Schedule
 
 FEW: Final = 16  # rows whose sums fit in registers, one vector each, beside the operands
-STRIP_BYTES: Final = 1024  # columns of a task: the sums of 16 rows take half of the first cache
-STEPS, AHEAD = 32, 2  # steps of the sum for a vector of columns; how many vectors ahead lines are asked for
+STRIP_BYTES: Final = 8192  # columns of a task, at most: the sums of 16 rows take an eighth of the second cache
+LEAST_STRIP: Final = 1024
+FEWER: Final = 8  # rows, upto which memory is slower than the arithmetic
+COPY_STEPS: Final = 64  # steps whose rows of the first operand are copied at a time
 ROW_BYTES: Final = 16384  # of a part of one row that stays in the first cache
-ROW_STEPS, PARTS = 8, 8
+ROW_STEPS, PARTS = 4, 8
+
+
+def _strip(n: int | None, element: int) -> int:
+    """Columns of a task: as many as leave one for each thread, but for the narrowest strips."""
+    size = STRIP_BYTES
+    while size > LEAST_STRIP and (n is None or n * element < size * threads()):
+        size //= 2
+    return size // element
+
+
+def _block(m: int) -> tuple[int, int]:
+    """Steps of the sum for a vector of columns, and how many vectors ahead lines are asked for."""
+    return (16, 4) if m <= FEWER else (32, 2)
 
 
 def schedule_few_rows(defn: Definition, lanes: int) -> Schedule:
@@ -29,7 +48,7 @@ def schedule_few_rows(defn: Definition, lanes: int) -> Schedule:
     inline_epilogue(s, defn)
     stage = s[c]
     i, j = c.op.axis
-    strip, inside = stage.split(j, factor=STRIP_BYTES // product_of(defn).dtype.nbytes)
+    strip, inside = stage.split(j, factor=_strip(extent(c.shape[1]), product_of(defn).dtype.nbytes))
     vector, lane = stage.split(inside, factor=lanes)
     stage.reorder(strip, i, vector, lane)
     stage.parallel(strip)
@@ -37,16 +56,20 @@ def schedule_few_rows(defn: Definition, lanes: int) -> Schedule:
 
     # Neighbours in a column of the first operand lie powers of two apart, where caches have few places for them.
     columns = s.cache_read(a, "global", [acc])
-    s[columns].transform_layout(lambda row, step: [step, row])
+    step, row = s[columns].transform_layout(lambda row, step: [step, row])
+    block, step = s[columns].split(step, factor=COPY_STEPS)
+    s[columns].reorder(block, row, step)
+    s[columns].parallel(block)
 
     inner = s[acc]
     inner.compute_at(stage, strip)
     ai, aj = acc.op.axis
     inner.storage_align(ai, lanes, 0)
     vector, lane = inner.split(aj, factor=lanes)
-    outer, step = inner.split(acc.op.reduce_axis[0], factor=STEPS)
+    steps, ahead = _block(extent(c.shape[0]) or FEW)
+    outer, step = inner.split(acc.op.reduce_axis[0], factor=steps)
     inner.reorder(outer, vector, step, ai, lane)
-    inner.prefetch(b, vector, AHEAD)
+    inner.prefetch(b, vector, ahead)
     inner.unroll(ai)
     inner.vectorize(lane)
     return s

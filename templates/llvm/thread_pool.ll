@@ -3,14 +3,25 @@ declare i32 @sched_yield()
 
 @gpucomp_pool = global [${size} x i8] zeroinitializer, align 64
 
-define internal void @run(ptr %fn, ptr %context, i64 %n, i64 %chunk) {
+define internal void @run(ptr %fn, ptr %context, i64 %n, i64 %chunk, i1 %helps) {
 entry:
+  %padded = add i64 %n, %chunk
+  %ceiled = sub i64 %padded, 1
+  %pieces = sdiv i64 %ceiled, %chunk
+  %last = sub i64 %pieces, 1
+  %one = select i1 %helps, i64 4294967296, i64 1
   br label %take
 take:
-  %begin = atomicrmw add ptr getelementptr (i8, ptr @gpucomp_pool, i64 ${next}), i64 %chunk monotonic
-  %more = icmp slt i64 %begin, %n
+  %taken = atomicrmw add ptr getelementptr (i8, ptr @gpucomp_pool, i64 ${next}), i64 %one monotonic
+  %first = and i64 %taken, 4294967295
+  %behind = lshr i64 %taken, 32
+  %count = add i64 %first, %behind
+  %more = icmp slt i64 %count, %pieces
   br i1 %more, label %work, label %done
 work:
+  %mirrored = sub i64 %last, %behind
+  %piece = select i1 %helps, i64 %mirrored, i64 %first
+  %begin = mul i64 %piece, %chunk
   %reach = add i64 %begin, %chunk
   %over = icmp sgt i64 %reach, %n
   %end = select i1 %over, i64 %n, i64 %reach
@@ -54,7 +65,7 @@ in:
   %context = load ptr, ptr getelementptr (i8, ptr @gpucomp_pool, i64 ${context})
   %n = load i64, ptr getelementptr (i8, ptr @gpucomp_pool, i64 ${count})
   %chunk = load i64, ptr getelementptr (i8, ptr @gpucomp_pool, i64 ${chunk})
-  call void @run(ptr %fn, ptr %context, i64 %n, i64 %chunk)
+  call void @run(ptr %fn, ptr %context, i64 %n, i64 %chunk, i1 true)
   br label %left
 left:
   %before = atomicrmw sub ptr @gpucomp_pool, i64 1 release
@@ -139,7 +150,7 @@ call:
   %woken = call i64 (i64, ...) @syscall(i64 ${futex}, ptr ${word}, i32 129, i32 %helpers, ptr null, ptr null, i32 0)
   br label %go
 go:
-  call void @run(ptr %fn, ptr %context, i64 %n, i64 %chunk)
+  call void @run(ptr %fn, ptr %context, i64 %n, i64 %chunk, i1 false)
   %closed = atomicrmw add ptr @gpucomp_pool, i64 4294967296 acq_rel
   br label %wait
 wait:

@@ -87,3 +87,37 @@ def test_loops_without_a_next_iteration_are_refused() -> None:
     assert "prefetch" in info.value.where.text
     with pytest.raises(ScheduleError, match="an integer offset"):
         s[args[1]].prefetch(args[0], args[1].op.axis[1], 1.5)
+
+
+def test_hints_for_parts_stand_in_the_loop_that_reads_them() -> None:
+    k = te.reduce_axis((0, 24), "k")
+    a = te.placeholder((24, 64), name="A")
+    c = te.compute((64,), lambda j: te.sum(a[k, j], axis=k), name="C")
+
+    def summed(ahead: int) -> tuple[te.Schedule, list[te.Tensor]]:
+        s = te.create_schedule(c.op)
+        vector, lane = s[c].split(c.op.axis[0], factor=16)
+        outer, inner = s[c].split(k, factor=8)
+        s[c].reorder(outer, vector, inner, lane)
+        s[c].vectorize(lane)
+        s[c].prefetch(a, vector, ahead)
+        return s, [a, c]
+
+    text = gpucomp.lower(*summed(1)).script()
+    loop = text.index("for k_inner in T.serial(8):")
+    assert "fetch" not in text[:loop]
+    assert "T.prefetch(T.address_of(A_1[k_outer * 512 + k_inner * 64 + j_outer * 16 + 16]" in text[loop:]
+    x = small_ints((24, 64))
+    everywhere(lambda: summed(2), [x], x.sum(axis=0))
+
+
+def test_hints_for_parts_that_overlap_stand_before_the_loop() -> None:
+    k = te.reduce_axis((0, 3), "k")
+    a = te.placeholder((8, 66), name="A")
+    c = te.compute((8, 64), lambda i, j: te.sum(a[i, j + k], axis=k), name="C")
+    s = te.create_schedule(c.op)
+    s[c].reorder(c.op.axis[0], k, c.op.axis[1])
+    s[c].prefetch(a, c.op.axis[0], 1)
+    text = gpucomp.lower(s, [a, c]).script()
+    assert text.count("T.prefetch") == 1
+    assert text.index("T.prefetch") < text.index("for k in")
