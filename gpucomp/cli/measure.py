@@ -187,8 +187,8 @@ def _check(workload: Workload, inputs: Sequence[Array], outputs: Sequence[Array]
     return worst, worst <= workload.tolerance
 
 
-def relative_error(got: Array, want: Array) -> float:
-    """Largest error of an element, relative to it or to the root mean square of all, whichever is larger.
+def relative_error(got: Array, want: Array, least: float = 0.0) -> float:
+    """Largest error of an element, relative to it, to the root mean square of all or to ``least``: to the largest.
 
     Infinite where a value is NaN or infinite and the reference is not, or where the shapes differ.
     """
@@ -199,7 +199,7 @@ def relative_error(got: Array, want: Array) -> float:
     wide, exact = got.astype(np.float64), want.astype(np.float64)
     size = float(np.sqrt(np.mean(np.square(exact))))
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.abs(wide - exact) / np.maximum(np.abs(exact), size)
+        error = np.abs(wide - exact) / np.maximum(np.abs(exact), max(size, least))
     error[wide == exact] = 0.0
     return float(np.nan_to_num(error, nan=np.inf, posinf=np.inf).max())
 

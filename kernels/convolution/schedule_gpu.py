@@ -72,6 +72,8 @@ def tile_for(defn: ConvolutionDefinition, target: Target) -> ConvTile:
         per_group = (filters or 1) // conv.groups
         channels = _largest_divisor(per_group, tile.channels)
         tile = replace(tile, channels=channels, thread_channels=_largest_divisor(channels, tile.thread_channels))
+        while _threads(tile) > target.max_num_threads:  # a prime number of channels has a thread for each
+            tile = _fewer_threads(tile)
     room = target.max_shared_memory_per_block // weight.dtype.nbytes
     while _slab(tile, conv) > room:
         smaller = _smaller(tile)
@@ -83,6 +85,20 @@ def tile_for(defn: ConvolutionDefinition, target: Target) -> ConvTile:
 
 def _largest_divisor(count: int, most: int) -> int:
     return max([d for d in range(1, most + 1) if count % d == 0])
+
+
+def _threads(tile: ConvTile) -> int:
+    return tile.channels // tile.thread_channels * (tile.rows * tile.columns // tile.thread_columns)
+
+
+def _fewer_threads(tile: ConvTile) -> ConvTile:
+    """Fewer rows, then fewer columns, then fewer channels."""
+    if tile.rows > 1:
+        return replace(tile, rows=tile.rows // 2)
+    if tile.columns > tile.thread_columns:
+        return replace(tile, columns=tile.thread_columns)
+    threads = tile.channels // tile.thread_channels
+    return replace(tile, channels=tile.thread_channels * _largest_divisor(threads, threads // 2))
 
 
 def _slab(tile: ConvTile, conv: Convolution) -> int:

@@ -24,6 +24,7 @@ def test_errors_are_relative_to_the_element_or_to_the_root_mean_square() -> None
     assert relative_error(want, want) == 0.0
     assert relative_error(want + np.eye(4)[3], want) == pytest.approx(1 / 100)
     assert relative_error(want + np.eye(4)[0] / 2, want) == pytest.approx(0.5 / size)
+    assert relative_error(np.full(4, 1e-6), np.zeros(4), least=1.0) == pytest.approx(1e-6)
 
 
 def test_what_is_not_a_number_is_no_small_error() -> None:

@@ -272,7 +272,7 @@ def _error(case: KernelCase, device: Device, scheduled: Target, target: Target, 
     result = poisoned(numbers(tuple(output.shape)), str(output.dtype))
     arrays = [gpucomp.nd.array(x, device) for x in (*case.inputs, result)]
     module(*arrays)
-    return relative_error(arrays[-1].numpy(), want)
+    return relative_error(arrays[-1].numpy(), want, least=1.0)  # the unit of whole numbers: all of them may be 0
 
 
 def run_index(seed: int, index: int, devices: Sequence[str]) -> Outcome:

@@ -131,3 +131,19 @@ def test_operators_mean_what_their_shapes_say() -> None:
         "dilated_conv2d": (1, 6, 9, 9),
         "conv2d_transpose": (1, 6, 10, 10),
     }
+
+
+@pytest.mark.parametrize("kind", ["opencl", "cuda"])
+@pytest.mark.parametrize(("per_group", "size"), [(17, (20, 20)), (127, (20, 20)), (127, (60,))])
+def test_a_prime_number_of_filters_in_a_group_keeps_to_the_threads_of_a_block(
+    kind: str, per_group: int, size: tuple[int, ...]
+) -> None:
+    ndim = len(size)
+    three, ones = (3,) * ndim, (1,) * ndim
+    target = Target(kind)
+    defn = define(Convolution(1, 4, size, 2 * per_group, three, ones, ones, ones, groups=2), "float32")
+    tile = tile_for(defn, target)
+    assert (2 * per_group) % tile.channels == 0
+    threads = tile.channels // tile.thread_channels * (tile.rows * tile.columns // tile.thread_columns)
+    assert 1 < threads <= target.max_num_threads
+    schedule_direct(defn, target).check(target)
