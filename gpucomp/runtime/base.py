@@ -211,12 +211,13 @@ class DeviceAPI(ABC):
         """
         return None
 
-    def clear_rest(self, index: int, memory: Memory, nbytes: int) -> None:  # noqa: B027  most kinds read no such bytes
+    def clear_rest(self, index: int, memory: Memory, nbytes: int) -> None:
         """Set what newly allocated memory has beyond ``nbytes`` bytes to zero, where kernels may read it.
 
         They do, and ignore what they read, where the target has the feature ``readable_granules``.  The work is done
         when the call returns, so that no later owner of the memory on any stream meets it.
         """
+        return  # most kinds read no such bytes
 
     def evict_caches(self, index: int, nbytes: int) -> None:
         """Move ``nbytes`` bytes through the device's caches, so that what follows starts cold."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
 from gpucomp.ir.node import Node, intern_lookup, intern_store
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gpucomp.tir.intrin import Op
 
 ExprLike = Union["Expr", "ExprOp", int, float, bool]
+Inferred = DType | tuple[object, ...]
 
 
 class ExprOp:
@@ -188,7 +189,7 @@ class Expr(Node, ExprOp, _Derived, interned=True):
 
     # Called with the fields of a node that is not interned yet.  Answers its dtype, or, where a field must be
     # converted first, the tuple of converted fields.
-    _infer: ClassVar[Callable[..., Any]]
+    _infer: ClassVar[Callable[..., Inferred]]
 
     def as_expr(self) -> Expr:
         return self
@@ -334,7 +335,7 @@ class StringImm(ConstExpr):
     value: str
 
     @classmethod
-    def _infer(cls, value: object) -> Any:
+    def _infer(cls, value: object) -> Inferred:
         return HANDLE if type(value) is str else (str(value),)
 
 
@@ -345,7 +346,7 @@ class Cast(Expr):
     value: Expr
 
     @classmethod
-    def _infer(cls, dtype: Any, value: Any) -> Any:
+    def _infer(cls, dtype: str, value: object) -> Inferred:
         kind, operand = DType(dtype), operators.convert(value)
         if kind is not dtype or operand is not value:
             return (kind, operand)
@@ -361,7 +362,7 @@ class BinaryOp(Expr):
     b: Expr
 
     @classmethod
-    def _infer(cls, a: object, b: object) -> Any:
+    def _infer(cls, a: object, b: object) -> Inferred:
         if not (isinstance(a, Expr) and isinstance(b, Expr)):
             return operators.convert_pair(a, b)
         if a.dtype is not b.dtype:
@@ -409,7 +410,7 @@ class CmpOp(BinaryOp):
     """Base of comparisons; the result is bool with the operands' lanes."""
 
     @classmethod
-    def _infer(cls, a: object, b: object) -> Any:
+    def _infer(cls, a: object, b: object) -> Inferred:
         kind = BinaryOp._infer.__func__(cls, a, b)
         return kind if type(kind) is tuple else BOOL.with_lanes(kind.lanes)
 
@@ -452,7 +453,7 @@ class And(BinaryOp):
     """Logical and of bool operands; the second operand is evaluated only where the first holds."""
 
     @classmethod
-    def _infer(cls, a: object, b: object) -> Any:
+    def _infer(cls, a: object, b: object) -> Inferred:
         return _infer_logical(cls, a, b)
 
 
@@ -460,11 +461,11 @@ class Or(BinaryOp):
     """Logical or of bool operands; the second operand is evaluated only where the first does not hold."""
 
     @classmethod
-    def _infer(cls, a: object, b: object) -> Any:
+    def _infer(cls, a: object, b: object) -> Inferred:
         return _infer_logical(cls, a, b)
 
 
-def _infer_logical(cls: type[BinaryOp], a: object, b: object) -> Any:
+def _infer_logical(cls: type[BinaryOp], a: object, b: object) -> Inferred:
     x, y = operators.convert(a), operators.convert(b)
     if x is not a or y is not b:
         return (x, y)
@@ -479,7 +480,7 @@ class Not(Expr):
     a: Expr
 
     @classmethod
-    def _infer(cls, a: object) -> Any:
+    def _infer(cls, a: object) -> Inferred:
         operand = operators.convert(a)
         if operand is not a:
             return (operand,)
@@ -499,7 +500,7 @@ class Select(Expr):
     false_value: Expr
 
     @classmethod
-    def _infer(cls, condition: object, true_value: object, false_value: object) -> Any:
+    def _infer(cls, condition: object, true_value: object, false_value: object) -> Inferred:
         cond = operators.convert(condition)
         x, y = operators.match_types(true_value, false_value)
         if cond is not condition or x is not true_value or y is not false_value:
@@ -519,7 +520,7 @@ class Ramp(Expr):
     lanes: int
 
     @classmethod
-    def _infer(cls, base: object, stride: object, lanes: Any) -> Any:
+    def _infer(cls, base: object, stride: object, lanes: int) -> Inferred:
         x, y = operators.match_types(base, stride)
         if x is not base or y is not stride or type(lanes) is not int:
             return (x, y, int(lanes))
@@ -535,7 +536,7 @@ class Broadcast(Expr):
     lanes: int
 
     @classmethod
-    def _infer(cls, value: object, lanes: Any) -> Any:
+    def _infer(cls, value: object, lanes: int) -> Inferred:
         x = operators.convert(value)
         if x is not value or type(lanes) is not int:
             return (x, int(lanes))
@@ -551,7 +552,7 @@ class Shuffle(Expr):
     indices: tuple[int, ...]
 
     @classmethod
-    def _infer(cls, vectors: Any, indices: Any) -> Any:
+    def _infer(cls, vectors: Sequence[Expr], indices: Sequence[int]) -> Inferred:
         if type(vectors) is not tuple or type(indices) is not tuple or any(type(i) is not int for i in indices):
             return (tuple(vectors), tuple([int(i) for i in indices]))
         total = sum([v.dtype.lanes for v in vectors])
@@ -570,7 +571,7 @@ class Let(Expr):
     body: Expr
 
     @classmethod
-    def _infer(cls, var: Any, value: Any, body: Any) -> Any:
+    def _infer(cls, var: Var, value: Expr, body: Expr) -> Inferred:
         if value.dtype is not var.dtype:
             raise TypeMismatchError(f"Let binds {var.name}: {var.dtype} to a value of type {value.dtype}")
         return body.dtype
@@ -584,7 +585,7 @@ class Call(Expr):
     args: tuple[Expr, ...]
 
     @classmethod
-    def _infer(cls, dtype: Any, op: Any, args: Any) -> Any:
+    def _infer(cls, dtype: str, op: object, args: Sequence[object]) -> Inferred:
         kind = DType(dtype)
         if isinstance(op, str):
             from gpucomp.tir.intrin import Op
@@ -611,7 +612,7 @@ class BufferLoad(Expr):
     predicate: Expr | None = None
 
     @classmethod
-    def _infer(cls, buffer: Any, indices: Any, predicate: Any) -> Any:
+    def _infer(cls, buffer: Buffer, indices: Sequence[object], predicate: Expr | None) -> Inferred:
         if type(indices) is not tuple or any([not isinstance(i, Expr) for i in indices]):
             return (buffer, tuple([operators.convert(i) for i in indices]), predicate)
         check_indices(buffer.name, len(buffer.shape), indices)
@@ -625,7 +626,7 @@ class ProducerLoad(Expr):
     indices: tuple[Expr, ...]
 
     @classmethod
-    def _infer(cls, producer: Any, indices: Any) -> Any:
+    def _infer(cls, producer: Any, indices: Sequence[object]) -> Inferred:
         if type(indices) is not tuple or any([not isinstance(i, Expr) for i in indices]):
             return (producer, tuple([operators.convert(i) for i in indices]))
         check_indices(producer.name, len(producer.shape), indices)
@@ -681,7 +682,15 @@ class Reduce(Expr):
     init: tuple[Expr, ...] = ()
 
     @classmethod
-    def _infer(cls, combiner: Any, source: Any, axis: Any, condition: Any, value_index: Any, init: Any) -> Any:
+    def _infer(
+        cls,
+        combiner: CommReducer,
+        source: Sequence[Expr],
+        axis: Sequence[IterVar],
+        condition: Expr,
+        value_index: int,
+        init: Sequence[Expr] | None,
+    ) -> Inferred:
         if type(source) is not tuple or type(axis) is not tuple or type(init) is not tuple:
             return (combiner, tuple(source), tuple(axis), condition, value_index, tuple(init or ()))
         for ax in axis:
@@ -721,7 +730,7 @@ class Range(Node):
         object.__setattr__(node, "extent", size)
         return node
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return (Range.from_min_extent, (self.min, self.extent))
 
     def __repr__(self) -> str:
@@ -759,12 +768,12 @@ class IterVar(Node, ExprOp):
         return self is not other
 
     @classmethod
-    def _prepare(cls, dom: Any, var: Any, iter_type: int, thread_tag: str) -> Any:
-        if isinstance(dom, (tuple, list)):
-            dom = Range(*dom)
-        if isinstance(var, str):
-            var = Var(var, dom.extent.dtype if dom is not None else INT32)
-        return dom, var, iter_type, thread_tag
+    def _prepare(
+        cls, dom: Range | tuple[ExprLike, ExprLike] | None, var: Var | str, iter_type: int, thread_tag: str
+    ) -> tuple[object, ...]:
+        domain = Range(*dom) if isinstance(dom, (tuple, list)) else dom
+        axis = Var(var, domain.extent.dtype if domain is not None else INT32) if isinstance(var, str) else var
+        return domain, axis, iter_type, thread_tag
 
     def as_expr(self) -> Expr:
         return self.var
