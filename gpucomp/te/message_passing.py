@@ -28,9 +28,8 @@ def pass_down_domain(stage: Stage, roots: Mapping[IterVar, Range], forms: Forms 
         if isinstance(rel, Split):
             doms[rel.outer], doms[rel.inner] = _split_domain(stage, rel, doms[rel.parent].extent, forms)
         elif isinstance(rel, Fuse):
-            doms[rel.fused] = Range.from_min_extent(
-                0, operators.multiply(doms[rel.outer].extent, doms[rel.inner].extent)
-            )
+            outer = operators.cast(rel.fused.var.dtype, doms[rel.outer].extent)  # 64 bits where the product needs them
+            doms[rel.fused] = Range.from_min_extent(0, operators.multiply(outer, doms[rel.inner].extent))
         elif isinstance(rel, Rebase):
             doms[rel.rebased] = Range.from_min_extent(0, doms[rel.parent].extent)
         elif isinstance(rel, Align):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any  # Any: the trace records arguments of all primitives
 
 from gpucomp.support.diagnostics import caller_span
+from gpucomp.support.dtype import INT64
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.relation import Align, Fuse, Singleton, Split
 from gpucomp.te.stage_base import StageBase
@@ -154,15 +155,25 @@ class LoopPrimitives(StageBase):
             self._record("fuse", (), {}, (single,))
             return single
         self._check_fusable(axes)
-        fused = axes[0]
+        fused, extents = axes[0], self.nominal_extents()
         for other in axes[1:]:
             position = self.leaf_index(fused, "fuse")
-            new = self._derived(f"{fused.name}.{other.name}.fused".replace(".fused.", "."), fused)
+            new = self._fused(fused, other, extents)
             self._add(Fuse(fused, other, new), new)
             self.leaf_iter_vars[position : position + 2] = [new]
             fused = new
         self._record("fuse", tuple(axes), {}, (fused,))
         return fused
+
+    def _fused(self, outer: IterVar, inner: IterVar, extents: dict[IterVar, Expr]) -> IterVar:
+        """One axis for two, entered in ``extents``; of 64 bits where the product of constant extents needs them."""
+        new = self._derived(f"{outer.name}.{inner.name}.fused".replace(".fused.", "."), outer)
+        a, b = extents.get(outer), extents.get(inner)
+        if isinstance(a, IntImm) and isinstance(b, IntImm) and a.value * b.value >= 2**31:
+            new = IterVar(None, Var(new.name, INT64), outer.iter_type)
+        if a is not None and b is not None:
+            extents[new] = operators.multiply(operators.cast(new.var.dtype, a), b)
+        return new
 
     def _check_fusable(self, axes: list[IterVar]) -> None:
         positions = [self.leaf_index(a, "fuse") for a in axes]

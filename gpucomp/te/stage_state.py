@@ -139,7 +139,7 @@ class StageState:
                 elif rel.nparts is not None:
                     out[rel.outer], out[rel.inner] = rel.nparts, ceil_div(whole, rel.nparts)
             elif isinstance(rel, Fuse) and rel.outer in out and rel.inner in out:
-                out[rel.fused] = operators.multiply(out[rel.outer], out[rel.inner])
+                out[rel.fused] = operators.multiply(operators.cast(rel.fused.var.dtype, out[rel.outer]), out[rel.inner])
             elif isinstance(rel, Rebase) and rel.parent in out:
                 out[rel.rebased] = out[rel.parent]
             elif isinstance(rel, Align) and rel.parent in out:
