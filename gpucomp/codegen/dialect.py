@@ -185,7 +185,15 @@ class DotProduct(Protocol):
     """Extension, feature ``dp4a``: products of four bytes each, summed in 32 bits."""
 
     def dp4a(self, a: str, b: str, c: str, /) -> str:
-        """``c`` plus the dot product of two vectors of four int8 or four uint8."""
+        """``c`` plus the dot product of the four int8, or four uint8, of two words."""
+        ...
+
+    def word(self, element: str, vector: str, /) -> str:
+        """The bytes of a vector as one word, int32 or uint32."""
+        ...
+
+    def load_word(self, space: str, element: str, pointer: str, /) -> str:
+        """Four bytes of memory, aligned, as one word."""
         ...
 
 

@@ -397,7 +397,10 @@ class CEmitter(PointerText):
         dtype, lanes = load.dtype, load.dtype.lanes
         target, source = node.indices[0], load.indices[0]
         if lanes > 1:
-            to, come = [self.contiguous(b, (i,), dtype) for b, i in ((node.buffer, target), (load.buffer, source))]
+            to = (target, True)  # a word of several bytes
+            if node.value.dtype.lanes > 1:
+                to = self.contiguous(node.buffer, (target,), node.value.dtype)
+            come = self.contiguous(load.buffer, (source,), dtype)
             varying = condition is not None and condition.dtype.lanes > 1
             if to is None or come is None or not (to[1] and come[1]) or varying or dtype.nbytes not in ASYNC_BYTES:
                 if dtype.element.nbytes not in ASYNC_BYTES:

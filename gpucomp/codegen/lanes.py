@@ -14,6 +14,7 @@ from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr
 from gpucomp.tir.functor import rebuild_binary, substitute
+from gpucomp.tir.intrin import reinterpret
 
 
 class Parts:
@@ -73,10 +74,20 @@ class Parts:
                 self.part(node.true_value, begin, count),
                 self.part(node.false_value, begin, count),
             )
+        if isinstance(node, e.Call) and any([arg.dtype.lanes not in (1, node.dtype.lanes) for arg in node.args]):
+            return self._reinterpreted(node, begin, count)
         if isinstance(node, e.Call):
             args = tuple([self.part(arg, begin, count) for arg in node.args])
             return e.Call(node.dtype.with_lanes(count), node.op, args)
         raise LowerError(f"{type(node).__name__} of {node.dtype} cannot be taken apart into lanes")
+
+    def _reinterpreted(self, node: e.Call, begin: int, count: int) -> Expr:
+        """Words of bytes: the other direction never leaves a dot product."""
+        (bytes_,) = node.args
+        each, rest = divmod(bytes_.dtype.lanes, node.dtype.lanes)
+        if rest:
+            raise LowerError(f"{node.op} of {bytes_.dtype} as {node.dtype} cannot be taken apart into lanes")
+        return reinterpret(str(node.dtype.with_lanes(count)), self.part(bytes_, each * begin, each * count))
 
     def _pick(self, node: e.Shuffle, i: int) -> Expr:
         index = node.indices[i]

@@ -28,6 +28,7 @@ from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.intrin import Op
 from gpucomp.transform.vector_access import first_element, is_aligned
+from gpucomp.transform.walk import is_call
 
 WIDTHS: Final = (16, 8, 4, 2)
 _VECTOR_SIGNS: Final[Mapping[type, tuple[str, int]]] = {
@@ -183,11 +184,26 @@ class VectorText(CallText):
         return self.choose(self.type_in_memory(node.dtype), condition, *_sides(node))
 
     def visit_call(self, node: e.Call) -> Text:
-        if not (isinstance(node.op, Op) and node.op.name == "tir.dp4a"):
-            return super().visit_call(node)
+        if is_call(node, "dp4a"):
+            dot = extension(self.dialect, "dp4a", self.features)
+            a, b, c = node.args
+            return dot.dp4a(self._word_of(a), self._word_of(b), self.text(c)), ATOM
+        if is_call(node, "reinterpret") and node.args[0].dtype.lanes > 1:
+            return self._word_of(node.args[0]), UNARY
+        return super().visit_call(node)
+
+    def _word_of(self, node: Expr) -> str:
+        """Text of four bytes as a 32-bit word."""
+        if isinstance(node, e.Call) and is_call(node, "reinterpret"):
+            return self.text(node.args[0])
         dot = extension(self.dialect, "dp4a", self.features)
-        a, b, c = node.args
-        return dot.dp4a(self.vector(a)[0], self.vector(b)[0], self.text(c)), ATOM
+        word = "int32" if node.dtype.code == "int" else "uint32"
+        place = None
+        if isinstance(node, e.BufferLoad) and node not in self.sharing.named:
+            place = self.contiguous(node.buffer, node.indices, node.dtype)
+        if place is None or not place[1] or not isinstance(node, e.BufferLoad):
+            return dot.word(word, self.vector(node)[0])
+        return dot.load_word(self.storage(node.buffer).space, word, self.address_at(node.buffer, place[0]))
 
     def whole(self, node: Expr) -> Text:
         return self.visit(node) if node.dtype.lanes == 1 else self.vector(node)

@@ -15,6 +15,7 @@ from gpucomp.ir.transform import Pass, PassContext, Sequential
 from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
 from gpucomp.transform.bound_checkers import instrument_bound_checkers
+from gpucomp.transform.bytes_in_words import bytes_in_words
 from gpucomp.transform.choose_intrinsics import choose_intrinsics
 from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
 from gpucomp.transform.flatten_storage import flatten_storage
@@ -79,6 +80,7 @@ FLATTEN: Final = [
 
 LOOPS: Final = [
     Step("vectorize_loop", _vectorize, needs=_F({"flat"}), gives=_F({"scalar-loops"})),
+    Step("bytes_in_words", bytes_in_words, needs=_F({"flat", "scalar-loops"})),
     Step("inject_virtual_thread", inject_virtual_thread, needs=_F({"flat", "scalar-loops"}), gives=_F({"threads"})),
     Step("loads_first", loads_first, needs=_F({"flat", "threads"})),
     Step("inject_software_pipeline", inject_software_pipeline, needs=_F({"flat", "threads"}), gives=_F({"pipelined"})),

@@ -58,7 +58,13 @@ class Match:
 
 
 def match_intrin(
-    intrin: TensorIntrin, stage: Stage, op: ComputeOp, box: Mapping[IterVar, AxisBox], forms: Forms, axis: IterVar
+    intrin: TensorIntrin,
+    stage: Stage,
+    op: ComputeOp,
+    box: Mapping[IterVar, AxisBox],
+    forms: Forms,
+    axis: IterVar,
+    idle: bool = False,
 ) -> Match:
     """Match the box of a stage with a declaration.
 
@@ -66,11 +72,12 @@ def match_intrin(
         box: the part of each root axis that one run of the intrinsic computes.
         forms: what is known about the variables.
         axis: the tensorized axis, for messages.
+        idle: the condition of the stage's reduction leaves out nothing but zeros.
 
     Raises:
         ScheduleError: GC153 the shapes differ; GC154 the expressions differ.
     """
-    return _Matcher(intrin, stage, op, box, forms, axis).run()
+    return _Matcher(intrin, stage, op, box, forms, axis, idle).run()
 
 
 class _Matcher:
@@ -82,7 +89,9 @@ class _Matcher:
         box: Mapping[IterVar, AxisBox],
         forms: Forms,
         axis: IterVar,
+        idle: bool,
     ) -> None:
+        self.idle = idle
         self.intrin, self.stage, self.op, self.box, self.forms = intrin, stage, op, box, forms
         self.where = stage.attr(axis).kind_span
         self.free = dict.fromkeys(declared_scalars(intrin))
@@ -100,7 +109,8 @@ class _Matcher:
         self._axes(self.op.reduce_axis, declared.reduce_axis, "reduction")
         if len(self.op.body) != len(declared.body):
             raise self._differ(f"{len(self.op.body)} outputs", f"{len(declared.body)} outputs")
-        for mine, theirs in zip(self.op.body, declared.body, strict=True):
+        for body, theirs in zip(self.op.body, declared.body, strict=True):
+            mine = _unconditional(body) if self.idle and isinstance(body, Reduce) else body
             ours: Expr = substitute(mine, self.ours) if not isinstance(mine, Reduce) else mine
             other: Expr = substitute(theirs, self.theirs) if not isinstance(theirs, Reduce) else theirs
             if not self._body(ours, other):
@@ -333,6 +343,12 @@ class _Matcher:
 
     def _steady(self, form: Linear) -> bool:
         return not any([v in self.axes for term in form.terms for v in free_vars(term)])
+
+
+def _unconditional(node: Reduce) -> Reduce:
+    return Reduce(
+        node.combiner, node.source, node.axis, operators.const(1, node.condition.dtype), node.value_index, node.init
+    )
 
 
 def _is_guard(x: Expr) -> bool:

@@ -73,7 +73,9 @@ class _Tensorized:
                     "pad the tensor, or split by a factor that divides the extent; a symbolic extent must be a "
                     "multiple by its form, such as te.var('n') * 16",
                 )
-        return match_intrin(self.intrin, self.stage, self.op, self._box(), self.builder.bounds.forms, self.axis)
+        reduce, forms = self.op.body[0], self.builder.bounds.forms
+        idle = isinstance(reduce, Reduce) and self.builder.overrun.is_idle(self.op, reduce)
+        return match_intrin(self.intrin, self.stage, self.op, self._box(), forms, self.axis, idle)
 
     def _check_loops(self) -> None:
         for offset, leaf in enumerate(self.inner):

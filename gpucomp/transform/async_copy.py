@@ -29,6 +29,8 @@ ASYNC_BYTES: Final = (4, 8, 16)
 def async_source(node: BufferStore) -> tuple[Expr | None, BufferLoad] | None:
     """What a store copies: a condition (None: always) and the load; zero is stored where it does not hold.
 
+    The elements stored may be words of the bytes that are loaded.
+
     None for a store of anything else, or to other than shared memory.
     """
     if node.predicate is not None or not node.buffer.scope().startswith("shared"):
@@ -43,9 +45,12 @@ def async_source(node: BufferStore) -> tuple[Expr | None, BufferLoad] | None:
         if condition is None:
             return None
         value = yes
-    if not isinstance(value, BufferLoad) or value.predicate is not None or value.buffer.scope() != "global":
+    if is_call(value, "reinterpret"):
+        assert isinstance(value, Call)
+        value = value.args[0]
+    elif value.dtype is not node.value.dtype:
         return None
-    if value.dtype is not node.value.dtype or value.buffer.dtype is not node.buffer.dtype:
+    if not isinstance(value, BufferLoad) or value.predicate is not None or value.buffer.scope() != "global":
         return None
     return condition, value
 

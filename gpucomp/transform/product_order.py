@@ -16,11 +16,11 @@ from typing import Any, Final  # Any: attributes of functions are untyped
 from gpucomp.arith import Analyzer
 from gpucomp.arith.solve import detect_linear_equation
 from gpucomp.tir import operators
-from gpucomp.tir.expr import EQ, Add, BufferLoad, Expr, IntImm, Select, Var
+from gpucomp.tir.expr import EQ, Add, BufferLoad, Call, Expr, IntImm, Select, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order, post_order, substitute
 from gpucomp.tir.stmt import AttrStmt, BufferStore, For, ForKind, Stmt
-from gpucomp.transform.walk import int_value
+from gpucomp.transform.walk import int_value, is_call
 
 KEY: Final = "pragma_product_order"
 BACK_AND_FORTH: Final = 1
@@ -31,9 +31,9 @@ MOST_PRODUCTS: Final = 1024
 def product_order(func: PrimFunc) -> PrimFunc:
     """Order the unrolled loops under ``pragma_product_order``, 1 for back and forth, 2 for rows; remove the pragmas.
 
-    The nest has to be one statement ``sum[i] = sum[i] + product`` of memory of the thread, in loops of constant extents
-    that lead to different elements of ``sum``, each of which picks an element of one of two operands. Anything else,
-    and all on processors, stays as it is.
+    The nest has to be one statement ``sum[i] = sum[i] + product`` (or a dot product of four bytes) of memory of the
+    thread, in loops of constant extents that lead to different elements of ``sum``, each of which picks an element of
+    one of two operands. Anything else, and all on processors, stays as it is.
     """
     if not any([isinstance(n, AttrStmt) and n.attr_key == KEY for n in post_order(func.body)]):
         return func
@@ -77,11 +77,12 @@ class _Order(Mutator):
 
     def _operands(self, store: BufferStore, variables: list[Var]) -> list[list[Var]] | None:
         """The loops that pick an element of each of the two operands, the farthest apart first; None for other sums."""
-        value, target = store.value, store.buffer
-        if not isinstance(value, Add) or target.scope() != "local" or len(store.indices) != 1:
+        target = store.buffer
+        parts = _sum_and_factors(store)
+        if parts is None or target.scope() != "local" or len(store.indices) != 1:
             return None
-        old, product = (value.a, value.b) if _is_old(value.a, store) else (value.b, value.a)
-        loads = [x for x in expr_post_order(product) if isinstance(x, BufferLoad)]
+        old, factors = parts
+        loads = [x for factor in factors for x in expr_post_order(factor) if isinstance(x, BufferLoad)]
         if not _is_old(old, store) or len(loads) != 2 or any([x.buffer.data is target.data for x in loads]):
             return None
         groups: list[list[Var]] = []
@@ -113,6 +114,17 @@ class _Order(Mutator):
         for var, extent in extents.items():
             places = [place + steps[var] * k for place in places for k in range(extent)]
         return len(dict.fromkeys(places)) == total
+
+
+def _sum_and_factors(store: BufferStore) -> tuple[Expr, list[Expr]] | None:
+    """What a store adds to, and what it adds; None for a store of anything but a sum."""
+    value = store.value
+    if isinstance(value, Call) and is_call(value, "dp4a"):
+        return value.args[2], list(value.args[:2])
+    if not isinstance(value, Add):
+        return None
+    old, product = (value.a, value.b) if _is_old(value.a, store) else (value.b, value.a)
+    return old, [product]
 
 
 def _is_old(value: Expr, store: BufferStore) -> bool:

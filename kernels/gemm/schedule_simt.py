@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
-from gpucomp.kernels.gemm.layout import operands_of
+from gpucomp.kernels.gemm.layout import Operands, operands_of
 from gpucomp.kernels.gemm.tiles import Choice, SimtTile, choose
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
-from gpucomp.te import Schedule, Stage, Tensor
+from gpucomp.te import Schedule, Stage, Tensor, intrinsics
 from gpucomp.tir.expr import IterVar
 
 GROUP = 8  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
@@ -38,26 +38,35 @@ class Block:
 def applies(defn: Definition, target: Target) -> Choice | None:
     """The model's choice for a definition; None where this schedule is not for it.
 
-    It is for float32 operands of known extents, no smaller than a tile, on CUDA devices since sm_80.
+    It is for float32 operands of known extents, no smaller than a tile, on CUDA devices since sm_80; and for int8 where
+    rows along k are whole words.
     """
-    if str(target.kind) != "cuda" or "cp_async" not in target.features or str(defn.inputs[0].dtype) != "float32":
+    kind = str(defn.inputs[0].dtype)
+    if str(target.kind) != "cuda" or "cp_async" not in target.features or kind not in ("float32", "int8"):
         return None
     operands = operands_of(defn)
     m, n, k, batch = operands.m, operands.n, operands.k, operands.batch
     if m is None or n is None or k is None or batch is None:
         return None
-    return choose((m, n, k), target, batch, operands.padded)
+    words = factors_of_a_word(defn)
+    if words > 1 and ("dp4a" not in target.features or k % words or operands.padded < 2):
+        return None
+    return choose((m, n, k), target, batch, operands.padded, words)
 
 
 def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     """Schedule a product, and what follows it elementwise, as ``choice`` says."""
     a, b = defn.inputs[:2]
     operands = operands_of(defn)
+    words = factors_of_a_word(defn)
     scope = choice.tile.scope(operands.padded)
     product, out, tile = product_of(defn), defn.outputs[0], choice.tile
     s = te.create_schedule(out.op)
     if choice.parts > 1:
-        outer, _ = s[product].split(s[product].op.reduce_axis[0], factor=choice.depth)
+        (k,) = product.op.reduce_axis
+        if words > 1:
+            k, _ = s[product].split(k, factor=words)
+        outer, _ = s[product].split(k, factor=choice.depth // words)
         stored: Tensor = s.rfactor(product, outer)
         acc = s.cache_write(stored, "local")
         inline_epilogue(s, defn)
@@ -67,10 +76,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
         acc = accumulator(s, defn)
         inline_epilogue(s, defn)
     a_shared, b_shared = s.cache_read(a, scope, [acc]), s.cache_read(b, scope, [acc])
-    for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
-        if along_k:
-            s[shared].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
-    a_shared, b_shared = s[a_shared].op.output(0), s[b_shared].op.output(0)
+    a_shared, b_shared = steps_first(s, a_shared, b_shared, operands, words)
     acc = s[acc].op.output(0)
     a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
     acc = s[acc].op.output(0)
@@ -78,17 +84,46 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     block = _store(s[stored], tile, operands.batched)
     inner = s[acc]
     inner.compute_at(block.stage, block.thread)
-    ko, ki = inner.split(acc.op.reduce_axis[0], factor=tile.k)
-    inner.reorder(ko, ki, *acc.op.axis)
+    k, *dots = acc.op.reduce_axis
+    if words > 1 and not dots:
+        k, *dots = inner.split(k, factor=words)
+    ko, ki = inner.split(k, factor=tile.k)
+    inner.reorder(ko, ki, *acc.op.axis, *dots)
+    for axis in dots:
+        inner.tensorize(axis, intrinsics.dp4a())
     pipeline_slabs(inner, ko, ki, acc.op.axis, tile)
     for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
         s[shared].compute_at(inner, ko)
-        fetch_slab(s[shared], shared, tile.threads, block.tx, along_k=along_k)
+        fetch_slab(s[shared], shared, tile.threads, block.tx, along_k=along_k, words=words)
     for local in (a_local, b_local):
         s[local].compute_at(inner, ki)
-        s[local].unroll(local.op.axis[-2])
-        s[local].vectorize(local.op.axis[-1])
+        read_fragment(s[local], local, words)
     return s
+
+
+def steps_first(s: Schedule, a: Tensor, b: Tensor, operands: Operands, words: int) -> tuple[Tensor, Tensor]:
+    """Lay slabs out as (.., K, rows), or as (.., K / words, rows, words)."""
+    for slab, along_k in ((a, operands.a_along_k), (b, operands.b_along_k)):
+        if words > 1:
+            s[slab].transform_layout(lambda *index: [*index[:-2], index[-1] // words, index[-2], index[-1] % words])
+        elif along_k:
+            s[slab].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
+    return s[a].op.output(0), s[b].op.output(0)
+
+
+def read_fragment(stage: Stage, local: Tensor, words: int) -> None:
+    """Load what a thread takes of a step of k as vectors along rows."""
+    *_, i, j = local.op.axis
+    if words > 1:
+        stage.vectorize(stage.fuse(i, j))
+        return
+    stage.unroll(i)
+    stage.vectorize(j)
+
+
+def factors_of_a_word(defn: Definition) -> int:
+    """How many neighbouring k one 32-bit word holds that one instruction multiplies and adds."""
+    return 4 if str(defn.inputs[0].dtype) == "int8" else 1
 
 
 def tile_axes(stage: Stage, i: IterVar, j: IterVar, tile: SimtTile) -> list[IterVar]:
@@ -153,15 +188,18 @@ def pipeline_slabs(
         stage.pragma(axes[rows], "product_order", tile.order)
 
 
-def fetch_slab(stage: Stage, tensor: Tensor, threads: int, tx: IterVar, *, along_k: bool) -> None:
+def fetch_slab(stage: Stage, tensor: Tensor, threads: int, tx: IterVar, *, along_k: bool, words: int = 1) -> None:
     """Copy a slab (.., K, rows) by all threads of a block.
 
     From memory along rows: up to 16 bytes each, neighbours next to each other. From memory along k: a warp copies eight
     neighbouring k of four rows, element by element.
     """
     if along_k:
-        *batch, k, i = tensor.op.axis
-        stage.storage_align(k, 32, 4)
+        axes = list(tensor.op.axis)
+        if words > 1:
+            stage.vectorize(axes.pop())
+        *batch, k, i = axes
+        stage.storage_align(k, 32 * words, 4 * words)
         outer, k = stage.split(k, factor=8)
         stage.reorder(*batch, outer, i, k)
         fused, thread = stage.split(stage.fuse(*batch, outer, i, k), factor=threads)

@@ -13,10 +13,10 @@ import math
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import operands_of
-from gpucomp.kernels.gemm.schedule_simt import fetch_slab
+from gpucomp.kernels.gemm.schedule_simt import factors_of_a_word, fetch_slab, read_fragment, steps_first
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import Definition, extent
-from gpucomp.te import Schedule, Tensor
+from gpucomp.te import Schedule, Tensor, intrinsics
 
 
 def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
@@ -27,7 +27,11 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     scope = tile.scope(operands.padded)
     s = te.create_schedule(out.op)
     deep = tile.k * tile.slices
-    _, steps = s[product].split(s[product].op.reduce_axis[0], factor=deep)
+    words = factors_of_a_word(defn)
+    (k,) = product.op.reduce_axis
+    if words > 1:
+        k, _ = s[product].split(k, factor=words)
+    _, steps = s[product].split(k, factor=deep)
     slice_axis, _ = s[product].split(steps, factor=tile.k)
     partial: Tensor = s.rfactor(product, slice_axis)
     s[partial].set_scope(scope)
@@ -35,10 +39,7 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     total = accumulator(s, defn)
     inline_epilogue(s, defn)
     a_shared, b_shared = s.cache_read(a, scope, [acc]), s.cache_read(b, scope, [acc])
-    for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
-        if along_k:
-            s[shared].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
-    a_shared, b_shared = s[a_shared].op.output(0), s[b_shared].op.output(0)
+    a_shared, b_shared = steps_first(s, a_shared, b_shared, operands, words)
     acc = s[acc].op.output(0)
     a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
     acc, partial = s[acc].op.output(0), s[partial].op.output(0)
@@ -82,8 +83,10 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
 
     inner = s[acc]
     inner.compute_at(middle, thread)
-    ko, ki = inner.op.reduce_axis
-    inner.reorder(ko, ki, *inner.op.axis)
+    ko, ki, *dots = inner.op.reduce_axis
+    inner.reorder(ko, ki, *inner.op.axis, *dots)
+    for axis in dots:
+        inner.tensorize(axis, intrinsics.dp4a())
     for axis in (ki, *inner.op.axis):
         inner.unroll(axis)
     inner.pragma(ko, "software_pipeline", tile.stages)
@@ -91,9 +94,8 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     inner.pragma(ki, "software_pipeline", 2)
     for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
         s[shared].compute_at(inner, ko)
-        fetch_slab(s[shared], shared, tile.threads, tx, along_k=along_k)
+        fetch_slab(s[shared], shared, tile.threads, tx, along_k=along_k, words=words)
     for local in (a_local, b_local):
         s[local].compute_at(inner, ki)
-        s[local].unroll(local.op.axis[-2])
-        s[local].vectorize(local.op.axis[-1])
+        read_fragment(s[local], local, words)
     return s

@@ -11,7 +11,8 @@ kernel, costs time of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gpucomp.target import Target
@@ -100,6 +101,16 @@ TILES: Final = (
     SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=118, full=190, resident=4, slices=4),
     SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=84, full=120, resident=2, slices=8),
 )
+# The same tiles for dot products of four bytes, of which a multiprocessor does half as many as multiplications in
+# float32 (64 a cycle, 253 in the units of the rates); what holds those back is then mostly hidden.
+DOT_RATES: Final = (
+    (230, 230), (217, 231), (113, 230), (219, 231), (196, 226), (100, 225), (154, 215), (140, 160), (75, 147),
+    (119, 142), (90, 117),
+)  # fmt: skip
+DOT_TILES: Final = tuple([
+    replace(tile, alone=alone, full=full, resident=4 if (tile.m, tile.n) == (64, 64) else tile.resident)
+    for tile, (alone, full) in zip(TILES, DOT_RATES, strict=True)
+])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -151,14 +162,16 @@ def estimate(
     return Choice(tile, parts, k if parts == 1 else each * deep, time, reason)
 
 
-def legal_tiles(shape: tuple[int, int, int], target: Target, padded: int = 1) -> list[SimtTile]:
+def legal_tiles(
+    shape: tuple[int, int, int], target: Target, padded: int = 1, tiles: Sequence[SimtTile] = TILES
+) -> list[SimtTile]:
     """Tiles that are no larger than the product, half as deep at most, and that a block of the target can hold."""
     m, n, k = shape
     dynamic = target.limits.get("max_dynamic_shared_memory_per_block", 0)
     room = max(dynamic, target.max_shared_memory_per_block)
     return [
         t
-        for t in TILES
+        for t in tiles
         if t.m <= m
         and t.n <= n
         and 2 * t.k * t.slices <= k
@@ -167,7 +180,9 @@ def legal_tiles(shape: tuple[int, int, int], target: Target, padded: int = 1) ->
     ]
 
 
-def choose(shape: tuple[int, int, int], target: Target, batch: int = 1, padded: int = 1) -> Choice | None:
+def choose(
+    shape: tuple[int, int, int], target: Target, batch: int = 1, padded: int = 1, words: int = 1
+) -> Choice | None:
     """The fastest tile by the model, split where that is faster; None where every tile is larger than the product.
 
     Args:
@@ -175,12 +190,16 @@ def choose(shape: tuple[int, int, int], target: Target, batch: int = 1, padded: 
         target: whose limits bound the tiles.
         batch: number of products.
         padded: how many operands are stored along k.
+        words: how many neighbouring k are one 32-bit word, which is then what the tiles count along k.
     """
+    m, n, k = shape
+    shape = (m, n, k // words)
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
     found = [
         estimate(tile, shape, count, parts, batch)
-        for tile in legal_tiles(shape, target, padded)
+        for tile in legal_tiles(shape, target, padded, TILES if words == 1 else DOT_TILES)
         for parts in PARTS
         if parts == 1 or (tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH)
     ]
-    return min(found, key=lambda c: c.microseconds * (SPLIT_GAIN if c.parts == 1 else 1.0), default=None)
+    best = min(found, key=lambda c: c.microseconds * (SPLIT_GAIN if c.parts == 1 else 1.0), default=None)
+    return best and replace(best, depth=best.depth * words)
