@@ -25,6 +25,7 @@ from gpucomp.te import Schedule, Tensor
 
 MOST_ROWS: Final = 16
 WARP: Final = 32
+MANY_COLUMNS: Final = 8192  # eight columns a warp are warps enough
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SkinnyPlan:
         unroll: rounds of loads that stand after each other.
         slices: warps of a block, each with its own part of k, where lanes go along columns.
         columns, warps: columns of a warp, and warps of a block, where lanes go along k.
+        rows: of a warp at most, where lanes go along k; more rows are shared out among warps of a block.
         deep: steps of k whose part of the second operand is asked for at once, where lanes go along k.
     """
 
@@ -42,6 +44,7 @@ class SkinnyPlan:
     slices: int = 32
     columns: int = 1
     warps: int = 4
+    rows: int = MOST_ROWS
     deep: int = 1
 
 
@@ -63,7 +66,9 @@ def plan_of(operands: Operands) -> SkinnyPlan:
         return SkinnyPlan(unroll=2 if m <= 2 else 4 if m <= 8 else 1)
     if m <= 4:
         return SkinnyPlan(unroll=8 if m == 2 else 4)
-    return SkinnyPlan(unroll=4, columns=2, warps=8) if m <= 8 else SkinnyPlan(unroll=1, columns=4)
+    if m <= 8 and (operands.n or 0) >= MANY_COLUMNS:
+        return SkinnyPlan(unroll=1, columns=8)
+    return SkinnyPlan(unroll=1, columns=4, warps=8, deep=2) if m <= 12 else SkinnyPlan(unroll=1, columns=4)
 
 
 def schedule_skinny(defn: Definition, target: Target, plan: SkinnyPlan | None = None) -> Schedule:
@@ -148,8 +153,10 @@ def _along_k(defn: Definition, plan: SkinnyPlan) -> Schedule:
     i, j = stage.op.axis
     block, j = stage.split(j, factor=plan.warps * plan.columns)
     warp, j = stage.split(j, factor=plan.columns)
-    stage.reorder(block, warp, i, j)
+    part, i = stage.split(i, factor=min(plan.rows, extent(out.shape[0]) or 1))
+    stage.reorder(block, warp, part, i, j)
     stage.bind(block, te.thread_axis("blockIdx.x"))
+    warp = stage.fuse(warp, part)
     stage.bind(warp, ty)
     stage.unroll(i)
     stage.unroll(j)

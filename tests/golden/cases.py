@@ -16,6 +16,8 @@ from gpucomp.kernels import registry
 from gpucomp.kernels.convolution import winograd, winograd_model
 from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.convolution.winograd_schedule import schedule_winograd
+from gpucomp.kernels.gemm.schedule_simt import schedule_simt
+from gpucomp.kernels.gemm.tiles import DOT_TILES, estimate
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.te.reduction import Reducer
@@ -115,6 +117,14 @@ def _vector_add(target: Target) -> Made:
     s = te.create_schedule(c.op)
     bind_flat(s, c)
     return s, [a, b, c]
+
+
+@case("int8_dot_products")
+def _int8_dot_products(target: Target) -> Made:
+    shape = (33, 37, 132)
+    definition = registry.get("matmul_int8").define(shape, "int8")
+    tile = next(t for t in DOT_TILES if (t.m, t.n, t.slices) == (32, 32, 1))
+    return schedule_simt(definition, estimate(tile, (33, 37, 33), 132)), definition.args
 
 
 @case("matmul_symbolic", m=19, n=23, k=17)
