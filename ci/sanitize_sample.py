@@ -1,7 +1,9 @@
 """A few small kernels with shared memory, barriers, ragged edges and cross-thread sums, against numpy.
 
 Some are scheduled here, the others are the library's: rows in registers, in clusters and read again, reductions in two
-kernels, transposes through padded tiles, cumulative sums, products with ``cp.async`` and with sums split over blocks.
+kernels, transposes through padded tiles, cumulative sums, products with ``cp.async``, with sums split over blocks and
+over slices of a block, of few rows and of integers; convolutions as products, by Winograd's filtering, direct, and
+depthwise.
 ``ci/gpu sanitize`` runs this under each tool of compute-sanitizer; ``--target opencl`` runs it on OpenCL.
 """
 
@@ -42,6 +44,28 @@ LIBRARY = (
     ("gelu_chain", (10_001,), "float16"),
     ("matmul", (256, 128, 1024), "float32"),
     ("matmul_bias_gelu", (333, 129, 517), "float32"),
+    ("matmul", (33, 18, 130), "float32"),  # the sum over k in slices of a block
+    ("matmul", (3, 65, 131), "float32"),  # few rows
+    ("matmul_nt", (5, 35, 132), "float32"),
+    ("matmul_tn", (37, 66, 35), "float32"),
+    ("matmul_tt", (37, 66, 35), "float16"),
+    ("matmul_int8", (18, 33, 24), "int8"),
+    ("batch_matmul", (2, 37, 66, 35), "float32"),
+    ("conv2d", (2, 16, 13, 65, 3, 2), "float32"),  # as a product of patches; the same of the next five
+    ("conv2d_nhwc", (2, 16, 13, 33, 3, 2), "float32"),
+    ("conv2d_bias_relu", (1, 3, 9, 33, 3, 1), "float32"),
+    ("group_conv2d", (1, 4, 9, 64, 3, 1, 2), "float32"),
+    ("conv1d", (2, 5, 67, 33, 5, 2), "float32"),
+    ("conv3d", (1, 3, 5, 33, 3, 1), "float32"),
+    ("conv2d", (4, 64, 29, 65, 3, 1), "float32"),  # by Winograd's filtering, where the target has it
+    ("conv2d_nhwc", (4, 64, 29, 65, 3, 1), "float32"),
+    ("conv2d_bias_add_relu", (1, 5, 9, 7, 3, 1), "float16"),  # direct
+    ("dilated_conv2d", (1, 3, 11, 5, 3, 1, 2), "float32"),
+    ("conv2d_transpose", (1, 5, 4, 7, 4, 2), "float32"),
+    ("depthwise_conv2d_nchw", (1, 5, 13, 11, 3, 1, 1, 1), "float32"),
+    ("depthwise_conv2d_nchw", (1, 3, 13, 12, 5, 2, 1, 2), "float16"),
+    ("depthwise_conv2d_nhwc", (1, 6, 9, 7, 5, 1, 2, 1), "float32"),
+    ("depthwise_conv2d_nhwc", (2, 8, 9, 7, 3, 2, 1, 1), "float16"),
 )
 
 FloatArray = npt.NDArray[np.float32]
@@ -144,7 +168,7 @@ def added_up(target: str, extent: int) -> float:
 def wrong(target: str, name: str, shape: tuple[int, ...], dtype: str) -> float:
     """By how much an operator of the library exceeds its tolerance; 0 where it does not."""
     operator = registry.get(name)
-    defn = operator.define(shape, dtype)
+    defn = operator.define(shape, dtype, target)
     module = gc.build(operator.schedule(defn, Target(target)), defn.args, target, name=name)
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(0))
     outputs = operator.make_outputs(shape, dtype)

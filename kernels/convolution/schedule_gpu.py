@@ -203,8 +203,8 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
         rounds = _fetch(s, shared, (ty, tx), counts)
         if target.thread_warp_size == 1:  # an unknown machine: some compilers unroll these loops, and then spill
             s[shared].pragma(rounds, "unroll_factor", 1)
-    if weight.dtype.nbytes == 2 and math.prod(counts) > 32:  # left alone, NVRTC takes too few registers, and spills
-        inner.pragma(chunk, "min_blocks", 2)
+    if weight.dtype.nbytes != 4 and math.prod(counts) > 32:  # left alone, NVRTC takes too few registers, and spills
+        inner.pragma(chunk, "min_blocks", 2 if weight.dtype.nbytes == 2 else 1)
     for local in (data_local, weight_local):
         s[local].compute_at(inner, taps[-2] if len(taps) > 1 else rc)
         for axis in local.op.axis:

@@ -87,7 +87,7 @@ def _tile_nhwc(defn: Definition, target: Target) -> Tile:
         rows, columns = 1, 4  # the rows of a window are held one at a time
     elif narrow and 2 * (height or 1) <= (extent(image.shape[1]) or 1) + 1:
         rows = 1  # strides leave little to share between rows, and eight channels fill registers twice as fast
-    elif narrow and height is not None and height % 7 == 0:
+    elif narrow and height is not None and height % 7 == 0 and target.thread_warp_size > 1:  # else registers may not do
         rows = 7
     down = 2 if narrow else 1
     vectors = (channels or 16 * lanes) // lanes
