@@ -12,11 +12,12 @@ from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.tiles_cpu import REGISTERS, Tile, fitting
 from gpucomp.kernels.gemm.epilogue import accumulator
+from gpucomp.kernels.processor import threads
 from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule
 
 VECTORS: Final = 4
-MANY_TASKS: Final = 16
+TASKS: Final = 4  # of a thread, at least
 
 
 def is_pointwise(defn: ConvolutionDefinition) -> bool:
@@ -28,9 +29,9 @@ def is_pointwise(defn: ConvolutionDefinition) -> bool:
 
 
 def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
-    """Groups of pixels, and of channels where there are few of those, in parallel; a tile in registers."""
+    """Images, or groups of pixels, and of channels where there are few of those, in parallel; a tile in registers."""
     out = defn.outputs[0]
-    _, filters, height, width = [extent(x) or 0 for x in out.shape]
+    batch, filters, height, width = [extent(x) or 0 for x in out.shape]
     tile = _tile(filters, height * width, widest)
     s = te.create_schedule(out.op)
     acc = accumulator(s, defn)
@@ -42,10 +43,13 @@ def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
     vector, lane = stage.split(pixel, factor=tile.lanes)
     outer, channel = stage.split(o, factor=tile.channels)
     groups = -(-height * width // (tile.vectors * tile.lanes))
-    part, outer = stage.split(outer, nparts=max(1, min(-(-filters // tile.channels), -(-MANY_TASKS // groups))))
+    each = batch >= TASKS * threads()  # an image is a task
+    # Each part of the channels copies the group's pixels again.
+    parts = 1 if each or threads() == 1 else -(-TASKS * threads() // groups)
+    part, outer = stage.split(outer, nparts=max(1, min(-(-filters // tile.channels), parts)))
     stage.reorder(n, group, part, outer, channel, vector, lane)
     task = stage.fuse(group, part)  # image by image: of one loop over all, a group's place is no longer one
-    stage.parallel(task)
+    stage.parallel(n if each else task)
     stage.unroll(channel)
     stage.unroll(vector)
     stage.vectorize(lane)

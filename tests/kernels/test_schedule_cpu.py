@@ -19,6 +19,7 @@ from gpucomp.kernels.convolution.problem import square
 from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
 from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
 from gpucomp.kernels.processor import vector_bytes
+from gpucomp.support.config import config
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.expr import Call, FloatImm
@@ -136,6 +137,13 @@ def test_matrix_products_of_other_types(dtype: str) -> None:
 @pytest.mark.parametrize("shape", CONV)
 def test_convolutions_of_odd_shapes(shape: tuple[int, ...]) -> None:
     compare("conv2d", shape)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("shape", [(12, 5, 9, 12, 1, 1), (2, 3, 6, 36, 1, 2), (1, 4, 20, 7, 1, 1)])
+def test_windows_of_one_pixel_for_any_number_of_threads(shape: tuple[int, ...], count: int) -> None:
+    with config.override(num_threads=count):
+        compare("conv2d", shape)
 
 
 @pytest.mark.parametrize("shape", SOFTMAX)
