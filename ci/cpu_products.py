@@ -31,7 +31,8 @@ Shape = tuple[int, ...]
 Run = Callable[[], object]
 
 SGEMM: Final = (
-    (1024, 1024, 1024), (2048, 2048, 2048), (1000, 37, 513), (1187, 903, 1411), (16, 4096, 4096), (1, 4096, 4096),
+    (1024, 1024, 1024), (2048, 2048, 2048), (1000, 37, 513), (1187, 903, 1411), (16, 4096, 4096), (4, 4096, 4096),
+    (1, 4096, 4096),
 )  # fmt: skip
 LAYOUTS: Final = (("matmul_nt", (1024,) * 3), ("matmul_tn", (1024,) * 3), ("matmul_tt", (1024,) * 3))
 BATCHES: Final = (("batch_matmul", (16, 256, 256, 256)), ("batch_matmul", (64, 64, 64, 64)))
@@ -42,6 +43,12 @@ LAYERS: Final[Mapping[str, Shape]] = {
     "C5": (64, 56, 128, 1, 2), "C6": (128, 28, 128, 3, 1), "C7": (128, 28, 256, 3, 2), "C8": (128, 28, 256, 1, 2),
     "C9": (256, 14, 256, 3, 1), "C10": (256, 14, 512, 3, 2), "C11": (256, 14, 512, 1, 2), "C12": (512, 7, 512, 3, 1),
 }  # fmt: skip
+KINDS: Final = (
+    ("conv2d_nhwc", (4, 64, 56, 64, 3, 1)), ("conv2d_nhwc", (1, 64, 56, 128, 1, 2)),
+    ("conv2d_nhwc", (1, 512, 7, 512, 3, 1)), ("conv1d", (4, 64, 1024, 64, 3, 1)), ("conv1d", (4, 64, 1024, 64, 3, 2)),
+    ("conv3d", (1, 16, 28, 16, 3, 1)), ("group_conv2d", (4, 64, 56, 64, 3, 1, 4)),
+    ("dilated_conv2d", (4, 64, 56, 64, 3, 1, 2)), ("conv2d_transpose", (1, 128, 8, 64, 4, 2)),
+)  # fmt: skip
 CUBE: Final = (1024,) * 3
 BURST, PAUSE = 0.1, 0.1  # seconds
 
@@ -125,6 +132,11 @@ def rows(seconds: float, only: str, threads: int) -> Iterator[dict[str, Any]]:
             if only in f"conv2d {layer}":
                 ours, _, flops = ready("conv2d", (batch, *shape))
                 yield from row(f"conv2d {layer} batch {batch}", "our sgemm's rate", ours, sgemm, flops / work)
+    for name, shape in KINDS:
+        title = f"{name} {'x'.join(map(str, shape))}"
+        if only in title:
+            ours, _, flops = ready(name, shape)
+            yield from row(title, "our sgemm's rate", ours, sgemm, flops / work)
     if only in "pocl matmul":
         ours, _, _ = ready("matmul", CUBE, target="opencl")
         yield from row("pocl matmul 1024", "our sgemm", ours, sgemm)

@@ -15,12 +15,6 @@ from gpucomp.tir.expr import Expr
 View = Callable[[tuple[Extent, ...]], Convolution]
 NAMES: Final = ("N", "C", "H", "O", "k", "stride")
 GPU: Final = "schedule_gpu:schedule_conv2d"
-# NCHW images; the other kinds of convolution have a schedule that takes all.
-IMAGES: Final = {
-    "gpu": GPU,
-    "cpu": "schedule_cpu:schedule_conv2d",
-    "opencl-cpu": "schedule_any:schedule_opencl_cpu",
-}
 SCHEDULES: Final = {"gpu": GPU, "cpu": "schedule_any:schedule_cpu", "opencl-cpu": "schedule_any:schedule_opencl_cpu"}
 
 
@@ -90,11 +84,7 @@ conv2d = operator(
     square,
     _IMAGES,
     (1, 32, 28, 32, 3, 1),
-    schedules={
-        "gpu": GPU,
-        "cpu": "schedule_cpu:schedule_conv2d",
-        "opencl-cpu": "schedule_cpu:schedule_conv2d_opencl_cpu",
-    },
+    schedules={**SCHEDULES, "opencl-cpu": "schedule_cpu:schedule_conv2d_opencl_cpu"},
 )
 
 conv2d_nhwc = operator(
@@ -111,7 +101,6 @@ conv2d_bias_relu = operator(
     lambda shape: replace(square(shape), bias=True, relu=True),
     _IMAGES,
     (1, 32, 28, 32, 3, 1),
-    schedules=IMAGES,
 )
 
 conv2d_bias_add_relu = operator(
@@ -120,7 +109,6 @@ conv2d_bias_add_relu = operator(
     lambda shape: replace(square(shape), bias=True, residual=True, relu=True),
     _IMAGES,
     (1, 32, 28, 32, 3, 1),
-    schedules=IMAGES,
 )
 
 group_conv2d = operator(
@@ -130,7 +118,6 @@ group_conv2d = operator(
     {"gpu": (32, 256, 28, 256, 3, 1, 32), "cpu": (4, 64, 56, 64, 3, 1, 4), "opencl-cpu": (1, 32, 28, 32, 3, 1, 4)},
     (1, 32, 28, 32, 3, 1, 4),
     (*NAMES, "groups"),
-    IMAGES,
 )
 
 dilated_conv2d = operator(
@@ -140,7 +127,6 @@ dilated_conv2d = operator(
     {"gpu": (32, 128, 28, 128, 3, 1, 2), "cpu": (4, 64, 56, 64, 3, 1, 2), "opencl-cpu": (1, 32, 28, 32, 3, 1, 2)},
     (1, 32, 28, 32, 3, 1, 2),
     (*NAMES, "dilation"),
-    IMAGES,
 )
 
 conv2d_transpose = operator(
@@ -149,7 +135,6 @@ conv2d_transpose = operator(
     _transposed,
     {"gpu": (16, 512, 4, 256, 4, 2), "cpu": (1, 128, 8, 64, 4, 2), "opencl-cpu": (1, 16, 8, 16, 4, 2)},
     (1, 16, 8, 16, 4, 2),
-    schedules=IMAGES,
 )
 
 conv1d = operator(

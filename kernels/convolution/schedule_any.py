@@ -1,45 +1,43 @@
-"""Convolutions of every kind on processors: vectors along the last dimension of the result, sums in registers."""
+"""Convolutions of every kind on processors: which schedule takes one, and the one that takes all.
+
+That one has vectors along the last dimension of the result, sums in registers, and no tile.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
+from gpucomp.kernels.convolution.schedule_channels_last_cpu import schedule_channels_last, takes_channels_last
+from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
+from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
-from gpucomp.te import Schedule
+from gpucomp.te import Schedule, Stage
 from gpucomp.tir.expr import IterVar
 
 LANES = 16
 
 
 def schedule_cpu(defn: Definition, target: Target) -> Schedule:
-    """All but the last dimension of the result in parallel; a vector of it is summed in registers."""
+    """Tiles in registers; of channels last in groups, or of few filters, vectors of all but the last dimension."""
     assert isinstance(defn, ConvolutionDefinition)
-    s, rest = _vectors(defn)
-    for made in defn.intermediates:
-        if made is defn.spread and defn.padded is not None:
-            s[made].compute_inline()
-        elif made is not defn.product:
-            s[made].parallel(s[made].fuse(*made.op.axis[:2]))
-    s[defn.outputs[0]].parallel(rest)
-    return s
+    if not defn.problem.channels_last:
+        return schedule_conv2d(defn, target)
+    if takes_channels_last(defn):
+        return schedule_channels_last(defn, vector_bytes(target) // defn.product.dtype.nbytes)
+    return _vectors(defn, Stage.parallel)
 
 
 def schedule_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     """A work-group of one work-item for each row of the result."""
     assert isinstance(defn, ConvolutionDefinition)
-    s, rest = _vectors(defn)
-    for made in defn.intermediates:
-        if made is defn.spread and defn.padded is not None:
-            s[made].compute_inline()
-        elif made is not defn.product:
-            s[made].bind(s[made].fuse(*made.op.axis[:2]), te.thread_axis("blockIdx.x"))
-    s[defn.outputs[0]].bind(rest, te.thread_axis("blockIdx.x"))
-    return s
+    return _vectors(defn, lambda stage, axis: stage.bind(axis, te.thread_axis("blockIdx.x")))
 
 
-def _vectors(defn: ConvolutionDefinition) -> tuple[Schedule, IterVar]:
-    """The schedule of the result in vectors, and its loop over all else."""
+def _vectors(defn: ConvolutionDefinition, share: Callable[[Stage, IterVar], None]) -> Schedule:
+    """All but the last dimension of the result shared among threads; a vector of it is summed in registers."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
     if defn.product is out:
@@ -61,4 +59,10 @@ def _vectors(defn: ConvolutionDefinition) -> tuple[Schedule, IterVar]:
     if lanes > 1:
         stage.vectorize(lane)
         inner.vectorize(inner_lane)
-    return s, outer
+    for made in defn.intermediates:
+        if made is defn.spread and defn.padded is not None:
+            s[made].compute_inline()
+        elif made is not defn.product:
+            share(s[made], s[made].fuse(*made.op.axis[:2]))
+    share(stage, outer)
+    return s

@@ -1,4 +1,4 @@
-"""Two-dimensional convolutions (NCHW) on processors: vectors along the rows of an image.
+"""Convolutions with channels first on processors, of one to three dimensions: vectors along the rows of an image.
 
 The inner loop keeps a tile of the result in vector registers, some channels by some pixels, loads pixels as vectors
 and broadcasts weights.  It reads a copy of the image with its border, in which the pixels that one tap multiplies are
@@ -28,7 +28,8 @@ FEW_TASKS = 12
 
 def _tile(defn: ConvolutionDefinition, widest: int) -> Tile:
     out = defn.outputs[0]
-    height, width, filters = extent(out.shape[2]), extent(out.shape[3]), extent(out.shape[1])
+    height, width = ([1, *map(extent, out.shape[2:])])[-2:]
+    filters = extent(out.shape[1])
     if height is None or width is None or filters is None:
         return Tile(CHANNELS, 2, 2, widest)
     return choose(filters // defn.problem.groups, height, width, widest)
@@ -41,6 +42,8 @@ def _rows_first(defn: ConvolutionDefinition, tile: Tile) -> bool:
     would leave threads idle.
     """
     out, weight, image = defn.outputs[0], defn.inputs[1], defn.inputs[0]
+    if defn.problem.ndim != 2:
+        return False
     pixels, weights = _elements(image.shape[1:]), _elements(weight.shape)
     batch, filters, height, _ = [extent(x) for x in out.shape]
     if batch is None or height is None or filters is None or pixels is None or weights is None:
@@ -70,19 +73,21 @@ def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     image = _copy_image(s, defn, acc, widest)
     acc = s[acc].op.output(0)
     stage = s[out]
-    n, o, y, x = out.op.axis
+    n, o, *planes, x = out.op.axis
     oo, oi = stage.split(o, factor=tile.channels)
-    yo, yi = stage.split(y, factor=tile.rows)
+    y = [stage.split(planes.pop(), factor=tile.rows)] if planes else []
     xv, xl = stage.split(x, factor=tile.lanes)
     xo, xi = stage.split(xv, factor=tile.vectors)
-    outer = (yo, xo, oo) if rows_first else (oo, yo, xo)
-    stage.reorder(n, *outer, oi, yi, xi, xl)
+    places = [*planes, *[yo for yo, _ in y], xo]
+    outer = [*places, oo] if rows_first else [oo, *places]
+    registers = [oi, *[yi for _, yi in y], xi]
+    stage.reorder(n, *outer, *registers, xl)
     if _tasks(defn, tile, rows_first) >= FEW_TASKS:  # one image after the other: its copy stays in a cache
         s[image].compute_at(stage, n)
         stage.parallel(outer[0])
     else:
         stage.parallel(stage.fuse(n, outer[0]))
-    for axis in (oi, yi, xi):
+    for axis in registers:
         stage.unroll(axis)
     stage.vectorize(xl)
     stage.pragma(xl, "whole_tiles")
@@ -100,14 +105,14 @@ def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes:
     """The image with its border, or a copy of one that has none, with the pixels of a tap side by side."""
     if defn.spread is not None and defn.padded is not None:
         s[defn.spread].compute_inline()
-    step = 1 if defn.problem.transposed else defn.problem.stride[1]
+    step = 1 if defn.problem.transposed else defn.problem.stride[-1]
     copy = defn.spread if defn.padded is None else defn.padded
     if copy is None:
         copy = s.cache_read(defn.inputs[0], "global", [acc])
     image = s[copy]
     axes = list(copy.op.axis)
     if step > 1:
-        axes = image.transform_layout(lambda n, c, y, x: [n, c, y, x % step, x // step])
+        axes = image.transform_layout(lambda *i: [*i[:-1], i[-1] % step, i[-1] // step])
     _, lane = image.split(axes[-1], factor=lanes)
     image.vectorize(lane)
     image.pragma(lane, "whole_tiles")  # a masked vector where rows are shorter
@@ -148,11 +153,11 @@ def schedule_conv2d_opencl_cpu(defn: Definition, target: Target) -> Schedule:
 def _accumulate(s: Schedule, acc: te.Tensor, stage: te.Stage, at: IterVar, lanes: int) -> None:
     inner = s[acc]
     inner.compute_at(stage, at)
-    _, ao, ay, ax = acc.op.axis
+    _, ao, *rows, ax = acc.op.axis
     av, al = inner.split(ax, factor=lanes)
-    inner.reorder(*acc.op.reduce_axis, ao, ay, av, al)
-    inner.storage_align(ay, lanes, 0)
-    for axis in (ao, ay, av):
+    inner.reorder(*acc.op.reduce_axis, ao, *rows, av, al)
+    inner.storage_align(rows[-1] if rows else ao, lanes, 0)
+    for axis in (ao, *rows, av):
         inner.unroll(axis)
     if lanes > 1:
         inner.vectorize(al)

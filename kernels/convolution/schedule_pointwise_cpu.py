@@ -25,7 +25,14 @@ def is_pointwise(defn: ConvolutionDefinition) -> bool:
     problem = defn.problem
     *others, width = [extent(x) for x in defn.outputs[0].shape]
     known = None not in others and width is not None and width > 1
-    return known and set(problem.kernel) == {1} and defn.padded is None and defn.spread is None and problem.groups == 1
+    return (
+        problem.ndim == 2
+        and known
+        and set(problem.kernel) == {1}
+        and defn.padded is None
+        and defn.spread is None
+        and problem.groups == 1
+    )
 
 
 def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
