@@ -22,9 +22,13 @@ def aligned_domain(rel: Align, whole: Range) -> Range:
     return Range.from_min_extent(0, operators.multiply(vectors, rel.lanes))
 
 
-def starts_aligned(rel: Align, whole: Range) -> bool:
-    """True when every row is made of whole vectors."""
-    return _furthest(rel, whole) == 0
+def is_whole_vectors(rel: Align, part: Range) -> bool:
+    """True when every row is made of whole vectors, and so is the part of it that is computed."""
+    if _furthest(rel, part) != 0:
+        return False
+    assert rel.parent.dom is not None
+    extent = part.extent
+    return extent is rel.parent.dom.extent or (isinstance(extent, IntImm) and extent.value % rel.lanes == 0)
 
 
 def row_value(rel: Align, doms: Mapping[IterVar, Range], values: Mapping[IterVar, Expr]) -> Expr:

@@ -10,7 +10,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.guarded import guarded
 from gpucomp.te.message_passing import Domains, pass_down_domain, pass_down_index, pass_up_index, split_predicates
 from gpucomp.te.operation import ComputeOp
-from gpucomp.te.relation import children_of, parents_of
+from gpucomp.te.relation import Align, IterVarRelation, children_of, parents_of
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import check_scope
 from gpucomp.te.tensor import Tensor
@@ -51,7 +51,7 @@ def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
     if isinstance(old, TensorComputeOp):
         _leave_intrinsic(stage, old, cache_op.name)
     else:
-        _move_reduction(stage, cache_stage)
+        _move_reduction(stage, cache_stage, {} if packs else dict(zip(old.axis, axis, strict=True)))
     if packs:
         _unschedule(stage, old, cache_op.name)
     set_op(schedule, stage, new)
@@ -96,6 +96,16 @@ def _refuse_marked(stage: Stage, scope: str, order: list[IterVar], packs: bool) 
                 hint=f"call s.cache_write({stage.name}, {scope!r}) before split and reorder of s[{stage.name}]",
             )
         packs = False
+    summed = [rel.parent for rel in stage.relations if isinstance(rel, Align) and rel.parent not in stage.op.axis]
+    if packs and summed:
+        raise schedule_error(
+            "GC112",
+            f"cache_write: reduction axis {summed[0].name!r} of stage {stage.name} is aligned by the elements of the "
+            "result, whose loops become dimensions of the copy",
+            stage=stage,
+            where=caller_span(),
+            hint=f"call s.cache_write({stage.name}, {scope!r}) before split and reorder of s[{stage.name}]",
+        )
     for leaf in stage.leaf_iter_vars:
         attr = stage.iter_var_attrs.get(leaf)
         if attr is not None and attr.kind == "tensorize" and not isinstance(stage.op, TensorComputeOp):
@@ -138,8 +148,8 @@ def _guarded(body: Expr, guards: list[Expr]) -> Expr:
     return guarded(body, condition)
 
 
-def _move_reduction(stage: Stage, cache: Stage) -> None:
-    """Reduction axes go to the copy, with what was done to them."""
+def _move_reduction(stage: Stage, cache: Stage, axes: dict[IterVar, IterVar]) -> None:
+    """Reduction axes go to the copy, with what was done to them; ``axes`` of the copy for those of the stage."""
     gone = [iv for iv in stage.all_iter_vars if iv.iter_type == IterVar.CommReduce]
     if not gone:
         return
@@ -147,8 +157,9 @@ def _move_reduction(stage: Stage, cache: Stage) -> None:
     data = [iv for iv in cache.leaf_iter_vars if iv.iter_type != IterVar.CommReduce]
     cache.leaf_iter_vars = data + [iv for iv in stage.leaf_iter_vars if iv in gone]
     cache.all_iter_vars = data + gone
-    cache.relations = moved
-    cache.relation_spans = {rel: stage.relation_spans.get(rel) for rel in moved}
+    there = {rel: _among(rel, axes) for rel in moved}
+    cache.relations = list(there.values())
+    cache.relation_spans = {new: stage.relation_spans.get(rel) for rel, new in there.items()}
     stage.relations = [rel for rel in stage.relations if rel not in moved]
     stage.leaf_iter_vars = [iv for iv in stage.leaf_iter_vars if iv not in gone]
     stage.all_iter_vars = [iv for iv in stage.all_iter_vars if iv not in gone]
@@ -156,6 +167,14 @@ def _move_reduction(stage: Stage, cache: Stage) -> None:
         stage.moved[iv] = f"cache_write moved it to stage {cache.op.name}"
         if iv in stage.iter_var_attrs:
             cache.iter_var_attrs[iv] = stage.iter_var_attrs.pop(iv)
+
+
+def _among(relation: IterVarRelation, axes: dict[IterVar, IterVar]) -> IterVarRelation:
+    """The same relation among the axes of the copy."""
+    if not isinstance(relation, Align):
+        return relation
+    rows = tuple([axes.get(row, row) for row in relation.rows])
+    return Align(relation.parent, relation.aligned, relation.lanes, rows)
 
 
 def _unschedule(stage: Stage, op: ComputeOp, copy: str) -> None:

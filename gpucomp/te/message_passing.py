@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gpucomp.te.affine import Forms, Interval
-from gpucomp.te.aligned import aligned_domain, aligned_value, in_row, row_interval, row_value, starts_aligned
+from gpucomp.te.aligned import aligned_domain, aligned_value, in_row, is_whole_vectors, row_interval, row_value
 from gpucomp.te.pragmas import WHOLE_TILES
 from gpucomp.te.relation import Align, Fuse, Rebase, Singleton, Split
 from gpucomp.te.stage import Stage
@@ -144,7 +144,7 @@ def split_predicates(
     covered: dict[IterVar, None] = {}  # an index past the end of these is past the end of an aligned row
     for rel in stage.relations:
         if isinstance(rel, Align):
-            if starts_aligned(rel, doms[rel.parent]):
+            if is_whole_vectors(rel, doms[rel.parent]):
                 continue
             covered[rel.aligned] = None
             reduces = rel.parent.iter_type == IterVar.CommReduce

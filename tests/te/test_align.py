@@ -165,6 +165,16 @@ def with_aligned_producer() -> tuple[te.Schedule, list[te.Tensor]]:
     return s, [a, b]
 
 
+def with_cache_write_of_a_sum() -> tuple[te.Schedule, list[te.Tensor]]:
+    a, k = te.placeholder((5, 13), name="A"), te.reduce_axis((0, 13), "k")
+    b = te.compute((5,), lambda i: te.sum(a[i, k.var], axis=k), name="B")
+    s = te.create_schedule(b.op)
+    s[b].split(s[b].align(k, 4), factor=4)
+    copy = s.cache_write(b, "local")
+    s[copy].compute_at(s[b], b.op.axis[0])
+    return s, [a, b]
+
+
 def fused() -> tuple[te.Schedule, list[te.Tensor]]:
     a, b = doubled((5, 13))
     s = te.create_schedule(b.op)
@@ -172,10 +182,36 @@ def fused() -> tuple[te.Schedule, list[te.Tensor]]:
     return s, [a, b]
 
 
-@pytest.mark.parametrize("program", [with_rfactor, with_cache_write, with_aligned_producer, fused])
+@pytest.mark.parametrize(
+    "program", [with_rfactor, with_cache_write, with_cache_write_of_a_sum, with_aligned_producer, fused]
+)
 def test_other_primitives_go_with_it(program: Program) -> None:
     x = small_ints((5, 13))
-    everywhere(program, [x], x.sum(1) if program is with_rfactor else 2 * x)
+    everywhere(program, [x], x.sum(1) if program in (with_rfactor, with_cache_write_of_a_sum) else 2 * x)
+
+
+def test_a_copy_in_the_order_of_loops_has_no_rows_to_align_a_sum_by() -> None:
+    a, k = te.placeholder((6, 13), name="A"), te.reduce_axis((0, 13), "k")
+    b = te.compute((6,), lambda i: te.sum(a[i, k.var], axis=k), name="B")
+    s = te.create_schedule(b.op)
+    s[b].align(k, 4)
+    s[b].split(b.op.axis[0], 2)
+    with pytest.raises(ScheduleError, match="reduction axis 'k' of stage B is aligned by the elements of the result"):
+        s.cache_write(b, "local")
+
+
+def test_a_part_of_rows_of_whole_vectors_ends_where_it_ends() -> None:
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        a = te.placeholder((8,), name="A")
+        b = te.compute((8,), lambda i: a[i] + 3.0, name="B")
+        c = te.compute((4,), lambda i: b[(3 - i) * 2] * 2.0, name="C")  # reads 7 elements of B
+        s = te.create_schedule(c.op)
+        _, lane = s[b].split(s[b].align(b.op.axis[0], 2), factor=2)
+        s[b].vectorize(lane)
+        return s, [a, c]
+
+    x = small_ints((8,))
+    everywhere(program, [x], 2 * (x[[6, 4, 2, 0]] + 3))
 
 
 def test_the_length_of_rows_may_be_a_variable() -> None:
