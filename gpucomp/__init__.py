@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from gpucomp.runtime.module import Module
     from gpucomp.runtime.ndarray import NDArray
     from gpucomp.support.config import config
-    from gpucomp.support.diagnostics import GpucompError
+    from gpucomp.support.diagnostics import (
+        ArgumentError,
+        BuildError,
+        DeviceError,
+        GpucompError,
+        LowerError,
+        ScheduleError,
+        TensorError,
+        TypeMismatchError,
+        UndecidedComparison,
+        VerifyError,
+    )
     from gpucomp.support.registry import get_global_func, register_func
     from gpucomp.target.target import Target
 
@@ -41,10 +52,17 @@ __all__ = [
     "IRModule", "Target", "build", "lower", "source",
     # running
     "Device", "Module", "NDArray", "cpu", "cuda", "device", "opencl",
+    # errors, under the names that their messages begin with
+    "ArgumentError", "BuildError", "DeviceError", "GpucompError", "LowerError", "ScheduleError", "TensorError",
+    "TypeMismatchError", "UndecidedComparison", "VerifyError",
     # the rest
-    "GpucompError", "__version__", "config", "get_global_func", "register_func",
+    "__version__", "config", "get_global_func", "register_func",
 ]  # fmt: skip
 
+_ERRORS: Final = (
+    "ArgumentError", "BuildError", "DeviceError", "GpucompError", "LowerError", "ScheduleError", "TensorError",
+    "TypeMismatchError", "UndecidedComparison", "VerifyError",
+)  # fmt: skip
 # Where each name is found: a module, or a module and a name in it.
 _HOMES: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(
@@ -59,7 +77,7 @@ _HOMES: Final[dict[str, tuple[str, str]]] = {
     "Module": ("gpucomp.runtime.module", "Module"),
     "NDArray": ("gpucomp.runtime.ndarray", "NDArray"),
     **{name: ("gpucomp.runtime.device", name) for name in ("Device", "cpu", "cuda", "device", "opencl")},
-    "GpucompError": ("gpucomp.support.diagnostics", "GpucompError"),
+    **{name: ("gpucomp.support.diagnostics", name) for name in _ERRORS},
     "config": ("gpucomp.support.config", "config"),
     "get_global_func": ("gpucomp.support.registry", "get_global_func"),
     "register_func": ("gpucomp.support.registry", "register_func"),

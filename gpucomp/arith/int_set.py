@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from gpucomp.support.dtype import INT32
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, Range, Var
@@ -111,11 +110,3 @@ class IntervalSet(IntSet):
     """All integers from ``min_value`` to ``max_value``, both included; ends may be infinite."""
 
     __slots__ = ()
-
-
-def index_type(*ends: Expr) -> str:
-    """Type of the first finite end, int32 if there is none."""
-    for end in ends:
-        if not is_infinite(end):
-            return end.dtype
-    return INT32

@@ -37,10 +37,6 @@ class IRModule(Node):
     def __iter__(self) -> Iterator[str]:
         return iter(self.functions)
 
-    def with_function(self, name: str, function: object) -> IRModule:
-        """A copy in which ``name`` is ``function``."""
-        return self.replace(functions={**self.functions, name: function})
-
     def script(self) -> str:
         """All functions as text."""
         return "\n\n".join([f.script() for f in self.functions.values()])

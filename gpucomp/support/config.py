@@ -34,16 +34,12 @@ class Knob(Generic[T]):
         default: value when nothing sets it; its type is the type of the setting.
         doc: one line.
         check: returns what is wrong with a value, or the empty string.
-        in_cache_key: True when the setting changes generated code.
     """
 
-    def __init__(
-        self, default: T, doc: str, *, check: Callable[[T], str] | None = None, in_cache_key: bool = False
-    ) -> None:
+    def __init__(self, default: T, doc: str, *, check: Callable[[T], str] | None = None) -> None:
         self.default: T = default
         self.doc = doc
         self.check = check
-        self.in_cache_key = in_cache_key
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -167,10 +163,6 @@ class Config:
             kind = type(knob.default).__name__
             rows.append(KnobValue(name, knob.env, kind, knob.default, value, source, knob.doc))
         return rows
-
-    def cache_key(self) -> tuple[tuple[str, str | int | bool], ...]:
-        """The settings that change generated code, for keys of compile caches."""
-        return tuple((name, knob.resolve()[0]) for name, knob in self.knobs().items() if knob.in_cache_key)
 
     @contextlib.contextmanager
     def override(self, **values: Setting) -> Generator[None]:

@@ -222,8 +222,3 @@ class BufferRegion(Node):
     region: tuple[Range, ...]
 
     __hash__ = object.__hash__
-
-    @staticmethod
-    def full_region(buffer: Buffer) -> BufferRegion:
-        """The whole buffer."""
-        return BufferRegion(buffer, tuple([Range.from_min_extent(0, e) for e in buffer.shape]))

@@ -8,7 +8,6 @@ compiler code compares with ``is``.  ``==`` and ``!=`` build :class:`EQ` and :cl
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
@@ -805,8 +804,3 @@ def wrap_int(value: int, dtype: DType) -> int:
 def is_const_int(e: object, value: int | None = None) -> bool:
     """True for an integer literal (of the given value)."""
     return isinstance(e, IntImm) and (value is None or e.value == value)
-
-
-def is_finite_const(e: Expr) -> bool:
-    """True for a literal that is neither infinite nor NaN."""
-    return isinstance(e, IntImm) or (isinstance(e, FloatImm) and math.isfinite(e.value))

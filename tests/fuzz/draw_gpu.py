@@ -41,10 +41,6 @@ class GpuMoves(Moves):
         self.extents: dict[Any, int] = {}
         self.placed: set[Any] = set()
 
-    def is_placed(self, stage: Stage) -> bool:
-        """Whether a stage has its place already (``rebuilt`` operations keep their stage)."""
-        return stage in self.placed
-
     # -- results --------------------------------------------------------------------------------------------------
 
     def bind_result(self, stage: Stage, head: Move) -> None:

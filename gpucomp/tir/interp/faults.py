@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from gpucomp.support.diagnostics import Span, VerifyError
 from gpucomp.tir.buffer import Buffer
@@ -33,16 +32,6 @@ class Site:
     def span(self) -> Span | None:
         """The user's call that led to the statement."""
         return getattr(self.stmt, "span", None)
-
-
-class LaneNames(Protocol):
-    """Gives lanes the names that users know: block and thread indices."""
-
-    kernel: str
-
-    def describe(self, lane: int) -> str:
-        """Name of a lane by its global number."""
-        ...
 
 
 class Faults:
