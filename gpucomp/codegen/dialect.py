@@ -137,6 +137,10 @@ class Dialect(Protocol):
         """A mathematical function of operands of one type, ``min`` and ``max`` included."""
         ...
 
+    def math_once(self, name: str, element: str, args: list[str], /) -> str:
+        """As ``math``, of a function that many places call: its code may stand once, instead of at each of them."""
+        ...
+
     def division(self, name: str, element: str, a: str, b: str, /) -> str:
         """``floordiv``, ``floormod``, ``truncdiv`` or ``truncmod`` of operands of any sign."""
         ...

@@ -255,7 +255,11 @@ class CEmitter(PointerText):
         if node.kind is ForKind.UNROLLED or any([key in (node.annotations or {}) for key in UNROLL_FACTOR_KEYS]):
             self._unroll_hint(node)
         self.line(f"for ({self.value_type(var.dtype)} {name} = {first}; {name} < {last}; ++{name}) {{")
+        copies = self.copies
+        if node.kind is ForKind.UNROLLED and isinstance(node.extent, IntImm):
+            self.copies *= node.extent.value
         self.inner(node.body)
+        self.copies = copies
         self.lines += [f"{self.pad}  {step}" for step in steps]
         self.pad += "  "
         for ring in rings:

@@ -45,6 +45,11 @@ ANY: Final = 0
 
 NARROW_FLOATS: Final = frozenset({"float16", "bfloat16"})
 _EXACT_FUNCTIONS: Final = frozenset({"fabs", "floor", "ceil", "trunc", "round", "nearbyint", "min", "max", "copysign"})
+# Of these the code is so long that many copies of it are left to one function.
+_LONG_FUNCTIONS: Final = frozenset(
+    {"tanh", "erf", "sin", "cos", "tan", "pow", "sinh", "cosh", "atan", "atan2", "expm1", "log1p"}
+)
+MANY_COPIES: Final = 16  # of a statement, by the loops around it that are unrolled
 _NEEDS_LITERAL_MACRO: Final = frozenset({"int8", "uint8", "int16", "uint16", "uint32", "int64", "uint64"})
 
 
@@ -88,6 +93,7 @@ class ExpressionText(Functor):
         self.memo: dict[Any, Text] = {}  # Any: expressions, and (expression,) for vector variables
         self.sharing: Sharing = plan()
         self.holds_integers = False
+        self.copies = 1  # of the statement, by the loops around it that are unrolled
         self.cache_hint = ""  # of the pragma around the statement
         self._guards = 0
         self._indexing = False
@@ -445,9 +451,12 @@ class ExpressionText(Functor):
         """A mathematical function of operands of one type."""
         kind = args[0].dtype.element
         texts = [self.text(arg) for arg in args]
+        write = self.dialect.math
+        if name in _LONG_FUNCTIONS and self.copies >= MANY_COPIES:
+            write = self.dialect.math_once
         if kind not in NARROW_FLOATS:
-            return self.dialect.math(name, kind, texts), ATOM
-        value = self.dialect.math(name, FLOAT32, texts)
+            return write(name, kind, texts), ATOM
+        value = write(name, FLOAT32, texts)
         if name in _EXACT_FUNCTIONS or not dtype.is_float:
             return value, ATOM
         return self.dialect.round_to(dtype, value, FLOAT32), ATOM
