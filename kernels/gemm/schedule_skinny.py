@@ -37,6 +37,7 @@ class SkinnyPlan:
         slices: warps of a block, each with its own part of k, where lanes go along columns.
         columns, warps: columns of a warp, and warps of a block, where lanes go along k.
         rows: of a warp at most, where lanes go along k; more rows are shared out among warps of a block.
+        hint: to the caches, for the second operand; ``gpucomp.te.pragmas`` has the words.
         deep: steps of k whose part of the second operand is asked for at once, where lanes go along k.
     """
 
@@ -46,6 +47,7 @@ class SkinnyPlan:
     warps: int = 4
     rows: int = MOST_ROWS
     deep: int = 1
+    hint: str = ""
 
 
 def is_skinny(defn: Definition, target: Target) -> bool:
@@ -127,6 +129,8 @@ def _along_columns(defn: Definition, operands: Operands, target: Target, plan: S
         s[local].unroll(local.op.axis[0])
         if local is fragments[0] and (operands.k or 1) % 4 == 0:
             s[local].vectorize(local.op.axis[1])
+    if plan.hint:
+        s[fragments[1]].pragma(fragments[1].op.axis[0], "cache_hint", plan.hint)
     return s
 
 
@@ -182,4 +186,6 @@ def _along_k(defn: Definition, plan: SkinnyPlan) -> Schedule:
             s[local].unroll(axis)
         if lanes > 1:
             s[local].vectorize(local.op.axis[-1])
+    if plan.hint:
+        s[fragments[1]].pragma(fragments[1].op.axis[0], "cache_hint", plan.hint)
     return s
