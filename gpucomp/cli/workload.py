@@ -151,7 +151,7 @@ def make_workload(name: str, shape: Shape | None, dtype: str | None, target: Tar
     Args:
         name: "matmul", or "path/file.py:function".
         shape: None: the operator's default for such targets, or what the function takes by default.
-        dtype: None: float32, or the function's own types.
+        dtype: None: float32 (an operator without it: its first type), or the function's own types.
         target: for which the library's schedules are chosen; a function sees it as ``Target.current()``.
 
     Raises:
@@ -161,7 +161,7 @@ def make_workload(name: str, shape: Shape | None, dtype: str | None, target: Tar
         return _from_file(name, shape, target)
     operator = registry.get(name)
     extents = shape or operator.default_shape(target.keys)
-    kind = dtype or "float32"
+    kind = dtype or ("float32" if "float32" in operator.dtypes else operator.dtypes[0])
     definition = operator.define(extents, kind, target)
     return Workload(
         name=operator.name,
@@ -196,6 +196,11 @@ def make_definition(name: str, shape: Shape | None, dtype: str | None, target: T
 
 def _is_in_file(name: str, dtype: str | None) -> bool:
     file, colon, _ = name.rpartition(":")
+    if name.endswith(".py"):
+        names = _functions(name)
+        raise ArgumentError(
+            f"{name} names no function", code="GC645", hint=", ".join([f"{name}:{n}" for n in names]) or f"{name}:NAME"
+        )
     if not colon or not file.endswith(".py"):
         return False
     if dtype is not None:
@@ -214,15 +219,22 @@ def load_function(file: str, function: str) -> Callable[..., object]:
     Raises:
         ArgumentError: there is no such file or function.
     """
+    names = _functions(file)
+    found: object = getattr(_load(Path(file)), function, None)
+    if callable(found):
+        return found
+    hint = did_you_mean(function, names) or f"it has {', '.join(names) or 'no functions'}"
+    raise ArgumentError(f"{file} has no function {function!r}", code="GC645", hint=hint)
+
+
+def _functions(file: str) -> list[str]:
+    """The functions that a file defines itself (ArgumentError where there is no file)."""
     path = Path(file)
     if not path.is_file():
         raise ArgumentError(f"there is no file {file}", code="GC645")
-    found: object = getattr(_load(path), function, None)
-    if callable(found):
-        return found
-    names = [name for name, value in vars(_load(path)).items() if inspect.isfunction(value)]
-    hint = did_you_mean(function, names) or f"it has {', '.join(names) or 'no functions'}"
-    raise ArgumentError(f"{file} has no function {function!r}", code="GC645", hint=hint)
+    module = _load(path)
+    found = [name for name, value in vars(module).items() if inspect.isfunction(value)]
+    return [name for name in found if getattr(module, name).__module__ == module.__name__]
 
 
 def _load(path: Path) -> ModuleType:

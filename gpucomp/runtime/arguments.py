@@ -106,7 +106,7 @@ def check_kinds(data: FunctionData, arguments: Sequence[Argument]) -> None:
             refuse(
                 f"{argument.title(data.name)} has dtype {value.dtype}, expected {param.dtype}",
                 "GC603",
-                f"convert it: {param.name}.astype({param.dtype!r})",
+                conversion(param),
             )
         if len(value.shape) != len(param.shape):
             count = len(param.shape)
@@ -122,6 +122,16 @@ def check_kinds(data: FunctionData, arguments: Sequence[Argument]) -> None:
                 "GC613",
                 f"pass a writable array: {param.name}.copy()",
             )
+
+
+def conversion(param: BufferParam) -> str:
+    """How to give a parameter its element type; what is written must be kept, or the result is lost."""
+    converted = f"{param.name}.astype({param.dtype!r})"
+    return f"convert it: {converted}" if param.access == "read" else _kept(param.name, converted)
+
+
+def _kept(name: str, replaced: str) -> str:
+    return f"it is written: {name} = {replaced} before the call"
 
 
 def _axes(count: int) -> str:
@@ -279,7 +289,7 @@ def _check_shape(
         )
 
 
-def check_contiguous(title: str, name: str, array: NDArray, refuse: _Refuse = refuse) -> None:
+def check_contiguous(title: str, param: BufferParam, array: NDArray, refuse: _Refuse = refuse) -> None:
     """Check that an array is compact and row-major.
 
     Raises:
@@ -287,17 +297,18 @@ def check_contiguous(title: str, name: str, array: NDArray, refuse: _Refuse = re
     """
     if is_compact(array.shape, array.strides):
         return
+    replaced = f"numpy.ascontiguousarray({param.name})"
     refuse(
         f"{title} is not contiguous: strides {list(array.strides)} in elements, "
         f"expected {list(compact_strides(array.shape))}",
         "GC607",
-        f"pass numpy.ascontiguousarray({name})",
+        f"pass {replaced}" if param.access == "read" else _kept(param.name, replaced),
     )
 
 
 def _check_strides(title: str, param: BufferParam, array: NDArray, env: Mapping[str, Scalar], refuse: _Refuse) -> None:
     if param.strides is None:
-        check_contiguous(title, param.name, array, refuse)
+        check_contiguous(title, param, array, refuse)
         return
     if array.nbytes == 0:
         return

@@ -23,6 +23,7 @@ from gpucomp.runtime.arguments import (
     check_moduli,
     check_scalar,
     choose_variant,
+    conversion,
     output_shape,
     refuse,
     signature_text,
@@ -406,14 +407,15 @@ class Function:
                 adopted.append(adopt(arg) if isinstance(param, BufferParam) else arg)
             except ArgumentError as error:
                 title = Argument(param, position, 0).title(self.name)
-                refuse(f"{title}: {error.message}", error.code, f"convert it: {param.name}.astype({param.dtype!r})")
+                assert isinstance(param, BufferParam)
+                refuse(f"{title}: {error.message}", error.code, conversion(param))
         return adopted
 
     def _upload(self, argument: Argument, host: NDArray) -> NDArray:
         param = argument.param
         assert isinstance(param, BufferParam)
         check_kinds(self.data, [argument])
-        check_contiguous(argument.title(self.name), param.name, host)
+        check_contiguous(argument.title(self.name), param, host)
         moved = empty(host.shape, host.dtype, (self.device or Device(self.kind)).require())
         return moved if param.access == "write" else moved.copyfrom(host)
 

@@ -77,10 +77,9 @@ class Target:
             limits["max_dynamic_shared_memory_per_block"] = CUDA_OPT_IN_SHARED.get(self.arch, 49152)
         unknown = [k for k in options if k not in limits]
         if unknown:
-            known = ", ".join([*limits, "arch", "features", "libs", "model", "without"])
-            raise _refusal(
-                f"unknown option {unknown[0]!r} of target {kind}", did_you_mean(unknown[0], limits) or f"known: {known}"
-            )
+            known = [*limits, "arch", "features", "libs", "model", "without"]
+            hint = did_you_mean(unknown[0], known) or f"known: {', '.join(known)}"
+            raise _refusal(f"unknown option {unknown[0]!r} of target {kind}", hint)
         self.options = {k: _number(k, v) for k, v in options.items()}
         self.limits = limits | self.options
         self.host = Target(host) if host is not None and not isinstance(host, Target) else host

@@ -61,7 +61,7 @@ class LoopPrimitives(StageBase):
                 "split takes either factor or nparts",
                 stage=self,
                 where=caller_span(),
-                hint="s[C].split(i, factor=32)",
+                hint=f"s[{self.name}].split({parent.name}, factor=32)",
             )
         outer = self._derived(f"{parent.name}.outer", parent)
         inner = self._derived(f"{parent.name}.inner", parent)

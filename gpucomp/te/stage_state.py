@@ -189,9 +189,10 @@ class StageState:
     def leaf_index(self, axis: object, primitive: str) -> int:
         """Position of a leaf axis; explains why an axis is none."""
         if not isinstance(axis, IterVar):
+            given = getattr(axis, "name", None) or repr(axis)[:40]
             raise schedule_error(
                 "GC104",
-                f"{primitive} needs an axis, got {type(axis).__name__} {axis!r:.40}",
+                f"{primitive} needs an axis, got {type(axis).__name__} {given}",
                 stage=self,
                 where=caller_span(),
                 hint=f"one of s[{self.name}].op.axis or op.reduce_axis, or what split and fuse returned",

@@ -173,7 +173,7 @@ class _Builder:
             _tensors(op, self._box(stage)),
             scope,
             self._memory(stage),
-            tuple(_marks(stage, root and stage.attach_type == AttachType.SCOPE)),
+            tuple(_marks(stage, self._copies(stage), root and stage.attach_type == AttachType.SCOPE)),
             tuple(dict.fromkeys([t.op.name for t in op.input_tensors])),
             self._kernel(stage) if role != "input" and (root or self._starts_kernel(stage)) else "",
             loops,
@@ -223,7 +223,19 @@ class _Builder:
             return None
         elements = _padded(box, stage.dim_align)
         item = sum([max(8, t.dtype.bits) * t.dtype.lanes // 8 for t in stage.op.outputs])
-        return operators.multiply(elements, item * (2 if stage.double_buffered else 1))
+        return operators.multiply(elements, item * (2 if stage.double_buffered else 1) * self._copies(stage))
+
+    def _copies(self, stage: Stage) -> int:
+        """Copies of shared memory: one for each stage of the software pipeline in whose loop it is filled."""
+        if (
+            stage.attach_stage is None
+            or stage.attach_ivar is None
+            or STORAGE_RANK.get(self._scope(stage)) != SHARED_RANK
+        ):
+            return 1
+        attr = stage.attach_stage.iter_var_attrs.get(stage.attach_ivar)
+        values = [value for key, value, _ in attr.pragmas if key == "software_pipeline"] if attr is not None else []
+        return values[-1].value if values and isinstance(values[-1], IntImm) else 1
 
     def _kernel(self, stage: Stage) -> str:
         if self.bounds is None:
@@ -280,9 +292,11 @@ def _tensors(op: Operation, box: Sequence[Expr] | None) -> str:
     return " and ".join(dict.fromkeys(texts)) + count
 
 
-def _marks(stage: Stage, lost: bool) -> Iterator[str]:
+def _marks(stage: Stage, copies: int, lost: bool) -> Iterator[str]:
     if stage.double_buffered:
         yield "double-buffered"
+    if copies > 1:
+        yield f"{copies} copies"
     if stage.rolls:
         yield "rolling"
     for dim, (factor, offset) in sorted(stage.dim_align.items()):

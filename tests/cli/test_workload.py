@@ -78,6 +78,18 @@ def test_a_library_operator_knows_its_work() -> None:
     )
 
 
+def test_an_operator_without_float32_has_its_first_element_type() -> None:
+    assert make_workload("matmul_int8", (4, 5, 6), None, Target("llvm")).dtype == "int8"
+
+
+def test_functions_that_a_file_imports_are_not_offered(tmp_path: Path) -> None:
+    path = tmp_path / "few.py"
+    path.write_text("from gpucomp.testing import check\n\ndef mine():\n    pass\n", encoding="utf-8")
+    with pytest.raises(ArgumentError) as caught:
+        make_workload(f"{path}:other", None, None, Target("llvm"))
+    assert caught.value.hint == "it has mine"
+
+
 def test_a_function_is_called_with_the_numbers_of_the_shape(user_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     workload = make_workload(f"{user_file}:doubled", (3, 5), None, Target("llvm"))
     assert workload.label == "mine.py:doubled"
@@ -106,6 +118,8 @@ def test_a_function_may_have_defaults_and_no_reference(user_file: str) -> None:
         ("{file}:symbolic", None, "the shape of A is symbolic"),
         ("{file}:out_first", None, "list the inputs before the outputs"),
         ("{file}:no_schedule", None, "not \\(schedule, args\\)"),
+        ("{file}", None, r"mine.py names no function\n  help: .*mine.py:doubled, .*mine.py:without_reference"),
+        ("no/such/file.py", None, "there is no file no/such/file.py"),
         ("no/such/file.py:f", None, "there is no file no/such/file.py"),
         ("matmal", None, "did you mean 'matmul'"),
         ("softmax", (3,), "softmax takes 2 extents \\(M,N\\), got 1"),

@@ -435,3 +435,13 @@ def counting_points_that_depend_on_parameters() -> object:
 def a_level_of_iterator_maps_that_does_not_exist() -> object:
     x = te.var("x")
     return arith.detect_iter_map([x], {x: Range(0, 8)}, check_level="surjectiv")  # cause
+
+
+@mistake("argument 3 (C)", "strides", "C = numpy.ascontiguousarray(C) before the call")
+def an_output_that_is_not_contiguous_at_launch() -> object:
+    return add()(vector(), vector(), vector(16)[::2])  # cause
+
+
+@mistake("argument 3 (C)", "float64", "C = C.astype('float32') before the call")
+def an_output_of_a_wrong_dtype_at_launch() -> object:
+    return add()(vector(), vector(), vector(dtype="float64"))  # cause

@@ -69,6 +69,8 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "stage of a number": (lambda p: p.s[3], "is not part of this schedule"),
     "split by a fraction": (lambda p: p.stage.split(p.i, factor=2.5), "factor is 2.5"),
     "split by a negative number": (lambda p: p.stage.split(p.i, factor=-2), "factor is -2"),
+    "split of a tensor": (lambda p: p.stage.split(A, factor=2), "needs an axis, got Tensor A\n"),
+    "split by nothing": (lambda p: p.stage.split(p.c.op.axis[1]), "help: s[C].split(j, factor=32)"),
     "split of nothing": (lambda p: p.stage.split(None, factor=2), "needs an axis, got NoneType"),
     "fuse of nothing": (lambda p: p.stage.fuse(None), "needs an axis, got NoneType"),
     "reorder of a name": (lambda p: p.stage.reorder("i"), "needs an axis, got str"),

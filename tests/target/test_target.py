@@ -43,7 +43,12 @@ def test_features_can_be_added_and_taken_away() -> None:
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("cudda", "did you mean 'cuda'"), ("cuda -max_num_thread=3", "max_num_threads"), ("cuda sm_80", "-arch")],
+    [
+        ("cudda", "did you mean 'cuda'"),
+        ("cuda -max_num_thread=3", "max_num_threads"),
+        ("cuda sm_80", "-arch"),
+        ("cuda -arhc=sm_80", "did you mean 'arch'"),
+    ],
 )
 def test_a_bad_target_says_what_was_meant(text: str, hint: str) -> None:
     with pytest.raises(LowerError, match=hint):

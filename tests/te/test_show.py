@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+import gpucomp
 from gpucomp import te
 from gpucomp.te import Schedule, Tensor
 
@@ -145,6 +146,23 @@ def test_names_that_are_markup_are_escaped() -> None:
     html = te.create_schedule(b.op).to_html()
     assert "<script" not in html
     ET.fromstring(html)
+
+
+def test_a_software_pipeline_has_a_copy_of_shared_memory_for_each_stage() -> None:
+    a = te.placeholder((64, 32), name="A")
+    b = te.compute((64, 32), lambda i, j: a[i, j] * 2.0, name="B")
+    s = te.create_schedule(b.op)
+    tile = s.cache_read(a, "shared", [b])
+    step, row = s[b].split(b.op.axis[0], factor=4)
+    s[b].bind(b.op.axis[1], te.thread_axis("threadIdx.x"))
+    s[b].reorder(step, b.op.axis[1], row)
+    s[tile].compute_at(s[b], step)
+    s[tile].bind(tile.op.axis[1], te.thread_axis("threadIdx.x"))
+    s[b].pragma(step, "software_pipeline", 3)
+    text = s.to_text()
+    assert "kernel: grid 1, block 32, shared 1.5 KiB\n" in text
+    assert "A.shared  float32[4, 32]  shared 1.5 KiB  3 copies  <- A\n" in text
+    assert "__shared__ __align__(16) float A_shared[384];" in gpucomp.source(s, [a, b], "cuda")
 
 
 def test_threads_around_a_stage_rings_and_prefetches_are_shown() -> None:
