@@ -19,7 +19,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gpucomp import arith, driver, ir, kernels, runtime, target, te, testing, tir, topi, transform
+    from gpucomp import arith, driver, error, ir, kernels, runtime, target, te, testing, tir, topi, transform
     from gpucomp.driver import build, lower, source
     from gpucomp.ir.module import IRModule
     from gpucomp.runtime import ndarray as nd
@@ -39,14 +39,17 @@ if TYPE_CHECKING:
         UndecidedComparison,
         VerifyError,
     )
+    from gpucomp.support.diagnostics import GpucompError as TVMError
+    from gpucomp.support.dtype import DType as DataType
     from gpucomp.support.registry import get_global_func, register_func
     from gpucomp.target.target import Target
+    from gpucomp.tir.values import convert
 
 __version__ = "0.1.0"
 
 __all__ = [
     # layers
-    "arith", "driver", "ir", "kernels", "nd", "runtime", "target", "te", "testing", "tir", "topi",
+    "arith", "driver", "error", "ir", "kernels", "nd", "runtime", "target", "te", "testing", "tir", "topi",
     "transform",
     # compiling
     "IRModule", "Target", "build", "lower", "source",
@@ -56,7 +59,7 @@ __all__ = [
     "ArgumentError", "BuildError", "DeviceError", "GpucompError", "LowerError", "ScheduleError", "TensorError",
     "TypeMismatchError", "UndecidedComparison", "VerifyError",
     # the rest
-    "__version__", "config", "get_global_func", "register_func",
+    "DataType", "TVMError", "__version__", "config", "convert", "get_global_func", "register_func",
 ]  # fmt: skip
 
 _ERRORS: Final = (
@@ -66,7 +69,21 @@ _ERRORS: Final = (
 # Where each name is found: a module, or a module and a name in it.
 _HOMES: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(
-        ("arith", "driver", "ir", "kernels", "runtime", "target", "te", "testing", "tir", "topi", "transform"), ("", "")
+        (
+            "arith",
+            "driver",
+            "error",
+            "ir",
+            "kernels",
+            "runtime",
+            "target",
+            "te",
+            "testing",
+            "tir",
+            "topi",
+            "transform",
+        ),
+        ("", ""),
     ),
     "nd": ("gpucomp.runtime.ndarray", ""),
     "build": ("gpucomp.driver", "build"),
@@ -78,6 +95,9 @@ _HOMES: Final[dict[str, tuple[str, str]]] = {
     "NDArray": ("gpucomp.runtime.ndarray", "NDArray"),
     **{name: ("gpucomp.runtime.device", name) for name in ("Device", "cpu", "cuda", "device", "opencl")},
     **{name: ("gpucomp.support.diagnostics", name) for name in _ERRORS},
+    "TVMError": ("gpucomp.support.diagnostics", "GpucompError"),
+    "DataType": ("gpucomp.support.dtype", "DType"),
+    "convert": ("gpucomp.tir.values", "convert"),
     "config": ("gpucomp.support.config", "config"),
     "get_global_func": ("gpucomp.support.registry", "get_global_func"),
     "register_func": ("gpucomp.support.registry", "register_func"),

@@ -195,19 +195,19 @@ def current_stream(device: Device) -> object | None:
     return streams.get(device) if streams else None
 
 
-def cpu(device_id: int = 0) -> Device:
+def cpu(dev_id: int = 0) -> Device:
     """The host's processor."""
-    return Device("cpu", device_id)
+    return Device("cpu", dev_id)
 
 
-def cuda(device_id: int = 0) -> Device:
+def cuda(dev_id: int = 0) -> Device:
     """An NVIDIA GPU through CUDA."""
-    return Device("cuda", device_id)
+    return Device("cuda", dev_id)
 
 
-def opencl(device_id: int = 0) -> Device:
+def opencl(dev_id: int = 0) -> Device:
     """An OpenCL device: those of all platforms, GPUs first, simulators last."""
-    return Device("opencl", device_id)
+    return Device("opencl", dev_id)
 
 
 def device(dev_type: str | Device, dev_id: int | None = None) -> Device:
@@ -231,6 +231,15 @@ def device(dev_type: str | Device, dev_id: int | None = None) -> Device:
             hint=f"device({name!r}, {dev_id})",
         )
     return Device(name, int(index) if colon else dev_id or 0)
+
+
+def enabled(target: str) -> bool:
+    """Whether kernels of a target run here: ``enabled("cuda")`` asks the driver for a device."""
+    words = target.split()
+    try:
+        return bool(words) and Device(words[0]).exist
+    except DeviceError:  # no such kind
+        return False
 
 
 @dataclass(frozen=True, slots=True)

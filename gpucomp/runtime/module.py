@@ -227,6 +227,25 @@ class Module:
         text = self._dumps() if form == "json" else self.get_source(form)
         write_atomically(path, text.encode("utf-8"))
 
+    def export_library(
+        self,
+        file_name: str | Path,
+        *,
+        fcompile: object = None,
+        fpack_imports: object = None,
+        addons: object = None,
+        workspace_dir: object = None,
+        **kwargs: object,
+    ) -> None:
+        """Write the whole module to a file, for :func:`load_module`.
+
+        Args:
+            file_name: the file, with any suffix: it is JSON, not a library of the system, which other programs than
+                gpucomp cannot load.
+            fcompile, fpack_imports, addons, workspace_dir, kwargs: accepted for compatibility; nothing is compiled.
+        """
+        self.save(file_name, "json")
+
     def _dumps(self) -> str:
         functions = {name: data.to_json() for name, data in self._data.items()}
         document = {"gpucomp": _FILE_VERSION, "type_key": self._type_key, "functions": functions}

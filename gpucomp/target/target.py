@@ -163,9 +163,9 @@ class Target:
         raise LowerError("no current target", hint='wrap the call: with gpucomp.target.Target("cuda"): ...')
 
     @staticmethod
-    def from_device(dev: Device | str) -> Target:
+    def from_device(device: Device | str) -> Target:
         """The target of a device that exists here, with its real limits and features."""
-        device = parse_device(dev)
+        device = parse_device(device)
         attributes = device.attributes
         if device.kind == "cpu":
             return Target("llvm")

@@ -17,15 +17,9 @@ from gpucomp.te.axis_separator import AXIS_SEPARATOR
 from gpucomp.te.create_primfunc import create_prim_func
 from gpucomp.te.extern import ExternOp, extern, extern_primfunc
 from gpucomp.te.gradient import gradient
+from gpucomp.te.hybrid.op import HybridOp
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
-from gpucomp.te.reduction import all_of as all
-from gpucomp.te.reduction import any_of as any
-from gpucomp.te.reduction import comm_reducer
-from gpucomp.te.reduction import max_of as max
-from gpucomp.te.reduction import min_of as min
-from gpucomp.te.reduction import product_of as prod
-from gpucomp.te.reduction import sum_of as sum
 from gpucomp.te.scan import ScanOp, scan
 from gpucomp.te.scan_nest import scan_nest as _scan_nest
 from gpucomp.te.specialized import SpecializedCondition
@@ -81,7 +75,14 @@ from gpucomp.tir.intrin import (
     tanh,
     trunc,
 )
-from gpucomp.tir.operators import floordiv, floormod, truncdiv, truncmod
+from gpucomp.tir.operators import add, floordiv, floormod, multiply, subtract, truncdiv, truncmod
+from gpucomp.tir.reduction import all_of as all
+from gpucomp.tir.reduction import any_of as any
+from gpucomp.tir.reduction import comm_reducer
+from gpucomp.tir.reduction import max_of as max
+from gpucomp.tir.reduction import min_of as min
+from gpucomp.tir.reduction import product_of as prod
+from gpucomp.tir.reduction import sum_of as sum
 
 indexdiv, indexmod = floordiv, floormod  # for indices, which are >= 0
 
@@ -94,7 +95,7 @@ __all__ = [
     # reductions
     "comm_reducer", "sum", "prod", "max", "min", "all", "any",
     # tensor intrinsics
-    "decl_tensor_intrin", "intrinsics", "TensorIntrin", "TensorIntrinCall", "TensorComputeOp",
+    "decl_tensor_intrin", "intrinsics", "TensorIntrin", "TensorIntrinCall", "TensorComputeOp", "HybridOp",
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "schedule", "trace", "lower_schedule",
     "AXIS_SEPARATOR",
@@ -105,6 +106,7 @@ __all__ = [
     "log", "log1p", "log2", "log10", "max_value", "min_value", "nearbyint", "popcount", "power", "round", "rsqrt",
     "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
     "div", "floordiv", "floormod", "truncdiv", "truncmod", "indexdiv", "indexmod",
+    "add", "multiply", "subtract",
 ]  # fmt: skip
 
 assert _scan_nest is not None  # importing it registers the nest of scans

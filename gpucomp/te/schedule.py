@@ -18,6 +18,7 @@ from gpucomp.te.relation import Fuse, IterVarRelation, Rebase, Singleton, Split
 from gpucomp.te.scan_analysis import scan_fix_point as ScanFixPointAnalysis
 from gpucomp.te.scan_analysis import scan_get_body as ScanGetBody
 from gpucomp.te.schedule_ops import schedule_ops as ScheduleOps
+from gpucomp.te.specialized import SpecializedCondition
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.state import Schedule, create_schedule
@@ -44,6 +45,7 @@ __all__ = [
     "SchedulePostProcToPrimFunc",
     "ScheduleOps",
     "Singleton",
+    "SpecializedCondition",
     "Split",
     "Stage",
     "Step",

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gpucomp.testing.checking import CheckResult, check
-    from gpucomp.testing.devices import all_devices, named_devices
+    from gpucomp.testing.compare import assert_allclose
+    from gpucomp.testing.devices import all_devices, device_enabled, enabled_targets, named_devices
 
-__all__ = ["CheckResult", "all_devices", "check", "named_devices"]
+__all__ = [
+    "CheckResult", "all_devices", "assert_allclose", "check", "device_enabled", "enabled_targets", "named_devices",
+]  # fmt: skip
 
-_HOMES: Final = {"CheckResult": "checking", "check": "checking", "all_devices": "devices", "named_devices": "devices"}
+_HOMES: Final = {
+    **dict.fromkeys(("CheckResult", "check"), "checking"),
+    "assert_allclose": "compare",
+    **dict.fromkeys(("all_devices", "device_enabled", "enabled_targets", "named_devices"), "devices"),
+}
 
 
 if not TYPE_CHECKING:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from gpucomp.runtime.base import KINDS, get_api
-from gpucomp.runtime.device import Device, device
+from gpucomp.runtime.device import Device, device, enabled
 from gpucomp.runtime.probe import probe
+
+_TARGETS: Final = {"cpu": "llvm"}
 
 
 def all_devices(*, simulators: bool = False) -> tuple[Device, ...]:
@@ -34,3 +37,14 @@ def named_devices(names: Iterable[str]) -> tuple[Device, ...]:
         DeviceError: one of them is not there; says why and what mends it.
     """
     return tuple(dict.fromkeys(device(name).require() for name in names))
+
+
+def device_enabled(target: str) -> bool:
+    """Whether kernels of a target run here."""
+    return enabled(target)
+
+
+def enabled_targets() -> list[tuple[str, Device]]:
+    """Each kind of target that runs here, with its first device: ``for target, dev in enabled_targets(): ...``."""
+    first = {device.kind: device for device in reversed(all_devices())}
+    return [(_TARGETS.get(kind, kind), first[kind]) for kind in KINDS if kind in first]

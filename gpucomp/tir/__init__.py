@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import reduce as _reduce
-from typing import Any as _Any
+import importlib
+from typing import TYPE_CHECKING
 
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.tir import ir_builder, stmt_functor
@@ -109,10 +109,14 @@ from gpucomp.tir.intrin import (
     tanh,
     trunc,
 )
-from gpucomp.tir.operators import cast, const, convert, floordiv, floormod, truncdiv, truncmod
-from gpucomp.tir.operators import maximum as max
-from gpucomp.tir.operators import minimum as min
+from gpucomp.tir.operators import add, cast, const, convert, floordiv, floormod, multiply, subtract, truncdiv, truncmod
 from gpucomp.tir.packed import call_packed
+from gpucomp.tir.reduction import all_of as all
+from gpucomp.tir.reduction import any_of as any
+from gpucomp.tir.reduction import comm_reducer
+from gpucomp.tir.reduction import max_of as max
+from gpucomp.tir.reduction import min_of as min
+from gpucomp.tir.reduction import sum_of as sum
 from gpucomp.tir.stmt import (
     Allocate,
     AllReduce,
@@ -136,21 +140,9 @@ from gpucomp.tir.stmt import (
     While,
 )
 
-
-def all(*conditions: ExprLike, span: object = None) -> Expr:
-    """Every condition holds: ``tir.all(i > 0, j > 0)`` where Python would say ``i > 0 and j > 0``."""
-    return _reduce(lambda a, b: _operators.logical(And, a, b), _exprs(conditions))
-
-
-def any(*conditions: ExprLike, span: object = None) -> Expr:
-    """At least one condition holds."""
-    return _reduce(lambda a, b: _operators.logical(Or, a, b), _exprs(conditions))
-
-
-def _exprs(conditions: _Any) -> list[Expr]:
-    if not conditions:
-        raise ValueError("expected at least one condition")
-    return [convert(c) for c in conditions]
+if TYPE_CHECKING:
+    from gpucomp.layout.index_map import IndexMap
+    from gpucomp.tir import analysis, transform
 
 
 def div(a: ExprLike, b: ExprLike, span: object = None) -> Expr:
@@ -175,6 +167,18 @@ def ceildiv(a: ExprLike, b: ExprLike, span: object = None) -> Expr:
 
 
 pow = power  # public name
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # These re-export what is in layers above this one.
+        if name in ("analysis", "transform"):
+            return importlib.import_module(f"{__name__}.{name}")
+        if name == "IndexMap":
+            return importlib.import_module("gpucomp.layout.index_map").IndexMap
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Add",
@@ -210,6 +214,7 @@ __all__ = [
     "GT",
     "GlobalVar",
     "IfThenElse",
+    "IndexMap",
     "IntImm",
     "IterVar",
     "LE",
@@ -247,7 +252,9 @@ __all__ = [
     "abs",
     "acos",
     "acosh",
+    "add",
     "all",
+    "analysis",
     "any",
     "asin",
     "asinh",
@@ -264,6 +271,7 @@ __all__ = [
     "ceil",
     "ceildiv",
     "clz",
+    "comm_reducer",
     "const",
     "convert",
     "copysign",
@@ -300,6 +308,7 @@ __all__ = [
     "max_value",
     "min",
     "min_value",
+    "multiply",
     "nearbyint",
     "nextafter",
     "popcount",
@@ -312,8 +321,11 @@ __all__ = [
     "sin",
     "sinh",
     "sqrt",
+    "sum",
+    "subtract",
     "tan",
     "tanh",
+    "transform",
     "trunc",
     "truncdiv",
     "truncmod",

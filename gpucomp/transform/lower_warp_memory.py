@@ -15,7 +15,7 @@ from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.target import Target
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import BufferLoad, Call, Expr, IntImm, IterVar, Let, Range, Select, Var
+from gpucomp.tir.expr import BufferLoad, Call, Expr, IntImm, IterVar, Let, Ramp, Range, Select, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_children, free_vars, stmt_children
 from gpucomp.tir.intrin import call_intrin
@@ -122,7 +122,7 @@ class _Lower(Mutator):
             return super().visit_expr(node)
         index, buffer = self.visit(node.indices[0]), self._buffer(home, node.buffer)
         if home.offset is not None:
-            return BufferLoad(buffer, (operators.add(home.offset, index),), node.predicate)
+            return BufferLoad(buffer, (_moved(index, home.offset),), node.predicate)
         own = BufferLoad(buffer, (self.analyzer.simplify(operators.floordiv(index, home.width)),))
         lane = self.analyzer.simplify(operators.floormod(index, home.width))
         mask, width = operators.const(_FULL_MASK, "uint32"), operators.const(home.width)
@@ -134,7 +134,7 @@ class _Lower(Mutator):
             return super().visit_stmt(node)
         index, value, buffer = self.expr(node.indices[0]), self.expr(node.value), self._buffer(home, node.buffer)
         if home.offset is not None:
-            return BufferStore(buffer, value, (operators.add(home.offset, index),), node.predicate, node.span)
+            return BufferStore(buffer, value, (_moved(index, home.offset),), node.predicate, node.span)
         place = self.analyzer.simplify(operators.floordiv(index, home.width))
         return BufferStore(buffer, value, (place,), node.predicate, node.span)
 
@@ -202,6 +202,13 @@ class _Uses:
 
 def _has_load(x: Expr) -> bool:
     return isinstance(x, (BufferLoad, Call)) or any([_has_load(c) for c in expr_children(x)])
+
+
+def _moved(index: Expr, offset: Expr) -> Expr:
+    """An index further by an offset; that of a vector stays a ramp, which thread_sync and emitters know."""
+    if isinstance(index, Ramp):
+        return Ramp(operators.add(offset, index.base), index.stride, index.lanes)
+    return operators.add(offset, index)
 
 
 def _part(size: Expr, width: int) -> Expr:

@@ -189,6 +189,7 @@ class _Sync:
         raise LowerError(
             f"shared buffer {a.data.name} needs a barrier between a {a.kind} and a {b.kind} by different threads, but "
             f"both are inside of a {kind} that differs between threads",
+            code="GC321",
             where=getattr(b.stmt, "span", None) or getattr(condition, "span", None),
             context=f"{_text(a.stmt)}  then  {_text(b.stmt)}",
             hint=f"move them out of the {kind}, or give each thread its own elements",
@@ -202,6 +203,7 @@ class _Sync:
         kind = "loop" if isinstance(condition, (s.For, s.While)) else "condition"
         raise LowerError(
             f"a barrier is inside of a {kind} that differs between threads",
+            code="GC321",
             where=getattr(node, "span", None) or getattr(condition, "span", None),
             context=_text(condition),
             hint=f"all threads of a block have to reach it: pipelined loops and barriers go outside of the {kind}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any  # Any: what no type allows
+
 import numpy as np
 
 import gpucomp
@@ -66,3 +68,31 @@ def a_negative_extent_at_launch() -> object:
     b = te.compute((8,), lambda i: te.sum(a[i], axis=r), name="B")
     module = gpucomp.build(te.create_schedule(b.op), [k, a, b], "llvm")
     return module(-3, np.zeros(8, np.float32))  # cause
+
+
+@mistake("B", "write", "different threads", "condition")
+def memory_of_warps_filled_by_steps_of_an_open_factor() -> object:
+    f = te.var("f")
+    a = te.placeholder((8, 4), name="A")
+    b = te.compute((8, 4), lambda i, j: a[i, j] + 1, name="B")  # cause
+    c = te.compute((8, 4), lambda i, j: b[i, j] * 2, name="C")
+    s = te.create_schedule(c.op)
+    s[c].bind(c.op.axis[0], te.thread_axis("threadIdx.y"))
+    s[c].bind(c.op.axis[1], te.thread_axis("threadIdx.x"))
+    s[b].compute_at(s[c], c.op.axis[1])
+    s[b].set_scope("warp")
+    s[b].split(b.op.axis[1], factor=f)
+    return gpucomp.source(s, [f, a, c], "opencl")
+
+
+@mistake("sum", "axis", "reduce_axis")
+def a_reduction_over_a_number() -> object:
+    a = te.placeholder((8, 4), name="A")
+    numbers: Any = [4]
+    return te.compute((8,), lambda i: te.sum(a[i, 0], axis=numbers), name="B")  # cause
+
+
+@mistake("int", "func, mod, ctx")
+def a_pass_of_no_function() -> object:
+    number: Any = 3
+    return gpucomp.tir.transform.prim_func_pass(number)  # cause

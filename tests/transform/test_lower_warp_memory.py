@@ -102,3 +102,32 @@ def test_cuda_source_holds_registers_and_a_shuffle() -> None:
     source = gpucomp.source(s, args, "cuda")
     assert "__shfl_sync(" in source
     assert "__shared__" not in source
+
+
+def vectors_of_rows(columns: int) -> tuple[te.Schedule, Sequence[te.Tensor]]:
+    """B in warp memory, written two elements at a time by one thread of each of two rows of threads."""
+    a = te.placeholder((13, columns), name="A")
+    b = te.compute((13, columns), lambda i, j: a[i, j] * 2.0, name="B")
+    c = te.compute((13, columns), lambda i, j: b[i, j] + 1.0, name="C")
+    s = te.create_schedule(c.op)
+    block, rest = s[c].split(c.op.axis[0], factor=4)
+    row, _ = s[c].split(rest, factor=2)
+    s[c].bind(block, te.thread_axis("blockIdx.x"))
+    s[c].bind(row, te.thread_axis("threadIdx.y"))
+    s[c].reorder(row, c.op.axis[1])
+    s[c].bind(c.op.axis[1], te.thread_axis("threadIdx.x"))
+    s[b].compute_at(s[c], c.op.axis[1])
+    s[b].set_scope("warp")
+    s[b].vectorize(s[b].split(b.op.axis[1], factor=2)[1])
+    return s, [a, c]
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("columns", [4, 5])  # rows of 5: those of the second thread start off the vectors' alignment
+def test_vectors_in_rows_of_their_own_need_no_barrier_between_their_stores(columns: int) -> None:
+    x = small_ints((13, columns))
+    everywhere(lambda: vectors_of_rows(columns), [x], x * 2 + 1, opencl=True, interp=False)
+    func = GPU(te.lower_schedule(*vectors_of_rows(columns)).with_attr("target", Target("opencl")))
+    out = np.full_like(x, 77)
+    interpret(func, [x, out])
+    np.testing.assert_array_equal(out, x * 2 + 1)
