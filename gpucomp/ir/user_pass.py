@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any  # Any: functions and modules of the layers above
+from typing import Any, TypeAlias  # Any: functions and modules of the layers above
 
 from gpucomp.ir.module import IRModule
 from gpucomp.ir.transform import Pass, PassContext
 from gpucomp.support.diagnostics import LowerError, caller_span
 
-FunctionPass = Callable[[Any, IRModule, PassContext], Any]
+Unit: TypeAlias = Any  # a function, or a module of them
+FunctionPass = Callable[[Unit, IRModule, PassContext], Unit]
 ModulePass = Callable[[IRModule, PassContext], IRModule]
 
 
-def function_pass(name: str, function: Callable[[Any, IRModule], Any], opt_level: int = 0) -> Pass[Any]:
+def function_pass(name: str, function: Callable[[Unit, IRModule], Unit], opt_level: int = 0) -> Pass[Unit]:
     """A pass that takes a module, whose functions it rewrites one by one, or one function.
 
     Args:
@@ -22,7 +23,7 @@ def function_pass(name: str, function: Callable[[Any, IRModule], Any], opt_level
         opt_level: see :class:`~gpucomp.ir.transform.Pass`.
     """
 
-    def run(unit: Any) -> Any:
+    def run(unit: Unit) -> Unit:
         if not isinstance(unit, IRModule):
             return function(unit, IRModule({unit.name: unit}))
         made = {key: function(value, unit) for key, value in unit.functions.items()}
@@ -38,7 +39,7 @@ def prim_func_pass(
     name: str | None = None,
     required: Sequence[str] | None = None,
     traceable: bool = False,
-) -> Any:
+) -> Unit:
     """Make a pass of a function over PrimFuncs; also as a decorator, with or without arguments.
 
     Args:
@@ -56,7 +57,7 @@ def prim_func_pass(
         LowerError: GC306 ``pass_func`` is no function.
     """
 
-    def make(function: FunctionPass) -> Pass[Any]:
+    def make(function: FunctionPass) -> Pass[Unit]:
         title = name or _title(function, "prim_func_pass")
         return function_pass(title, lambda f, mod: function(f, mod, PassContext.current()), opt_level or 0)
 
@@ -69,7 +70,7 @@ def module_pass(
     name: str | None = None,
     required: Sequence[str] | None = None,
     traceable: bool = False,
-) -> Any:
+) -> Unit:
     """Make a pass of a function over modules; also as a decorator.
 
     Args:
@@ -86,7 +87,7 @@ def module_pass(
         LowerError: GC306 ``pass_func`` is no function.
     """
 
-    def make(function: ModulePass) -> Pass[Any]:
+    def make(function: ModulePass) -> Pass[Unit]:
         title = name or _title(function, "module_pass")
         return Pass(title, lambda mod: function(mod, PassContext.current()), opt_level=opt_level or 0)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any  # Any: whatever is converted
+from typing import Any  # Any: what a value becomes depends on it
 
 from gpucomp.ir.node import Node
 from gpucomp.tir import operators
 
 
-def convert(value: Any) -> Any:
+def convert(value: object) -> Any:
     """A value as one of the IR: numbers and axes become expressions, sequences tuples of what they hold.
 
     Args:
