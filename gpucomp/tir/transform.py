@@ -7,11 +7,11 @@ memory wants :func:`StorageFlatten` before it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias  # Any: a pass takes a module or a function
+from typing import TypeAlias
 
 from gpucomp.analysis.verify_memory import verify_memory
 from gpucomp.ir.transform import Pass
-from gpucomp.ir.user_pass import function_pass, prim_func_pass
+from gpucomp.ir.user_pass import Unit, function_pass, prim_func_pass
 from gpucomp.tir.function import PrimFunc
 from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
 from gpucomp.transform.flatten_storage import flatten_storage
@@ -30,7 +30,7 @@ from gpucomp.transform.thread_sync import thread_sync
 from gpucomp.transform.unroll_loop import unroll_loop
 from gpucomp.transform.vectorize_loop import serialize_vectorized, vectorize_loop
 
-FuncPass: TypeAlias = Pass[Any]
+FuncPass: TypeAlias = Pass[Unit]
 
 __all__ = [
     "CommonSubexprElimTIR", "FlattenBuffer", "HoistIfThenElse", "InjectDoubleBuffer", "InjectPrefetch",
