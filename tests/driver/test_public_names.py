@@ -81,7 +81,7 @@ def test_named_passes_run_one_by_one_over_modules() -> None:
 def test_a_pass_over_modules_may_add_functions() -> None:
     @tvm.transform.module_pass(opt_level=1, name="twice")
     def twice(mod: tvm.IRModule, ctx: tvm.transform.PassContext) -> tvm.IRModule:
-        return mod.with_function("again", mod["main"])
+        return mod.replace(functions={**mod.functions, "again": mod["main"]})
 
     s, args = doubled()
     assert list(twice(tvm.lower(s, args))) == ["main", "again"]
