@@ -77,7 +77,11 @@ def placeholder(shape: object, dtype: str | None = None, name: str = "placeholde
 
 
 class tag_scope(ContextDecorator):  # public name
-    """``with te.tag_scope("broadcast"):`` gives operations made inside a tag."""
+    """``with te.tag_scope("broadcast"):`` gives operations made inside a tag.
+
+    Raises:
+        TensorError: a scope inside of another one.
+    """
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
@@ -311,6 +315,10 @@ def reduce_axis(dom: object, name: str = "rv", thread_tag: str = "", span: Span 
     Args:
         dom: (begin, end), a :class:`Range`, or the extent.
         name: preferred name.
+        thread_tag: accepted as TVM does; :meth:`Stage.bind` binds an axis to threads.
+
+    Raises:
+        TensorError: GC211 there is no domain, it has not two ends, or its extent is negative.
     """
     domain = _domain(dom)
     if domain is None:

@@ -112,6 +112,11 @@ class Tensor(ExprOp):
         return item
 
     def as_expr(self) -> Expr:
+        """The only element.
+
+        Raises:
+            TensorError: GC205 it has dimensions.
+        """
         if self.shape:
             raise TensorError(
                 f"tensor {self.name!r} with {self.ndim} dimensions is used where one element is needed",
@@ -226,6 +231,11 @@ class TensorSlice(ExprOp):
         return self.tensor.dtype
 
     def as_expr(self) -> Expr:
+        """The element.
+
+        Raises:
+            TensorError: GC201 it lacks indices; others as of :meth:`Tensor.__call__`.
+        """
         return self.tensor._load(self.indices)
 
     def __eq__(self, other: object) -> Expr:  # pyright: ignore[reportIncompatibleMethodOverride]  # comparing builds an expression

@@ -150,7 +150,11 @@ register("tir.atomic_add", CallEffectKind.Opaque, 2)
 
 
 def call_intrin(dtype: str, name: str, *args: object, span: object = None) -> Call:
-    """Call the intrinsic ``name`` ("tir." may be left out) with a result of type ``dtype``."""
+    """Call the intrinsic ``name`` ("tir." may be left out) with a result of type ``dtype``.
+
+    Raises:
+        TypeMismatchError: no intrinsic has this name, or it takes another number of arguments.
+    """
     full = name if name.startswith("tir.") else f"tir.{name}"
     op = Op.get(full)
     if op.arity not in (-1, len(args)):
@@ -184,7 +188,11 @@ def barrier(scope: str = "shared") -> Call:
 
 
 def if_then_else(cond: ExprLike, t: ExprLike, f: ExprLike, span: object = None) -> Expr:
-    """``t`` where ``cond`` holds, else ``f``; only the chosen side is evaluated, so it may guard a load."""
+    """``t`` where ``cond`` holds, else ``f``; only the chosen side is evaluated, so it may guard a load.
+
+    Raises:
+        TypeMismatchError: ``cond`` is no bool, or the sides have no common type.
+    """
     c = operators.convert(cond)
     x, y = operators.match_types(t, f)
     if not c.dtype.is_bool:
@@ -280,7 +288,11 @@ def clz(x: ExprLike, span: object = None) -> Expr:
 
 
 def reinterpret(dtype: str, value: ExprLike, span: object = None) -> Expr:
-    """The bits of ``value`` read as another type of the same width."""
+    """The bits of ``value`` read as another type of the same width.
+
+    Raises:
+        TypeMismatchError: the widths differ.
+    """
     x = operators.convert(value)
     kind = operators.DType(dtype)
     if kind.bits * kind.lanes != x.dtype.bits * x.dtype.lanes:

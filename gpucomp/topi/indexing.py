@@ -35,7 +35,13 @@ def where(condition: ExprLike, x: ExprLike, y: Tensor) -> Tensor: ...
 @overload
 def where(condition: Element, x: Element, y: Element) -> Expr: ...
 def where(condition: ExprLike, x: ExprLike, y: ExprLike) -> Tensor | Expr:
-    """``x`` where the condition is not 0, ``y`` elsewhere; shapes are broadcast."""
+    """``x`` where the condition is not 0, ``y`` elsewhere; shapes are broadcast.
+
+    Both are read everywhere.  The result has the type in which ``x`` and ``y`` meet.
+
+    Raises:
+        TensorError: GC216 the shapes do not go together.
+    """
 
     def element(c: ExprLike, a: ExprLike, b: ExprLike) -> Expr:
         left, right = operators.match_types(a, b)
@@ -104,7 +110,19 @@ def _inside(index: Expr, extent: Expr | int, mode: Mode) -> Expr:
 
 
 def gather(data: Tensor, axis: SupportsIndex, indices: Tensor) -> Tensor:
-    """``out[i, j, k] = data[i, indices[i, j, k], k]`` for axis 1; indices are inside."""
+    """``out[i, j, k] = data[i, indices[i, j, k], k]`` for axis 1; indices are inside.
+
+    Args:
+        data: of any type.
+        axis: the dimension that the indices run along.
+        indices: integers, with as many dimensions as the data.
+
+    Returns:
+        The shape of the indices, the type of the data.
+
+    Raises:
+        TensorError: GC216 not as many dimensions; GC221 there is no such axis; GC222 indices that are no integers.
+    """
     data, indices = tensor_of("gather", data), tensor_of("gather", indices)
     _check_indices("gather", indices)
     at = one_axis("gather", axis, data.ndim)
@@ -114,7 +132,18 @@ def gather(data: Tensor, axis: SupportsIndex, indices: Tensor) -> Tensor:
 
 
 def gather_nd(a: Tensor, indices: Tensor) -> Tensor:
-    """``out[y, x] = a[indices[0, y], indices[1, y], x]``: the first dimension of ``indices`` holds coordinates."""
+    """``out[y, x] = a[indices[0, y], indices[1, y], x]``: the first dimension of ``indices`` holds coordinates.
+
+    Args:
+        a: of any type, with at least as many dimensions as a place has coordinates.
+        indices: integers, (coordinates, ...).
+
+    Returns:
+        ``indices.shape[1:]``, then the dimensions of a that the coordinates leave.
+
+    Raises:
+        TensorError: GC216 more coordinates than dimensions, or none; GC222 indices that are no integers.
+    """
     a, indices = tensor_of("gather_nd", a), tensor_of("gather_nd", indices)
     _check_indices("gather_nd", indices)
     count = get_const_int(indices.shape[0]) if indices.ndim else 0
@@ -131,7 +160,19 @@ def gather_nd(a: Tensor, indices: Tensor) -> Tensor:
 def one_hot(
     indices: Tensor, on_value: ExprLike, off_value: ExprLike, depth: Extent, axis: SupportsIndex, dtype: str
 ) -> Tensor:
-    """``on_value`` at the index along a new dimension ``axis`` of extent ``depth``, ``off_value`` elsewhere."""
+    """``on_value`` at the index along a new dimension ``axis`` of extent ``depth``, ``off_value`` elsewhere.
+
+    Args:
+        indices: integers; one outside of 0 .. depth - 1 gives ``off_value`` only.
+        on_value: converted to ``dtype``, as ``off_value`` is.
+        off_value: see ``on_value``.
+        depth: extent of the new dimension.
+        axis: where it stands in the result; -1 is the last.
+        dtype: element type of the result.
+
+    Raises:
+        TensorError: GC221 there is no such axis; GC222 indices that are no integers.
+    """
     indices = tensor_of("one_hot", indices)
     _check_indices("one_hot", indices)
     at = one_axis("one_hot", axis, indices.ndim + 1)

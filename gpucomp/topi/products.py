@@ -15,14 +15,38 @@ MATMUL = "matmul"
 
 
 def matmul(a: Tensor, b: Tensor, transp_a: bool = False, transp_b: bool = False) -> Tensor:
-    """The product of two matrices, either of them transposed; summed in the type of their product."""
+    """The product of two matrices, either of them transposed; summed in the type of their product.
+
+    Args:
+        a: (m, k), or (k, m) with ``transp_a``.
+        b: (k, n), or (n, k) with ``transp_b``.
+
+    Returns:
+        (m, n), of the type in which the elements of both meet.
+
+    Raises:
+        TensorError: GC216 the extents that are summed over differ; GC222 another number of dimensions.
+    """
     a, b = tensor_of("matmul", a, 2), tensor_of("matmul", b, 2)
     left, right = ("ki" if transp_a else "ik"), ("jk" if transp_b else "kj")
     return _contract("matmul", [a, b], [left, right], "ij", "T_matmul", MATMUL)
 
 
 def tensordot(a: Tensor, b: Tensor, axes: int | Sequence[Numbers]) -> Tensor:
-    """The sum of products over dimensions of both: the last ``axes`` of a with the first of b, or ``(of_a, of_b)``."""
+    """The sum of products over dimensions of both: the last ``axes`` of a with the first of b, or ``(of_a, of_b)``.
+
+    >>> from gpucomp import te, topi
+    >>> a, b = te.placeholder((2, 3, 4), name="a"), te.placeholder((4, 3, 5), name="b")
+    >>> topi.tensordot(a, b, ((1, 2), (1, 0)))
+    Tensor(shape=[2, 5], dtype=float32, name=T_tensordot)
+
+    Returns:
+        The dimensions of a that are left, then those of b.
+
+    Raises:
+        TensorError: GC216 extents that are multiplied differ; GC221 there is no such axis; GC222 not as many axes of
+            both.
+    """
     a, b = tensor_of("tensordot", a), tensor_of("tensordot", b)
     if isinstance(axes, int):
         pairs_a, pairs_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))

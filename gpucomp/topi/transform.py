@@ -38,7 +38,11 @@ Number = Expr | float
 
 
 def transpose(a: Tensor, axes: Sequence[SupportsIndex] | None = None) -> Tensor:
-    """Dimension ``d`` of the result is dimension ``axes[d]`` of ``a``; without axes they are reversed."""
+    """Dimension ``d`` of the result is dimension ``axes[d]`` of ``a``; without axes they are reversed.
+
+    Raises:
+        TensorError: GC221 there is no such axis; GC222 the axes are not each dimension once.
+    """
     a = tensor_of("transpose", a)
     order = [one_axis("transpose", x, a.ndim) for x in (range(a.ndim)[::-1] if axes is None else axes)]
     if sorted(order) != list(range(a.ndim)):
@@ -54,7 +58,13 @@ def transpose(a: Tensor, axes: Sequence[SupportsIndex] | None = None) -> Tensor:
 
 
 def reshape(a: Tensor, newshape: Extent | Sequence[Extent]) -> Tensor:
-    """The elements in row-major order, with other extents; one of them may be -1."""
+    """The elements in row-major order, with other extents; one of them may be -1.
+
+    Of symbolic extents it is not checked that the number of elements stays the same.
+
+    Raises:
+        TensorError: GC222 another number of elements, or a -1 that does not follow from the other extents.
+    """
     a = tensor_of("reshape", a)
     wanted = list(newshape) if isinstance(newshape, Sequence) else [newshape]
     open_ones = [d for d, x in enumerate(wanted) if maybe_int(x) == -1]
@@ -79,7 +89,11 @@ def reshape(a: Tensor, newshape: Extent | Sequence[Extent]) -> Tensor:
 
 
 def squeeze(a: Tensor, axis: Axis = None) -> Tensor:
-    """Without the dimensions ``axis``, whose extents are 1; without an axis all those."""
+    """Without the dimensions ``axis``, whose extents are 1; without an axis all those.
+
+    Raises:
+        TensorError: GC221 there is no such axis; GC222 its extent is not 1.
+    """
     a = tensor_of("squeeze", a)
     ones = [d for d, s in enumerate(a.shape) if maybe_int(s) == 1]
     gone = ones if axis is None else axes_of("squeeze", axis, a.ndim)
@@ -106,7 +120,15 @@ def expand_dims(a: Tensor, axis: SupportsIndex, num_newaxis: int = 1) -> Tensor:
 
 
 def concatenate(a_tuple: Sequence[Tensor], axis: SupportsIndex = 0) -> Tensor:
-    """Tensors one after the other along ``axis``; other extents and types are the same."""
+    """Tensors one after the other along ``axis``; other extents and types are the same.
+
+    >>> from gpucomp import te, topi
+    >>> topi.concatenate([te.placeholder((2, 3), name="a"), te.placeholder((2, 5), name="b")], axis=1)
+    Tensor(shape=[2, 8], dtype=float32, name=T_concat)
+
+    Raises:
+        TensorError: GC216 other extents differ; GC221 there is no such axis; GC222 types differ, or there is no tensor.
+    """
     parts = [tensor_of("concatenate", x) for x in a_tuple]
     if not parts:
         raise argument_error("concatenate of no tensors", "give at least one")
@@ -139,7 +161,11 @@ def concatenate(a_tuple: Sequence[Tensor], axis: SupportsIndex = 0) -> Tensor:
 
 
 def stack(a: Sequence[Tensor], axis: SupportsIndex = 0) -> Tensor:
-    """Tensors of one shape, side by side along a new dimension ``axis``."""
+    """Tensors of one shape, side by side along a new dimension ``axis``.
+
+    Raises:
+        TensorError: GC216 shapes differ; GC221 there is no such axis; GC222 types differ, or there is no tensor.
+    """
     if not a:
         raise argument_error("stack of no tensors", "give at least one")
     at = one_axis("stack", axis, tensor_of("stack", a[0]).ndim + 1)
@@ -150,7 +176,16 @@ def stack(a: Sequence[Tensor], axis: SupportsIndex = 0) -> Tensor:
 
 
 def split(ary: Tensor, indices_or_sections: Numbers, axis: SupportsIndex = 0) -> list[Tensor]:
-    """Parts along ``axis``: so many equal ones, or those that begin at the given indices (and one at 0)."""
+    """Parts along ``axis``: so many equal ones, or those that begin at the given indices (and one at 0).
+
+    >>> from gpucomp import te, topi
+    >>> [part.shape for part in topi.split(te.placeholder((7, 3), name="a"), (2, 5))]
+    [(2, 3), (3, 3), (2, 3)]
+
+    Raises:
+        TensorError: GC221 there is no such axis; GC222 a number that does not divide the extent, indices that do not
+            rise or are outside, or a symbolic extent.
+    """
     ary = tensor_of("split", ary)
     at = one_axis("split", axis, ary.ndim)
     extent = get_const_int(ary.shape[at])
@@ -251,7 +286,11 @@ def tile(a: Tensor, reps: Numbers) -> Tensor:
 
 
 def repeat(a: Tensor, repeats: SupportsIndex, axis: SupportsIndex = 0) -> Tensor:
-    """Each element ``repeats`` times along ``axis``."""
+    """Each element ``repeats`` times along ``axis``.
+
+    Raises:
+        TensorError: GC221 there is no such axis; GC222 ``repeats`` is no number, or below 1.
+    """
     a = tensor_of("repeat", a)
     at = one_axis("repeat", axis, a.ndim)
     times = get_const_int(repeats)
@@ -262,7 +301,17 @@ def repeat(a: Tensor, repeats: SupportsIndex, axis: SupportsIndex = 0) -> Tensor
 
 
 def arange(start: Number, stop: Number | None = None, step: Number = 1, dtype: str = "float32") -> Tensor:
-    """``start``, ``start + step``, ... below ``stop``; of one number those from 0."""
+    """``start``, ``start + step``, ... below ``stop``; of one number those from 0.
+
+    Args:
+        start: the first one, or ``stop`` if that is None.
+        stop: the end, which is left out.
+        step: their distance; a negative one is a number, no expression.
+        dtype: element type.  Elements are computed in it if ``start`` or ``step`` is a float, else as integers.
+
+    Raises:
+        TensorError: GC222 the step is 0.
+    """
     first, last = (0, start) if stop is None else (start, stop)
     if isinstance(first, Expr) or isinstance(last, Expr) or isinstance(step, Expr):
         room = operators.subtract(operators.subtract(operators.add(last, step), first), 1)

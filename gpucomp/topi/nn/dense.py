@@ -37,7 +37,19 @@ def matmul(
     transpose_b: bool = False,
     _name: str = "matmul",
 ) -> Tensor:
-    """``a @ b + bias``, either matrix transposed; errors as :func:`dense`."""
+    """``a @ b + bias``.
+
+    Args:
+        tensor_a: (m, k), or (k, m) with ``transpose_a``.
+        tensor_b: (k, n), or (n, k) with ``transpose_b``.
+        bias: (n,), or None.
+        out_dtype: type of factors, sums and result; that of a if None.
+        transpose_a: a is stored transposed.
+        transpose_b: b is stored transposed.
+
+    Raises:
+        TensorError: GC216 the shapes do not go together; GC222 the wrong number of dimensions.
+    """
     a, b = tensor_of(f"nn.{_name}", tensor_a, 2), tensor_of(f"nn.{_name}", tensor_b, 2)
     dtype = out_dtype or a.dtype
     depth, rows = a.shape if transpose_a else a.shape[::-1]
