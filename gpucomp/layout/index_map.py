@@ -54,7 +54,11 @@ class IndexMap:
         return tuple([substitute(x, mapping) for x in self.final_indices])
 
     def map_shape(self, shape: Sequence[Expr]) -> tuple[Expr, ...]:
-        """The extents of the smallest box that holds every element of a box from zero."""
+        """The extents of the smallest box that holds every element of a box from zero.
+
+        Raises:
+            NotInvertible: an index has no largest value.
+        """
         analyzer = self._analyzer(shape)
         domains = {
             v: arith.IntervalSet(operators.const(0, v.dtype), operators.subtract(n, 1))

@@ -367,6 +367,12 @@ def array(arr: NDArray | npt.ArrayLike, device: Device | str | None = None, mem_
         values = np.asarray(arr)
     except ValueError as error:
         raise ArgumentError(f"numpy cannot make an array of this: {error}", code="GC602", where=caller_span()) from None
+    kind = _kind_of(values)
+    made = empty(values.shape, kind, device, mem_scope)
+    return made.copyfrom(values)
+
+
+def _kind_of(values: npt.NDArray[np.generic]) -> DType:
     kind = dtype_name(values.dtype)
     if kind is None:
         raise ArgumentError(
@@ -375,8 +381,7 @@ def array(arr: NDArray | npt.ArrayLike, device: Device | str | None = None, mem_
             where=caller_span(),
             hint="convert it: x.astype('float32')",
         )
-    made = empty(values.shape, kind, device, mem_scope)
-    return made.copyfrom(values)
+    return kind
 
 
 def from_numpy(values: npt.NDArray[np.generic]) -> NDArray:
@@ -385,14 +390,7 @@ def from_numpy(values: npt.NDArray[np.generic]) -> NDArray:
     Raises:
         ArgumentError: a dtype that no device has.
     """
-    kind = dtype_name(values.dtype)
-    if kind is None:
-        raise ArgumentError(
-            f"numpy dtype {values.dtype.str!r} has no counterpart on a device",
-            code="GC603",
-            where=caller_span(),
-            hint="convert it: x.astype('float32')",
-        )
+    kind = _kind_of(values)
     itemsize = values.dtype.itemsize
     if any(step % itemsize for step in values.strides):
         raise ArgumentError("the strides of this array are no multiples of its element size", code="GC607")

@@ -9,7 +9,8 @@ Raises, all of them: TensorError GC216 shapes do not go together, GC222 an argum
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from types import FunctionType
+from typing import Final, Protocol
 
 from gpucomp.te.api import compute, reduce_axis
 from gpucomp.te.reduction import sum_of
@@ -181,96 +182,96 @@ def conv2d(
     return conv(input, filter, strides, padding, dilation, 1, data_layout, kernel_layout, out_dtype)
 
 
-def conv2d_nchw(
-    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
-) -> Tensor:  # public names
-    """Data (N, C, H, W), filters (O, C, kh, kw)."""
-    return conv(Input, Filter, stride, padding, dilation, 1, "NCHW", "", out_dtype)
+class Conv2d(Protocol):
+    """A convolution of images in the layouts that the name says."""
+
+    def __call__(
+        self,
+        Input: Tensor,
+        Filter: Tensor,
+        stride: Numbers,
+        padding: Padding,
+        dilation: Numbers,
+        out_dtype: str | None = ...,
+    ) -> Tensor: ...  # public names
 
 
-def conv2d_nhwc(
-    Input: Tensor,
-    Filter: Tensor,
-    stride: Numbers,
-    padding: Padding,
-    dilation: Numbers,
-    out_dtype: str | None = "float32",
-) -> Tensor:  # public names
-    """Data (N, H, W, C), filters (kh, kw, C, O)."""
-    return conv(Input, Filter, stride, padding, dilation, 1, "NHWC", "", out_dtype)
+class GroupConv(Protocol):
+    """A convolution in groups, in the layouts that the name says."""
+
+    def __call__(
+        self,
+        Input: Tensor,
+        Filter: Tensor,
+        stride: Numbers,
+        padding: Padding,
+        dilation: Numbers,
+        groups: int,
+        out_dtype: str | None = ...,
+    ) -> Tensor: ...  # public names
 
 
-def conv2d_hwcn(
-    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
-) -> Tensor:  # public names
-    """Data (H, W, C, N), filters (kh, kw, C, O)."""
-    return conv(Input, Filter, stride, padding, dilation, 1, "HWCN", "HWIO", out_dtype)
+_DOCUMENTATION: Final = """{what}
+
+Args:
+    Input: the data, {data}.
+    Filter: the weights, {weight}.
+    stride: distance of windows, one number or one for each spatial dimension.
+    padding: elements of 0 around the data: numbers, or "VALID" or "SAME".
+    dilation: distance of the elements of a window.
+    {groups}out_dtype: type of factors, sums and result; that of the data if None.
+
+Raises:
+    TensorError: GC216 the shapes do not go together, GC222 an argument does not fit.
+"""
+_GROUPS: Final = "groups: channels fall in so many groups, which are convolved by themselves.\n    "
 
 
-def group_conv2d_nchw(
-    Input: Tensor,
-    Filter: Tensor,
-    stride: Numbers,
-    padding: Padding,
-    dilation: Numbers,
-    groups: int,
-    out_dtype: str | None = None,
-) -> Tensor:  # public names
-    """Data (N, C, H, W), filters (O, C / groups, kh, kw)."""
-    return conv(Input, Filter, stride, padding, dilation, groups, "NCHW", "", out_dtype)
+def _document(function: FunctionType, name: str, what: str, layouts: tuple[str, str], groups: str = "") -> None:
+    function.__name__ = function.__qualname__ = name
+    data, weight = (f"({', '.join(layout.split())})" for layout in layouts)
+    function.__doc__ = _DOCUMENTATION.format(what=what, data=data, weight=weight, groups=groups)
 
 
-def group_conv2d_nhwc(
-    Input: Tensor,
-    Filter: Tensor,
-    stride: Numbers,
-    padding: Padding,
-    dilation: Numbers,
-    groups: int,
-    out_dtype: str | None = None,
-) -> Tensor:  # public names
-    """Data (N, H, W, C), filters (kh, kw, C / groups, O)."""
-    return conv(Input, Filter, stride, padding, dilation, groups, "NHWC", "", out_dtype)
+def _conv2d(name: str, layout: str, kernel: str, default: str | None = None) -> Conv2d:
+    """:func:`conv` in these layouts; of a filter with M, each channel by itself."""
+
+    def convolution(
+        Input: Tensor,
+        Filter: Tensor,
+        stride: Numbers,
+        padding: Padding,
+        dilation: Numbers,
+        out_dtype: str | None = default,
+    ) -> Tensor:  # public names
+        if "M" in kernel:
+            return _depthwise(name, Input, Filter, layout, kernel, (stride, padding, dilation), out_dtype)
+        return conv(Input, Filter, stride, padding, dilation, 1, layout, kernel, out_dtype)
+
+    what = "A convolution of images."
+    if "M" in kernel:
+        what = "A convolution of each channel by itself, which gives M channels of the result."
+    _document(convolution, name, what, (" ".join(layout), " ".join(kernel)))
+    return convolution
 
 
-def conv3d_ncdhw(
-    Input: Tensor,
-    Filter: Tensor,
-    stride: Numbers,
-    padding: Padding,
-    dilation: Numbers,
-    groups: int,
-    out_dtype: str | None = None,
-) -> Tensor:  # public names
-    """Data (N, C, D, H, W), filters (O, C / groups, kd, kh, kw)."""
-    return conv(Input, Filter, stride, padding, dilation, groups, "NCDHW", "", out_dtype)
+def _group_conv(name: str, layout: str, kernel: str, default: str | None = None) -> GroupConv:
+    """:func:`conv` in these layouts, in groups."""
 
+    def convolution(
+        Input: Tensor,
+        Filter: Tensor,
+        stride: Numbers,
+        padding: Padding,
+        dilation: Numbers,
+        groups: int,
+        out_dtype: str | None = default,
+    ) -> Tensor:  # public names
+        return conv(Input, Filter, stride, padding, dilation, groups, layout, kernel, out_dtype)
 
-def conv3d_ndhwc(
-    Input: Tensor,
-    Filter: Tensor,
-    stride: Numbers,
-    padding: Padding,
-    dilation: Numbers,
-    groups: int,
-    out_dtype: str | None = "float32",
-) -> Tensor:  # public names
-    """Data (N, D, H, W, C), filters (kd, kh, kw, C / groups, O)."""
-    return conv(Input, Filter, stride, padding, dilation, groups, "NDHWC", "", out_dtype)
-
-
-def depthwise_conv2d_nchw(
-    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
-) -> Tensor:  # public names
-    """Data (N, C, H, W), filters (C, M, kh, kw): each channel by itself, M channels of the result from each."""
-    return _depthwise("depthwise_conv2d_nchw", Input, Filter, "NCHW", "CMHW", (stride, padding, dilation), out_dtype)
-
-
-def depthwise_conv2d_nhwc(
-    Input: Tensor, Filter: Tensor, stride: Numbers, padding: Padding, dilation: Numbers, out_dtype: str | None = None
-) -> Tensor:  # public names
-    """Data (N, H, W, C), filters (kh, kw, C, M): each channel by itself, M channels of the result from each."""
-    return _depthwise("depthwise_conv2d_nhwc", Input, Filter, "NHWC", "HWCM", (stride, padding, dilation), out_dtype)
+    what = "A convolution in groups; I are the channels of the data in a group."
+    _document(convolution, name, what, (" ".join(layout), " ".join(kernel)), _GROUPS)
+    return convolution
 
 
 def _depthwise(
@@ -338,3 +339,14 @@ def conv2d_transpose_nchw(
 
     rows = [s - (k - 1) for s, k in zip(padded.shape[2:], extents, strict=True)]
     return compute([data.shape[0], weight.shape[1], *rows], element, name=name, tag=name)
+
+
+conv2d_nchw = _conv2d("conv2d_nchw", "NCHW", "OIHW")
+conv2d_nhwc = _conv2d("conv2d_nhwc", "NHWC", "HWIO", "float32")
+conv2d_hwcn = _conv2d("conv2d_hwcn", "HWCN", "HWIO")
+depthwise_conv2d_nchw = _conv2d("depthwise_conv2d_nchw", "NCHW", "CMHW")
+depthwise_conv2d_nhwc = _conv2d("depthwise_conv2d_nhwc", "NHWC", "HWCM")
+group_conv2d_nchw = _group_conv("group_conv2d_nchw", "NCHW", "OIHW")
+group_conv2d_nhwc = _group_conv("group_conv2d_nhwc", "NHWC", "HWIO")
+conv3d_ncdhw = _group_conv("conv3d_ncdhw", "NCDHW", "OIDHW")
+conv3d_ndhwc = _group_conv("conv3d_ndhwc", "NDHWC", "DHWIO", "float32")
