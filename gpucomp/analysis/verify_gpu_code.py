@@ -84,7 +84,7 @@ def verify_gpu_code(func: PrimFunc, limits: Mapping[str, int] | None = None) -> 
     known = {_ALIASES.get(k, k): v for k, v in (found if limits is None else limits).items()}
     place = (getattr(target, "arch", "") or getattr(target, "kind", "")) if target is not None else ""
     for use in kernel_uses(func) if known else []:
-        _check(func.name, use, known, f"on {place}" if place else "allowed")
+        _check(func.name, use, known, f"on {place}" if place else "allowed", _settable(target))
     return True
 
 
@@ -159,7 +159,13 @@ def _left(use: KernelUse, tag: str, most: int) -> int:
     return max(most // max(use.threads // use.extents[tag], 1), 1)
 
 
-def _check(name: str, use: KernelUse, limits: Mapping[str, int], where: str) -> None:
+def _settable(target: object) -> str:
+    """The kind of a target that stands for many devices, where nobody has said how many threads they take."""
+    kind = str(getattr(target, "kind", ""))
+    return kind if kind == "opencl" and "max_num_threads" not in getattr(target, "options", {}) else ""
+
+
+def _check(name: str, use: KernelUse, limits: Mapping[str, int], where: str, settable: str) -> None:
     """Raise for the first limit that is passed."""
 
     def refuse(code: str, message: str, key: str, hint: str) -> LowerError:
@@ -170,9 +176,10 @@ def _check(name: str, use: KernelUse, limits: Mapping[str, int], where: str) -> 
     if most is not None and use.threads > most:
         product = " x ".join([f"{t} {x}" for t, x in use.extents.items() if t.startswith("threadIdx")])
         tag = max([t for t in use.extents if t.startswith("threadIdx")], key=lambda t: use.extents[t])
+        more = f', or name a device that takes more: "{settable} -max_num_threads={use.threads}"' if settable else ""
         raise refuse(
             "GC310", f"{use.threads:,} threads asked in a block ({product}), {most:,}", tag,
-            f"split the axis bound to {tag} by {_left(use, tag, most)} at most, and bind the inner part",
+            f"split the axis bound to {tag} by {_left(use, tag, most)} at most, and bind the inner part{more}",
         )  # fmt: skip
     for tag, extent in use.extents.items():
         key = f"max_{'block' if tag.startswith('threadIdx') else 'grid'}_{tag[-1]}"

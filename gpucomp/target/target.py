@@ -81,6 +81,8 @@ class Target:
             hint = did_you_mean(unknown[0], known) or f"known: {', '.join(known)}"
             raise _refusal(f"unknown option {unknown[0]!r} of target {kind}", hint)
         self.options = {k: _number(k, v) for k, v in options.items()}
+        if kind == "opencl" and "max_num_threads" in self.options:  # a larger block may be long in any direction
+            limits |= {f"max_block_{axis}": self.options["max_num_threads"] for axis in "xyz"}
         self.limits = limits | self.options
         self.host = Target(host) if host is not None and not isinstance(host, Target) else host
         self._key = json.dumps(self.export(), sort_keys=True)

@@ -118,6 +118,17 @@ def test_too_many_threads_are_refused_at_the_call_that_bound_them() -> None:
     assert caught.value.where is span
 
 
+def test_a_kind_of_device_whose_blocks_differ_can_be_given_more_threads() -> None:
+    body = AttrStmt(
+        IterVar(Range(0, 512), T, IterVar.ThreadIndex, "threadIdx.x"), "thread_extent", IntImm("int32", 512), COPY
+    )
+    with pytest.raises(LowerError, match='or name a device that takes more: "opencl -max_num_threads=512"'):
+        verify_gpu_code(on("opencl", body))
+    assert verify_gpu_code(on("opencl -max_num_threads=512", body))
+    with pytest.raises(LowerError, match=r"bind the inner part$"):
+        verify_gpu_code(on("opencl -max_num_threads=128", body))
+
+
 @pytest.mark.parametrize(
     ("tag", "extent", "text"),
     [
