@@ -50,9 +50,10 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     rows = _rows(m)
     lanes = vector_bytes(target) // product_of(defn).dtype.nbytes
     plain = not (operands.batched or operands.transpose_a or operands.transpose_b)
-    if plain and schedule_few_rows.takes_few_rows(m, operands.k):
+    dots = schedule_dots_cpu.takes_dots(defn, operands, target)
+    if plain and schedule_few_rows.takes_few_rows(m, n, operands.k, dots):
         return schedule_few_rows.schedule(defn, lanes)
-    if schedule_dots_cpu.takes_dots(defn, operands, target):
+    if dots:
         return schedule_dots_cpu.schedule_dots(defn, operands)
     columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)
     s = te.create_schedule(c.op)

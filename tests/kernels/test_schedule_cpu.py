@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeGuard
 
@@ -18,7 +19,9 @@ from gpucomp.kernels.convolution.compute import define
 from gpucomp.kernels.convolution.problem import square
 from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
 from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
+from gpucomp.kernels.gemm import schedule_few_rows
 from gpucomp.kernels.processor import vector_bytes
+from gpucomp.kernels.registry import Definition
 from gpucomp.support.config import config
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
@@ -50,11 +53,13 @@ def compare(
     *,
     symbolic: tuple[str, ...] = (),
     target: Target = CPU,
+    schedule: Callable[[Definition], te.Schedule] | None = None,
 ) -> None:
     operator = registry.get(name)
     extents = [te.var(x) if x else n for x, n in zip(symbolic, shape, strict=True)] if symbolic else shape
     definition = operator.define(extents, dtype)
-    module = gpucomp.build(operator.schedule(definition, target), definition.args, target, name=name)
+    made = operator.schedule(definition, target) if schedule is None else schedule(definition)
+    module = gpucomp.build(made, definition.args, target, name=name)
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(sum(shape)))
     outputs = operator.make_outputs(shape, dtype)
     module(*inputs, *outputs)
@@ -76,6 +81,24 @@ def test_matrix_products_of_odd_shapes(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("name", ["matmul", "matmul_bias_gelu"])
 def test_products_of_few_rows(name: str, shape: tuple[int, ...]) -> None:
     compare(name, shape)
+
+
+@pytest.mark.parametrize("shape", [(24, 70, 65), (29, 300, 100), (36, 64, 64)])
+def test_more_rows_than_registers_are_two_blocks(shape: tuple[int, ...]) -> None:
+    compare("matmul_bias_gelu", shape, schedule=lambda defn: schedule_few_rows.schedule(defn, 16))
+
+
+def test_more_rows_read_a_matrix_that_no_cache_holds() -> None:
+    takes = schedule_few_rows.takes_few_rows
+    assert takes(16, 64, 64, True)
+    assert takes(32, 4096, 4096, False)
+    assert not any([takes(32, 256, 256, False), takes(32, 4096, 4096, True), takes(37, 4096, 4096, False)])
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_products_of_few_rows_in_strips_for_any_number_of_threads(count: int) -> None:
+    with config.override(num_threads=count):
+        compare("matmul", (9, 4500, 70))
 
 
 def test_narrower_vectors_where_the_processor_has_no_wider_ones() -> None:
