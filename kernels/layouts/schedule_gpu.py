@@ -17,6 +17,7 @@ from gpucomp.te import Schedule
 
 SIDE: Final = 64
 THREADS: Final = 256
+MANY_HALVES: Final = 1 << 25  # elements of a matrix of halves from which on larger tiles are enough
 FEW_TILES: Final = 132 * 8  # blocks that the largest GPU runs at once
 SECTOR: Final = 32  # bytes that memory is written in
 
@@ -54,8 +55,9 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
         lanes = 16 // nbytes
         ragged = loads < lanes, stores < lanes
         if any(ragged):
-            # Of halves a block reads more rows beside its own: smaller blocks, of which more wait at once.
-            columns_of_tile, threads = (SIDE, min(threads, THREADS // 2)) if nbytes < 4 else (2 * SIDE, threads)
+            columns_of_tile = 2 * SIDE if nbytes >= 4 or (ragged[0] and rows * columns >= MANY_HALVES) else SIDE
+            if nbytes < 4 and ragged[0]:  # a block reads more rows beside its own: few threads, of more blocks
+                threads = min(threads, THREADS // 2)
             sides = " and ".join([what for what, yes in zip(("reads", "writes"), ragged, strict=True) if yes])
             why = f"{columns_of_tile}x{SIDE}: rows start anywhere in a vector; {sides} are counted from aligned memory"
             return Tile(columns_of_tile, SIDE, threads, lanes, lanes, *ragged, why=why)

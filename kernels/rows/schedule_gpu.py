@@ -13,7 +13,7 @@ from typing import Final
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.kernels.rows.schedule_shared import reduces, schedule_shared
-from gpucomp.kernels.rows.tiles import Tile, choose_tile, cluster_tile, shared_tile
+from gpucomp.kernels.rows.tiles import WAITING_ROW, Tile, choose_tile, cluster_tile, shared_tile
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import Expr, IterVar
@@ -24,15 +24,17 @@ IN_FLIGHT: Final = 4
 def tile_of(defn: Definition, target: Target) -> Tile:
     """The tile for an operator.  Long rows that are gone over more than once are shared by the blocks of a cluster."""
     m, n = defn.inputs[0].shape
-    weights = any(len(x.shape) == 1 for x in defn.inputs) and len(defn.outputs[0].shape) > 1
+    weights = sum([len(x.shape) == 1 for x in defn.inputs])
     nbytes = defn.inputs[0].dtype.nbytes
-    tile = choose_tile(extent(m), extent(n), nbytes, target, weights=weights)
-    if tile.held or passes(defn) < 2:
+    once = passes(defn) < 2
+    tile = choose_tile(extent(m), extent(n), nbytes, target, weights=weights, once=once)
+    long = nbytes < 4 and tile.lanes * nbytes == 16 and tile.chunks * tile.threads * 16 > WAITING_ROW
+    if (tile.held and not long) or once:
         return tile
     matrices = [x for x in defn.inputs if len(x.shape) > 1]
     sums, wide = reductions(defn), nbytes >= 4
-    waiting = None if wide else shared_tile(extent(n), nbytes, len(matrices), sums, target, weights=weights)
-    return waiting or cluster_tile(extent(n), nbytes, target) or tile
+    waiting = None if wide else shared_tile(extent(n), nbytes, len(matrices), sums, target, weights=weights > 0)
+    return waiting or (tile if tile.held else cluster_tile(extent(n), nbytes, target) or tile)
 
 
 def why(defn: Definition, target: Target) -> str:

@@ -15,13 +15,25 @@ from gpucomp.target import Target
 MOST_VALUES: Final = 32
 BLOCK: Final = 128
 WANTED_BYTES: Final = 64  # of a thread: with less in flight the memory waits, with more the last loads do
-UNALIGNED_BYTES: Final = 96  # where each element is a load of its own, threads that take more of them wait less often
+ONCE_BYTES: Final = 44  # of rows that are gone over once: threads that wait for nothing but memory may be many
+LONG_BYTES: Final = 128  # of rows of halves beyond LONG_ROW: fewer threads wait at the barriers of a row
+LONG_ROW: Final = 24 << 10
+# Of words: where rows start anywhere and are read in aligned vectors; where each is a load of its own, and pairs are.
+# Weights are then words too, of which threads with more of both load what they need before they wait.
+ALIGNED_BYTES: Final = 96
+WORD_BYTES: Final = 176
+PAIR_BYTES: Final = 96
+EARLY_WORDS: Final = 48
+MOST_EARLY: Final = 256  # threads of a row whose weights are such words
 WEIGHTED_VALUES: Final = 16  # that a thread keeps where weights come on top
 MOST_WEIGHTED: Final = 512  # threads of a row of which more would take weights
+FEW_THREADS: Final = 32  # of a row, of which twice as many still share a warp
+SHORT_ROW: Final = 64  # threads of a row that has one barrier between two warps at most
 ONE_WAVE_BYTES: Final = 32 << 20
 CLUSTER_BLOCK: Final = 512  # threads of a block in a cluster: two blocks a multiprocessor, one waits, one works
 UNROLLED: Final = 8  # vectors of a thread that are written out: more take longer to compile
 PART_BYTES: Final = 64 << 10  # of a row in the shared memory of a block: three such blocks fit a multiprocessor
+WAITING_ROW: Final = 32 << 10  # bytes of a row of halves from which on it waits there as it is: as floats it crowds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +70,44 @@ class Tile:
         return self.threads * self.cluster
 
 
-def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Target, *, weights: bool = False) -> Tile:
+def choose_tile(
+    rows: int | None, columns: int | None, nbytes: int, target: Target, *, weights: int = 0, once: bool = False
+) -> Tile:
     """The tile for ``rows`` rows of ``columns`` elements of ``nbytes`` bytes that stay in registers.
 
-    Vectors are as wide as the alignment of every row allows; where that leaves loads of two bytes, and weights make
-    for more of them, vectors are counted from where memory is aligned.  Threads are a power of two.
+    Vectors are as wide as the alignment of every row allows; where that leaves narrow loads (see ``_aligns``), vectors
+    are counted from where memory is aligned.  Threads are a power of two.
+
+    Args:
+        rows, columns: of the matrix; None where they are not known.
+        nbytes: of an element.
+        target: what to compile for.
+        weights: inputs of one value a column.
+        once: rows are gone over once.
     """
     limit = min(1024, target.max_num_threads)
     if columns is None:
         return Tile(1, min(256, limit), 1, 1, False, why="rows of unknown length")
     lanes, row_bytes = row_lanes(columns, nbytes), columns * nbytes
-    aligned = weights and lanes * nbytes < 4 and "readable_granules" in target.features and row_bytes >= 2048
+    aligned = _aligns(lanes, nbytes, weights, once) and "readable_granules" in target.features and row_bytes >= 2048
     lanes = 16 // nbytes if aligned else lanes
+    weights = 0 if once else weights  # they are read beside the rows, and not kept
+    narrow = nbytes == 4 and weights > 0 and lanes < 4  # each word, or pair of them, is a load of its own
     vectors = (columns + lanes - 1) // lanes + (1 if aligned else 0)
-    wanted = UNALIGNED_BYTES if lanes == 1 and nbytes == 4 and weights else WANTED_BYTES
+    one_wave = rows is not None and rows * row_bytes < ONE_WAVE_BYTES
+    # A row that one warp holds needs no barrier; weights would crowd it.
+    warp_bytes = target.thread_warp_size * WANTED_BYTES
+    warp = one_wave and not weights and not aligned and warp_bytes // 2 < row_bytes <= warp_bytes
+    wanted = WANTED_BYTES if warp else _wanted(lanes, nbytes, row_bytes, weights, once, aligned)
     threads = 1
     while threads < limit and threads * wanted < row_bytes:
         threads *= 2
     reason = f"{wanted} bytes of a row for each of {threads} threads"
-    one_wave = rows is not None and rows * row_bytes < ONE_WAVE_BYTES
-    # A row that one warp holds needs no barrier; weights would crowd it.
-    warp = threads == target.thread_warp_size and not weights and one_wave
     fewer = not warp and threads * 2 <= min(limit, vectors) and threads * wanted // 2 < row_bytes
-    crowded = weights and lanes > 1 and not aligned and -(-vectors // threads) * lanes > WEIGHTED_VALUES
-    if fewer and (one_wave or (crowded and threads < MOST_WEIGHTED)):
+    few = threads < FEW_THREADS or not (once or (weights and nbytes >= 4))
+    crowds = weights > 0 and lanes > 1 and not narrow and not aligned
+    crowded = crowds and -(-vectors // threads) * lanes > WEIGHTED_VALUES
+    if fewer and ((one_wave and few) or (crowded and threads < MOST_WEIGHTED)):
         threads *= 2
         reason = (
             f"{threads} threads with half as much: the matrix is read in one wave, whose end all wait for"
@@ -93,24 +119,46 @@ def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Targ
     chunks = -(-vectors // threads)
     values = chunks * lanes
     held = values <= 2 * MOST_VALUES and (threads < 1024 or values <= MOST_VALUES)
-    most_early = 2 * WEIGHTED_VALUES if lanes == 1 and nbytes == 4 else WEIGHTED_VALUES
-    early = weights and held and not aligned and values <= most_early
-    early = early and (nbytes >= 4 or one_wave or values <= WEIGHTED_VALUES // 2)
+    early = held and not aligned and _early(values, threads, nbytes, weights, one_wave, narrow)
     vector = f"vectors of {lanes * nbytes} bytes" + (", counted from where memory is aligned" if aligned else "")
     place = "registers" if held else "nowhere: each pass reads them again"
     why = f"{vector}; {reason}; rows stay in {place}" + ("; weights are loaded early" if early else "")
-    return Tile(
-        lanes,
-        threads,
-        chunks,
-        max(1, min(2 * BLOCK if warp else BLOCK, limit) // threads),
-        held,
-        1,
-        False,
-        aligned,
-        early,
-        why,
-    )
+    block = 2 * BLOCK if warp or (once and one_wave) else BLOCK
+    return Tile(lanes, threads, chunks, max(1, min(block, limit) // threads), held, 1, False, aligned, early, why)
+
+
+def _aligns(lanes: int, nbytes: int, weights: int, once: bool) -> bool:
+    """Whether vectors of 16 bytes that lie across the ends of rows beat those that every row is made of.
+
+    Between two reductions, halves outside of a row cost more than the narrow loads.
+    """
+    width = lanes * nbytes
+    if once:
+        return width < 8 and not weights
+    return width < 4 if weights else width == nbytes == 4
+
+
+def _wanted(lanes: int, nbytes: int, row_bytes: int, weights: int, once: bool, aligned: bool) -> int:
+    """Bytes of a row for a thread."""
+    if once:
+        return ONCE_BYTES
+    if nbytes == 4 and aligned:
+        return ALIGNED_BYTES
+    if nbytes == 4 and weights and lanes < 4:
+        return WORD_BYTES if lanes == 1 else PAIR_BYTES
+    return LONG_BYTES if nbytes < 4 and not weights and row_bytes > LONG_ROW else WANTED_BYTES
+
+
+def _early(values: int, threads: int, nbytes: int, weights: int, one_wave: bool, narrow: bool) -> bool:
+    """Whether a thread loads its weights before the reductions: where it has the registers."""
+    if not weights:
+        return False
+    if narrow:
+        return values <= EARLY_WORDS and threads <= MOST_EARLY
+    if values > WEIGHTED_VALUES:
+        return nbytes < 4 and values * weights <= 3 * WEIGHTED_VALUES
+    short = weights == 1 and threads <= SHORT_ROW
+    return nbytes >= 4 or one_wave or short or values <= WEIGHTED_VALUES // 2
 
 
 def cluster_tile(columns: int | None, nbytes: int, target: Target) -> Tile | None:
@@ -160,7 +208,10 @@ def shared_tile(
         cluster *= 2
     lanes = row_lanes(columns, nbytes)
     # Threads that wait for a second reduction are better few, with more of the row each, if they need no weights.
-    threads = min(1024 if crowded else 512 if reductions < 2 else 256, target.max_num_threads)
+    alone = columns * nbytes * matrices <= PART_BYTES
+    threads = min(512 if alone or reductions < 2 else 256, target.max_num_threads)
+    if crowded and not alone:
+        threads = min(1024, target.max_num_threads)
     chunks = -(-(columns // lanes) // (cluster * threads))
     groups = -(-chunks // UNROLLED)
     chunks = groups * -(-chunks // groups)

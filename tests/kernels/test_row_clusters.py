@@ -8,6 +8,7 @@ import pytest
 import gpucomp
 from gpucomp.driver.build import compile_function, lower_primfunc
 from gpucomp.kernels import registry
+from gpucomp.kernels.rows.schedule_gpu import tile_of
 from gpucomp.kernels.rows.tiles import choose_tile, cluster_tile, shared_tile
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
@@ -71,11 +72,62 @@ def test_parts_of_rows_of_halves_wait_in_shared_memory(
 
 
 def test_vectors_of_odd_rows_of_halves_are_counted_from_aligned_memory() -> None:
-    tile = choose_tile(3875, 8045, 2, H100, weights=True)
+    tile = choose_tile(3875, 8045, 2, H100, weights=1)
     assert (tile.aligned, tile.lanes, tile.threads, tile.chunks) == (True, 8, 256, 4)
     assert "aligned" in tile.why
     assert not choose_tile(3875, 8045, 2, H100).aligned
-    assert not choose_tile(3875, 8045, 2, Target("opencl"), weights=True).aligned
+    assert not choose_tile(3875, 8045, 2, Target("opencl"), weights=1).aligned
+
+
+def test_odd_rows_of_words_and_rows_gone_over_once_are_read_in_aligned_vectors() -> None:
+    for columns, nbytes, once, wanted in ((8613, 4, False, (4, 512, 5)), (8045, 2, True, (8, 512, 2))):
+        tile = choose_tile(5000, columns, nbytes, H100, once=once)
+        assert tile.aligned
+        assert (tile.lanes, tile.threads, tile.chunks) == wanted
+    assert not choose_tile(5000, 8613, 4, H100, weights=1).aligned
+    assert not choose_tile(5000, 8045, 2, H100, weights=1, once=True).aligned  # the vector would start elsewhere
+
+
+@pytest.mark.parametrize(
+    ("columns", "weights", "threads", "early"),
+    [(8613, 1, 256, True), (5585, 2, 128, True), (12001, 1, 512, False), (4898, 2, 256, True)],
+)
+def test_words_that_are_loads_of_their_own_take_few_threads_with_many_of_them(
+    columns: int, weights: int, threads: int, early: bool
+) -> None:
+    tile = choose_tile(5000, columns, 4, H100, weights=weights)
+    assert (tile.threads, tile.early, tile.held) == (threads, early, True)
+
+
+def test_rows_of_halves_that_would_crowd_registers_wait_in_shared_memory() -> None:
+    for columns, shared, threads in ((12288, False, 512), (16384, False, 256), (20480, True, 512), (32768, True, 512)):
+        tile = tile_of(registry.get("softmax").define((4096, columns), "bfloat16"), H100)
+        assert (tile.shared, tile.threads, tile.cluster) == (shared, threads, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "dtype"),
+    [
+        ("row_sum", 1027, "float16"),
+        ("row_argmax", 1027, "float16"),
+        ("softmax", 517, "float32"),
+        ("row_variance", 517, "float32"),
+    ],
+)
+def test_rows_in_aligned_vectors_mean_the_same_without_a_gpu(name: str, columns: int, dtype: str) -> None:
+    operator, shape = registry.get(name), (8, columns)  # the last row ends with a vector: nothing is read beyond it
+    definition = operator.define(shape, dtype)
+    assert tile_of(definition, H100).aligned
+    schedule = operator.schedule(definition, H100)
+    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(1))
+    want = operator.reference(inputs, shape)[0]
+    outputs = operator.make_outputs(shape, dtype)
+    gpucomp.build(schedule, definition.args, "llvm")(*inputs, *outputs)
+    assert_near(outputs[0], want, operator.tolerance(dtype))
+    outputs = operator.make_outputs(shape, dtype)
+    func = lower_primfunc(lower_schedule(schedule, definition.args, name), H100)
+    interpret(func, [*inputs, *outputs])
+    assert_near(outputs[0], want, operator.tolerance(dtype))
 
 
 def test_rows_that_no_cluster_holds_and_targets_without_clusters_read_again() -> None:

@@ -1,8 +1,8 @@
 // row_argmax_7x50_float32_kernel
 // target: CUDA C, sm_90
 
-// row_argmax_7x50_float32_kernel: grid (1, 1, 1), block (8, 16, 1)
-extern "C" __global__ void __launch_bounds__(128) row_argmax_7x50_float32_kernel(
+// row_argmax_7x50_float32_kernel: grid (1, 1, 1), block (16, 16, 1)
+extern "C" __global__ void __launch_bounds__(256) row_argmax_7x50_float32_kernel(
     const float* __restrict__ A,
     int* __restrict__ B) {
   const int threadIdx_y = (int)threadIdx.y;
@@ -18,15 +18,15 @@ extern "C" __global__ void __launch_bounds__(128) row_argmax_7x50_float32_kernel
   row_best_part = 2147483647;
   row_best_part1 = -3.4028235e+38f;
   #pragma unroll
-  for (int k_outer_outer = 0; k_outer_outer < 4; ++k_outer_outer) {
-    const int at = k_outer_outer * 8 + threadIdx_x;
-    const float2 v = threadIdx_y < 7 && at < 25 ? *(const float2*)(A + (A_at + k_outer_outer * 16)) : make_float2(0.0f, 0.0f);
+  for (int k_outer_outer = 0; k_outer_outer < 2; ++k_outer_outer) {
+    const int at = k_outer_outer * 16 + threadIdx_x;
+    const float2 v = threadIdx_y < 7 && at < 25 ? *(const float2*)(A + (A_at + k_outer_outer * 32)) : make_float2(0.0f, 0.0f);
     X[0] = v.x;
     X[1] = v.y;
     if (at < 25) {
       #pragma unroll
       for (int k_inner = 0; k_inner < 2; ++k_inner) {
-        const int row_best_v0_1 = k_outer_outer * 16 + threadIdx_x * 2 + k_inner;
+        const int row_best_v0_1 = k_outer_outer * 32 + threadIdx_x * 2 + k_inner;
         const int row_best_v0_2 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part : row_best_v0_1;
         const float row_best_v1_1 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part1 : X[k_inner];
         row_best_part = row_best_v0_2;
@@ -38,28 +38,34 @@ extern "C" __global__ void __launch_bounds__(128) row_argmax_7x50_float32_kernel
   const float row_best_all1_next = row_best_part1;
   row_best_all = row_best_all_next;
   row_best_all1 = row_best_all1_next;
-  const int row_best_all_peer = __shfl_down_sync(4294967295u, row_best_all, 1, 8);
-  const float row_best_all1_peer = __shfl_down_sync(4294967295u, row_best_all1, 1, 8);
+  const int row_best_all_peer = __shfl_down_sync(4294967295u, row_best_all, 1, 16);
+  const float row_best_all1_peer = __shfl_down_sync(4294967295u, row_best_all1, 1, 16);
   const int row_best_all_next_1 = row_best_all1 > row_best_all1_peer || (row_best_all1 == row_best_all1_peer && row_best_all <= row_best_all_peer) ? row_best_all : row_best_all_peer;
   const float row_best_all1_next_1 = row_best_all1 > row_best_all1_peer || (row_best_all1 == row_best_all1_peer && row_best_all <= row_best_all_peer) ? row_best_all1 : row_best_all1_peer;
   row_best_all = row_best_all_next_1;
   row_best_all1 = row_best_all1_next_1;
-  const int row_best_all_peer_1 = __shfl_down_sync(4294967295u, row_best_all, 2, 8);
-  const float row_best_all1_peer_1 = __shfl_down_sync(4294967295u, row_best_all1, 2, 8);
+  const int row_best_all_peer_1 = __shfl_down_sync(4294967295u, row_best_all, 2, 16);
+  const float row_best_all1_peer_1 = __shfl_down_sync(4294967295u, row_best_all1, 2, 16);
   const int row_best_all_next_2 = row_best_all1 > row_best_all1_peer_1 || (row_best_all1 == row_best_all1_peer_1 && row_best_all <= row_best_all_peer_1) ? row_best_all : row_best_all_peer_1;
   const float row_best_all1_next_2 = row_best_all1 > row_best_all1_peer_1 || (row_best_all1 == row_best_all1_peer_1 && row_best_all <= row_best_all_peer_1) ? row_best_all1 : row_best_all1_peer_1;
   row_best_all = row_best_all_next_2;
   row_best_all1 = row_best_all1_next_2;
-  const int row_best_all_peer_2 = __shfl_down_sync(4294967295u, row_best_all, 4, 8);
-  const float row_best_all1_peer_2 = __shfl_down_sync(4294967295u, row_best_all1, 4, 8);
+  const int row_best_all_peer_2 = __shfl_down_sync(4294967295u, row_best_all, 4, 16);
+  const float row_best_all1_peer_2 = __shfl_down_sync(4294967295u, row_best_all1, 4, 16);
   const int row_best_all_next_3 = row_best_all1 > row_best_all1_peer_2 || (row_best_all1 == row_best_all1_peer_2 && row_best_all <= row_best_all_peer_2) ? row_best_all : row_best_all_peer_2;
   const float row_best_all1_next_3 = row_best_all1 > row_best_all1_peer_2 || (row_best_all1 == row_best_all1_peer_2 && row_best_all <= row_best_all_peer_2) ? row_best_all1 : row_best_all1_peer_2;
   row_best_all = row_best_all_next_3;
   row_best_all1 = row_best_all1_next_3;
-  const int row_best_all_next_4 = __shfl_sync(4294967295u, row_best_all, 0, 8);
-  const float row_best_all1_next_4 = __shfl_sync(4294967295u, row_best_all1, 0, 8);
+  const int row_best_all_peer_3 = __shfl_down_sync(4294967295u, row_best_all, 8, 16);
+  const float row_best_all1_peer_3 = __shfl_down_sync(4294967295u, row_best_all1, 8, 16);
+  const int row_best_all_next_4 = row_best_all1 > row_best_all1_peer_3 || (row_best_all1 == row_best_all1_peer_3 && row_best_all <= row_best_all_peer_3) ? row_best_all : row_best_all_peer_3;
+  const float row_best_all1_next_4 = row_best_all1 > row_best_all1_peer_3 || (row_best_all1 == row_best_all1_peer_3 && row_best_all <= row_best_all_peer_3) ? row_best_all1 : row_best_all1_peer_3;
   row_best_all = row_best_all_next_4;
   row_best_all1 = row_best_all1_next_4;
+  const int row_best_all_next_5 = __shfl_sync(4294967295u, row_best_all, 0, 16);
+  const float row_best_all1_next_5 = __shfl_sync(4294967295u, row_best_all1, 0, 16);
+  row_best_all = row_best_all_next_5;
+  row_best_all1 = row_best_all1_next_5;
   row_best_v0 = row_best_all;
   row_best_v1 = row_best_all1;
   if (threadIdx_y < 7 && threadIdx_x == 0) {
