@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from gpucomp.driver.cache import compiled_functions, structure_key
 from gpucomp.driver.default_schedule import with_default_schedule
@@ -13,26 +12,30 @@ from gpucomp.driver.pipelines import pipeline
 from gpucomp.driver.variants import make_variants, specialized
 from gpucomp.driver.verify import verified
 from gpucomp.ir.module import IRModule
-from gpucomp.ir.transform import PassContext
+from gpucomp.ir.transform import Pass, PassContext
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.module import Module
 from gpucomp.support.diagnostics import LowerError, caller_span
 from gpucomp.support.launch import MAY_ALIAS, FunctionData, Variant
 from gpucomp.target import Target
-from gpucomp.te.lower import lower_schedule
+from gpucomp.te.lower import Arg, lower_schedule
 from gpucomp.te.state import Schedule
+from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.specialize import given_values
 
 Inputs = Schedule | PrimFunc | IRModule
+Binds = Mapping[Tensor, Buffer] | None
+Sizes = Mapping[Var, int] | Mapping[Expr, int] | Mapping[str, int]
 
 
 def lower(
     inp: Inputs,
-    args: Sequence[Any] | None = None,  # Any: tensors, variables or buffers
+    args: Sequence[Arg] | None = None,
     name: str = "main",
-    binds: Mapping[Any, Buffer] | None = None,
+    binds: Binds = None,
     simple_mode: bool = False,
 ) -> IRModule:
     """Lower a schedule (or a PrimFunc in buffer form) to flat, target-independent IR.
@@ -70,10 +73,10 @@ def lower_primfunc(func: PrimFunc, target: Target | None, verify_with: Target | 
 
 def source(
     sch: Inputs,
-    args: Sequence[Any] | None = None,  # Any: as in lower
+    args: Sequence[Arg] | None = None,
     target: str | Target = "cuda",
     name: str = "main",
-    binds: Mapping[Any, Buffer] | None = None,
+    binds: Binds = None,
 ) -> str:
     """The device source text; needs neither a device nor a compiler.
 
@@ -93,13 +96,13 @@ def source(
 
 def build(
     inputs: Inputs,
-    args: Sequence[Any] | None = None,  # Any: as in lower
+    args: Sequence[Arg] | None = None,
     target: str | Target | None = None,
     target_host: str | Target | None = None,
     runtime: object = None,
     name: str = "default_function",
-    binds: Mapping[Any, Buffer] | None = None,
-    specialize: Mapping[Any, int] | Sequence[Mapping[Any, int]] = (),
+    binds: Binds = None,
+    specialize: Sizes | Sequence[Sizes] = (),
 ) -> Module:
     """Compile for a target.
 
@@ -141,20 +144,20 @@ def build(
     return made
 
 
-def _build_for(inputs: Inputs, args: object, device: Device, name: str, binds: object) -> Module:
+def _build_for(inputs: Inputs, args: Sequence[Arg] | None, device: Device, name: str, binds: Binds) -> Module:
     target = Target.from_device(device)
     data = {name: compile_function(inputs, args, target, name, binds)}
     return Module(data, device, target.kind, _specializer(inputs, args, target, binds))
 
 
 def _specializer(
-    inputs: Inputs | Sequence[PrimFunc], args: Any, target: Target, binds: Any
-) -> Callable[[str, Mapping[Any, int]], Variant]:  # Any: as in lower
+    inputs: Inputs | Sequence[PrimFunc], args: Sequence[Arg] | None, target: Target, binds: Binds
+) -> Callable[[str, Sizes], Variant]:
     """What compiles a function of a module for given values; the schedule is taken as it is now."""
     held = inputs.copy() if isinstance(inputs, Schedule) else inputs
     context = PassContext.current()
 
-    def make(name: str, values: Mapping[Any, int]) -> Variant:
+    def make(name: str, values: Sizes) -> Variant:
         inp = held
         with context, located(inp):
             if isinstance(inp, Schedule):
@@ -183,17 +186,17 @@ def _misuse(message: str, hint: str) -> LowerError:
     return LowerError(message, code="GC302", where=caller_span(), hint=hint)
 
 
-def _functions(inp: Inputs, args: Any, name: str, binds: Any) -> list[PrimFunc]:
+def _functions(inp: Inputs, args: Sequence[Arg] | None, name: str, binds: Binds) -> list[PrimFunc]:
     found = _given(inp, args, name, binds)
     if PassContext.current().config.get("tir.noalias", True):
         return found
     return [f.with_attr("tir.noalias", False) for f in found]
 
 
-def _given(inp: object, args: Any, name: str, binds: Any) -> list[PrimFunc]:
+def _given(inp: object, args: Sequence[Arg] | None, name: str, binds: Binds) -> list[PrimFunc]:
     if isinstance(inp, Schedule):
         _check_request(inp, args, name)
-        return [lower_schedule(inp, list(args), name, binds)]
+        return [lower_schedule(inp, list(args or ()), name, binds)]
     if isinstance(inp, IRModule):
         return list(inp.functions.values())
     if isinstance(inp, PrimFunc):
@@ -203,8 +206,8 @@ def _given(inp: object, args: Any, name: str, binds: Any) -> list[PrimFunc]:
 
 
 def compile_function(
-    inp: Inputs, args: Any, target: Target, name: str = "main", binds: Any = None
-) -> FunctionData:  # Any: as in lower
+    inp: Inputs, args: Sequence[Arg] | None, target: Target, name: str = "main", binds: Binds = None
+) -> FunctionData:
     """Compile to the plain data that the runtime executes; equal structures come from the cache."""
     _check_request(inp, args, name)
     key = structure_key(inp, args, target, name, binds)
@@ -215,14 +218,14 @@ def compile_function(
     return known
 
 
-def _compile(inp: Inputs, args: object, target: Target, name: str, binds: object) -> FunctionData:
+def _compile(inp: Inputs, args: Sequence[Arg] | None, target: Target, name: str, binds: Binds) -> FunctionData:
     if isinstance(inp, Schedule):
         inp = with_default_schedule(inp, target)
     with located(inp):
         return _compile_primfunc(inp, args, target, name, binds)
 
 
-def _compile_primfunc(inp: Inputs, args: object, target: Target, name: str, binds: object) -> FunctionData:
+def _compile_primfunc(inp: Inputs, args: Sequence[Arg] | None, target: Target, name: str, binds: Binds) -> FunctionData:
     [func, *rest] = _functions(inp, args, name, binds)
     if rest:
         raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")
@@ -231,7 +234,7 @@ def _compile_primfunc(inp: Inputs, args: object, target: Target, name: str, bind
 
 
 def stages(
-    sch: Inputs, args: Sequence[Any] | None = None, target: str | Target = "cuda", name: str = "main"
+    sch: Inputs, args: Sequence[Arg] | None = None, target: str | Target = "cuda", name: str = "main"
 ) -> list[tuple[str, str]]:
     """The IR after each pass that changed it, as (pass name, script) pairs, the input first."""
     chosen = Target(target)
@@ -252,6 +255,6 @@ class _Recorder:
     def run_before_pass(self, unit: object, info: object) -> None:
         self._before = unit
 
-    def run_after_pass(self, unit: object, info: Any) -> None:
+    def run_after_pass(self, unit: object, info: Pass[object]) -> None:
         if unit is not self._before and isinstance(unit, PrimFunc):
             self.pages.append((info.name, unit.script()))

@@ -29,7 +29,7 @@ from gpucomp.tir.stmt import (
     Stmt,
 )
 
-Arg = Tensor | Buffer | Var
+Arg = Tensor | Buffer | Expr  # of expressions variables: extents of tensors are some
 
 
 class _ToBuffers(Mutator):

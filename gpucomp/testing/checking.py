@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias  # Any: arguments by the kind of kernel, which build and Function check
 from typing import cast as type_cast
 
 import numpy as np
@@ -124,7 +124,7 @@ def check(
     return CheckResult(used, worst, place)
 
 
-def _function_on(kernel: Kernel, args: Sequence[object] | None, device: Device | str | None) -> tuple[Function, Device]:
+def _function_on(kernel: Kernel, args: Sequence[Any] | None, device: Device | str | None) -> tuple[Function, Device]:
     if isinstance(kernel, Schedule):
         place = default_device(device)
         return build(kernel, args, Target.from_device(place)).entry_func, place
