@@ -18,6 +18,7 @@ WANTED_BYTES: Final = 64  # of a thread: with less in flight the memory waits, w
 ONCE_BYTES: Final = 44  # of rows that are gone over once: threads that wait for nothing but memory may be many
 LONG_BYTES: Final = 128  # of rows of halves beyond LONG_ROW: fewer threads wait at the barriers of a row
 LONG_ROW: Final = 24 << 10
+SECOND_ROW: Final = 16 << 10  # of words with two weights each: four warps with twice as much, which load weights late
 # Of words: where rows start anywhere and are read in aligned vectors; where each is a load of its own, and pairs are.
 # Weights are then words too, of which threads with more of both load what they need before they wait.
 ALIGNED_BYTES: Final = 96
@@ -98,14 +99,16 @@ def choose_tile(
     # A row that one warp holds needs no barrier; weights would crowd it.
     warp_bytes = target.thread_warp_size * WANTED_BYTES
     warp = one_wave and not weights and not aligned and warp_bytes // 2 < row_bytes <= warp_bytes
+    few_long = nbytes == 4 and lanes == 4 and weights > 1 and not one_wave and SECOND_ROW // 2 < row_bytes <= SECOND_ROW
     wanted = WANTED_BYTES if warp else _wanted(lanes, nbytes, row_bytes, weights, once, aligned)
+    wanted = LONG_BYTES if few_long else wanted
     threads = 1
     while threads < limit and threads * wanted < row_bytes:
         threads *= 2
     reason = f"{wanted} bytes of a row for each of {threads} threads"
     fewer = not warp and threads * 2 <= min(limit, vectors) and threads * wanted // 2 < row_bytes
     few = threads < FEW_THREADS or not (once or (weights and nbytes >= 4))
-    crowds = weights > 0 and lanes > 1 and not narrow and not aligned
+    crowds = weights > 0 and lanes > 1 and not narrow and not aligned and not few_long
     crowded = crowds and -(-vectors // threads) * lanes > WEIGHTED_VALUES
     if fewer and ((one_wave and few) or (crowded and threads < MOST_WEIGHTED)):
         threads *= 2
