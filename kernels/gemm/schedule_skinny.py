@@ -25,7 +25,6 @@ from gpucomp.te import Schedule, Tensor
 
 MOST_ROWS: Final = 16
 WARP: Final = 32
-MANY_COLUMNS: Final = 8192  # eight columns a warp are warps enough
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class SkinnyPlan:
         columns, warps: columns of a warp, and warps of a block, where lanes go along k.
         rows: of a warp at most, where lanes go along k; more rows are shared out among warps of a block.
         hint: to the caches, for the second operand; ``gpucomp.te.pragmas`` has the words.
+        blocks: that are to fit a multiprocessor, where lanes go along k; 0 leaves the registers to the compiler.
         deep: steps of k whose part of the second operand is asked for at once, where lanes go along k.
     """
 
@@ -48,6 +48,7 @@ class SkinnyPlan:
     rows: int = MOST_ROWS
     deep: int = 1
     hint: str = ""
+    blocks: int = 0
 
 
 def is_skinny(defn: Definition, target: Target) -> bool:
@@ -65,12 +66,17 @@ def plan_of(operands: Operands) -> SkinnyPlan:
     """The fastest plan for a number of rows, of those that were timed on an H100 at (1..16, 4096, 4096)."""
     m = operands.m or 1
     if not operands.transpose_b:
-        return SkinnyPlan(unroll=2 if m <= 2 else 4 if m <= 8 else 1)
-    if m <= 4:
+        if m == 15:  # the compiler does not fit them into the 64 registers that 32 warps leave to a thread
+            return SkinnyPlan(unroll=2, slices=16)
+        hint = "no_allocate" if 2 < m <= 8 else ""
+        return SkinnyPlan(unroll=2 if m <= 2 else 4 if m <= 4 else 1, hint=hint)
+    if m <= 3:
         return SkinnyPlan(unroll=8 if m == 2 else 4)
-    if m <= 8 and (operands.n or 0) >= MANY_COLUMNS:
-        return SkinnyPlan(unroll=1, columns=8)
-    return SkinnyPlan(unroll=1, columns=4, warps=8, deep=2) if m <= 12 else SkinnyPlan(unroll=1, columns=4)
+    rows = -(-m // -(-m // 4))
+    if m % rows == 0:
+        return SkinnyPlan(unroll=1, columns=4, rows=rows)
+    # Left to itself the compiler keeps 7 and 15 rows to 64 registers on sm_80, and spills one.
+    return SkinnyPlan(unroll=1, columns=4, rows=rows, deep=2, blocks=1 if m % 4 == 3 else 0)
 
 
 def schedule_skinny(defn: Definition, target: Target, plan: SkinnyPlan | None = None) -> Schedule:
@@ -160,6 +166,8 @@ def _along_k(defn: Definition, plan: SkinnyPlan) -> Schedule:
     part, i = stage.split(i, factor=min(plan.rows, extent(out.shape[0]) or 1))
     stage.reorder(block, warp, part, i, j)
     stage.bind(block, te.thread_axis("blockIdx.x"))
+    if plan.blocks:
+        stage.pragma(block, "min_blocks", plan.blocks)
     warp = stage.fuse(warp, part)
     stage.bind(warp, ty)
     stage.unroll(i)

@@ -18,7 +18,7 @@ NAMES = ("matmul", "matmul_nt")
 
 
 @pytest.mark.parametrize("how", ["interp", "llvm"])
-@pytest.mark.parametrize("shape", [(1, 64, 256), (3, 37, 131), (16, 70, 200), (5, 33, 130)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 64, 256), (3, 37, 131), (16, 70, 200), (5, 33, 130), (13, 35, 772)], ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_few_rows_are_exact_at_any_size(name: str, shape: tuple[int, int, int], how: str) -> None:
     defn = registry.get(name).define(shape)
@@ -50,7 +50,7 @@ def test_more_rows_other_types_targets_and_layouts_take_other_schedules() -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("m", [1, 8, 16])
+@pytest.mark.parametrize("m", [1, 4, 7, 8, 15, 16])
 def test_the_large_operand_is_read_once_by_wide_accesses_and_nothing_is_spilled(name: str, m: int) -> None:
     for arch in ("sm_80", "sm_90a"):
         target = Target(f"cuda -arch={arch}")
