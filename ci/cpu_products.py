@@ -49,6 +49,9 @@ KINDS: Final = (
     ("conv3d", (1, 16, 28, 16, 3, 1)), ("group_conv2d", (4, 64, 56, 64, 3, 1, 4)),
     ("dilated_conv2d", (4, 64, 56, 64, 3, 1, 2)), ("conv2d_transpose", (1, 128, 8, 64, 4, 2)),
 )  # fmt: skip
+POCL: Final = (
+    ("conv2d", (4, 64, 56, 64, 3, 1)), ("conv2d_nhwc", (4, 64, 56, 64, 3, 1)), ("conv1d", (4, 64, 1024, 64, 3, 1)),
+)  # fmt: skip
 CUBE: Final = (1024,) * 3
 BURST, PAUSE = 0.1, 0.1  # seconds
 
@@ -140,6 +143,11 @@ def rows(seconds: float, only: str, threads: int) -> Iterator[dict[str, Any]]:
     if only in "pocl matmul":
         ours, _, _ = ready("matmul", CUBE, target="opencl")
         yield from row("pocl matmul 1024", "our sgemm", ours, sgemm)
+    for name, shape in POCL:
+        title = f"pocl {name} {'x'.join(map(str, shape))}"
+        if only in title:
+            ours, _, flops = ready(name, shape, target="opencl")
+            yield from row(title, "our sgemm's rate", ours, sgemm, flops / work)
 
 
 def page(path: Path) -> str:

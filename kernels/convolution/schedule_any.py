@@ -5,17 +5,14 @@ That one has vectors along the last dimension of the result, sums in registers, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
-from gpucomp.kernels.convolution.schedule_channels_last_cpu import schedule_channels_last, takes_channels_last
-from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
+from gpucomp.kernels.convolution.schedule_channels_last_cpu import Share, schedule_channels_last, takes_channels_last
+from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d, schedule_conv2d_opencl_cpu, work_group
 from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage
-from gpucomp.tir.expr import IterVar
 
 LANES = 16
 
@@ -26,17 +23,21 @@ def schedule_cpu(defn: Definition, target: Target) -> Schedule:
     if not defn.problem.channels_last:
         return schedule_conv2d(defn, target)
     if takes_channels_last(defn):
-        return schedule_channels_last(defn, vector_bytes(target) // defn.product.dtype.nbytes)
+        return schedule_channels_last(defn, vector_bytes(target) // defn.product.dtype.nbytes, Stage.parallel)
     return _vectors(defn, Stage.parallel)
 
 
 def schedule_opencl_cpu(defn: Definition, target: Target) -> Schedule:
-    """A work-group of one work-item for each row of the result."""
+    """The same in work-groups of one work-item."""
     assert isinstance(defn, ConvolutionDefinition)
-    return _vectors(defn, lambda stage, axis: stage.bind(axis, te.thread_axis("blockIdx.x")))
+    if not defn.problem.channels_last:
+        return schedule_conv2d_opencl_cpu(defn, target)
+    if takes_channels_last(defn):
+        return schedule_channels_last(defn, vector_bytes(target) // defn.product.dtype.nbytes, work_group)
+    return _vectors(defn, work_group)
 
 
-def _vectors(defn: ConvolutionDefinition, share: Callable[[Stage, IterVar], None]) -> Schedule:
+def _vectors(defn: ConvolutionDefinition, share: Share) -> Schedule:
     """All but the last dimension of the result shared among threads; a vector of it is summed in registers."""
     out = defn.outputs[0]
     s = te.create_schedule(out.op)

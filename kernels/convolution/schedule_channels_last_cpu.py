@@ -7,6 +7,7 @@ read where they are, unless vectors do not divide their number.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from gpucomp import te
@@ -14,9 +15,11 @@ from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.tiles_cpu import LATENCY, LOOP, REGISTERS
 from gpucomp.kernels.gemm.epilogue import accumulator
 from gpucomp.kernels.registry import extent
-from gpucomp.te import Schedule
+from gpucomp.te import Schedule, Stage
+from gpucomp.tir.expr import IterVar
 
 PIXELS, VECTORS = 14, 4  # at most
+Share = Callable[[Stage, IterVar], None]  # a loop among threads
 LOAD: Final = 0.5  # of a multiply-add: loads of vectors and broadcasts are two a cycle
 
 
@@ -41,7 +44,7 @@ def _tile(width: int, filters: int, lanes: int) -> tuple[int, int]:
     return best[1], best[2]
 
 
-def schedule_channels_last(defn: ConvolutionDefinition, lanes: int) -> Schedule:
+def schedule_channels_last(defn: ConvolutionDefinition, lanes: int, share: Share) -> Schedule:
     """Rows of pixels, for one group of filters after the other, in parallel; a tile in registers."""
     out = defn.outputs[0]
     *_, width, filters = [extent(x) or 0 for x in out.shape]
@@ -50,11 +53,11 @@ def schedule_channels_last(defn: ConvolutionDefinition, lanes: int) -> Schedule:
     acc = accumulator(s, defn)
     whole = width % pixels == 0
     if defn.padded is not None:
-        _copy(s[defn.padded], lanes)
+        _copy(s[defn.padded], lanes, share)
     elif not whole:
-        _copy(s[s.cache_read(defn.inputs[0], "global", [acc])], lanes)
+        _copy(s[s.cache_read(defn.inputs[0], "global", [acc])], lanes, share)
     if filters % (vectors * lanes):
-        _copy(s[s.cache_read(defn.inputs[1], "global", [acc])], lanes)
+        _copy(s[s.cache_read(defn.inputs[1], "global", [acc])], lanes, share)
     acc = s[acc].op.output(0)
 
     stage = s[out]
@@ -63,7 +66,7 @@ def schedule_channels_last(defn: ConvolutionDefinition, lanes: int) -> Schedule:
     vector, lane = stage.split(inside, factor=lanes)
     run, pixel = stage.split(x, factor=pixels)
     stage.reorder(group, n, *rows, run, pixel, vector, lane)
-    stage.parallel(stage.fuse(group, n, *rows))
+    share(stage, stage.fuse(group, n, *rows))
     stage.unroll(pixel)
     stage.unroll(vector)
     stage.vectorize(lane)
@@ -82,11 +85,10 @@ def schedule_channels_last(defn: ConvolutionDefinition, lanes: int) -> Schedule:
     return s
 
 
-def _copy(stage: te.Stage, lanes: int) -> None:
+def _copy(stage: Stage, lanes: int, share: Share) -> None:
     """In vectors, all but the last two dimensions in parallel."""
     *outer, _, last = stage.op.axis
     _, lane = stage.split(last, factor=lanes)
     stage.vectorize(lane)
     stage.pragma(lane, "whole_tiles")
-    if outer:
-        stage.parallel(stage.fuse(*outer))
+    share(stage, stage.fuse(*outer))

@@ -13,16 +13,17 @@ from collections.abc import Sequence
 
 from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
+from gpucomp.kernels.convolution.schedule_channels_last_cpu import Share
 from gpucomp.kernels.convolution.schedule_pointwise_cpu import is_pointwise, schedule_pointwise
 from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
 from gpucomp.kernels.gemm.epilogue import accumulator
 from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition, Extent, extent
 from gpucomp.target import Target
-from gpucomp.te import Schedule
+from gpucomp.te import Schedule, Stage
 from gpucomp.tir.expr import IterVar
 
-CHANNELS, LANES = 4, 16
+CHANNELS = 4
 FEW_TASKS = 12
 
 
@@ -62,15 +63,32 @@ def _elements(shape: Sequence[Extent]) -> int | None:
 def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     """Images and rows, or groups of channels, in parallel; a tile of channels by pixels in registers."""
     assert isinstance(defn, ConvolutionDefinition)
-    out = defn.outputs[0]
     widest = vector_bytes(target) // defn.product.dtype.nbytes
     if is_pointwise(defn):
         return schedule_pointwise(defn, widest)
+    return _tiles(defn, widest, Stage.parallel, alone=True)
+
+
+def schedule_conv2d_opencl_cpu(defn: Definition, target: Target) -> Schedule:
+    """The same tiles; a work-group of one work-item for a group of channels, or of rows, of an image."""
+    assert isinstance(defn, ConvolutionDefinition)
+    return _tiles(defn, vector_bytes(target) // defn.product.dtype.nbytes, work_group, alone=False)
+
+
+def work_group(stage: Stage, axis: IterVar) -> None:
+    """Share a loop among work-groups of one work-item."""
+    stage.bind(axis, te.thread_axis("blockIdx.x"))
+    stage.pragma(axis, "unroll_explicit", 1)  # what is indexed by a loop does not stay in registers
+
+
+def _tiles(defn: ConvolutionDefinition, widest: int, share: Share, *, alone: bool) -> Schedule:
+    """``alone``: one image after the other may be copied and computed."""
+    out = defn.outputs[0]
     tile = _tile(defn, widest)
     rows_first = _rows_first(defn, tile)
     s = te.create_schedule(out.op)
     acc = accumulator(s, defn)
-    image = _copy_image(s, defn, acc, widest)
+    image = _copy_image(s, defn, acc, widest, share)
     acc = s[acc].op.output(0)
     stage = s[out]
     n, o, *planes, x = out.op.axis
@@ -82,11 +100,11 @@ def schedule_conv2d(defn: Definition, target: Target) -> Schedule:
     outer = [*places, oo] if rows_first else [oo, *places]
     registers = [oi, *[yi for _, yi in y], xi]
     stage.reorder(n, *outer, *registers, xl)
-    if _tasks(defn, tile, rows_first) >= FEW_TASKS:  # one image after the other: its copy stays in a cache
+    if alone and _tasks(defn, tile, rows_first) >= FEW_TASKS:  # so its copy stays in a cache
         s[image].compute_at(stage, n)
-        stage.parallel(outer[0])
+        share(stage, outer[0])
     else:
-        stage.parallel(stage.fuse(n, outer[0]))
+        share(stage, stage.fuse(n, outer[0]))
     for axis in registers:
         stage.unroll(axis)
     stage.vectorize(xl)
@@ -101,7 +119,7 @@ def _tasks(defn: ConvolutionDefinition, tile: Tile, rows_first: bool) -> int:
     return 0 if size is None else -(-size // (tile.rows if rows_first else tile.channels))
 
 
-def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int) -> te.Tensor:
+def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int, share: Share) -> te.Tensor:
     """The image with its border, or a copy of one that has none, with the pixels of a tap side by side."""
     if defn.spread is not None and defn.padded is not None:
         s[defn.spread].compute_inline()
@@ -116,38 +134,8 @@ def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes:
     _, lane = image.split(axes[-1], factor=lanes)
     image.vectorize(lane)
     image.pragma(lane, "whole_tiles")  # a masked vector where rows are shorter
-    image.parallel(image.fuse(*axes[:2]))
+    share(image, image.fuse(*axes[:2]))
     return copy
-
-
-def _lanes(width: int | None) -> int:
-    """The longest vector that divides the width, else a full one with a tail."""
-    if width is None:
-        return LANES
-    best = max([d for d in range(1, LANES + 1) if width % d == 0])
-    return best if best >= 4 else min(LANES, width)
-
-
-def schedule_conv2d_opencl_cpu(defn: Definition, target: Target) -> Schedule:
-    """One work-group of one work-item for a group of channels and a row of pixels."""
-    out = defn.outputs[0]
-    s = te.create_schedule(out.op)
-    acc = s.cache_write(out, "local")
-    for padded in defn.intermediates:
-        s[padded].bind(s[padded].fuse(*padded.op.axis[:2]), te.thread_axis("blockIdx.x"))
-    stage = s[out]
-    n, o, y, x = out.op.axis
-    lanes = _lanes(extent(out.shape[3]))
-    oo, oi = stage.split(o, factor=CHANNELS)
-    xo, xi = stage.split(x, factor=lanes)
-    stage.reorder(n, oo, y, xo, oi, xi)
-    stage.bind(stage.fuse(n, oo), te.thread_axis("blockIdx.y"))
-    stage.bind(y, te.thread_axis("blockIdx.x"))
-    stage.unroll(oi)
-    if lanes > 1:
-        stage.vectorize(xi)
-    _accumulate(s, acc, stage, xo, lanes)
-    return s
 
 
 def _accumulate(s: Schedule, acc: te.Tensor, stage: te.Stage, at: IterVar, lanes: int) -> None:
