@@ -218,6 +218,13 @@ def device(dev_type: str | Device, dev_id: int | None = None) -> Device:
     """
     if isinstance(dev_type, Device):
         return dev_type
+    if not isinstance(dev_type, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
+        raise DeviceError(
+            f"a device is named by text, got {type(dev_type).__name__}",
+            code="GC701",
+            where=caller_span(),
+            hint='"cuda", "opencl:1", "cpu"',
+        )
     name, colon, index = dev_type.strip().replace("(", ":").rstrip(")").partition(":")
     if colon and not index.isdigit():
         raise DeviceError(

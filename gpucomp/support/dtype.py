@@ -47,7 +47,10 @@ class DType(str):
     nbytes: int
 
     def __new__(cls, name: str | np.dtype[Any] | type) -> DType:  # Any: of any element type
-        found = _INTERNED.get(name)
+        try:
+            found = _INTERNED.get(name)
+        except TypeError:  # no hash: a list, an array
+            return _make(f"{name!s:.40}")
         if found is not None:
             return found
         text = name if isinstance(name, str) else name.__name__ if isinstance(name, type) else str(name)

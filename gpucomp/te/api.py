@@ -15,6 +15,7 @@ from gpucomp.te.scopes import KERNEL_TAGS
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import tensor_compute
 from gpucomp.te.tensor_intrin import TensorIntrinCall
+from gpucomp.te.user_input import is_a, unfit
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Reduce, SizeVar, Var
@@ -98,6 +99,14 @@ class tag_scope(ContextDecorator):  # public name
 
 def _arg_names(fcompute: Callable[..., Any], ndim: int, name: str, varargs_names: Sequence[str] | None) -> list[str]:
     kinds = inspect.Parameter
+    problem = unfit(fcompute)
+    if problem:
+        raise TensorError(
+            f"compute {name!r}: fcompute {problem}",
+            code="GC207",
+            where=caller_span(),
+            hint="te.compute((n,), lambda i: A[i] + 1)",
+        )
     params = list(inspect.signature(fcompute).parameters.values())
     positional = [p for p in params if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     needed = [p for p in positional if p.default is kinds.empty]
@@ -299,7 +308,7 @@ def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | 
     """
     if isinstance(dom, str):
         dom, tag = None, dom
-    if tag not in THREAD_TAGS and not tag.startswith(("vthread", "cthread")):
+    if not is_a(tag, str) or (tag not in THREAD_TAGS and not tag.startswith(("vthread", "cthread"))):
         raise TensorError(
             f"unknown thread tag {tag!r}",
             code="GC212",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Final
 
@@ -21,14 +21,22 @@ class SeparatedAxes(Exception):
     """A layout has physical dimensions."""
 
 
-def without_separators(mapping: Callable[..., Sequence[object]]) -> Callable[..., Sequence[object]]:
-    """The same function; it raises :class:`SeparatedAxes` where its result has a separator."""
+class NoIndices(Exception):
+    """What a layout gives is no sequence."""
+
+
+def without_separators(mapping: Callable[..., object]) -> Callable[..., Sequence[object]]:
+    """The same function; it raises :class:`NoIndices` where its result is no sequence, and :class:`SeparatedAxes`
+    where that has a separator."""
 
     @wraps(mapping)
     def checked(*indices: object) -> Sequence[object]:
         result = mapping(*indices)
-        if any([x is AXIS_SEPARATOR for x in result]):
+        if not isinstance(result, Iterable):
+            raise NoIndices(type(result).__name__)
+        items: list[object] = list(result)
+        if any([x is AXIS_SEPARATOR for x in items]):
             raise SeparatedAxes
-        return result
+        return items
 
     return checked

@@ -13,6 +13,7 @@ from gpucomp.te.affine import Forms
 from gpucomp.te.graph import post_dfs_order
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.user_input import listed
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, BufferRegion, decl_buffer
 from gpucomp.tir.expr import BufferLoad, Call, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
@@ -53,7 +54,7 @@ def create_prim_func(ops: Sequence[Tensor | Var], index_dtype_override: str | No
         TensorError: GC216 an argument is no tensor or variable, an input is missing, or an operation has no form as
             a block.
     """
-    items: list[Tensor | Var] = [ops] if isinstance(ops, (Tensor, Var)) else [*ops]
+    items: list[Tensor | Var] = listed(ops, (Tensor, Var))
     width = None if index_dtype_override is None else _index_type(index_dtype_override)
     for item in items:
         if not isinstance(item, (Tensor, Var)):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's

@@ -156,7 +156,7 @@ def rfactor(schedule: Schedule, tensor: Tensor, axis: IterVar, factor_axis: int)
     return results[0] if len(results) == 1 else list(results)
 
 
-def _check_rfactor(stage: Stage, op: ComputeOp, axis: IterVar, factor_axis: int) -> None:
+def _check_rfactor(stage: Stage, op: ComputeOp, axis: IterVar, factor_axis: object) -> None:
     if axis.iter_type != IterVar.CommReduce:
         raise schedule_error(
             "GC113",
@@ -172,12 +172,13 @@ def _check_rfactor(stage: Stage, op: ComputeOp, axis: IterVar, factor_axis: int)
             stage=stage,
             where=caller_span(),
         )
-    if not -len(op.axis) - 1 <= factor_axis <= len(op.axis):
+    if not isinstance(factor_axis, int) or not -len(op.axis) - 1 <= factor_axis <= len(op.axis):
         raise schedule_error(
             "GC113",
-            f"rfactor: factor_axis {factor_axis} is outside of 0 to {len(op.axis)}",
+            f"rfactor: factor_axis {factor_axis} is no whole number from 0 to {len(op.axis)}",
             stage=stage,
             where=caller_span(),
+            hint="the place among the axes of the tensor where the new one goes: 0 puts it first",
         )
     for leaf in stage.leaf_iter_vars:
         thread = stage.bound_thread(leaf)

@@ -12,6 +12,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.nest_rules import nest_rule
 from gpucomp.te.operation import Operation
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.user_input import is_a, listed, unfit
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
 from gpucomp.tir.block import open_blocks
@@ -179,7 +180,10 @@ def extern(
             GC232 the function returns no statement, or its body reads a tensor instead of a buffer.
     """
     span = caller_span()
-    sources: tuple[Any, ...] = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    sources: tuple[Any, ...] = tuple(listed(inputs, Tensor))
+    problem = unfit(fcompute, 2)
+    if problem:
+        raise _error(f"extern {name!r}: fcompute {problem}", "GC230", "lambda ins, outs: ..., both lists of buffers")
     for position, item in enumerate(sources):
         if not isinstance(item, Tensor):
             raise _error(f"extern {name!r}: input {position} is a {type(item).__name__}, not a tensor", "GC230")
@@ -270,7 +274,9 @@ def extern_primfunc(input_tensors: Sequence[Tensor] | Tensor, primfunc: PrimFunc
     Raises:
         TensorError: GC230 another number of inputs, scalar parameters, or nothing written; GC231 shapes or types.
     """
-    sources = (input_tensors,) if isinstance(input_tensors, Tensor) else tuple(input_tensors)
+    sources = tuple(listed(input_tensors, Tensor))
+    if not is_a(primfunc, PrimFunc):
+        raise _error(f"extern_primfunc: the function is a {type(primfunc).__name__}, no PrimFunc", "GC230")
     name = str(kwargs.setdefault("name", primfunc.name))
     buffers = [primfunc.buffer_map.get(p) for p in primfunc.params]
     written = {n.buffer.data: None for n in post_order(primfunc.body) if isinstance(n, s.BufferStore)}

@@ -17,6 +17,7 @@ from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.partials import Term, partials, times
 from gpucomp.te.reduction import sum_of
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.user_input import listed
 from gpucomp.te.weights import Weight, reduction_weights
 from gpucomp.tir import operators
 from gpucomp.tir.expr import And, Call, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
@@ -53,7 +54,7 @@ def gradient(output: Tensor, inputs: Sequence[Tensor] | Tensor, head: Tensor | N
 
     Source: reverse accumulation, A. Griewank and A. Walther, Evaluating Derivatives, chapter 3.
     """
-    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    wanted = listed(inputs, Tensor)
     span = caller_span()
     _check(output, wanted, head, span)
     return _Backward(output, wanted, head, span).run()

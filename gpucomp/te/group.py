@@ -10,6 +10,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import Operation
 from gpucomp.te.stage_state import AttachType, StageState
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.user_input import listed
 from gpucomp.tir.expr import IterVar
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def create_group(
 
 
 def _list(items: Sequence[TensorLike] | TensorLike) -> list[TensorLike]:
-    return [items] if isinstance(items, (Tensor, Operation)) else list(items)
+    return listed(items, (Tensor, Operation))
 
 
 def _between(schedule: Schedule, outs: list[Stage], stops: list[Stage], include: bool) -> list[Stage]:

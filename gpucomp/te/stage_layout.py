@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from gpucomp import arith
 from gpucomp.layout import IndexMap, NotInvertible
 from gpucomp.support.diagnostics import caller_span
-from gpucomp.te.axis_separator import SeparatedAxes, without_separators
+from gpucomp.te.axis_separator import NoIndices, SeparatedAxes, without_separators
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.guarded import guarded
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import TensorComputeOp
+from gpucomp.te.user_input import unfit
 from gpucomp.tir.expr import Expr, IntImm, IterVar, ProducerLoad, Range, Var
 from gpucomp.tir.functor import Mutator, substitute
 
@@ -86,9 +87,17 @@ class LayoutPrimitives(StageBase):
 
     def _index_map(self, mapping: Callable[..., Sequence[object]] | IndexMap, ndim: int) -> IndexMap:
         if isinstance(mapping, IndexMap):
+            if len(mapping.initial_indices) != ndim:
+                given = len(mapping.initial_indices)
+                raise self._refusal(f"the layout is of {given} indices, but {self.name} has {ndim} dimensions")
             return mapping
+        problem = unfit(mapping, ndim)
+        if problem:
+            raise self._refusal(f"the layout of {self.name}, which has {ndim} dimensions, {problem}")
         try:
             return IndexMap.from_func(without_separators(mapping), ndim)
+        except NoIndices as error:
+            raise self._refusal(f"the layout gives a {error}, no list of indices") from error
         except SeparatedAxes as error:
             raise self._refusal(
                 "the layout has te.AXIS_SEPARATOR, but memory has one physical dimension on all targets"

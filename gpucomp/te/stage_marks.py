@@ -10,6 +10,7 @@ from gpucomp.te.pragmas import check_pragma
 from gpucomp.te.pragmas import pragma_value as as_value
 from gpucomp.te.stage_base import StageBase
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.user_input import listed
 from gpucomp.tir import operators
 from gpucomp.tir.expr import ExprLike, IterVar
 
@@ -90,7 +91,7 @@ class MarkPrimitives(StageBase):
             ScheduleError: GC104 no thread axis, one without a domain, or two of one tag.
         """
         self.require_compute("env_threads")
-        axes = [threads] if isinstance(threads, IterVar) else list(threads)
+        axes = listed(threads, IterVar)
         seen: list[str] = []
         for axis in axes:
             self._check_env(axis, seen)

@@ -263,9 +263,9 @@ class StageState:
         )
 
 
-def check_scope(scope: str, primitive: str) -> None:
+def check_scope(scope: object, primitive: str) -> None:
     """Refuse unknown storage scopes."""
-    if scope not in STORAGE_RANK:
+    if not isinstance(scope, str) or scope not in STORAGE_RANK:
         raise schedule_error(
             "GC114",
             f"{primitive}: unknown storage scope {scope!r}",

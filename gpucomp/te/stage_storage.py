@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from gpucomp.support.diagnostics import caller_span
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.stage_base import StageBase
@@ -60,20 +64,35 @@ class StorePrimitives(StageBase):
                         C[i, j] = A_shared[i, j] + 1.0
 
         Raises:
-            ScheduleError: GC115 the axis is no dimension of the tensor.
+            ScheduleError: GC115 the axis is no dimension of the tensor; GC104 ``factor`` or ``offset`` is no whole
+                number, or negative.
         """
-        axes = self.op.region_axis
-        found = [i for i, a in enumerate(axes) if a is axis]
-        if not found:
+        place = self._dimension(axis, "storage_align", self.op.region_axis)
+        given: list[object] = [factor, offset]
+        if not all([isinstance(x, (int, np.integer)) for x in given]) or factor < 0 or offset < 0:
             raise schedule_error(
-                "GC115",
-                f"storage_align: {getattr(axis, 'name', axis)!r} is no dimension of tensor {self.name}",
+                "GC104",
+                f"storage_align: factor is {factor!r} and offset {offset!r}; they must be numbers of elements",
                 stage=self,
                 where=caller_span(),
-                hint=f"one of s[{self.name}].op.axis: {', '.join([a.name for a in axes])}",
+                hint=f"s[{self.name}].storage_align({axis.name}, 32, 1): a stride of 1 more than a multiple of 32",
             )
-        self.dim_align[found[0]] = (int(factor), int(offset))
+        self.dim_align[place] = (int(factor), int(offset))
         self._record("storage_align", (axis, int(factor), int(offset)), {}, ())
+
+    def _dimension(self, axis: IterVar, primitive: str, axes: Sequence[IterVar]) -> int:
+        """Which of the dimensions that a primitive is about an axis is."""
+        for place, known in enumerate(axes):
+            if known is axis:
+                return place
+        among = "" if len(axes) == len(self.op.region_axis) else "the last or "
+        raise schedule_error(
+            "GC115",
+            f"{primitive}: {getattr(axis, 'name', axis)!r} is {among}no dimension of tensor {self.name}",
+            stage=self,
+            where=caller_span(),
+            hint=f"one of s[{self.name}].op.axis{'[:-1]' if among else ''}: {', '.join([a.name for a in axes])}",
+        )
 
     def storage_swizzle(self, axis: IterVar, vector: int = 1, period: int = 0) -> None:
         """Permute each row of the storage by its number, so that threads that read a column use different banks.
@@ -107,16 +126,7 @@ class StorePrimitives(StageBase):
                 of two, or the period negative; when lowered: LowerError GC363 the last dimension is not made of 2, 4,
                 8... chunks.
         """
-        axes = self.op.region_axis
-        found = [i for i, a in enumerate(axes[:-1]) if a is axis]
-        if not found:
-            raise schedule_error(
-                "GC115",
-                f"storage_swizzle: {getattr(axis, 'name', axis)!r} is the last or no dimension of tensor {self.name}",
-                stage=self,
-                where=caller_span(),
-                hint=f"rows are along one of s[{self.name}].op.axis[:-1]: {', '.join([a.name for a in axes[:-1]])}",
-            )
+        place = self._dimension(axis, "storage_swizzle", self.op.region_axis[:-1])
         given: list[object] = [vector, period]
         if not all([isinstance(x, int) for x in given]) or vector < 1 or vector & (vector - 1) or period < 0:
             raise schedule_error(
@@ -127,7 +137,7 @@ class StorePrimitives(StageBase):
                 where=caller_span(),
                 hint="vector: as many elements as a thread loads at once; period: rows between those that a warp reads",
             )
-        self.swizzle = (found[0], vector, period)
+        self.swizzle = (place, vector, period)
         self.swizzle_span = self._record("storage_swizzle", (axis, vector, period), {}, ())
 
     def double_buffer(self) -> None:

@@ -16,6 +16,7 @@ from gpucomp.te.scan_place import enter_scans
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.trace import Step, Trace
+from gpucomp.te.user_input import is_a
 from gpucomp.tir.expr import IterVar
 
 
@@ -58,11 +59,11 @@ class Schedule:
             ScheduleError: GC101 it is not part of this schedule.
         """
         op = key.op if isinstance(key, Tensor) else key
-        stage = self.stage_map.get(op)
+        stage = self.stage_map.get(op) if is_a(op, Operation) else None
         if stage is not None:
             return stage
         names = [s.name for s in self.stages]
-        name: str = getattr(op, "name", repr(op))
+        name = str(getattr(op, "name", repr(op)))
         raise schedule_error(
             "GC101",
             f"{name!r} is not part of this schedule",

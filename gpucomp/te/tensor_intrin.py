@@ -15,6 +15,7 @@ from gpucomp.support.diagnostics import Span, TensorError, caller_span
 from gpucomp.te.affine import Forms
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.tensor import Tensor, TensorSlice
+from gpucomp.te.user_input import unfit
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import Call, Expr, IntImm, IterVar, Range, StringImm, Var
@@ -201,6 +202,10 @@ def decl_tensor_intrin(
             raise _wrong(
                 name, f"has the scalar parameter {scalar.name!r}, which its declaration does not use", span, hint
             )
+    problem = unfit(fcompute, 3 if scalars else 2)
+    if problem:
+        hint = "fcompute(ins, outs), or fcompute(ins, outs, scalars) where there are scalar_params"
+        raise _wrong(name, f"has no function: fcompute {problem}", span, hint)
     arguments: list[Any] = [list(buffers[:count]), list(buffers[count:])]
     with operators.tracing():
         result = fcompute(*arguments, list(scalars)) if scalars else fcompute(*arguments)

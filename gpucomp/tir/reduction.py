@@ -113,9 +113,9 @@ class Reducer:
             hint=f"k = te.reduce_axis((0, n), 'k'), then te.{self.__name__}(A[i, k], axis=k)",
         )
 
-    def _check_axes(self, axes: tuple[IterVar, ...]) -> None:
+    def _check_axes(self, axes: tuple[object, ...]) -> None:
         for position, axis in enumerate(axes):
-            if not isinstance(axis, IterVar):  # pyright: ignore[reportUnnecessaryIsInstance]  # users' lists hold anything
+            if not isinstance(axis, IterVar):
                 raise self._no_axis(axis)
             if axis.iter_type != IterVar.CommReduce:
                 raise TensorError(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import gpucomp
-from gpucomp import te
+from gpucomp import te, tir
 from gpucomp.support.diagnostics import GpucompError
 
 A, V = te.placeholder((8, 4), name="A"), te.placeholder((8,), name="V")
@@ -33,6 +33,22 @@ class Plain:
 
     def build(self) -> gpucomp.Module:
         return gpucomp.build(self.s, [A, self.c], "llvm", name="f")
+
+
+class Rows:
+    """R = sums of rows, and a schedule."""
+
+    def __init__(self) -> None:
+        k = te.reduce_axis((0, 4), "k")
+        self.r = te.compute((8,), lambda i: te.sum(A[i, k], axis=k), name="R")
+        self.s = te.create_schedule(self.r.op)
+
+    def rfactor_at(self, place: Any) -> object:
+        return self.s.rfactor(self.r, self.r.op.reduce_axis[0], place)
+
+
+def flat_map() -> tir.IndexMap:
+    return tir.IndexMap.from_func(lambda i: [i // 2, i % 2], 1)
 
 
 def q() -> Any:  # Any: an axis
@@ -101,6 +117,27 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "ragged array": (lambda p: gpucomp.nd.array([[1], [1, 2]]), "numpy cannot make an array of this"),
     "negative device": (lambda p: gpucomp.cpu(-1), "indices start at 0"),
     "device that is no number": (lambda p: gpucomp.device("opencl:x"), "names no device"),
+    "scope that is a list": (lambda p: p.stage.set_scope(["shared"]), "unknown storage scope ['shared']"),
+    "stage of a list": (lambda p: p.s[[A]], "is not part of this schedule"),
+    "padding by text": (lambda p: p.stage.storage_align(p.i, "x", 1), "factor is 'x' and offset 1"),
+    "padding by less than nothing": (lambda p: p.stage.storage_align(p.i, 32, -1), "factor is 32 and offset -1"),
+    "threads of a number": (lambda p: p.stage.env_threads(32), "32 is no thread axis"),
+    "layout that is a list": (lambda p: p.stage.transform_layout([1, 0]), "is a list, no function"),
+    "layout of one index": (lambda p: p.stage.transform_layout(lambda i: [i]), "does not take 2 arguments"),
+    "layout that gives one index": (lambda p: p.stage.transform_layout(lambda i, j: i), "gives a Var, no list"),
+    "map of one index": (lambda p: p.stage.transform_layout(flat_map()), "is of 1 indices, but C has 2 dimensions"),
+    "group of numbers": (lambda p: p.s.create_group(3, 4), "is not part of this schedule"),
+    "place of a factor by name": (lambda p: Rows().rfactor_at("last"), "factor_axis last is no whole number"),
+    "function that is a tensor": (lambda p: te.compute((8,), [A]), "fcompute is a list, no function"),
+    "tag that is a number": (lambda p: te.thread_axis(None, 32), "unknown thread tag 32"),
+    "dtype that is a list": (lambda p: te.placeholder((3,), ["float32"]), "unknown dtype \"['float32']\""),
+    "body of one argument": (lambda p: te.extern((8,), [A], lambda ins: None), "fcompute does not take 2 arguments"),
+    "inputs that are a number": (lambda p: te.extern((8,), 3, lambda i, o: None), "input 0 is a int, not a tensor"),
+    "function that is none": (lambda p: te.extern_primfunc([A], "f"), "the function is a str, no PrimFunc"),
+    "intrinsic without a function": (lambda p: te.decl_tensor_intrin(p.c.op, 3), "fcompute is a int, no function"),
+    "function of nothing": (lambda p: te.create_prim_func(None), "takes tensors and variables, got NoneType"),
+    "gradient by a number": (lambda p: te.gradient(p.c, 3), "an input is a int, no tensor"),
+    "device of a number": (lambda p: gpucomp.device(3), "a device is named by text, got int"),
     "missing file": (lambda p: gpucomp.runtime.load_module("no-such-file.json"), "cannot be read"),
 }  # fmt: skip
 

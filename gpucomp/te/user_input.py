@@ -1,0 +1,47 @@
+"""What users pass: functions that may be none, one thing where a list of them is meant."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import TypeVar, cast
+
+_T = TypeVar("_T")
+
+
+def is_a(given: object, kind: type) -> bool:
+    """``isinstance``, where the types promise it and users may break the promise."""
+    return isinstance(given, kind)
+
+
+def listed(given: Iterable[_T] | _T, single: type | tuple[type, ...]) -> list[_T]:
+    """A list of what was given; what is a ``single``, or no iterable at all, alone, for a check to refuse.
+
+    Args:
+        given: a list, another iterable, or one thing.
+        single: types that count as one, even where they can be gone through.
+    """
+    items: list[object] = [given]
+    if isinstance(given, Iterable) and not isinstance(given, single):
+        items = [*given]
+    return cast("list[_T]", items)  # which of the two cases it is, a type checker cannot tell
+
+
+def unfit(function: object, count: int | None = None) -> str:
+    """What is wrong with a function that is to be called with ``count`` arguments, for a message; "" for nothing.
+
+    Args:
+        function: what was passed.
+        count: of arguments by position; None where any number may do.
+    """
+    if not callable(function):
+        return f"is a {type(function).__name__}, no function"
+    if count is None:
+        return ""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return f"does not take {count} arguments"
+    except ValueError:  # a built-in without a signature
+        return ""
+    return ""
