@@ -91,7 +91,8 @@ class StorePrimitives(StageBase):
             f"{primitive}: {getattr(axis, 'name', axis)!r} is {among}no dimension of tensor {self.name}",
             stage=self,
             where=caller_span(),
-            hint=f"one of s[{self.name}].op.axis{'[:-1]' if among else ''}: {', '.join([a.name for a in axes])}",
+            hint=f"{'rows are along ' if among else ''}one of s[{self.name}].op.axis{'[:-1]' if among else ''}: "
+            f"{', '.join([a.name for a in axes])}",
         )
 
     def storage_swizzle(self, axis: IterVar, vector: int = 1, period: int = 0) -> None:
