@@ -27,7 +27,7 @@ from gpucomp.te.message_passing import (
 )
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.regions import Box, Running, union_domain
-from gpucomp.te.relation import Fuse, parents_of
+from gpucomp.te.relation import Fuse, Split, parents_of
 from gpucomp.te.scan import ScanOp
 from gpucomp.te.scan_place import scan_memory
 from gpucomp.te.scopes import GLOBAL_RANK, INFERRED_SCOPE, STORAGE_RANK, is_virtual, needs_relax, thread_rank
@@ -371,6 +371,7 @@ def _regions(stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bound
         pass_up_interval(consumer, bounds.doms, leaves, forms, cut),
         (lambda: _by_loops(consumer, leaves, bounds)) if consumer.relations else None,
         [axis.var for r in consumer.relations if isinstance(r, Fuse) for axis in parents_of(r)],
+        _fused_in_parts(consumer),
     )
     relax: dict[Var, Interval] = {}
     for use in bounds.kernels[bounds.root_of(consumer)].values():
@@ -393,6 +394,18 @@ def _regions(stage: Stage, consumer: Stage, tensors: list[Tensor], bounds: Bound
                 tensor,
                 tuple([_relaxed(part, axis, relax, forms) for part, axis in zip(box, tensor.shape, strict=True)]),
             )
+
+
+def _fused_in_parts(stage: Stage) -> list[Var]:
+    """The variables of axes of which a part, from a split, was fused into another axis."""
+    above: dict[IterVar, IterVar] = {}
+    found: dict[Var, None] = {}
+    for rel in stage.relations:
+        if isinstance(rel, Split):
+            above[rel.outer] = above[rel.inner] = above.get(rel.parent, rel.parent)
+        elif isinstance(rel, Fuse):
+            found.update({above[axis].var: None for axis in (rel.outer, rel.inner) if axis in above})
+    return list(found)
 
 
 def _by_loops(

@@ -21,6 +21,7 @@ class Running(dict[IterVar, Interval]):
         intervals: of every axis.
         by_loops: the axes by the variables of the loops, and the intervals of those; None where axes are loops.
         fused: the variables of axes that were fused into others.
+        in_parts: those of axes of which only a part was.
     """
 
     def __init__(
@@ -28,9 +29,11 @@ class Running(dict[IterVar, Interval]):
         intervals: Mapping[IterVar, Interval],
         by_loops: Callable[[], ByLoops] | None = None,
         fused: Collection[Var] = (),
+        in_parts: Collection[Var] = (),
     ) -> None:
         super().__init__(intervals)
         self._by_loops, self._fused = by_loops, fused
+        self._parts = dict.fromkeys([*fused, *in_parts])
         self._known: ByLoops | None = None
 
     def evaluate(self, index: Expr, values: Mapping[Var, Interval], forms: Forms) -> Interval | None:
@@ -38,21 +41,29 @@ class Running(dict[IterVar, Interval]):
 
         Of ``j // 8 % 32`` over the interval of ``j`` little is known; with ``j = chunk*256 + thread*8 + lane`` it is
         ``thread``, which may stand still while the others run.  And of ``i*28 + j`` over the box of ``i`` and ``j``
-        too much is known, where both are parts of one loop.
+        too much is known, where both are parts of one loop; so of ``i // 2 * 14 + j // 2``, where halves of them are.
         """
         if self._by_loops is None or isinstance(index, (Var, IntImm)):
             return forms.evaluate(index, values)
-        together = len(self._fused) > 1 and sum([v in self._fused for v in free_vars(index)]) > 1
+        together = self._meet(index, self._fused)
+        in_parts = not together and self._meet(index, self._parts)
         if not together and not _divides(index):
             return forms.evaluate(index, values)
         if self._known is None:
             self._known = self._by_loops()
         axes, intervals = self._known
         found = substitute(index, axes)
+        if in_parts:
+            plain = forms.evaluate(found, intervals)
+            return _narrower(plain, forms.evaluate(forms.analyzer.simplify(found), intervals))
         if not together:
             return forms.evaluate(found, intervals)
         by_loops = forms.evaluate(forms.analyzer.simplify(found), intervals)
         return by_loops if _divides(index) else _narrower(by_loops, forms.evaluate(index, values))
+
+    @staticmethod
+    def _meet(index: Expr, fused: Collection[Var]) -> bool:
+        return len(fused) > 1 and sum([v in fused for v in free_vars(index)]) > 1
 
 
 def _narrower(first: Interval | None, second: Interval | None) -> Interval | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gpucomp import te
+from gpucomp.kernels.convolution import phases
 from gpucomp.kernels.convolution.problem import Convolution, square
 from gpucomp.kernels.registry import Definition, Extent, extent, sum_dtype
 from gpucomp.tir import operators
-from gpucomp.tir.expr import EQ, Expr, IterVar, Var
+from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.intrin import if_then_else
 from gpucomp.tir.operators import const
 
@@ -20,13 +21,14 @@ class ConvolutionDefinition(Definition):
 
     Attributes:
         problem: the convolution.
-        spread: the image with zeros between its elements (transposed, of a stride above 1), or None.
+        filled: the filters with zeros behind their last taps, where those of some phases of a transposed convolution
+            are fewer than those of others; or None.
         padded: the image with its border of zeros, or None where there is no border.
-        product: the sum of products: the output itself, unless an epilogue follows.
+        product: the sum of products: the output itself, unless an epilogue follows or it is computed by phases.
     """
 
     problem: Convolution = field(kw_only=True)
-    spread: te.Tensor | None = None
+    filled: te.Tensor | None = None
     padded: te.Tensor | None = None
     product: te.Tensor = field(kw_only=True)
 
@@ -52,32 +54,38 @@ def define(conv: Convolution, dtype: str) -> ConvolutionDefinition:
     16-bit inputs are multiplied and summed in float32, which is the type of the result, unless something follows the
     sum: that is computed in float32 too, and converted to ``dtype``.
 
-    Intermediates, as far as there are such: image with zeros between elements, padded image, sum of products.
+    Intermediates, as far as there are such: filters with zeros behind, padded image, sum of products.  That of a
+    transposed convolution of a stride s above 1 is computed by phases: s x s dense convolutions of every s-th tap, of
+    shape (N, O, s, s, H, W), whose results the output interleaves.  No zero is put between pixels, and only a window
+    that s does not divide is multiplied by zeros: behind its last taps.
     """
     image, weight = te.placeholder(conv.image_shape, dtype, "X"), te.placeholder(conv.weight_shape, dtype, "W")
-    spread = _spread(image, conv) if conv.transposed and max(conv.stride) > 1 else None
-    source = image if spread is None else spread
-    before, after = _border(conv)
-    padded = _padded(source, conv.spatial_axes, before, after) if any([*before, *after]) else None
-    product = _product(source if padded is None else padded, weight, conv, sum_dtype(dtype))
-    around = tuple([t for t in (spread, padded) if t is not None])
-    if not conv.has_epilogue:
-        return ConvolutionDefinition(
-            (image, weight), (product,), around, problem=conv, spread=spread, padded=padded, product=product
-        )
-    more, result = epilogue(product, conv, dtype)
+    filled: te.Tensor | None = None
+    wide = sum_dtype(dtype)
+    before, after = phases.border(conv) if conv.has_phases else _border(conv)
+    padded = _padded(image, conv.spatial_axes, before, after) if any([*before, *after]) else None
+    source = image if padded is None else padded
+    if conv.has_phases:
+        filled = phases.filled(weight, conv)
+        product = phases.product(source, before, weight if filled is None else filled, conv, wide)
+    else:
+        product = _product(source, weight, conv, wide)
+    around = tuple([t for t in (filled, padded) if t is not None])
+    if not conv.has_epilogue and not conv.has_phases:
+        return ConvolutionDefinition((image, weight), (product,), around, problem=conv, padded=padded, product=product)
+    more, result = epilogue(product, conv, dtype if conv.has_epilogue else wide)
     return ConvolutionDefinition(
         (image, weight, *more),
         (result,),
         (*around, product),
         problem=conv,
-        spread=spread,
+        filled=filled,
         padded=padded,
         product=product,
     )
 
 
-def _border(conv: Convolution) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _border(conv: Convolution) -> tuple[Sequence[Extent], Sequence[Extent]]:
     """Rows and columns of zeros before and after the image."""
     if not conv.transposed:
         return conv.padding, conv.padding
@@ -132,14 +140,14 @@ def _by_axes(conv: Convolution, element: Element) -> Callable[..., Expr]:
 
 
 def epilogue(product: te.Tensor, conv: Convolution, dtype: str) -> tuple[list[te.Tensor], te.Tensor]:
-    """The inputs that follow the sum, and the result."""
+    """The inputs that follow the sum, and the result: of phases, their places one after the other."""
     wide = str(product.dtype)
     bias = te.placeholder((conv.filters,), dtype, "V") if conv.bias else None
     residual = te.placeholder(conv.output_shape, dtype, "R") if conv.residual else None
 
     def element(b: Var, f: Var, place: Sequence[Var]) -> Expr:
         index = conv.laid_out(b, f, tuple(place))
-        value: Expr = product(*index)
+        value: Expr = product(*(phases.place(b, f, place, conv) if conv.has_phases else index))
         if bias is not None:
             value = value + bias[f].astype(wide)
         if residual is not None:
@@ -152,7 +160,7 @@ def epilogue(product: te.Tensor, conv: Convolution, dtype: str) -> tuple[list[te
     return [t for t in (bias, residual) if t is not None], out
 
 
-def _padded(image: te.Tensor, axes: range, before: Sequence[int], after: Sequence[int]) -> te.Tensor:
+def _padded(image: te.Tensor, axes: range, before: Sequence[Extent], after: Sequence[Extent]) -> te.Tensor:
     zero = const(0, image.dtype)
     shape = list(image.shape)
     for axis, b, a in zip(axes, before, after, strict=True):
@@ -168,25 +176,6 @@ def _padded(image: te.Tensor, axes: range, before: Sequence[int], after: Sequenc
         return if_then_else(te.all(*conditions), image(*place), zero)
 
     return te.compute(shape, element, name="pad", tag="injective,pad", varargs_names=_names(image, axes))
-
-
-def _spread(image: te.Tensor, conv: Convolution) -> te.Tensor:
-    """The image with ``stride - 1`` zeros between its elements."""
-    zero = const(0, image.dtype)
-    steps = {axis: s for axis, s in zip(conv.spatial_axes, conv.stride, strict=True) if s > 1}
-    shape = list(image.shape)
-    for axis, step in steps.items():
-        shape[axis] = (shape[axis] - 1) * step + 1
-
-    def element(*i: Var) -> Expr:
-        hits = [operators.compare(EQ, operators.floormod(i[axis], step), 0) for axis, step in steps.items()]
-        place: list[Expr] = list(i)
-        for axis, step in steps.items():
-            place[axis] = operators.floordiv(i[axis], step)
-        return if_then_else(te.all(*hits), image(*place), zero)
-
-    names = _names(image, conv.spatial_axes)
-    return te.compute(shape, element, name="spread", tag="injective,dilate", varargs_names=names)
 
 
 def _names(image: te.Tensor, axes: range) -> list[str]:

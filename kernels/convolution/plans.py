@@ -15,7 +15,15 @@ from typing import Final
 
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.problem import Convolution
-from gpucomp.kernels.gemm.tiles import LEAST_DEPTH, MULTIPROCESSORS, PARTS, USUAL_MULTIPROCESSORS, SimtTile
+from gpucomp.kernels.gemm.tiles import (
+    CACHED_BYTES,
+    FAR_PARTS_BYTES_PER_US,
+    LEAST_DEPTH,
+    MULTIPROCESSORS,
+    PARTS,
+    USUAL_MULTIPROCESSORS,
+    SimtTile,
+)
 from gpucomp.kernels.registry import extent
 from gpucomp.target import Target
 
@@ -39,6 +47,11 @@ CHANNELS_FIRST: Final = (
     SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 2, alone=285, full=345, resident=2),
     SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=298, full=298, resident=1),
     SimtTile(256, 128, 16, 2, 4, 8, 4, 4, 2, 3, alone=314, full=314, resident=1),
+)
+# For phases of fewer pixels than those have columns; not timed.
+FEW_PIXELS: Final = (
+    SimtTile(64, 16, 16, 2, 1, 8, 4, 1, 1, 3, alone=50, full=180, resident=8),
+    SimtTile(128, 16, 16, 2, 1, 8, 4, 2, 1, 3, alone=70, full=220, resident=8),
 )
 # Pixels by filters.  Products in the order of the loops were faster here, back and forth in the other layout.
 CHANNELS_LAST: Final = (
@@ -76,10 +89,12 @@ START_US: Final = 3.5
 SPLIT_GAIN: Final = 0.97  # of the time: a smaller gain is within what the model does not know
 SECOND_US: Final = 2.0  # what a kernel more adds at least
 PARTS_BYTES_PER_US: Final = 5.7e6  # parts are written to the L2 cache and read from it
+INTERLEAVED_BYTES_PER_US: Final = 0.6e6  # of a result that is stored phase by phase: parts of it are in one piece
 REPACK_BYTES_PER_US: Final = 1.5e6  # filters are read and written
 MEMORY_BYTES_PER_US: Final = 2.6e6
 # How much longer slabs of one tap take where pixels are copied element by element, and read far apart: those of 16
-# channels; with channels first, where filters are copied so too, those and tiles that reuse little of them.
+# channels (of any taps, where the channels that are last are no whole vectors); with channels first, where filters are
+# copied so too, those and tiles that reuse little of them.
 FAR_APART: Final = 1.12
 FAR_APART_FIRST: Final = 1.3
 LITTLE_REUSE: Final = 1.8
@@ -95,7 +110,8 @@ class Plan:
         taps_inside: the taps of the last spatial dimension are in a slab too.
         repacked: a kernel brings the filters into the order of slabs first.
         vector_pixels: four neighbouring pixels of the result are four neighbours of the image, and are copied at once.
-        parts, depth: in how many parts the sum over input channels is, and of how many channels each is.
+        parts, depth: in how many parts the sum is, and of how many input channels each is.
+        by_taps: a part is of one index of the first spatial dimension of windows, and of all channels.
         microseconds: what the model says.
         reason: why, in words.
     """
@@ -107,6 +123,7 @@ class Plan:
     vector_pixels: bool = False
     parts: int = 1
     depth: int = 0
+    by_taps: bool = False
     microseconds: float = 0.0
     reason: str = ""
 
@@ -119,7 +136,7 @@ class _Sizes:
     channels: int  # of a group
     filters: int  # of a group
     size: tuple[int, ...]
-    out_size: tuple[int, ...]
+    out_size: tuple[int, ...]  # of a phase
     taps: int
 
     @property
@@ -128,13 +145,13 @@ class _Sizes:
 
 
 def _sizes(conv: Convolution) -> _Sizes | None:
-    values = [extent(x) for x in (conv.batch, conv.group_channels, conv.filters, *conv.size, *conv.out_size)]
+    values = [extent(x) for x in (conv.batch, conv.group_channels, conv.filters, *conv.size, *conv.phase_size)]
     known = [x for x in values if x is not None]
     if len(known) != len(values):
         return None
     batch, channels, filters, *place = known
     size, out_size = tuple(place[: conv.ndim]), tuple(place[conv.ndim :])
-    return _Sizes(batch, channels, filters // conv.groups, size, out_size, math.prod(conv.kernel))
+    return _Sizes(batch, channels, filters // conv.groups, size, out_size, math.prod(conv.phase_taps))
 
 
 def choose_plan(defn: ConvolutionDefinition, target: Target) -> Plan | None:
@@ -158,6 +175,9 @@ def tiles_for(conv: Convolution) -> tuple[SimtTile, ...]:
     channels = extent(conv.group_channels)
     if channels is not None and slab_of(channels, conv, 16)[1] > 1:
         return FEW_CHANNELS
+    sizes = _sizes(conv)
+    if conv.has_phases and sizes is not None and sizes.pixels < min([tile.n for tile in CHANNELS_FIRST]):
+        return FEW_PIXELS
     return CHANNELS_LAST if conv.channels_last else CHANNELS_FIRST
 
 
@@ -171,11 +191,11 @@ def plans_of(conv: Convolution, tile: SimtTile, target: Target) -> list[Plan]:
     rows, columns = (sizes.pixels, sizes.filters) if conv.channels_last else (sizes.filters, sizes.pixels)
     dynamic = target.limits.get("max_dynamic_shared_memory_per_block", 0)
     room = max(dynamic, target.max_shared_memory_per_block)
-    # A tile larger than the product would have idle threads, which is not how loops are split.
-    if tile.m > rows or tile.n > columns or tile.shared_bytes() > room or tile.threads > target.max_num_threads:
-        return []
     # Nor may one reach over the end of a group, where it would need the channels of the next one too.
     if conv.groups > 1 and sizes.filters % (tile.n if conv.channels_last else tile.m):
+        return []
+    # A tile larger than the product would have idle threads, which is not how loops are split.
+    if tile.m > rows or tile.n > columns or tile.shared_bytes() > room or tile.threads > target.max_num_threads:
         return []
     made: list[Plan] = []
     for parts in PARTS:
@@ -185,6 +205,10 @@ def plans_of(conv: Convolution, tile: SimtTile, target: Target) -> list[Plan]:
         elif depth * parts != sizes.channels or depth * sizes.taps < LEAST_DEPTH:
             continue
         made.append(_plan(conv, sizes, tile, target, (parts, depth), slab))
+    rows_of_taps = conv.phase_taps[0]
+    deep = sizes.channels * sizes.taps // rows_of_taps >= LEAST_DEPTH and (conv.ndim > 1 or slab[1] == 1)
+    if 1 < rows_of_taps <= PARTS[-1] and deep:
+        made.append(_plan(conv, sizes, tile, target, (rows_of_taps, sizes.channels), slab, by_taps=True))
     return made
 
 
@@ -193,12 +217,19 @@ def slab_of(channels: int, conv: Convolution, depth: int) -> tuple[int, int]:
     if channels % depth == 0 or channels > 3 * depth:
         return depth, 1
     if channels < 8:
-        return channels, conv.kernel[-1]
+        return channels, conv.phase_taps[-1]
     return 8, 1
 
 
 def _plan(
-    conv: Convolution, sizes: _Sizes, tile: SimtTile, target: Target, split: tuple[int, int], slab: tuple[int, int]
+    conv: Convolution,
+    sizes: _Sizes,
+    tile: SimtTile,
+    target: Target,
+    split: tuple[int, int],
+    slab: tuple[int, int],
+    *,
+    by_taps: bool = False,
 ) -> Plan:
     parts, depth = split
     repacked = not conv.channels_last and sizes.taps > 1
@@ -210,28 +241,38 @@ def _plan(
         and set(conv.padding) == {0}
         and not conv.transposed
     )
-    slabs = -(-depth // slab[0]) * (sizes.taps // slab[1])
+    taps = sizes.taps // conv.phase_taps[0] if by_taps else sizes.taps
+    slabs = -(-depth // slab[0]) * (taps // slab[1])
     work = 2e-3 * tile.m * tile.n * (tile.k * slabs + FILL)  # of a block, in units that GFLOP/s take a microsecond for
-    if sizes.taps == 1 and not vector:
+    odd = conv.channels_last and sizes.channels % 4 != 0
+    if (sizes.taps == 1 and not vector) or odd:
         work *= _far_apart(tile, slab[0], conv.channels_last)
+    if odd or (conv.channels_last and sizes.filters % 4):
+        tile = replace(tile, order=1)
     rows, columns = (sizes.pixels, sizes.filters) if conv.channels_last else (sizes.filters, sizes.pixels)
-    blocks = -(-rows // tile.m) * -(-columns // tile.n) * parts * conv.groups
+    times = conv.groups * math.prod(conv.phases)
+    blocks = -(-rows // tile.m) * -(-columns // tile.n) * parts * times
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
     most = -(-blocks // count)
-    results, filters = 4 * rows * columns * conv.groups, 4 * sizes.filters * sizes.channels * sizes.taps * conv.groups
+    results, filters = 4 * rows * columns * times, 4 * sizes.filters * sizes.channels * sizes.taps * times
     image = 4 * sizes.batch * sizes.channels * math.prod(sizes.size) * conv.groups
     time = max(_rounds(tile, most, work), (image + filters + results) / MEMORY_BYTES_PER_US) + START_US
+    summed = "taps" if by_taps else "channels"
     reason = (
         f"{tile.m}x{tile.n}x{tile.k}, {tile.stages} stages, {tile.threads} threads: {blocks} blocks"
-        f"{f' in {parts} parts of the channels' if parts > 1 else ''}, at most {most} a multiprocessor "
+        f"{f' in {parts} parts of the {summed}' if parts > 1 else ''}, at most {most} a multiprocessor "
         f"({blocks / (most * count):.0%} of them full)"
     )
     if repacked:
         time += SECOND_US + 2 * filters / REPACK_BYTES_PER_US
         reason += "; filters are brought into the order of slabs before"
+    if parts == 1 and conv.has_phases:
+        time += results / INTERLEAVED_BYTES_PER_US
     if parts > 1:
-        time += SECOND_US + results * (2 * parts + 1) / PARTS_BYTES_PER_US
-    return Plan(tile, slab[0], slab[1] > 1, repacked, vector, parts, depth, time, f"{reason}; about {time:.0f} us")
+        rate = PARTS_BYTES_PER_US if results * parts < CACHED_BYTES else FAR_PARTS_BYTES_PER_US
+        time += SECOND_US + results * (2 * parts + 1) / rate
+    reason += f"; about {time:.0f} us"
+    return Plan(tile, slab[0], slab[1] > 1, repacked, vector, parts, depth, by_taps, time, reason)
 
 
 def _far_apart(tile: SimtTile, channels: int, channels_last: bool) -> float:

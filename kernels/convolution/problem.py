@@ -96,6 +96,31 @@ class Convolution:
         """Spatial extents of the result."""
         return tuple([self._out(d) for d in range(self.ndim)])
 
+    @property
+    def phases(self) -> tuple[int, ...]:
+        """How many kinds of places the result has in each spatial dimension, by the taps that reach them.
+
+        One, but of a transposed convolution as many as its stride: the taps that reach place p are those congruent to
+        p + padding.
+        """
+        return self.stride if self.transposed else (1,) * self.ndim
+
+    @property
+    def has_phases(self) -> bool:
+        """Transposed, of a stride above 1."""
+        return max(self.phases) > 1
+
+    @property
+    def phase_taps(self) -> tuple[int, ...]:
+        """Taps that reach a place, at most."""
+        return tuple([-(-k // s) for k, s in zip(self.kernel, self.phases, strict=True)])
+
+    @property
+    def phase_size(self) -> tuple[Extent, ...]:
+        """Places of a phase in each spatial dimension, of the longest."""
+        pairs = zip(self.out_size, self.phases, strict=True)
+        return tuple([n if s == 1 else (n + (s - 1)) // s for n, s in pairs])
+
     def _out(self, d: int) -> Extent:
         size, wide = self.size[d], (self.kernel[d] - 1) * self.dilation[d] + 1
         if self.transposed:

@@ -18,8 +18,10 @@ LANES = 16
 
 
 def schedule_cpu(defn: Definition, target: Target) -> Schedule:
-    """Tiles in registers; of channels last in groups, or of few filters, vectors of all but the last dimension."""
+    """Tiles in registers; by phases, or of channels last in groups or few filters, vectors of the last dimension."""
     assert isinstance(defn, ConvolutionDefinition)
+    if defn.problem.has_phases:
+        return _vectors(defn, Stage.parallel)
     if not defn.problem.channels_last:
         return schedule_conv2d(defn, target)
     if takes_channels_last(defn):
@@ -30,6 +32,8 @@ def schedule_cpu(defn: Definition, target: Target) -> Schedule:
 def schedule_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     """The same in work-groups of one work-item."""
     assert isinstance(defn, ConvolutionDefinition)
+    if defn.problem.has_phases:
+        return _vectors(defn, work_group)
     if not defn.problem.channels_last:
         return schedule_conv2d_opencl_cpu(defn, target)
     if takes_channels_last(defn):
@@ -48,9 +52,14 @@ def _vectors(defn: ConvolutionDefinition, share: Share) -> Schedule:
         s[acc].set_scope("local")
     stage = s[out]
     *rest, last = out.op.axis
-    width = extent(out.shape[-1])
+    step = defn.problem.phases[-1]
+    width = extent(defn.problem.phase_size[-1] if step > 1 else out.shape[-1])
     lanes = LANES if width is None else min(LANES, 1 << (width - 1).bit_length())
-    each, lane = stage.split(last, factor=lanes)
+    each, lane = stage.split(last, factor=lanes * step)
+    if step > 1:
+        lane, phase = stage.split(lane, factor=step)
+        stage.reorder(phase, lane)
+        stage.unroll(phase)
     outer = stage.fuse(*rest)
     inner = s[acc]
     inner.compute_at(stage, each)
@@ -61,9 +70,7 @@ def _vectors(defn: ConvolutionDefinition, share: Share) -> Schedule:
         stage.vectorize(lane)
         inner.vectorize(inner_lane)
     for made in defn.intermediates:
-        if made is defn.spread and defn.padded is not None:
-            s[made].compute_inline()
-        elif made is not defn.product:
+        if made is not defn.product:
             share(s[made], s[made].fuse(*made.op.axis[:2]))
     share(stage, outer)
     return s

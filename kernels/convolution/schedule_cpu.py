@@ -121,10 +121,8 @@ def _tasks(defn: ConvolutionDefinition, tile: Tile, rows_first: bool) -> int:
 
 def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int, share: Share) -> te.Tensor:
     """The image with its border, or a copy of one that has none, with the pixels of a tap side by side."""
-    if defn.spread is not None and defn.padded is not None:
-        s[defn.spread].compute_inline()
     step = 1 if defn.problem.transposed else defn.problem.stride[-1]
-    copy = defn.spread if defn.padded is None else defn.padded
+    copy = defn.padded
     if copy is None:
         copy = s.cache_read(defn.inputs[0], "global", [acc])
     image = s[copy]

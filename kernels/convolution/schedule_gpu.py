@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from gpucomp import te
+from gpucomp.kernels.convolution import phases
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import choose_plan
 from gpucomp.kernels.convolution.problem import Convolution
@@ -22,6 +23,10 @@ from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar
 
+FEW_FILTERS = 4
+FEW_THREADS = 128
+FEW_TAPS = 4
+MANY_CHANNELS = FEW_SLAB = 16
 UNROLLED_TAPS = 49  # more in one piece of code take the device compilers long
 
 
@@ -34,6 +39,7 @@ class ConvTile:
         thread_channels, thread_columns: what a thread holds; its channels lie in ``vthreads`` pieces.
         reduce_channels: input channels fetched at a time.
         by_taps: the taps of one index of the first spatial dimension are fetched at a time, not all.
+        written_out: all loads of a thread are on their way at once.
     """
 
     channels: int
@@ -44,6 +50,7 @@ class ConvTile:
     reduce_channels: int
     vthreads: int = 2
     by_taps: bool = False
+    written_out: bool = False
 
 
 def choose_tile(channels: int | None, height: int | None, width: int | None, taps: int, target: Target) -> ConvTile:
@@ -64,10 +71,13 @@ def choose_tile(channels: int | None, height: int | None, width: int | None, tap
 def tile_for(defn: ConvolutionDefinition, target: Target) -> ConvTile:
     """The tile for a definition: channels of one group, and no more shared memory than a block has."""
     conv, weight = defn.problem, defn.inputs[1]
-    filters, size = extent(conv.filters), conv.out_size
-    taps = math.prod(conv.kernel[-2:])
+    filters, size = extent(conv.filters), conv.phase_size
+    taps = math.prod(conv.phase_taps[-2:])
     height = extent(size[-2]) if conv.ndim > 1 else 1
     tile = choose_tile(filters, height, extent(size[-1]), taps, target)
+    few = taps <= FEW_TAPS and (extent(conv.group_channels) or 0) >= MANY_CHANNELS and conv.groups == 1
+    if few and filters is not None and filters <= FEW_FILTERS and target.max_num_threads >= 256:
+        tile = _few_filters(filters, height, extent(size[-1]))
     if conv.groups > 1:
         per_group = (filters or 1) // conv.groups
         channels = _largest_divisor(per_group, tile.channels)
@@ -81,6 +91,13 @@ def tile_for(defn: ConvolutionDefinition, target: Target) -> ConvTile:
             break
         tile = smaller
     return tile
+
+
+def _few_filters(filters: int, height: int | None, width: int | None) -> ConvTile:
+    """All filters of a pixel to a thread: a warp reads neighbouring pixels, and weights are the same for all of it."""
+    columns = min(32, width or 32)
+    rows = max(1, min(height or 32, FEW_THREADS // columns))
+    return ConvTile(filters, rows, columns, filters, 1, FEW_SLAB, vthreads=1, written_out=True)
 
 
 def _largest_divisor(count: int, most: int) -> int:
@@ -105,7 +122,7 @@ def _slab(tile: ConvTile, conv: Convolution) -> int:
     """Elements in shared memory: a patch and the weights of some input channels."""
     outs = (1, tile.rows, tile.columns)[-conv.ndim :]
     steps = (1,) * conv.ndim if conv.transposed else conv.stride
-    kernel = (1, *conv.kernel[1:]) if tile.by_taps else conv.kernel
+    kernel = (1, *conv.phase_taps[1:]) if tile.by_taps else conv.phase_taps
     sides = zip(outs, steps, kernel, conv.dilation, strict=True)
     patch = math.prod([(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in sides])
     return tile.reduce_channels * (patch + tile.channels * math.prod(kernel))
@@ -139,7 +156,7 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
 
 def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile | None = None) -> Schedule:
     """One block for a patch of pixels and some channels."""
-    conv, weight, out = defn.problem, defn.inputs[1], defn.outputs[0]
+    conv, out = defn.problem, defn.outputs[0]
     tile = tile or tile_for(defn, target)
     s = te.create_schedule(out.op)
     if defn.product is out:
@@ -148,15 +165,18 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
         acc = defn.product
         s[acc].set_scope("local")
     data_shared = _image_in_shared(s, defn, acc)
-    weight_shared = s.cache_read(weight, "shared", [acc])
+    weight_shared = _weights_in_shared(s, defn, acc)
+    acc = s[acc].op.output(0)
     data_local = s.cache_read(data_shared, "local", [acc])
     weight_local = s.cache_read(weight_shared, "local", [acc])
 
     stage = s[out]
     axes = out.op.axis
-    n, o, x = axes[0], axes[conv.channel_axis], axes[conv.spatial_axes[-1]]
-    block_z = [n, *[axes[d] for d in conv.spatial_axes[:-2]]]
-    y = [axes[d] for d in conv.spatial_axes[-2:-1]]  # none, or one
+    n, o = axes[0], axes[conv.channel_axis]
+    which, places = phases.split(stage, conv) if conv.has_phases else ([], [axes[d] for d in conv.spatial_axes])
+    x = places[-1]
+    block_z = [n, *which, *places[:-2]]
+    y = places[-2:-1]  # none, or one
     group: list[IterVar] = []
     if conv.groups > 1:
         outer, o = stage.split(o, nparts=conv.groups)
@@ -191,9 +211,9 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
     rc, *taps = acc.op.reduce_axis
     chunk, rc = inner.split(rc, factor=tile.reduce_channels)
     ao = acc.op.axis[conv.channel_axis]
-    pixels = [acc.op.axis[d] for d in conv.spatial_axes]
+    pixels = list(acc.op.axis[-conv.ndim :]) if conv.has_phases else [acc.op.axis[d] for d in conv.spatial_axes]
     inner.reorder(chunk, rc, *taps, ao, *pixels)
-    unrolled = taps[-2:] if math.prod(conv.kernel[-2:]) <= UNROLLED_TAPS else taps[-1:]
+    unrolled = taps[-2:] if math.prod(conv.phase_taps[-2:]) <= UNROLLED_TAPS else taps[-1:]
     for axis in (*unrolled, ao, pixels[-1]):
         inner.unroll(axis)
 
@@ -201,10 +221,13 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
     for shared in (data_shared, weight_shared):
         s[shared].compute_at(inner, taps[0] if tile.by_taps else chunk)
         rounds = _fetch(s, shared, (ty, tx), counts)
+        if tile.written_out:
+            s[shared].unroll(rounds)
         if target.thread_warp_size == 1:  # an unknown machine: some compilers unroll these loops, and then spill
             s[shared].pragma(rounds, "unroll_factor", 1)
-    if weight.dtype.nbytes != 4 and math.prod(counts) > 32:  # left alone, NVRTC takes too few registers, and spills
-        inner.pragma(chunk, "min_blocks", 2 if weight.dtype.nbytes == 2 else 1)
+    nbytes = defn.inputs[1].dtype.nbytes
+    if nbytes != 4 and math.prod(counts) > 32:  # left alone, NVRTC takes too few registers, and spills
+        inner.pragma(chunk, "min_blocks", 2 if nbytes == 2 else 1)
     for local in (data_local, weight_local):
         s[local].compute_at(inner, taps[-2] if len(taps) > 1 else rc)
         for axis in local.op.axis:
@@ -214,14 +237,26 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
 
 def _image_in_shared(s: Schedule, defn: ConvolutionDefinition, reader: Tensor) -> Tensor:
     """The patch of a block: a padded image is computed straight into shared memory."""
-    computed = defn.padded if defn.padded is not None else defn.spread
-    if computed is None:
+    if defn.padded is None:
         copied: Tensor = s.cache_read(defn.inputs[0], "shared", [reader])
         return copied
-    if defn.spread is not None and defn.padded is not None:
-        s[defn.spread].compute_inline()
-    s[computed].set_scope("shared")
-    return computed
+    s[defn.padded].set_scope("shared")
+    return defn.padded
+
+
+def _weights_in_shared(s: Schedule, defn: ConvolutionDefinition, reader: Tensor) -> Tensor:
+    """The filters of a block's channels; by phases every s-th tap of them, which ones depends on the phase."""
+    conv, weight = defn.problem, defn.inputs[1]
+    if not conv.has_phases:
+        shared: Tensor = s.cache_read(weight, "shared", [reader])
+        return shared
+    source = weight if defn.filled is None else defn.filled
+    _, filters, *axes = reader.op.axis
+    rc, *taps = reader.op.reduce_axis
+    shared = s.reindex_cache_read(source, "shared", reader, [*axes[: conv.ndim], rc, filters, *taps])
+    if defn.filled is not None:
+        s[defn.filled].compute_inline()
+    return shared
 
 
 def _fetch(s: Schedule, tensor: Tensor, threads: tuple[IterVar, IterVar], counts: tuple[int, int]) -> IterVar:

@@ -15,11 +15,12 @@ import math
 from collections.abc import Callable
 
 from gpucomp import te
+from gpucomp.kernels.convolution import phases
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import Plan
 from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.gemm.schedule_simt import Block, add_parts, fetch_slab, pipeline_slabs, tile_axes
-from gpucomp.kernels.gemm.tiles import SimtTile
+from gpucomp.kernels.gemm.tiles import STATIC_SHARED, SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule, Stage, Tensor
 from gpucomp.tir.expr import IterVar, Var
@@ -35,7 +36,8 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     s = te.create_schedule(defn.outputs[0].op)
     stored = _split_sum(s, defn, plan)
     _matrix(s[stored], defn)
-    acc: Tensor = s.cache_write(stored, "local")
+    staged = _staged(s, defn, plan, stored)
+    acc: Tensor = s.cache_write(stored if staged is None else staged, "local")
     if stored is defn.product and stored is not defn.outputs[0]:
         s[stored].compute_inline()
         stored = defn.outputs[0]
@@ -45,7 +47,7 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     fragments = [s.cache_read(t, "local", [acc]) for t in operands]
     acc = s[acc].op.output(0)
 
-    block = _store(s[stored], defn, tile)
+    block = _store(s[stored], defn, plan) if staged is None else _store_rows(s, stored, staged, defn, tile)
     inner = s[acc]
     inner.compute_at(block.stage, block.thread)
     rc, *taps = acc.op.reduce_axis
@@ -79,8 +81,8 @@ def _split_sum(s: Schedule, defn: ConvolutionDefinition, plan: Plan) -> Tensor:
     """The tensor that blocks compute: the sum of products, or parts of it, which another kernel adds up."""
     if plan.parts == 1:
         return defn.product
-    rc = s[defn.product].op.reduce_axis[0]
-    outer, _ = s[defn.product].split(rc, factor=plan.depth)
+    rc, first, *_ = s[defn.product].op.reduce_axis
+    outer = first if plan.by_taps else s[defn.product].split(rc, factor=plan.depth)[0]
     parts: Tensor = s.rfactor(defn.product, outer)
     _add_parts(s, defn)
     return parts
@@ -94,6 +96,8 @@ def _matrix(stage: Stage, defn: ConvolutionDefinition) -> tuple[list[IterVar], I
     """
     conv = defn.problem
     axes = list(stage.op.axis)
+    if conv.has_phases:
+        return _matrix_of_phases(stage, conv)
     outside = [axes.pop(0)] if len(axes) > conv.ndim + 2 else []
     channels = axes.pop(conv.channel_axis)
     if conv.groups > 1:
@@ -104,19 +108,32 @@ def _matrix(stage: Stage, defn: ConvolutionDefinition) -> tuple[list[IterVar], I
     return outside, stage.fuse(*rows), stage.fuse(*columns)
 
 
+def _matrix_of_phases(stage: Stage, conv: Convolution) -> tuple[list[IterVar], IterVar, IterVar]:
+    """The same of the phases of a transposed convolution, which stay outside, or of the result that they make."""
+    axes = list(stage.op.axis)
+    outside: list[IterVar] = []
+    if len(axes) == conv.ndim + 2:
+        which, places = phases.split(stage, conv)
+    else:
+        outside = [axes.pop(0)] if len(axes) > 2 * conv.ndim + 2 else []
+        which, places = axes[2 : 2 + conv.ndim], axes[2 + conv.ndim :]
+    batch, channels = axes[:2]
+    stage.reorder(*outside, *which, channels, batch, *places)
+    return [*outside, stage.fuse(*which)], channels, stage.fuse(batch, *places)
+
+
 def _pixels(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
     """The matrix of pixels in shared memory, by taps, channels and pixels; zeros of the border are computed there."""
     conv = defn.problem
     *outside, rows, columns = acc.op.axis
-    groups = outside[-1:] if conv.groups > 1 else []
+    groups = outside[-1:] if conv.groups > 1 or conv.has_phases else []
     parts = outside[:1] if plan.parts > 1 else []
     rc, *taps = acc.op.reduce_axis
-    source = next((t for t in (defn.padded, defn.spread) if t is not None), defn.inputs[0])
+    source = defn.inputs[0] if defn.padded is None else defn.padded
     place = [*parts, *groups, *taps, rc, rows if conv.channels_last else columns]
     made = s.reindex_cache_read(source, plan.tile.scope(), acc, place)
-    for computed in (defn.spread, defn.padded):
-        if computed is not None:
-            s[computed].compute_inline()
+    if defn.padded is not None:
+        s[defn.padded].compute_inline()
     return made, s[acc].op.output(0)
 
 
@@ -127,10 +144,25 @@ def _weights(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) 
     if plan.repacked:
         source = _repack(s, defn, acc)
         acc = s[acc].op.output(0)
+    if conv.has_phases:
+        return _weights_of_phases(s, defn, acc, plan, source)
     shared = s.cache_read(source, plan.tile.scope(), [acc])
     if not plan.repacked and not conv.channels_last:
         s[shared].transform_layout(_by_slabs(conv))
         shared = s[shared].op.output(0)
+    return shared, s[acc].op.output(0)
+
+
+def _weights_of_phases(
+    s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan, source: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same of every s-th tap: which those are depends on the phase."""
+    source = source if defn.filled is None else defn.filled
+    *parts, phase, filters, _ = acc.op.axis
+    rc, *taps = acc.op.reduce_axis
+    shared = s.reindex_cache_read(source, plan.tile.scope(), acc, [*parts, phase, *taps, rc, filters])
+    if defn.filled is not None:
+        s[defn.filled].compute_inline()
     return shared, s[acc].op.output(0)
 
 
@@ -144,7 +176,7 @@ def _by_slabs(conv: Convolution) -> Callable[..., list[Var]]:
 def _repack(s: Schedule, defn: ConvolutionDefinition, acc: Tensor) -> Tensor:
     """The filters by taps, channels and filters, in memory: a kernel before the other, which turns squares."""
     weight, taps = defn.inputs[1], math.prod(defn.problem.kernel)
-    packed = s.cache_read(weight, "global", [acc])
+    packed = s.cache_read(weight, "global", [acc if defn.filled is None else defn.filled])
     s[packed].transform_layout(_by_slabs(defn.problem))
     packed = s[packed].op.output(0)
     square = s.cache_read(weight, "shared", [packed])
@@ -167,11 +199,11 @@ def _repack(s: Schedule, defn: ConvolutionDefinition, acc: Tensor) -> Tensor:
     return packed
 
 
-def _store(stage: Stage, defn: ConvolutionDefinition, tile: SimtTile) -> Block:
+def _store(stage: Stage, defn: ConvolutionDefinition, plan: Plan) -> Block:
     """Tiles to blocks, those of the same pixels next to each other; 4x4 pieces to threads."""
     conv = defn.problem
     outside, i, j = _matrix(stage, defn)
-    block_i, block_j, *within = tile_axes(stage, i, j, tile)
+    block_i, block_j, *within = tile_axes(stage, i, j, plan.tile)
     piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j = within
     blocks = (block_i, block_j) if conv.channels_last else (block_j, block_i)
     stage.reorder(*outside, *blocks, *within)
@@ -184,16 +216,62 @@ def _store(stage: Stage, defn: ConvolutionDefinition, tile: SimtTile) -> Block:
     stage.bind(piece_j, te.thread_axis("vthread", name="vx"))
     stage.bind(thread, tx)
     stage.unroll(i)
-    if _aligned(defn):
+    if _aligned(defn, plan):
         stage.vectorize(j)
     else:
         stage.unroll(j)
     return Block(stage, thread, tx)
 
 
-def _aligned(defn: ConvolutionDefinition) -> bool:
+def _staged(s: Schedule, defn: ConvolutionDefinition, plan: Plan, stored: Tensor) -> Tensor | None:
+    """The tile in shared memory, from where whole warps store neighbouring pixels; None where vectors do as well."""
+    tile = plan.tile
+    conv = defn.problem
+    room = tile.shared_bytes() + 4 * tile.m * (tile.n + 4) <= STATIC_SHARED and tile.n % tile.threads == 0
+    whole = (extent(conv.filters) or 1) // conv.groups % tile.m == 0  # a condition a row costs what this saves
+    if conv.channels_last or plan.parts > 1 or not room or not whole or _aligned(defn, plan):
+        return None
+    staged: Tensor = s.cache_write(stored, "shared")
+    return staged
+
+
+def _store_rows(s: Schedule, stored: Tensor, staged: Tensor, defn: ConvolutionDefinition, tile: SimtTile) -> Block:
+    """4x4 pieces to shared memory by their threads, then rows of the tile by all threads, each along its column."""
+    stage = s[stored]
+    outside, i, j = _matrix(stage, defn)
+    block_i, i = stage.split(i, factor=tile.m)
+    block_j, j = stage.split(j, factor=tile.n)
+    column, j = stage.split(j, factor=tile.threads)
+    stage.reorder(*outside, block_j, block_i, column, j, i)
+    tx = te.thread_axis("threadIdx.x")
+    block = stage.fuse(block_j, block_i)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    for axis, tag in zip(outside, ("blockIdx.y", "blockIdx.z"), strict=False):
+        stage.bind(axis, te.thread_axis(tag))
+    stage.bind(j, tx)
+    stage.unroll(column)
+    stage.unroll(i)
+    inner = s[staged]
+    inner.compute_at(stage, block)
+    *_, i, j = staged.op.axis
+    inner.storage_align(i, 4, 0)
+    first, second, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j = tile_axes(inner, i, j, tile)
+    inner.reorder(first, second, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j)
+    thread = inner.fuse(warp_i, warp_j, lane_i, lane_j)
+    inner.bind(piece_i, te.thread_axis("vthread", name="vy"))
+    inner.bind(piece_j, te.thread_axis("vthread", name="vx"))
+    inner.bind(thread, tx)
+    inner.unroll(i)
+    inner.vectorize(j)
+    return Block(inner, thread, tx)
+
+
+def _aligned(defn: ConvolutionDefinition, plan: Plan) -> bool:
     """Four neighbours of a row of the product are four neighbours in memory, and the first is aligned."""
     conv = defn.problem
+    if conv.has_phases:
+        # The result itself takes every s-th place.
+        return plan.parts > 1 and math.prod([extent(x) or 1 for x in conv.phase_size]) % 4 == 0
     if conv.channels_last:
         return (extent(conv.filters) or 1) // conv.groups % 4 == 0
     return math.prod([extent(x) or 1 for x in conv.out_size]) % 4 == 0

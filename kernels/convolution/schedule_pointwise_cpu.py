@@ -30,7 +30,7 @@ def is_pointwise(defn: ConvolutionDefinition) -> bool:
         and known
         and set(problem.kernel) == {1}
         and defn.padded is None
-        and defn.spread is None
+        and not problem.has_phases
         and problem.groups == 1
     )
 

@@ -3,7 +3,8 @@
 Each thread holds vectors of 16 bytes, ``threads`` of them apart, so that a warp reads whole lines; reductions go
 through shuffles, and through shared memory where a row has more than one warp.  Short rows share a block; rows that
 are too long for the registers of one block are shared by a cluster of blocks, in registers or, if their elements are
-narrower there, in shared memory (``schedule_shared``); without clusters each pass reads them again.
+narrower there, in shared memory (``schedule_shared``); without clusters each pass reads them again.  Few long rows that
+are reduced once go in parts (``schedule_parts``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.rows.schedule_parts import parts_of, schedule_parts
 from gpucomp.kernels.rows.schedule_shared import reduces, schedule_shared
 from gpucomp.kernels.rows.tiles import WAITING_ROW, Tile, choose_tile, cluster_tile, shared_tile
 from gpucomp.target import Target
@@ -39,11 +41,15 @@ def tile_of(defn: Definition, target: Target) -> Tile:
 
 def why(defn: Definition, target: Target) -> str:
     """What led to the tile."""
-    return tile_of(defn, target).why
+    parts = parts_of(defn, target)
+    return tile_of(defn, target).why if parts is None else parts.why
 
 
 def schedule_rows(defn: Definition, target: Target) -> Schedule:
     """Schedule an operator on rows, whatever it computes: see ``compute.py`` for the kinds of its intermediates."""
+    parts = parts_of(defn, target)
+    if parts is not None:
+        return schedule_parts(defn, parts)
     tile = tile_of(defn, target)
     if tile.shared:
         return schedule_shared(defn, tile)

@@ -124,3 +124,14 @@ def test_a_gpu_computes_any_convolution(seed: int) -> None:
     target = Target.from_device("cuda:0")
     check(schedule_implicit(defn, plan), defn, "cuda", target)
     check(schedule_direct(defn, target), defn, "cuda", target)
+
+
+@pytest.mark.parametrize(("width", "rows"), [(7, True), (8, False)])
+def test_results_of_odd_images_are_stored_by_rows_of_the_tile(width: int, rows: bool) -> None:
+    conv = replace(square((3, 16, width, 64, 1, 1)), bias=True, relu=True)
+    plan = next(p for p in plans(conv, H100) if (p.tile.m, p.tile.n, p.parts) == (32, 64, 1))
+    defn = define(conv, "float32")
+    schedule = schedule_implicit(defn, plan)
+    source = compile_function(schedule, defn.args, H100, "conv").general.image.source
+    assert ("Y_shared[" in source) is rows
+    check(schedule, defn, "interp", H100)

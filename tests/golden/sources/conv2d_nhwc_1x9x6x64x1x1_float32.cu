@@ -103,13 +103,14 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_nhwc_1x9x6x64x1x1_float3
         W_shared_local[t + 3] = W_shared_v_1.w;
       }
       #pragma unroll
-      for (int b_y_x_fused_c = 0; b_y_x_fused_c < 4; ++b_y_x_fused_c) {
+      for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
         #pragma unroll
         for (int f_c = 0; f_c < 4; ++f_c) {
           #pragma unroll
-          for (int vx_3 = 0; vx_3 < 2; ++vx_3) {
-            const int Y_local_at = b_y_x_fused_c * 4 + f_c + vx_3 * 16;
-            Y_local[Y_local_at] = Y_local[Y_local_at] + X_shared_local[b_y_x_fused_c + (rc_inner & 1) * 4] * W_shared_local[f_c + vx_3 * 4 + (rc_inner & 1) * 8];
+          for (int b_y_x_fused_c = 0; b_y_x_fused_c < 4; ++b_y_x_fused_c) {
+            const int t_1 = (f_c & 1) == 0 ? b_y_x_fused_c : 3 - b_y_x_fused_c;
+            const int t_2 = t_1 * 4 + f_c + vx_3 * 16;
+            Y_local[t_2] = Y_local[t_2] + X_shared_local[t_1 + (rc_inner & 1) * 4] * W_shared_local[f_c + vx_3 * 4 + (rc_inner & 1) * 8];
           }
         }
       }
@@ -130,13 +131,14 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_nhwc_1x9x6x64x1x1_float3
       W_shared_local[vx_4 * 4 + 3] = W_shared_v_2.w;
     }
     #pragma unroll
-    for (int b_y_x_fused_c_1 = 0; b_y_x_fused_c_1 < 4; ++b_y_x_fused_c_1) {
+    for (int vx_5 = 0; vx_5 < 2; ++vx_5) {
       #pragma unroll
       for (int f_c_1 = 0; f_c_1 < 4; ++f_c_1) {
         #pragma unroll
-        for (int vx_5 = 0; vx_5 < 2; ++vx_5) {
-          const int Y_local_at_1 = b_y_x_fused_c_1 * 4 + f_c_1 + vx_5 * 16;
-          Y_local[Y_local_at_1] = Y_local[Y_local_at_1] + X_shared_local[b_y_x_fused_c_1 + 4] * W_shared_local[f_c_1 + vx_5 * 4 + 8];
+        for (int b_y_x_fused_c_1 = 0; b_y_x_fused_c_1 < 4; ++b_y_x_fused_c_1) {
+          const int t_3 = (f_c_1 & 1) == 0 ? b_y_x_fused_c_1 : 3 - b_y_x_fused_c_1;
+          const int t_4 = t_3 * 4 + f_c_1 + vx_5 * 16;
+          Y_local[t_4] = Y_local[t_4] + X_shared_local[t_3 + 4] * W_shared_local[f_c_1 + vx_5 * 4 + 8];
         }
       }
     }
@@ -148,8 +150,8 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_nhwc_1x9x6x64x1x1_float3
     for (int b_y_x_fused_inner_inner_inner_inner = 0; b_y_x_fused_inner_inner_inner_inner < 4; ++b_y_x_fused_inner_inner_inner_inner) {
       #pragma unroll
       for (int vx_6 = 0; vx_6 < 2; ++vx_6) {
-        const int t_1 = b_y_x_fused_inner_inner_inner_inner * 4 + vx_6 * 16;
-        *(float4*)(Y + (Y_at + vx_6 * 16 + b_y_x_fused_inner_inner_inner_inner * 64)) = make_float4(Y_local[t_1], Y_local[t_1 + 1], Y_local[t_1 + 2], Y_local[t_1 + 3]);
+        const int t_5 = b_y_x_fused_inner_inner_inner_inner * 4 + vx_6 * 16;
+        *(float4*)(Y + (Y_at + vx_6 * 16 + b_y_x_fused_inner_inner_inner_inner * 64)) = make_float4(Y_local[t_5], Y_local[t_5 + 1], Y_local[t_5 + 2], Y_local[t_5 + 3]);
       }
     }
   }
