@@ -21,6 +21,7 @@ PRAGMAS: Final[dict[str, str]] = {
     "software_pipeline": "load what later iterations use while this one computes; the value is the number of stages",
     "product_order": "the order of the unrolled products of two fragments: back and forth (1), or row by row (2)",
     "predicate_copies": "asynchronous copies of a pipelined loop that may not happen have a predicate, not a branch",
+    "spread_copies": "asynchronous copies of a pipelined loop start in turns, some in each step of the loop inside",
     "loads_first": "load what all iterations of an unrolled loop use before the first of them uses it",
     "nontemporal": "store what the loop writes past the caches (processors only)",
     "min_blocks": "blocks that are to fit a multiprocessor: the device's compiler keeps to as many registers",

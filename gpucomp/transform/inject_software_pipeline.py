@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final  # Any: attributes of functions are untyped
 
 from gpucomp.tir import intrin, operators
-from gpucomp.tir.expr import LT, Expr, Var
+from gpucomp.tir.expr import EQ, LT, Expr, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, free_vars, post_order
-from gpucomp.tir.stmt import Allocate, AttrStmt, BufferStore, Evaluate, For, ForKind, IfThenElse, Stmt, seq
+from gpucomp.tir.functor import Mutator, free_vars, post_order, substitute
+from gpucomp.tir.stmt import Allocate, AttrStmt, BufferStore, Evaluate, For, ForKind, IfThenElse, SeqStmt, Stmt, seq
 from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, PREDICATED, READ_ANYWAY, async_source
 from gpucomp.transform.inject_double_buffer import (
     Copies,
@@ -25,6 +25,8 @@ from gpucomp.transform.walk import int_value
 
 KEY: Final = "pragma_software_pipeline"
 PREDICATE_COPIES: Final = "pragma_predicate_copies"
+SPREAD_COPIES: Final = "pragma_spread_copies"
+KEYS: Final = (KEY, PREDICATE_COPIES, SPREAD_COPIES)
 
 
 def inject_software_pipeline(func: PrimFunc) -> PrimFunc:
@@ -58,9 +60,11 @@ def inject_software_pipeline(func: PrimFunc) -> PrimFunc:
     in registers while the tile is used. Elsewhere, and for local memory, there are two stages, as with
     ``inject_double_buffer``, whatever the number. Where what fills the memory depends on what else the loop writes,
     or cannot be told apart from its use, the loop stays as it is. The pragmas are removed, ``predicate_copies`` too,
-    under which the condition of copies that may not happen stands in the attribute ``predicated``.
+    under which the condition of copies that may not happen stands in the attribute ``predicated``. Under
+    ``spread_copies`` the last form starts the copies in turns, some in each of its steps but the last, for where they
+    are so many that the fragments of the first steps would wait for them.
     """
-    if not any([isinstance(n, AttrStmt) and n.attr_key in (KEY, PREDICATE_COPIES) for n in post_order(func.body)]):
+    if not any([isinstance(n, AttrStmt) and n.attr_key in KEYS for n in post_order(func.body)]):
         return func
     target: Any = func.attrs.get("target")
     features: frozenset[str] = frozenset() if target is None else target.features
@@ -75,10 +79,11 @@ class _Pipelines(Inject):
         self.asynchronous = asynchronous
         self.stages: dict[Var, int] = {}
         self.predicated: dict[Var, None] = {}
+        self.spread: dict[Var, None] = {}
         self.inner: dict[Stmt, _Fragments] = {}
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
-        if node.attr_key not in (KEY, PREDICATE_COPIES):
+        if node.attr_key not in KEYS:
             return Mutator.visit_attr_stmt(self, node)
         loop: Stmt = node.body
         while isinstance(loop, AttrStmt):
@@ -86,7 +91,8 @@ class _Pipelines(Inject):
         if isinstance(loop, For) and node.attr_key == KEY:
             self.stages[loop.loop_var] = int_value(node.value) or 1
         elif isinstance(loop, For):
-            self.predicated[loop.loop_var] = None
+            kind = self.predicated if node.attr_key == PREDICATE_COPIES else self.spread
+            kind[loop.loop_var] = None
         return self.stmt(node.body)
 
     def visit_for(self, node: For) -> Stmt:
@@ -141,8 +147,8 @@ class _Pipelines(Inject):
         fragments = self.inner.get(rest[0]) if len(rest) == 1 and not late else None
         if fragments is not None and self._goes_on(fragments, copies):
             memory = [enlarged(m, copies) for m in parts.allocations]
-            predicated = node.loop_var in self.predicated
-            return wrapped(memory, _rotated(node, copies, early, first, fragments, predicated))
+            how = _Way(node.loop_var in self.predicated, node.loop_var in self.spread)
+            return wrapped(memory, _rotated(node, copies, early, first, fragments, how))
         body = self._body(node, copies, early, rest, late)
         memory = [enlarged(m, copies) for m in [*parts.allocations, *registers]]
         return wrapped(memory, seq(*_prologue(node, copies, first), node.replace(body=body)))
@@ -215,9 +221,15 @@ class _Fragments:
         return [moved_step(s, self.loop.loop_var, step, self.halves, half) for s in self.plan.rest]
 
 
-def _rotated(
-    node: For, copies: Copies, early: list[Stmt], first: list[Stmt], fragments: _Fragments, predicated: bool
-) -> Stmt:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Whether copies have predicates, and whether they start in turns."""
+
+    predicated: bool
+    spread: bool
+
+
+def _rotated(node: For, copies: Copies, early: list[Stmt], first: list[Stmt], fragments: _Fragments, how: _Way) -> Stmt:
     """The loop over tiles, whose last step loads the first fragments of the next tile."""
     loop = fragments.loop
     var, step = node.loop_var, loop.loop_var
@@ -229,12 +241,18 @@ def _rotated(
     steps = [copies.at(s, here) for s in (*fragments.load(operators.add(step, 1)), *fragments.use(step))]
     ahead = [moved_step(s, var, operators.add(var, 1), copies, after) for s in fragments.load(zero)]
     guarded = IfThenElse(one_more, seq(*ahead))
+    coming: list[Stmt | None] = [_next_tile(node, copies, early, there, more, how.predicated)]
+    if how.spread:
+        turns = _turns(early, int_value(last) or 0)
+        parts = [_next_tile(node, copies, turn, there, more, how.predicated) for turn in turns]
+        steps = [*[_only_at(step, number, part) for number, part in enumerate(parts) if part is not None], *steps]
+        coming = []
+    computed = loop.replace(extent=last, body=seq(*steps))
     # Of as many tiles as copies the place of the next one is its number wherever there is one: past the last copy in
     # the last turn, where it must not be read.
     body = seq(
-        _next_tile(node, copies, early, there, more, predicated),
-        _commit(),
-        loop.replace(extent=last, body=seq(*steps)),
+        *coming,
+        *([computed, _commit()] if how.spread else [_commit(), computed]),
         *_arrived(copies),
         guarded if int_value(node.extent) == copies.count else AttrStmt(None, READ_ANYWAY, 1, guarded),
         *[copies.at(s, here) for s in fragments.use(last)],
@@ -244,6 +262,30 @@ def _rotated(
         start = IfThenElse(operators.compare(LT, operators.const(0, node.extent.dtype), node.extent), start)
     memory = [enlarged(m, fragments.halves) for m in fragments.memory]
     return wrapped(memory, seq(*_prologue(node, copies, first), *_arrived(copies), start, node.replace(body=body)))
+
+
+def _turns(steps: list[Stmt], count: int) -> list[list[Stmt]]:
+    """The copies of some steps, one by one, dealt out evenly."""
+    singles = [single for step in steps for single in _singles(step)]
+    turns: list[list[Stmt]] = [[] for _ in range(count)]
+    for number, single in enumerate(singles):
+        turns[number * count // len(singles)].append(single)
+    return turns
+
+
+def _singles(step: Stmt) -> list[Stmt]:
+    """A step with its unrolled loops written out."""
+    if isinstance(step, SeqStmt):
+        return [single for item in step.seq for single in _singles(item)]
+    extent = int_value(step.extent) if isinstance(step, For) and step.kind is ForKind.UNROLLED else None
+    if not isinstance(step, For) or extent is None:
+        return [step]
+    places = [operators.add(step.min, operators.const(k, step.loop_var.dtype)) for k in range(extent)]
+    return [single for place in places for single in _singles(substitute(step.body, {step.loop_var: place}))]
+
+
+def _only_at(step: Var, number: int, body: Stmt) -> Stmt:
+    return IfThenElse(operators.compare(EQ, step, operators.const(number, step.dtype)), body)
 
 
 def _next_tile(

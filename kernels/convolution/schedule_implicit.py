@@ -19,7 +19,8 @@ from gpucomp.kernels.convolution import phases
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import Plan
 from gpucomp.kernels.convolution.problem import Convolution
-from gpucomp.kernels.gemm.schedule_simt import Block, add_parts, fetch_slab, pipeline_slabs, tile_axes
+from gpucomp.kernels.gemm.schedule_simt import Block, add_parts, pipeline_slabs, tile_axes
+from gpucomp.kernels.gemm.staging import fetch_rows
 from gpucomp.kernels.gemm.tiles import STATIC_SHARED, SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule, Stage, Tensor
@@ -60,7 +61,7 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     _gather(s[pixels], pixels, inner, ko, block.tx, plan, along_channels=conv.channels_last and plan.channels >= 8)
     if plan.repacked or conv.channels_last:
         s[weights].compute_at(inner, ko)
-        fetch_slab(s[weights], weights, tile.threads, block.tx, along_k=False)
+        fetch_rows(s[weights], weights, tile.threads, block.tx)
     else:
         *taps, c, o = weights.op.axis
         s[weights].compute_at(inner, ko)

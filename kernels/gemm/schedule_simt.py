@@ -1,7 +1,8 @@
 """fp32 matrix products on the CUDA cores of NVIDIA's GPUs since sm_80.
 
 Slabs of both operands are copied ahead into shared memory by cp.async; what is stored along k is transposed, so that a
-thread reads fragments of both as vectors; fragments are read one step of k ahead, from slab to slab.  A warp's threads
+thread reads fragments of both as vectors; fragments are read one step of k ahead, from slab to slab.  Where both are
+copied 4 bytes at a time, the copies start in turns: all at once they hold the reads of fragments up.  A warp's threads
 stand 8x4, which makes the reads of a warp free of conflicts.  Where there are too few tiles for the multiprocessors the
 sum over k is split: blocks write parts, and a second kernel adds them up in order, so that results do not change from
 run to run.  What follows the product elementwise is computed where a thread stores its results.
@@ -16,13 +17,15 @@ from dataclasses import dataclass
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import Operands, operands_of
+from gpucomp.kernels.gemm.staging import factors_of_a_word, stage_operands
 from gpucomp.kernels.gemm.tiles import Choice, SimtTile, choose
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor, intrinsics
 from gpucomp.tir.expr import IterVar
 
-GROUP = 8  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
+GROUP = 32  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
+TURNED_GROUP = 8  # where both operands are stored along k
 SUM_THREADS = 128
 
 
@@ -56,10 +59,8 @@ def applies(defn: Definition, target: Target) -> Choice | None:
 
 def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     """Schedule a product, and what follows it elementwise, as ``choice`` says."""
-    a, b = defn.inputs[:2]
     operands = operands_of(defn)
     words = factors_of_a_word(defn)
-    scope = choice.tile.scope(operands.padded)
     product, out, tile = product_of(defn), defn.outputs[0], choice.tile
     s = te.create_schedule(out.op)
     if choice.parts > 1:
@@ -75,13 +76,10 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
         stored = out
         acc = accumulator(s, defn)
         inline_epilogue(s, defn)
-    a_shared, b_shared = s.cache_read(a, scope, [acc]), s.cache_read(b, scope, [acc])
-    a_shared, b_shared = steps_first(s, a_shared, b_shared, operands, words)
-    acc = s[acc].op.output(0)
-    a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
-    acc = s[acc].op.output(0)
+    staged = stage_operands(s, defn, acc, tile.scope(operands.padded))
+    acc = staged.acc
 
-    block = _store(s[stored], tile, operands.batched)
+    block = _store(s[stored], tile, operands)
     inner = s[acc]
     inner.compute_at(block.stage, block.thread)
     k, *dots = acc.op.reduce_axis
@@ -91,39 +89,11 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     inner.reorder(ko, ki, *acc.op.axis, *dots)
     for axis in dots:
         inner.tensorize(axis, intrinsics.dp4a())
-    pipeline_slabs(inner, ko, ki, acc.op.axis, tile)
-    for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
-        s[shared].compute_at(inner, ko)
-        fetch_slab(s[shared], shared, tile.threads, block.tx, along_k=along_k, words=words)
-    for local in (a_local, b_local):
-        s[local].compute_at(inner, ki)
-        read_fragment(s[local], local, words)
+    pipeline_slabs(inner, ko, ki, acc.op.axis, tile, rows=-2)
+    if staged.narrow:
+        inner.pragma(ko, "spread_copies")
+    staged.fetch(s, inner, ko, ki, tile, block.tx)
     return s
-
-
-def steps_first(s: Schedule, a: Tensor, b: Tensor, operands: Operands, words: int) -> tuple[Tensor, Tensor]:
-    """Lay slabs out as (.., K, rows), or as (.., K / words, rows, words)."""
-    for slab, along_k in ((a, operands.a_along_k), (b, operands.b_along_k)):
-        if words > 1:
-            s[slab].transform_layout(lambda *index: [*index[:-2], index[-1] // words, index[-2], index[-1] % words])
-        elif along_k:
-            s[slab].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
-    return s[a].op.output(0), s[b].op.output(0)
-
-
-def read_fragment(stage: Stage, local: Tensor, words: int) -> None:
-    """Load what a thread takes of a step of k as vectors along rows."""
-    *_, i, j = local.op.axis
-    if words > 1:
-        stage.vectorize(stage.fuse(i, j))
-        return
-    stage.unroll(i)
-    stage.vectorize(j)
-
-
-def factors_of_a_word(defn: Definition) -> int:
-    """How many neighbouring k one 32-bit word holds that one instruction multiplies and adds."""
-    return 4 if str(defn.inputs[0].dtype) == "int8" else 1
 
 
 def tile_axes(stage: Stage, i: IterVar, j: IterVar, tile: SimtTile) -> list[IterVar]:
@@ -139,17 +109,17 @@ def tile_axes(stage: Stage, i: IterVar, j: IterVar, tile: SimtTile) -> list[Iter
     return [block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j]
 
 
-def _store(stage: Stage, tile: SimtTile, batched: bool) -> Block:
+def _store(stage: Stage, tile: SimtTile, operands: Operands) -> Block:
     """Tiles to blocks, 4x4 pieces to threads; an axis of parts of k becomes the grid's z."""
     *parts, i, j = stage.op.axis
-    batch = [parts.pop()] if batched else []
+    batch = [parts.pop()] if operands.batched else []
     m, n = extent(stage.op.output(0).shape[-2]), extent(stage.op.output(0).shape[-1])
     block_i, block_j, *within = tile_axes(stage, i, j, tile)
-    piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j = within
+    piece_i, piece_j, *_, i, j = within
     stage.reorder(*parts, *batch, block_i, block_j, *within)
-    thread = stage.fuse(warp_i, warp_j, lane_i, lane_j)
+    thread = number_threads(stage, within, interleaved=tile.interleaved)
     rows = -(-(m or 1) // tile.m)
-    group = math.gcd(rows, GROUP)
+    group = math.gcd(rows, TURNED_GROUP if operands.padded == 2 else GROUP)
     if group > 1:
         outer, block_i = stage.split(block_i, factor=group)
         stage.reorder(outer, block_j, block_i)
@@ -170,6 +140,22 @@ def _store(stage: Stage, tile: SimtTile, batched: bool) -> Block:
     return Block(stage, thread, tx)
 
 
+def number_threads(stage: Stage, within: Sequence[IterVar], *, interleaved: bool) -> IterVar:
+    """Fuse warps and lanes of ``tile_axes`` into the threads of a block.
+
+    Interleaved, of four neighbouring lanes two share rows and two share columns, as in CUTLASS (A. Kerr and others,
+    "CUTLASS: fast linear algebra in CUDA C++", 2017).  Shared memory serves 16-byte reads of half a warp at once only
+    where each lane reads the same as its neighbour, or as the next but one; otherwise that holds for one operand only.
+    """
+    _, _, warp_i, warp_j, lane_i, lane_j, i, j = within
+    if not interleaved:
+        return stage.fuse(warp_i, warp_j, lane_i, lane_j)
+    high_i, low_i = stage.split(lane_i, factor=2)
+    high_j, low_j = stage.split(lane_j, factor=2)
+    stage.reorder(high_i, high_j, low_i, low_j, i, j)
+    return stage.fuse(warp_i, warp_j, high_i, high_j, low_i, low_j)
+
+
 def pipeline_slabs(
     stage: Stage, slabs: IterVar, steps: IterVar, axes: Sequence[IterVar], tile: SimtTile, rows: int = 0
 ) -> None:
@@ -186,33 +172,6 @@ def pipeline_slabs(
         stage.pragma(slabs, "predicate_copies")
     if tile.order:
         stage.pragma(axes[rows], "product_order", tile.order)
-
-
-def fetch_slab(stage: Stage, tensor: Tensor, threads: int, tx: IterVar, *, along_k: bool, words: int = 1) -> None:
-    """Copy a slab (.., K, rows) by all threads of a block.
-
-    From memory along rows: up to 16 bytes each, neighbours next to each other. From memory along k: a warp copies eight
-    neighbouring k of four rows, element by element.
-    """
-    if along_k:
-        axes = list(tensor.op.axis)
-        if words > 1:
-            stage.vectorize(axes.pop())
-        *batch, k, i = axes
-        stage.storage_align(k, 32 * words, 4 * words)
-        outer, k = stage.split(k, factor=8)
-        stage.reorder(*batch, outer, i, k)
-        fused, thread = stage.split(stage.fuse(*batch, outer, i, k), factor=threads)
-        stage.bind(thread, tx)
-        stage.unroll(fused)
-        return
-    lanes = math.gcd(extent(tensor.shape[-1]) or 1, 4)  # no vector crosses the end of a row
-    fused, vector = stage.split(stage.fuse(*tensor.op.axis), factor=lanes)
-    fused, thread = stage.split(fused, factor=threads)
-    stage.bind(thread, tx)
-    stage.unroll(fused)
-    if lanes > 1:
-        stage.vectorize(vector)
 
 
 def add_parts(s: Schedule, out: Tensor, total: Tensor) -> None:

@@ -13,7 +13,7 @@ import math
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import operands_of
-from gpucomp.kernels.gemm.schedule_simt import factors_of_a_word, fetch_slab, read_fragment, steps_first
+from gpucomp.kernels.gemm.staging import factors_of_a_word, stage_operands
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.te import Schedule, Tensor, intrinsics
@@ -21,7 +21,6 @@ from gpucomp.te import Schedule, Tensor, intrinsics
 
 def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     """Schedule a product, and what follows it elementwise, with ``tile.slices`` groups of warps along k."""
-    a, b = defn.inputs[:2]
     operands = operands_of(defn)
     product, out = product_of(defn), defn.outputs[0]
     scope = tile.scope(operands.padded)
@@ -38,11 +37,8 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     acc = s.cache_write(partial, "local")
     total = accumulator(s, defn)
     inline_epilogue(s, defn)
-    a_shared, b_shared = s.cache_read(a, scope, [acc]), s.cache_read(b, scope, [acc])
-    a_shared, b_shared = steps_first(s, a_shared, b_shared, operands, words)
-    acc = s[acc].op.output(0)
-    a_local, b_local = s.cache_read(a_shared, "local", [acc]), s.cache_read(b_shared, "local", [acc])
-    acc, partial = s[acc].op.output(0), s[partial].op.output(0)
+    staged = stage_operands(s, defn, acc, scope)
+    acc, partial = staged.acc, s[partial].op.output(0)
 
     tx = te.thread_axis("threadIdx.x")
     stage = s[out]
@@ -92,10 +88,5 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     inner.pragma(ko, "software_pipeline", tile.stages)
     inner.pragma(ko, "unroll_factor", 1)
     inner.pragma(ki, "software_pipeline", 2)
-    for shared, along_k in ((a_shared, operands.a_along_k), (b_shared, operands.b_along_k)):
-        s[shared].compute_at(inner, ko)
-        fetch_slab(s[shared], shared, tile.threads, tx, along_k=along_k, words=words)
-    for local in (a_local, b_local):
-        s[local].compute_at(inner, ki)
-        read_fragment(s[local], local, words)
+    staged.fetch(s, inner, ko, ki, tile, tx)
     return s

@@ -45,6 +45,7 @@ class SimtTile:
         order: of the products of a step: as the loops are (0), back and forth (1), or row by row (2).
         predicated: copies ahead have predicates, not branches. Which of these the device compiler makes most of was
             measured.
+        interleaved: neighbouring lanes share rows and columns in turns (measured as well).
         slices: groups of warps that each take ``k`` steps of a slab, which is that many times as deep.
         unaligned: by how much its rate changes where rows of the result allow no 16-byte copies.
     """
@@ -64,6 +65,7 @@ class SimtTile:
     resident: int = 1
     order: int = 1
     predicated: bool = False
+    interleaved: bool = False
     slices: int = 1
     unaligned: float = 0.95
 
@@ -93,11 +95,17 @@ TILES: Final = (
     SimtTile(128, 128, 8, 2, 2, 8, 4, 2, 4, 4, alone=335, full=380, resident=2, predicated=True, unaligned=0.89),
     SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=175, full=376, resident=4, predicated=True, unaligned=0.88),
     SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=330, full=360, resident=2, predicated=True, unaligned=1.04),
-    SimtTile(64, 128, 8, 1, 4, 8, 4, 2, 2, 4, alone=316, full=330, resident=4, order=2, predicated=True),
-    SimtTile(64, 64, 8, 1, 2, 8, 4, 2, 2, 4, alone=142, full=304, resident=2, order=2, predicated=True),
-    SimtTile(64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=222, full=275, resident=4, order=0),
-    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=172, full=230, resident=4),
-    SimtTile(32, 32, 16, 1, 2, 8, 4, 1, 1, 4, alone=89, full=200, resident=4),
+    SimtTile(
+        64, 128, 8, 1, 4, 8, 4, 2, 2, 4, alone=316, full=330, resident=4, order=2, predicated=True, interleaved=True
+    ),
+    SimtTile(
+        64, 64, 8, 1, 2, 8, 4, 2, 2, 4, alone=142, full=304, resident=2, order=2, predicated=True, interleaved=True
+    ),
+    SimtTile(
+        64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=222, full=275, resident=4, order=0, predicated=True, interleaved=True
+    ),
+    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=172, full=230, resident=4, predicated=True, interleaved=True),
+    SimtTile(32, 32, 16, 1, 2, 8, 4, 1, 1, 4, alone=89, full=200, resident=4, predicated=True, interleaved=True),
     SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=118, full=190, resident=4, slices=4),
     SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=84, full=120, resident=2, slices=8),
 )
@@ -108,7 +116,8 @@ DOT_RATES: Final = (
     (119, 142), (90, 117),
 )  # fmt: skip
 DOT_TILES: Final = tuple([
-    replace(tile, alone=alone, full=full, resident=4 if (tile.m, tile.n) == (64, 64) else tile.resident)
+    replace(tile, alone=alone, full=full, resident=4 if (tile.m, tile.n) == (64, 64) else tile.resident,
+            interleaved=False)
     for tile, (alone, full) in zip(TILES, DOT_RATES, strict=True)
 ])  # fmt: skip
 

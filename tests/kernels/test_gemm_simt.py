@@ -138,6 +138,41 @@ def test_slices_of_a_block_are_added_up_in_one_kernel(name: str, shape: tuple[in
     np.testing.assert_allclose(wide(run(schedule, defn, inputs, "interp")), wide(want), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["matmul", "matmul_nt"])
+@pytest.mark.parametrize("tile", [t for t in TILES if t.slices == 1], ids=lambda t: f"{t.m}x{t.n}x{t.k}")
+def test_slabs_that_are_transposed_need_one_barrier_each(tile: SimtTile, name: str) -> None:
+    shape = (512, 512, 512)
+    defn = registry.get(name).define(shape, "float32")
+    source = gpucomp.source(with_tile(defn, tile, shape), defn.args, H100)
+    before, loop = source.split("for (int k_outer", 1)
+    assert before.count("__syncthreads") == 2
+    assert loop.count("__syncthreads") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "in_turns"),
+    [
+        ("matmul", (128, 128, 64), False),
+        ("matmul", (128, 127, 64), True),
+        ("matmul_nt", (128, 128, 64), True),
+        ("matmul_tn", (128, 128, 64), False),
+        ("matmul_tn", (127, 129, 64), True),
+    ],
+)
+def test_copies_of_four_bytes_start_in_turns(name: str, shape: tuple[int, int, int], in_turns: bool) -> None:
+    defn = registry.get(name).define(shape, "float32")
+    source = gpucomp.source(with_tile(defn, TINY, shape), defn.args, H100)
+    assert ("if (k_inner == 1) {" in source) == in_turns
+
+
+@pytest.mark.parametrize(("name", "parts"), [("matmul", 1), ("matmul", 2), ("batch_matmul", 1)])
+def test_products_go_back_and_forth_in_batches_and_parts_too(name: str, parts: int) -> None:
+    full = (3, 64, 64, 64) if name == "batch_matmul" else (64, 64, 64)
+    defn = registry.get(name).define(full, "float32")
+    source = gpucomp.source(with_tile(defn, TINY, (64, 64, 64), parts), defn.args, H100)
+    assert "(j_c & 1) == 0 ? i_c : 3 - i_c" in source
+
+
 @pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("shape", [(64, 36, 48), (67, 35, 50)])
 def test_bias_and_gelu_are_computed_where_the_product_is_stored(shape: tuple[int, int, int], parts: int) -> None:

@@ -39,6 +39,7 @@ def product(
     rows: int = ROWS,
     tile: int = TILE,
     predicated: bool = False,
+    spread: bool = False,
 ) -> tuple[Schedule, list[Any]]:  # Any: arguments of build
     """``C[i, j] = sum over k of A[i, k] * B[k, j]`` in one block, operands by way of shared memory."""
     a, b = te.placeholder((rows, depth), dtype, "A"), te.placeholder((depth, 32), dtype, "B")
@@ -73,6 +74,8 @@ def product(
     s[acc].pragma(ki, "software_pipeline", 2)
     if predicated:
         s[acc].pragma(ko, "predicate_copies")
+    if spread:
+        s[acc].pragma(ko, "spread_copies")
     for x in shared:
         s[x].compute_at(s[acc], ko)
         fused = s[x].fuse(*x.op.axis)
@@ -81,7 +84,7 @@ def product(
             s[x].vectorize(lanes)
         fused, t = s[x].split(fused, factor=(rows + 1) // 2 * 4)
         s[x].bind(t, tx)
-        if predicated:
+        if predicated or spread:
             s[x].unroll(fused)
     for x in local:
         s[x].compute_at(s[acc], ki)
@@ -160,6 +163,26 @@ def test_copies_may_have_predicates_instead_of_a_branch(fragments: bool) -> None
     text = source(*product(44, 3, rows=32, predicated=True), CUDA)
     assert "@p cp.async.ca.shared.global [%0], [%1], 4, %3;}" in text
     assert "wanted" not in source(*product(64, 3), CUDA)
+
+
+@pytest.mark.parametrize("stages", [2, 3, 4])
+@pytest.mark.parametrize("depth", [8, 16, 20, 40])
+def test_copies_start_in_turns_without_races(depth: int, stages: int) -> None:
+    f = lowered(product(depth, stages, spread=True))
+    data = arrays(depth)
+    interpret(f, data)
+    assert right(data)
+
+
+def test_copies_that_start_in_turns_stand_in_steps_of_the_tile_before_one_commit() -> None:
+    text = source(*product(64, 3, rows=32, predicated=True, spread=True), CUDA)
+    loop = text[text.index("for (int k_outer") :]
+    steps, commit = loop.index("for (int k_inner"), loop.index("cp.async.commit_group")
+    assert "gc_cp_async" not in loop[:steps]
+    assert loop[steps:commit].count("if (k_inner == ") == 7  # eight copies in seven steps
+    assert loop[steps:commit].count("gc_cp_async_when_4(") == 8
+    assert loop.count("__syncthreads()") == loop.count("cp.async.commit_group") == 1
+    assert commit < loop.index("cp.async.wait_group 1;")
 
 
 def test_an_odd_number_of_steps_begins_each_tile_with_loads() -> None:

@@ -40,26 +40,36 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void int8_dot_products_
     }
   }
   __attribute__((opencl_unroll_hint))
-  for (int i0_outer_i1_i0_inner_fused_outer = 0; i0_outer_i1_i0_inner_fused_outer < 8; ++i0_outer_i1_i0_inner_fused_outer) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    *(__local char4*)(A_shared + (A_shared_at_1 + (i0_outer_i1_i0_inner_fused_outer >> 2) * 1152 + (i0_outer_i1_i0_inner_fused_outer & 3) * 32)) = at_4 + (i0_outer_i1_i0_inner_fused_outer & 3) * 8 < 33 ? *(__global const char4*)(A + (A_at_2 + (i0_outer_i1_i0_inner_fused_outer & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer >> 2) * 32)) : (char4)((char)0);
+  for (int i0_outer = 0; i0_outer < 2; ++i0_outer) {
+    __attribute__((opencl_unroll_hint))
+    for (int i1_i0_inner_fused_outer = 0; i1_i0_inner_fused_outer < 4; ++i1_i0_inner_fused_outer) {
+      *(__local char4*)(A_shared + (A_shared_at_1 + i0_outer * 1152 + i1_i0_inner_fused_outer * 32)) = at_4 + i1_i0_inner_fused_outer * 8 < 33 ? *(__global const char4*)(A + (A_at_2 + i1_i0_inner_fused_outer * 1056 + i0_outer * 32)) : (char4)((char)0);
+    }
   }
   __attribute__((opencl_unroll_hint))
-  for (int i0_outer_i1_i0_inner_fused_outer_1 = 0; i0_outer_i1_i0_inner_fused_outer_1 < 8; ++i0_outer_i1_i0_inner_fused_outer_1) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    *(__local char4*)(B_shared + (A_shared_at_1 + (i0_outer_i1_i0_inner_fused_outer_1 >> 2) * 1152 + (i0_outer_i1_i0_inner_fused_outer_1 & 3) * 32)) = at_5 + (i0_outer_i1_i0_inner_fused_outer_1 & 3) * 8 < 37 ? *(__global const char4*)(B + (B_at + (i0_outer_i1_i0_inner_fused_outer_1 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_1 >> 2) * 32)) : (char4)((char)0);
+  for (int i0_outer_1 = 0; i0_outer_1 < 2; ++i0_outer_1) {
+    __attribute__((opencl_unroll_hint))
+    for (int i1_i0_inner_fused_outer_1 = 0; i1_i0_inner_fused_outer_1 < 4; ++i1_i0_inner_fused_outer_1) {
+      *(__local char4*)(B_shared + (A_shared_at_1 + i0_outer_1 * 1152 + i1_i0_inner_fused_outer_1 * 32)) = at_5 + i1_i0_inner_fused_outer_1 * 8 < 37 ? *(__global const char4*)(B + (B_at + i1_i0_inner_fused_outer_1 * 1056 + i0_outer_1 * 32)) : (char4)((char)0);
+    }
   }
   for (int k_outer_outer = 0; k_outer_outer < 3; ++k_outer_outer) {
     const int A_shared_at_3 = (k_outer_outer & 1) * 2304;
     const int A_shared_at_4 = ((k_outer_outer + 1) & 1) * 2304;
     if (k_outer_outer < 2) {
       __attribute__((opencl_unroll_hint))
-      for (int i0_outer_i1_i0_inner_fused_outer_2 = 0; i0_outer_i1_i0_inner_fused_outer_2 < 8; ++i0_outer_i1_i0_inner_fused_outer_2) {
-        vstore4((i0_outer_i1_i0_inner_fused_outer_2 >> 2) * 8 + (threadIdx_x & 7) + k_outer_outer * 16 < 17 && at_4 + (i0_outer_i1_i0_inner_fused_outer_2 & 3) * 8 < 33 ? *(__global const char4*)(A + (A_at_2 + (i0_outer_i1_i0_inner_fused_outer_2 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_2 >> 2) * 32 + k_outer_outer * 64 + 64)) : (char4)((char)0), 0, A_shared_next + i0_outer_i1_i0_inner_fused_outer_2 * 4);
+      for (int i0_outer_2 = 0; i0_outer_2 < 2; ++i0_outer_2) {
+        __attribute__((opencl_unroll_hint))
+        for (int i1_i0_inner_fused_outer_2 = 0; i1_i0_inner_fused_outer_2 < 4; ++i1_i0_inner_fused_outer_2) {
+          vstore4(i0_outer_2 * 8 + (threadIdx_x & 7) + k_outer_outer * 16 < 17 && at_4 + i1_i0_inner_fused_outer_2 * 8 < 33 ? *(__global const char4*)(A + (A_at_2 + i1_i0_inner_fused_outer_2 * 1056 + i0_outer_2 * 32 + k_outer_outer * 64 + 64)) : (char4)((char)0), 0, A_shared_next + (i0_outer_2 * 16 + i1_i0_inner_fused_outer_2 * 4));
+        }
       }
       __attribute__((opencl_unroll_hint))
-      for (int i0_outer_i1_i0_inner_fused_outer_3 = 0; i0_outer_i1_i0_inner_fused_outer_3 < 8; ++i0_outer_i1_i0_inner_fused_outer_3) {
-        vstore4((i0_outer_i1_i0_inner_fused_outer_3 >> 2) * 8 + (threadIdx_x & 7) + k_outer_outer * 16 < 17 && at_5 + (i0_outer_i1_i0_inner_fused_outer_3 & 3) * 8 < 37 ? *(__global const char4*)(B + (B_at + (i0_outer_i1_i0_inner_fused_outer_3 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_3 >> 2) * 32 + k_outer_outer * 64 + 64)) : (char4)((char)0), 0, B_shared_next + i0_outer_i1_i0_inner_fused_outer_3 * 4);
+      for (int i0_outer_3 = 0; i0_outer_3 < 2; ++i0_outer_3) {
+        __attribute__((opencl_unroll_hint))
+        for (int i1_i0_inner_fused_outer_3 = 0; i1_i0_inner_fused_outer_3 < 4; ++i1_i0_inner_fused_outer_3) {
+          vstore4(i0_outer_3 * 8 + (threadIdx_x & 7) + k_outer_outer * 16 < 17 && at_5 + i1_i0_inner_fused_outer_3 * 8 < 37 ? *(__global const char4*)(B + (B_at + i1_i0_inner_fused_outer_3 * 1056 + i0_outer_3 * 32 + k_outer_outer * 64 + 64)) : (char4)((char)0), 0, B_shared_next + (i0_outer_3 * 16 + i1_i0_inner_fused_outer_3 * 4));
+        }
       }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -88,12 +98,18 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void int8_dot_products_
     }
     if (k_outer_outer < 2) {
       __attribute__((opencl_unroll_hint))
-      for (int i0_outer_i1_i0_inner_fused_outer_4 = 0; i0_outer_i1_i0_inner_fused_outer_4 < 8; ++i0_outer_i1_i0_inner_fused_outer_4) {
-        *(__local char4*)(A_shared + (A_shared_at_1 + (i0_outer_i1_i0_inner_fused_outer_4 >> 2) * 1152 + (i0_outer_i1_i0_inner_fused_outer_4 & 3) * 32 + A_shared_at_4)) = vload4(0, A_shared_next + i0_outer_i1_i0_inner_fused_outer_4 * 4);
+      for (int i0_outer_4 = 0; i0_outer_4 < 2; ++i0_outer_4) {
+        __attribute__((opencl_unroll_hint))
+        for (int i1_i0_inner_fused_outer_4 = 0; i1_i0_inner_fused_outer_4 < 4; ++i1_i0_inner_fused_outer_4) {
+          *(__local char4*)(A_shared + (A_shared_at_1 + i0_outer_4 * 1152 + i1_i0_inner_fused_outer_4 * 32 + A_shared_at_4)) = vload4(0, A_shared_next + (i0_outer_4 * 16 + i1_i0_inner_fused_outer_4 * 4));
+        }
       }
       __attribute__((opencl_unroll_hint))
-      for (int i0_outer_i1_i0_inner_fused_outer_5 = 0; i0_outer_i1_i0_inner_fused_outer_5 < 8; ++i0_outer_i1_i0_inner_fused_outer_5) {
-        *(__local char4*)(B_shared + (A_shared_at_1 + (i0_outer_i1_i0_inner_fused_outer_5 >> 2) * 1152 + (i0_outer_i1_i0_inner_fused_outer_5 & 3) * 32 + A_shared_at_4)) = vload4(0, B_shared_next + i0_outer_i1_i0_inner_fused_outer_5 * 4);
+      for (int i0_outer_5 = 0; i0_outer_5 < 2; ++i0_outer_5) {
+        __attribute__((opencl_unroll_hint))
+        for (int i1_i0_inner_fused_outer_5 = 0; i1_i0_inner_fused_outer_5 < 4; ++i1_i0_inner_fused_outer_5) {
+          *(__local char4*)(B_shared + (A_shared_at_1 + i0_outer_5 * 1152 + i1_i0_inner_fused_outer_5 * 32 + A_shared_at_4)) = vload4(0, B_shared_next + (i0_outer_5 * 16 + i1_i0_inner_fused_outer_5 * 4));
+        }
       }
     }
   }

@@ -43,42 +43,48 @@ extern "C" __global__ void __launch_bounds__(64) int8_dot_products_kernel(
     }
   }
   #pragma unroll
-  for (int i0_outer_i1_i0_inner_fused_outer = 0; i0_outer_i1_i0_inner_fused_outer < 8; ++i0_outer_i1_i0_inner_fused_outer) {
-    const int A_shared_at_3 = (i0_outer_i1_i0_inner_fused_outer & 3) * 8;
-    __syncthreads();
-    gc_cp_async_zero_4((A_shared + (A_shared_at_2 + A_shared_at_3)) + (i0_outer_i1_i0_inner_fused_outer >> 2) * 288, A + (A_at_2 + (i0_outer_i1_i0_inner_fused_outer & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer >> 2) * 32), at_2 + A_shared_at_3 < 33);
+  for (int i0_outer = 0; i0_outer < 2; ++i0_outer) {
+    #pragma unroll
+    for (int i1_i0_inner_fused_outer = 0; i1_i0_inner_fused_outer < 4; ++i1_i0_inner_fused_outer) {
+      gc_cp_async_zero_4((A_shared + A_shared_at_2) + (i0_outer * 288 + i1_i0_inner_fused_outer * 8), A + (A_at_2 + i1_i0_inner_fused_outer * 1056 + i0_outer * 32), at_2 + i1_i0_inner_fused_outer * 8 < 33);
+    }
   }
   #pragma unroll
-  for (int i0_outer_i1_i0_inner_fused_outer_1 = 0; i0_outer_i1_i0_inner_fused_outer_1 < 8; ++i0_outer_i1_i0_inner_fused_outer_1) {
-    const int B_shared_at_3 = (i0_outer_i1_i0_inner_fused_outer_1 & 3) * 8;
-    __syncthreads();
-    gc_cp_async_zero_4((B_shared + (A_shared_at_2 + B_shared_at_3)) + (i0_outer_i1_i0_inner_fused_outer_1 >> 2) * 288, B + (B_at + (i0_outer_i1_i0_inner_fused_outer_1 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_1 >> 2) * 32), at_3 + B_shared_at_3 < 37);
-  }
-  asm volatile("cp.async.commit_group;" : : : "memory");
-  #pragma unroll
-  for (int i0_outer_i1_i0_inner_fused_outer_2 = 0; i0_outer_i1_i0_inner_fused_outer_2 < 8; ++i0_outer_i1_i0_inner_fused_outer_2) {
-    const int A_shared_at_4 = (i0_outer_i1_i0_inner_fused_outer_2 & 3) * 8;
-    __syncthreads();
-    gc_cp_async_zero_4((A_shared + (A_shared_at_2 + A_shared_at_4)) + ((i0_outer_i1_i0_inner_fused_outer_2 >> 2) * 288 + 576), A + (A_at_2 + (i0_outer_i1_i0_inner_fused_outer_2 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_2 >> 2) * 32 + 64), at_2 + A_shared_at_4 < 33);
-  }
-  #pragma unroll
-  for (int i0_outer_i1_i0_inner_fused_outer_3 = 0; i0_outer_i1_i0_inner_fused_outer_3 < 8; ++i0_outer_i1_i0_inner_fused_outer_3) {
-    const int B_shared_at_4 = (i0_outer_i1_i0_inner_fused_outer_3 & 3) * 8;
-    __syncthreads();
-    gc_cp_async_zero_4((B_shared + (A_shared_at_2 + B_shared_at_4)) + ((i0_outer_i1_i0_inner_fused_outer_3 >> 2) * 288 + 576), B + (B_at + (i0_outer_i1_i0_inner_fused_outer_3 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_3 >> 2) * 32 + 64), at_3 + B_shared_at_4 < 37);
+  for (int i0_outer_1 = 0; i0_outer_1 < 2; ++i0_outer_1) {
+    #pragma unroll
+    for (int i1_i0_inner_fused_outer_1 = 0; i1_i0_inner_fused_outer_1 < 4; ++i1_i0_inner_fused_outer_1) {
+      gc_cp_async_zero_4((B_shared + A_shared_at_2) + (i0_outer_1 * 288 + i1_i0_inner_fused_outer_1 * 8), B + (B_at + i1_i0_inner_fused_outer_1 * 1056 + i0_outer_1 * 32), at_3 + i1_i0_inner_fused_outer_1 * 8 < 37);
+    }
   }
   asm volatile("cp.async.commit_group;" : : : "memory");
   #pragma unroll
-  for (int i0_outer_i1_i0_inner_fused_outer_4 = 0; i0_outer_i1_i0_inner_fused_outer_4 < 8; ++i0_outer_i1_i0_inner_fused_outer_4) {
-    const int A_shared_at_5 = (i0_outer_i1_i0_inner_fused_outer_4 & 3) * 8;
-    __syncthreads();
-    gc_cp_async_zero_4((A_shared + (A_shared_at_2 + A_shared_at_5)) + ((i0_outer_i1_i0_inner_fused_outer_4 >> 2) * 288 + 1152), A + (A_at_2 + (i0_outer_i1_i0_inner_fused_outer_4 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_4 >> 2) * 32 + 128), (i0_outer_i1_i0_inner_fused_outer_4 >> 2) * 8 + (threadIdx_x & 7) < 1 && at_2 + A_shared_at_5 < 33);
+  for (int i0_outer_2 = 0; i0_outer_2 < 2; ++i0_outer_2) {
+    #pragma unroll
+    for (int i1_i0_inner_fused_outer_2 = 0; i1_i0_inner_fused_outer_2 < 4; ++i1_i0_inner_fused_outer_2) {
+      gc_cp_async_zero_4((A_shared + A_shared_at_2) + (i0_outer_2 * 288 + i1_i0_inner_fused_outer_2 * 8 + 576), A + (A_at_2 + i1_i0_inner_fused_outer_2 * 1056 + i0_outer_2 * 32 + 64), at_2 + i1_i0_inner_fused_outer_2 * 8 < 33);
+    }
   }
   #pragma unroll
-  for (int i0_outer_i1_i0_inner_fused_outer_5 = 0; i0_outer_i1_i0_inner_fused_outer_5 < 8; ++i0_outer_i1_i0_inner_fused_outer_5) {
-    const int B_shared_at_5 = (i0_outer_i1_i0_inner_fused_outer_5 & 3) * 8;
-    __syncthreads();
-    gc_cp_async_zero_4((B_shared + (A_shared_at_2 + B_shared_at_5)) + ((i0_outer_i1_i0_inner_fused_outer_5 >> 2) * 288 + 1152), B + (B_at + (i0_outer_i1_i0_inner_fused_outer_5 & 3) * 1056 + (i0_outer_i1_i0_inner_fused_outer_5 >> 2) * 32 + 128), (i0_outer_i1_i0_inner_fused_outer_5 >> 2) * 8 + (threadIdx_x & 7) < 1 && at_3 + B_shared_at_5 < 37);
+  for (int i0_outer_3 = 0; i0_outer_3 < 2; ++i0_outer_3) {
+    #pragma unroll
+    for (int i1_i0_inner_fused_outer_3 = 0; i1_i0_inner_fused_outer_3 < 4; ++i1_i0_inner_fused_outer_3) {
+      gc_cp_async_zero_4((B_shared + A_shared_at_2) + (i0_outer_3 * 288 + i1_i0_inner_fused_outer_3 * 8 + 576), B + (B_at + i1_i0_inner_fused_outer_3 * 1056 + i0_outer_3 * 32 + 64), at_3 + i1_i0_inner_fused_outer_3 * 8 < 37);
+    }
+  }
+  asm volatile("cp.async.commit_group;" : : : "memory");
+  #pragma unroll
+  for (int i0_outer_4 = 0; i0_outer_4 < 2; ++i0_outer_4) {
+    #pragma unroll
+    for (int i1_i0_inner_fused_outer_4 = 0; i1_i0_inner_fused_outer_4 < 4; ++i1_i0_inner_fused_outer_4) {
+      gc_cp_async_zero_4((A_shared + A_shared_at_2) + (i0_outer_4 * 288 + i1_i0_inner_fused_outer_4 * 8 + 1152), A + (A_at_2 + i1_i0_inner_fused_outer_4 * 1056 + 128), i0_outer_4 * 8 + (threadIdx_x & 7) < 1 && at_2 + i1_i0_inner_fused_outer_4 * 8 < 33);
+    }
+  }
+  #pragma unroll
+  for (int i0_outer_5 = 0; i0_outer_5 < 2; ++i0_outer_5) {
+    #pragma unroll
+    for (int i1_i0_inner_fused_outer_5 = 0; i1_i0_inner_fused_outer_5 < 4; ++i1_i0_inner_fused_outer_5) {
+      gc_cp_async_zero_4((B_shared + A_shared_at_2) + (i0_outer_5 * 288 + i1_i0_inner_fused_outer_5 * 8 + 1152), B + (B_at + i1_i0_inner_fused_outer_5 * 1056 + 128), i0_outer_5 * 8 + (threadIdx_x & 7) < 1 && at_3 + i1_i0_inner_fused_outer_5 * 8 < 37);
+    }
   }
   asm volatile("cp.async.commit_group;" : : : "memory");
   asm volatile("cp.async.wait_group 2;" : : : "memory");
