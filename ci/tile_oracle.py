@@ -38,6 +38,7 @@ from gpucomp.kernels import registry
 from gpucomp.kernels.gemm.schedule_simt import schedule_simt
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
 from gpucomp.kernels.gemm.tiles import (
+    FLOATS,
     LEAST_DEPTH,
     MULTIPROCESSORS,
     PARTS,
@@ -86,7 +87,7 @@ def candidates(shape: Shape, target: Target) -> list[Choice]:
             fits = tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH and blocks <= ROUNDS * count * tile.resident
             if parts > 1 and not fits:
                 continue
-            choice = estimate(tile, shape, count, parts)
+            choice = estimate(tile, shape, count, parts, costs=FLOATS)
             found.setdefault((choice.tile, choice.parts), choice)
     return list(found.values())
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
-from gpucomp.kernels.gemm.layout import Operands, operands_of
+from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.staging import factors_of_a_word, stage_operands
 from gpucomp.kernels.gemm.tiles import Choice, SimtTile, choose
 from gpucomp.kernels.registry import Definition, extent
@@ -25,7 +25,7 @@ from gpucomp.te import Schedule, Stage, Tensor, intrinsics
 from gpucomp.tir.expr import IterVar
 
 GROUP = 32  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
-TURNED_GROUP = 8  # where both operands are stored along k
+NARROW_GROUP = 8  # where both operands are copied 4 bytes at a time
 SUM_THREADS = 128
 
 
@@ -79,7 +79,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     staged = stage_operands(s, defn, acc, tile.scope(operands.padded))
     acc = staged.acc
 
-    block = _store(s[stored], tile, operands)
+    block = _store(s[stored], tile, batched=operands.batched, group=NARROW_GROUP if staged.narrow else GROUP)
     inner = s[acc]
     inner.compute_at(block.stage, block.thread)
     k, *dots = acc.op.reduce_axis
@@ -90,7 +90,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     for axis in dots:
         inner.tensorize(axis, intrinsics.dp4a())
     pipeline_slabs(inner, ko, ki, acc.op.axis, tile, rows=-2)
-    if staged.narrow:
+    if staged.narrow and words == 1:
         inner.pragma(ko, "spread_copies")
     staged.fetch(s, inner, ko, ki, tile, block.tx)
     return s
@@ -109,17 +109,17 @@ def tile_axes(stage: Stage, i: IterVar, j: IterVar, tile: SimtTile) -> list[Iter
     return [block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j]
 
 
-def _store(stage: Stage, tile: SimtTile, operands: Operands) -> Block:
+def _store(stage: Stage, tile: SimtTile, *, batched: bool, group: int) -> Block:
     """Tiles to blocks, 4x4 pieces to threads; an axis of parts of k becomes the grid's z."""
     *parts, i, j = stage.op.axis
-    batch = [parts.pop()] if operands.batched else []
+    batch = [parts.pop()] if batched else []
     m, n = extent(stage.op.output(0).shape[-2]), extent(stage.op.output(0).shape[-1])
     block_i, block_j, *within = tile_axes(stage, i, j, tile)
     piece_i, piece_j, *_, i, j = within
     stage.reorder(*parts, *batch, block_i, block_j, *within)
     thread = number_threads(stage, within, interleaved=tile.interleaved)
     rows = -(-(m or 1) // tile.m)
-    group = math.gcd(rows, TURNED_GROUP if operands.padded == 2 else GROUP)
+    group = math.gcd(rows, group)
     if group > 1:
         outer, block_i = stage.split(block_i, factor=group)
         stage.reorder(outer, block_j, block_i)

@@ -35,9 +35,8 @@ class Staged:
 
     @property
     def narrow(self) -> bool:
-        """No operand is copied 16 bytes at a time: so many copies are better not started all at once."""
-        narrow = [turned or _lanes(shared) < 4 for shared, turned in zip(self.shared, self.along_k, strict=True)]
-        return self.words == 1 and all(narrow)
+        """No operand is copied 16 bytes at a time."""
+        return all([turned or _lanes(shared) < 4 for shared, turned in zip(self.shared, self.along_k, strict=True)])
 
     def fetch(self, s: Schedule, inner: Stage, slabs: IterVar, steps: IterVar, tile: SimtTile, tx: IterVar) -> None:
         """Copy slabs at one loop of the sums' stage by all threads of a block, and read fragments at another."""

@@ -1,16 +1,18 @@
 """Tiles of fp32 matrix products on NVIDIA's GPUs, and the model that chooses among them.
 
 The model is analytic but for two figures a tile: how fast a multiprocessor runs one block of it, and as many as fit.
-They are fitted to products of 256 to 8192 rows timed on an H100, or set from like tiles where one of the two was
-not timed; what a split costs is an estimate, not a measurement.  Time is then that of the multiprocessor that has most
-blocks: whole rounds of resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the
-number of blocks.  What a tile computes past the edges of the result counts as work like any other.  Splitting the sum
-over k into parts multiplies the blocks and divides their work; writing the parts, and adding them up in a second
-kernel, costs time of its own.
+They and the costs beside them are fitted to all legal tiles and splits of 26 products on an H100
+(docs/benchmarks/tiles), those near the best of a product counting most; rates of rows without 16-byte copies and of
+other layouts were set from single products.  Time is that of the multiprocessor that has most blocks: whole rounds of
+resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the number of blocks.  What
+a tile computes past the edges of the result counts as work like any other.  Splitting the sum over k into parts
+multiplies the blocks and divides their work; writing the parts, and adding them up in a second kernel, costs time of
+its own.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,12 +24,36 @@ MULTIPROCESSORS: Final = {"sm_80": 108, "sm_86": 84, "sm_89": 128}
 USUAL_MULTIPROCESSORS: Final = 132
 PARTS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 LEAST_DEPTH: Final = 64  # of a part: fewer products do not pay for filling the pipeline
-START_US: Final = 3.5  # a kernel's start, and the latency of its first tiles and of its last stores
-SECOND_US: Final = 4.0  # what a second kernel adds at least
-PARTS_BYTES_PER_US: Final = 5e6  # parts are written to the L2 cache and read from it
-FAR_PARTS_BYTES_PER_US: Final = 2.5e6  # or to memory, where they are more than the cache holds
+START_US: Final = 3.5
+FAR_PARTS_BYTES_PER_US: Final = 2.5e6  # parts that are more than the L2 cache holds
 CACHED_BYTES: Final = 30e6
-SPLIT_GAIN: Final = 0.92  # of the time: a smaller gain is within what the model does not know
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a product takes beside its multiplications.
+
+    Attributes:
+        start: microseconds of a kernel's start, of its first tiles and of its last stores.
+        second: what a second kernel adds at least.
+        near, far: bytes a microsecond of parts that the L2 cache holds, and of others.
+        stored: bytes of the result a microsecond.
+        uneven: how near the blocks past the last whole round come to taking a whole round on some multiprocessor:
+            blocks that ran side by side end together, and two new ones follow where one each would be fair.
+        split_gain: of the time; what a split gains beyond it is more than the model does not know.
+    """
+
+    start: float = START_US
+    second: float = 4.0
+    near: float = 5e6
+    far: float = FAR_PARTS_BYTES_PER_US
+    stored: float = math.inf
+    uneven: float = 0.0
+    split_gain: float = 0.92
+
+
+FLOATS: Final = Costs(4.6, 0.9, 4.1e6, 4.2e6, 4.3e6, 0.75, 0.98)  # fitted, as the rates of the tiles
+WORDS: Final = Costs()
 
 
 @dataclass(frozen=True)
@@ -48,6 +74,7 @@ class SimtTile:
         interleaved: neighbouring lanes share rows and columns in turns (measured as well).
         slices: groups of warps that each take ``k`` steps of a slab, which is that many times as deep.
         unaligned: by how much its rate changes where rows of the result allow no 16-byte copies.
+        layouts: by how much its rate changes where none, one or both of the operands are stored along k.
     """
 
     m: int
@@ -68,6 +95,7 @@ class SimtTile:
     interleaved: bool = False
     slices: int = 1
     unaligned: float = 0.95
+    layouts: tuple[float, float, float] = (1.0, 1.0, 0.95)
 
     def __post_init__(self) -> None:
         rows = self.warps_m * self.lanes_m * self.pieces_m * 4
@@ -91,34 +119,48 @@ class SimtTile:
 
 
 TILES: Final = (
-    SimtTile(128, 256, 8, 2, 4, 8, 4, 2, 4, 3, alone=400, full=400, predicated=True, unaligned=0.95),
-    SimtTile(128, 128, 8, 2, 2, 8, 4, 2, 4, 4, alone=335, full=380, resident=2, predicated=True, unaligned=0.89),
-    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=175, full=376, resident=4, predicated=True, unaligned=0.88),
-    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=330, full=360, resident=2, predicated=True, unaligned=1.04),
     SimtTile(
-        64, 128, 8, 1, 4, 8, 4, 2, 2, 4, alone=316, full=330, resident=4, order=2, predicated=True, interleaved=True
+        128, 256, 8, 2, 4, 8, 4, 2, 4, 3,
+        alone=395, full=395, predicated=True, unaligned=0.99, layouts=(1.0, 1.0, 0.975),
     ),
     SimtTile(
-        64, 64, 8, 1, 2, 8, 4, 2, 2, 4, alone=142, full=304, resident=2, order=2, predicated=True, interleaved=True
+        128, 128, 8, 2, 2, 8, 4, 2, 4, 4,
+        alone=360, full=383, resident=2, predicated=True, unaligned=1.02, layouts=(1.037, 1.0, 0.985),
+    ),
+    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=202, full=381, resident=4, predicated=True, unaligned=0.96),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True, unaligned=1.0),
+    SimtTile(
+        64, 128, 8, 1, 4, 8, 4, 2, 2, 4,
+        alone=332, full=372, resident=4, order=2, predicated=True, interleaved=True, unaligned=0.9,
+        layouts=(1.0, 1.0, 0.91),
     ),
     SimtTile(
-        64, 64, 16, 2, 2, 8, 4, 1, 2, 4, alone=222, full=275, resident=4, order=0, predicated=True, interleaved=True
+        64, 64, 8, 1, 2, 8, 4, 2, 2, 4,
+        alone=160, full=320, resident=2, order=2, predicated=True, interleaved=True, unaligned=1.12,
     ),
-    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=172, full=230, resident=4, predicated=True, interleaved=True),
-    SimtTile(32, 32, 16, 1, 2, 8, 4, 1, 1, 4, alone=89, full=200, resident=4, predicated=True, interleaved=True),
-    SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=118, full=190, resident=4, slices=4),
-    SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=84, full=120, resident=2, slices=8),
-)
+    SimtTile(
+        64, 64, 16, 2, 2, 8, 4, 1, 2, 4,
+        alone=270, full=330, resident=4, order=0, predicated=True, interleaved=True, unaligned=1.03,
+    ),
+    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=233, full=295, resident=4, predicated=True, interleaved=True),
+    SimtTile(
+        32, 32, 16, 1, 2, 8, 4, 1, 1, 4,
+        alone=133, full=256, resident=4, predicated=True, interleaved=True, unaligned=0.7,
+    ),
+    SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=171, full=204, resident=4, slices=4),
+    SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=160, full=155, resident=2, slices=8, unaligned=0.85),
+)  # fmt: skip
 # The same tiles for dot products of four bytes, of which a multiprocessor does half as many as multiplications in
 # float32 (64 a cycle, 253 in the units of the rates); what holds those back is then mostly hidden.
 DOT_RATES: Final = (
     (230, 230), (217, 231), (113, 230), (219, 231), (196, 226), (100, 225), (154, 215), (140, 160), (75, 147),
     (119, 142), (90, 117),
 )  # fmt: skip
+DOT_UNALIGNED: Final = (0.95, 0.89, 0.88, 1.04)
 DOT_TILES: Final = tuple([
     replace(tile, alone=alone, full=full, resident=4 if (tile.m, tile.n) == (64, 64) else tile.resident,
-            interleaved=False)
-    for tile, (alone, full) in zip(TILES, DOT_RATES, strict=True)
+            interleaved=False, unaligned=DOT_UNALIGNED[i] if i < len(DOT_UNALIGNED) else 0.95)
+    for i, (tile, (alone, full)) in enumerate(zip(TILES, DOT_RATES, strict=True))
 ])  # fmt: skip
 
 
@@ -137,9 +179,15 @@ class Choice:
 
 
 def estimate(
-    tile: SimtTile, shape: tuple[int, int, int], multiprocessors: int, parts: int = 1, batch: int = 1
+    tile: SimtTile,
+    shape: tuple[int, int, int],
+    multiprocessors: int,
+    parts: int = 1,
+    batch: int = 1,
+    padded: int = 1,
+    costs: Costs = WORDS,
 ) -> Choice:
-    """What the model says of one tile for a product of shape (M, N, K)."""
+    """What the model says of one tile for a product of shape (M, N, K), ``padded`` operands of it stored along k."""
     m, n, k = shape
     deep = tile.k * tile.slices
     slabs = -(-k // deep)
@@ -150,14 +198,17 @@ def estimate(
     work = 2e-3 * tile.m * tile.n * deep * each  # of a block, in units that GFLOP/s take a microsecond for
     if n % 4:
         work /= tile.unaligned
+    work /= tile.layouts[padded]
     rounds, rest = divmod(most, tile.resident)
-    time = START_US + rounds * tile.resident * work / tile.full
+    whole = tile.resident * work / tile.full
+    time = costs.start + rounds * whole + 4 * batch * m * n / costs.stored
     if rest:
         share = (1 / rest - 1 / tile.resident) / (1 - 1 / tile.resident)
-        time += rest * work / (tile.full - (tile.full - tile.alone) * share)
+        last = rest * work / (tile.full - (tile.full - tile.alone) * share)
+        time += last + (whole - last) * (costs.uneven if rounds else 0)
     if parts > 1:
         nbytes = 4 * batch * m * n * (2 * parts + 1)
-        time += SECOND_US + nbytes / (PARTS_BYTES_PER_US if nbytes < CACHED_BYTES else FAR_PARTS_BYTES_PER_US)
+        time += costs.second + nbytes / (costs.near if nbytes < CACHED_BYTES else costs.far)
     inside = m * n / (-(-m // tile.m) * tile.m * -(-n // tile.n) * tile.n)
     filled = blocks / (most * multiprocessors)
     intensity = tile.m * tile.n / (2 * (tile.m + tile.n))
@@ -204,11 +255,13 @@ def choose(
     m, n, k = shape
     shape = (m, n, k // words)
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
+    tiles, costs = (TILES, FLOATS) if words == 1 else (DOT_TILES, WORDS)
+    layout = padded if words == 1 else 1  # bytes are stored along k always: their rates say so
     found = [
-        estimate(tile, shape, count, parts, batch)
-        for tile in legal_tiles(shape, target, padded, TILES if words == 1 else DOT_TILES)
+        estimate(tile, shape, count, parts, batch, layout, costs)
+        for tile in legal_tiles(shape, target, padded, tiles)
         for parts in PARTS
         if parts == 1 or (tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH)
     ]
-    best = min(found, key=lambda c: c.microseconds * (SPLIT_GAIN if c.parts == 1 else 1.0), default=None)
+    best = min(found, key=lambda c: c.microseconds * (costs.split_gain if c.parts == 1 else 1.0), default=None)
     return best and replace(best, depth=best.depth * words)
