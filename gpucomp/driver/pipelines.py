@@ -26,6 +26,7 @@ from gpucomp.transform.inject_prefetch import inject_prefetch
 from gpucomp.transform.inject_software_pipeline import inject_software_pipeline
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
 from gpucomp.transform.loads_first import loads_first
+from gpucomp.transform.loop_ends import loop_ends
 from gpucomp.transform.lower_blocks import lower_blocks
 from gpucomp.transform.lower_intrin import lower_intrin
 from gpucomp.transform.lower_thread_allreduce import lower_thread_allreduce
@@ -117,7 +118,11 @@ CPU_THREADS: Final = [
     Step("serialize_threads", serialize_threads, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
 ]
 
-GPU: Final = Sequential([*FLATTEN, *LOOPS, *GPU_THREADS, *CLEAN_UP], name="gpu", given=("buffers",))
+GPU_TEXT: Final = [
+    Step("loop_ends", loop_ends, needs=_F({"synced", "unrolled"})),
+]
+
+GPU: Final = Sequential([*FLATTEN, *LOOPS, *GPU_THREADS, *CLEAN_UP, *GPU_TEXT], name="gpu", given=("buffers",))
 CPU: Final = Sequential([*FLATTEN, *LOOPS, *CPU_THREADS, *CLEAN_UP], name="cpu", given=("buffers",))
 LOWER: Final = Sequential([*FLATTEN, *LOOPS], name="lower", given=("buffers",))
 

@@ -542,3 +542,36 @@ def test_an_update_computes_its_step_only_whatever_rows_a_copy_of_it_may_hold() 
     everywhere(program, [x], c, h, opencl=True)
     s, args = program()
     interpret(lower_primfunc(te.lower_schedule(s, args), Target("opencl")), [x, np.zeros_like(x), np.zeros_like(x)])
+
+
+def test_pocl_stores_what_a_loop_with_barriers_summed_under_a_condition() -> None:
+    """PoCL lost the work-items that left the loop over ``ry`` through its last branch: nothing was stored."""
+
+    def program() -> tuple[te.Schedule, list[te.Tensor]]:
+        x = te.placeholder((6, 4, 4), name="X")
+        w = te.placeholder((6, 2, 2), name="W")
+        ry, rx = te.reduce_axis((0, 2), "ry"), te.reduce_axis((0, 2), "rx")
+        y = te.compute((6, 3, 3), lambda f, i, j: te.sum(x[f, i + ry, j + rx] * w[f, ry, rx], axis=[ry, rx]), name="Y")
+        s = te.create_schedule(y.op)
+        total = s.cache_write(y, "local")
+        f, i, j = y.op.axis
+        i_thread, i_here = s[y].split(i, nparts=2)
+        s[y].reorder(f, i_thread, j, i_here)
+        thread_x, thread_y = te.thread_axis("threadIdx.x"), te.thread_axis("threadIdx.y")
+        s[y].bind(f, te.thread_axis("blockIdx.z"))
+        s[y].bind(i_thread, thread_y)
+        block_j, j_thread = s[y].split(j, factor=4)
+        s[y].bind(block_j, te.thread_axis("blockIdx.x"))
+        s[y].bind(j_thread, thread_x)
+        s[total].compute_at(s[y], i_here)
+        shared = s.cache_read(x, "shared", [total])
+        s[shared].compute_at(s[total], s[total].op.reduce_axis[0])
+        fused, across = s[shared].split(s[shared].fuse(*s[shared].op.axis), factor=4)
+        _, down = s[shared].split(fused, factor=2)
+        s[shared].bind(across, thread_x)
+        s[shared].bind(down, thread_y)
+        return s, [x, w, y]
+
+    a, b = small_ints((6, 4, 4)), small_ints((6, 2, 2))
+    want = sum([a[:, r : r + 3, c : c + 3] * b[:, r, c, None, None] for r in range(2) for c in range(2)])
+    everywhere(program, [a, b], np.asarray(want), opencl=True)

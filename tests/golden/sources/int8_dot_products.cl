@@ -1,6 +1,12 @@
 // int8_dot_products_kernel
 // target: OpenCL C 1.2
 
+#ifdef POCL_DEVICE_ADDRESS_BITS  // PoCL loses work-items between a loop with barriers and a branch that follows it
+#define gc_loop_end() barrier(CLK_LOCAL_MEM_FENCE)
+#else
+#define gc_loop_end()
+#endif
+
 // int8_dot_products_kernel: grid (4, 1, 1), block (64, 1, 1)
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void int8_dot_products_kernel(
     __global const char* restrict A,
@@ -53,6 +59,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void int8_dot_products_
       *(__local char4*)(B_shared + (A_shared_at_1 + i0_outer_1 * 1152 + i1_i0_inner_fused_outer_1 * 32)) = at_5 + i1_i0_inner_fused_outer_1 * 8 < 37 ? *(__global const char4*)(B + (B_at + i1_i0_inner_fused_outer_1 * 1056 + i0_outer_1 * 32)) : (char4)((char)0);
     }
   }
+  gc_loop_end();
   for (int k_outer_outer = 0; k_outer_outer < 3; ++k_outer_outer) {
     const int A_shared_at_3 = (k_outer_outer & 1) * 2304;
     const int A_shared_at_4 = ((k_outer_outer + 1) & 1) * 2304;
@@ -113,6 +120,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void int8_dot_products_
       }
     }
   }
+  gc_loop_end();
   __attribute__((opencl_unroll_hint))
   for (int i_inner_inner_inner_inner = 0; i_inner_inner_inner_inner < 4; ++i_inner_inner_inner_inner) {
     if (at_6 + i_inner_inner_inner_inner < 33) {

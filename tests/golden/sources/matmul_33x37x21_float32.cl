@@ -1,6 +1,12 @@
 // matmul_33x37x21_float32_kernel
 // target: OpenCL C 1.2
 
+#ifdef POCL_DEVICE_ADDRESS_BITS  // PoCL loses work-items between a loop with barriers and a branch that follows it
+#define gc_loop_end() barrier(CLK_LOCAL_MEM_FENCE)
+#else
+#define gc_loop_end()
+#endif
+
 // matmul_33x37x21_float32_kernel: grid (2, 2, 1), block (16, 16, 1)
 __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_33x37x21_float32_kernel(
     __global const float* restrict A,
@@ -168,6 +174,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_33x37x21_f
       *(__local float4*)(B_shared + (B_shared_at + 512)) = vload4(0, B_shared_next);
     }
   }
+  gc_loop_end();
   __attribute__((opencl_unroll_hint))
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 2; ++i_inner_inner_inner) {
     if (at_3 + i_inner_inner_inner < 33) {

@@ -1,6 +1,12 @@
 // matmul_symbolic_kernel
 // target: OpenCL C 1.2
 
+#ifdef POCL_DEVICE_ADDRESS_BITS  // PoCL loses work-items between a loop with barriers and a branch that follows it
+#define gc_loop_end() barrier(CLK_LOCAL_MEM_FENCE)
+#else
+#define gc_loop_end()
+#endif
+
 // matmul_symbolic_kernel: grid ((n + 127) // 128, (m + 127) // 128, 1), block (16, 16, 1)
 __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_symbolic_kernel(
     __global const float* restrict A,
@@ -224,6 +230,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void matmul_symbolic_k
     A_ptr += 8;
     B_ptr += 8 * n;
   }
+  gc_loop_end();
   __attribute__((opencl_unroll_hint))
   for (int i_inner_inner_inner = 0; i_inner_inner_inner < 4; ++i_inner_inner_inner) {
     __attribute__((opencl_unroll_hint))
