@@ -72,9 +72,17 @@ def _parts(rows: list[Row]) -> list[tuple[str, list[Row]]]:
         return [("our OpenCL beside our CUDA", rows)]
     parts: dict[str, list[Row]] = {}
     for row in rows:
-        family = {"gemm": "products, ", "conv": "convolutions, "}.get(str(row.get("family")), "")
-        parts.setdefault(f"{family}{row['group']}" if row.get("group") else str(row["op"]), []).append(row)
+        parts.setdefault(_title(row), []).append(row)
     return list(parts.items())
+
+
+def _title(row: Row) -> str:
+    family, group = str(row.get("family")), str(row.get("group") or "")
+    if not group:
+        return str(row["op"])
+    if family == "ansor":  # ten groups for each batch: "C2D, batch 16"
+        return f"single operators, {group.rpartition(', ')[2]}"
+    return {"gemm": "products, ", "conv": "convolutions, "}.get(family, "") + group
 
 
 def _line(what: str, rows: list[Row], page: str) -> str:

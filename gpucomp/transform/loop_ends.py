@@ -9,10 +9,11 @@ barrier "loop", of which OpenCL text makes a barrier on PoCL and nothing elsewhe
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple  # Any: attributes of functions are untyped
+from typing import NamedTuple
 
-from gpucomp.ir.node import Node
+from gpucomp.target import Target
 from gpucomp.tir import intrin
+from gpucomp.tir.expr import Expr
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, post_order
 from gpucomp.tir.stmt import AttrStmt, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt, seq
@@ -26,7 +27,7 @@ def loop_ends(func: PrimFunc) -> PrimFunc:
     Only in OpenCL kernels.  The threads of a block run such a loop together, because it has a barrier, and so they do
     what stands behind it.
     """
-    target: Any = func.attrs.get("target")
+    target: Target | None = func.attrs.get("target")
     if target is None or target.kind != "opencl":
         return func
     return func.with_body(_Marks().stmt(func.body))
@@ -88,5 +89,5 @@ def _start(parts: list[_Shape]) -> bool:
     return False
 
 
-def _is_branch(node: Node) -> bool:
-    return isinstance(node, IfThenElse) or is_call(node, "if_then_else")  # pyright: ignore[reportArgumentType]  # of a statement it is false
+def _is_branch(node: Stmt | Expr) -> bool:
+    return isinstance(node, IfThenElse) or (isinstance(node, Expr) and is_call(node, "if_then_else"))

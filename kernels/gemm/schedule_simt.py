@@ -25,7 +25,7 @@ from gpucomp.te import Schedule, Stage, Tensor, intrinsics
 from gpucomp.tir.expr import IterVar
 
 GROUP = 32  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
-NARROW_GROUP = 8  # where both operands are copied 4 bytes at a time
+NARROW_GROUP = 8  # where both operands are copied 4 bytes at a time, and where there are more rows than GROUP
 SUM_THREADS = 128
 
 
@@ -119,7 +119,7 @@ def _store(stage: Stage, tile: SimtTile, *, batched: bool, group: int) -> Block:
     stage.reorder(*parts, *batch, block_i, block_j, *within)
     thread = number_threads(stage, within, interleaved=tile.interleaved)
     rows = -(-(m or 1) // tile.m)
-    group = math.gcd(rows, group)
+    group = math.gcd(rows, group if rows <= GROUP else NARROW_GROUP)
     if group > 1:
         outer, block_i = stage.split(block_i, factor=group)
         stage.reorder(outer, block_j, block_i)

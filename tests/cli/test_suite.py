@@ -265,3 +265,16 @@ def test_our_opencl_form_is_a_peer_that_is_checked(small: None, monkeypatch: pyt
     with pytest.raises(ArgumentError, match="row_sum: wrong on"):
         peer.time(row, peer.clock)
     peer.clock.close()
+
+
+def test_a_series_that_something_disturbed_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = gpucomp.cpu(0)
+    took = iter([*[1.0, 9.0] * 5, *[1.0, 1.5] * 5, *[2.0] * 10])
+    monkeypatch.setattr(device.api, "time_cold", lambda *_: next(took), raising=False)
+    clock = Clock(device)
+    try:
+        again = clock.time_launch(lambda: None, 10, graph=False)
+        assert (again.low, again.high, again.repeats) == (1.0, 1.5, 10)
+        assert clock.time_launch(lambda: None, 10, graph=False).median == 2.0
+    finally:
+        clock.close()
