@@ -49,8 +49,8 @@ class _Marks(Mutator):
     def visit_seq_stmt(self, node: SeqStmt) -> Stmt:
         after, out = self.follows, list[Stmt]()
         for part in reversed(node.seq):
-            out.append(self.stmt(part))
             shape = _shape(part)
+            out.append(self.stmt(part) if shape.barriers else part)
             self.follows = shape.head or (self.follows and not shape.barriers)
         self.follows = after
         return node if all([a is b for a, b in zip(out, reversed(node.seq), strict=True)]) else seq(out[::-1])
