@@ -8,7 +8,7 @@ stride; the inner kernel keeps a tile of the result in vector registers and broa
 from __future__ import annotations
 
 from gpucomp import te
-from gpucomp.kernels.gemm import schedule_dots_cpu, schedule_few_rows
+from gpucomp.kernels.gemm import schedule_dots_cpu, schedule_few_rows, schedule_vector_cpu
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.processor import vector_bytes
@@ -49,10 +49,12 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     m, n = operands.m, operands.n
     rows = _rows(m)
     lanes = vector_bytes(target) // product_of(defn).dtype.nbytes
+    if schedule_vector_cpu.takes_vector(operands):
+        return schedule_vector_cpu.schedule_vector(defn, operands, lanes)
     plain = not (operands.batched or operands.transpose_a or operands.transpose_b)
     dots = schedule_dots_cpu.takes_dots(defn, operands, target)
     if plain and schedule_few_rows.takes_few_rows(m, n, operands.k, dots):
-        return schedule_few_rows.schedule(defn, lanes)
+        return schedule_few_rows.schedule_few_rows(defn, lanes)
     if dots:
         return schedule_dots_cpu.schedule_dots(defn, operands)
     columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)

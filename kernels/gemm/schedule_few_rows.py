@@ -1,11 +1,10 @@
 """Products of few rows on processors: each element of the second operand is read once, as memory delivers it.
 
-One row is multiplied in the time of reading the matrix, in parts of the sum, so that every thread reads memory from
-one end to the other.  Several rows keep their sums for a strip of columns in the cache and take a block of the sum's
-steps at a time: all rows of one vector of columns in registers, then the next vector.  Each step asks for the line
-that it will need some vectors later.  A wide strip is few pages to look up for many lines, and few vectors at its end
-that nobody asked for; a high block is few sums to load and store, but its lines, a power of two apart, have to find
-places in the caches until they are used.
+One row is a vector: see ``schedule_vector_cpu``.  Several rows keep their sums for a strip of columns in the cache and
+take a block of the sum's steps at a time: all rows of one vector of columns in registers, then the next vector.  Each
+step asks for the line that it will need some vectors later.  A wide strip is few pages to look up for many lines, and
+few vectors at its end that nobody asked for; a high block is few sums to load and store, but its lines, a power of two
+apart, have to find places in the caches until they are used.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ STRIP_BYTES: Final = 8192  # columns of a task, at most: the sums of 24 rows tak
 LEAST_STRIP: Final = 1024
 FEWER: Final = 8  # rows, upto which memory is slower than the arithmetic
 COPY_STEPS: Final = 64  # steps whose rows of the first operand are copied at a time
-ROW_BYTES: Final = 16384  # of a part of one row that stays in the first cache
-ROW_STEPS, PARTS = 4, 8
+LEAST_STEPS: Final = 32
 
 
 def _strip(n: int | None, element: int) -> int:
@@ -82,51 +80,13 @@ def schedule_few_rows(defn: Definition, lanes: int) -> Schedule:
     return s
 
 
-def schedule_one_row(defn: Definition, lanes: int) -> Schedule:
-    """One row: parts of the sum in parallel, each over neighbouring rows of the matrix; then the sum of the parts."""
-    product, c = product_of(defn), defn.outputs[0]
-    s = te.create_schedule(c.op)
-    inline_epilogue(s, defn)
-    part, _ = s[product].split(product.op.reduce_axis[0], nparts=PARTS)
-    sums = s.rfactor(product, part)
-    inner = s[sums]
-    number, i, j = sums.op.axis
-    strip, inside = inner.split(j, factor=ROW_BYTES // product.dtype.nbytes)
-    vector, lane = inner.split(inside, factor=lanes)
-    outer, step = inner.split(sums.op.reduce_axis[0], factor=ROW_STEPS)
-    inner.reorder(number, strip, outer, i, vector, step, lane)
-    inner.unroll(step)
-    inner.vectorize(lane)
-    inner.parallel(inner.fuse(number, strip))
-
-    stage = s[c]
-    i, j = c.op.axis
-    vector, lane = stage.split(j, factor=lanes)
-    stage.vectorize(lane)
-    if product is c:
-        stage.reorder(i, vector, s[product].op.reduce_axis[0], lane)
-    else:
-        total = s[product]
-        total.compute_at(stage, vector)
-        total.set_scope("local")
-        total.reorder(s[product].op.reduce_axis[0], total.op.axis[1])
-        total.vectorize(total.op.axis[1])
-    return s
-
-
 def takes_few_rows(m: int | None, n: int | None, k: int | None, dots: bool) -> bool:
-    """True where one of these schedules is better than tiles of more columns.
+    """True where this schedule is better than tiles of more columns.
 
     More rows read each element of a panel of the second operand more often, which pays where no cache holds it.
     ``dots``: the processor has an instruction for sums of few products, and so less use for it.
     """
-    if m is None or k is None or k < PARTS * ROW_STEPS:
+    if m is None or k is None or k < LEAST_STEPS:
         return False
     large = n is not None and n * k >= LARGE
     return m <= ALWAYS or (m <= MOST and large and not dots)
-
-
-def schedule(defn: Definition, lanes: int) -> Schedule:
-    """The one for the number of rows."""
-    one = extent(defn.outputs[0].shape[0]) == 1
-    return schedule_one_row(defn, lanes) if one else schedule_few_rows(defn, lanes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.processor import leaves_the_caches
+from gpucomp.kernels.gemm.schedule_vector_cpu import schedule_sums_of_rows
+from gpucomp.kernels.processor import leaves_the_caches, vector_bytes
 from gpucomp.kernels.registry import Definition, extent, is_reduction
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
@@ -24,6 +25,11 @@ def schedule_rows(defn: Definition, target: Target) -> Schedule:
     """
     out = defn.outputs[0]
     s = te.create_schedule(out.op)
+    if len(out.shape) == 1 and _sums_once(defn):
+        x, total, *_ = defn.intermediates
+        s[x].compute_inline()
+        schedule_sums_of_rows(s, total, out, 0, vector_bytes(target) // total.dtype.nbytes)
+        return s
     stage = s[out]
     row = out.op.axis[0]
     if len(out.shape) > 1:
@@ -48,6 +54,11 @@ def schedule_rows(defn: Definition, target: Target) -> Schedule:
         else:
             own.compute_at(stage, row)
     return s
+
+
+def _sums_once(defn: Definition) -> bool:
+    """True where the only intermediates are the input and one reduction of it."""
+    return len(defn.intermediates) == 2 and is_reduction(defn.intermediates[1])
 
 
 def _vector_reduction(s: Schedule, tensor: Tensor, stage: te.Stage, row: IterVar) -> None:

@@ -35,7 +35,7 @@ from tests.tiers import tiered
 
 CPU = Target("llvm")
 MATMUL = [(1, 40, 9), (1, 33, 5), (5, 64, 7), (24, 128, 6), (24, 100, 6), (50, 70, 11), (203, 65, 3), (60, 7, 20)]
-# One row in parts of the sum, up to 16 rows with all sums of a vector in registers.
+# Up to 16 rows with all sums of a vector in registers; one row is a vector.
 FEW_ROWS = [(1, 40, 128), (1, 4099, 65), (1, 1, 100), (2, 1, 64), (5, 64, 70), (13, 300, 129), (16, 260, 64)]
 # Widths of 1 to 70 take vectors of 4, 8 and 16 lanes; some compute rows first.
 CONV = [
@@ -85,7 +85,7 @@ def test_products_of_few_rows(name: str, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("shape", [(24, 70, 65), (29, 300, 100), (36, 64, 64)])
 def test_more_rows_than_registers_are_two_blocks(shape: tuple[int, ...]) -> None:
-    compare("matmul_bias_gelu", shape, schedule=lambda defn: schedule_few_rows.schedule(defn, 16))
+    compare("matmul_bias_gelu", shape, schedule=lambda defn: schedule_few_rows.schedule_few_rows(defn, 16))
 
 
 def test_more_rows_read_a_matrix_that_no_cache_holds() -> None:
