@@ -14,7 +14,7 @@ from gpucomp.arith.linear import Linear
 from gpucomp.arith.logic import operands, strip_likely
 from gpucomp.arith.sets import Domains
 from gpucomp.arith.state import UNLIMITED, Form, Impure, Layer, Node, OutOfBudget, Step
-from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.diagnostics import LowerError, caller_span
 from gpucomp.support.dtype import INT32, INT64
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
@@ -139,6 +139,8 @@ class Analyzer(Linear):
     def _twice(self, var: Var) -> LowerError:
         return LowerError(
             f"variable {var.name!r} is bound to two different things in one analysis",
+            code="GC388",
+            where=caller_span(),
             hint="pass override=True to replace what is known",
         )
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar  # Any: terms of the solver
 
 from gpucomp.arith.int_set import IntervalSet, IntSet, is_infinite
 from gpucomp.arith.smt_terms import Meaning, Term, Terms, Unsupported, needs_bits
-from gpucomp.support.diagnostics import LowerError
+from gpucomp.support.diagnostics import LowerError, caller_span
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IterVar, Range, Var
@@ -84,7 +84,10 @@ def _solver_module() -> Any:  # Any: the module
         import z3
     except ImportError as error:
         raise LowerError(
-            f"proofs need the z3 solver, which cannot be imported ({error})", hint='pip install "gpucomp[verify]"'
+            f"proofs need the z3 solver, which cannot be imported ({error})",
+            code="GC389",
+            where=caller_span(),
+            hint='pip install "gpucomp[verify]"',
         ) from None
     return z3
 

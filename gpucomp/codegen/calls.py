@@ -24,8 +24,14 @@ from gpucomp.support.dtype import BOOL, DType
 from gpucomp.target.externs import extern_source
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
-from gpucomp.tir.expr import IntImm
+from gpucomp.tir.expr import Expr, IntImm
 from gpucomp.tir.intrin import Op
+
+_ELEMENT: Final = 'A[i] is an element of buffer A, tir.call_intrin("handle", "tir.address_of", A[i]) its address'
+
+
+def _operand(name: str, needed: str, got: Expr, hint: str = _ELEMENT) -> LowerError:
+    return LowerError(f"{name} needs {needed}, got {got}", code="GC382", hint=hint)
 
 
 class CallText(ExpressionText):
@@ -33,7 +39,11 @@ class CallText(ExpressionText):
 
     def visit_call(self, node: e.Call) -> Text:
         if not isinstance(node.op, Op):
-            raise LowerError(f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module")
+            raise LowerError(
+                f"call of {node.op.name_hint!r}: a kernel cannot call another function of the module",
+                code="GC380",
+                hint="compile the functions one by one, or call device code by tir.call_extern",
+            )
         name = node.op.name[4:]
         handler = _CALLS.get(name)
         if handler is not None:
@@ -82,7 +92,9 @@ class CallText(ExpressionText):
         name = node.args[0]
         assert isinstance(name, e.StringImm)
         if not name.value.replace("_", "a").isalnum() or name.value[0].isdigit():
-            raise LowerError(f"{name.value!r} is no function name", hint="an external function needs a C identifier")
+            raise LowerError(
+                f"{name.value!r} is no function name", code="GC381", hint="an external function needs a C identifier"
+            )
         definition = extern_source(name.value, self.dialect.facts["folder"])
         if definition:
             add_helper(f"extern {name.value}", definition.strip())
@@ -91,7 +103,7 @@ class CallText(ExpressionText):
     def call_address_of(self, node: e.Call) -> Text:
         load = node.args[0]
         if not isinstance(load, e.BufferLoad):
-            raise LowerError(f"address_of needs an element of a buffer, got {load}")
+            raise _operand("address_of", "an element of a buffer", load)
         return self.address(load), PLUS
 
     def call_access_ptr(self, node: e.Call) -> Text:
@@ -116,7 +128,7 @@ class CallText(ExpressionText):
         place, rank = node.args
         load = place.args[0] if isinstance(place, e.Call) and place.args else place
         if not isinstance(load, e.BufferLoad):
-            raise LowerError("cluster_load needs address_of(an element of shared memory)")
+            raise _operand("cluster_load", "address_of(an element of shared memory)", load)
         blocks = extension(self.dialect, "cluster", self.features)
         text = blocks.cluster_load(load.dtype, self.address(load), self.text(rank))
         if load.dtype in NARROW_FLOATS:
@@ -129,7 +141,9 @@ class CallText(ExpressionText):
     def call_wait_group(self, node: e.Call) -> Text:
         count = node.args[0]
         if not isinstance(count, IntImm):
-            raise LowerError(f"ptx_wait_group({count}): the number of groups has to be a constant")
+            raise _operand(
+                "ptx_wait_group", "a constant number of groups", count, "give a number, or write a branch for each"
+            )
         return extension(self.dialect, "cp_async", self.features).wait_group(count.value), ATOM
 
     def call_shuffle(self, node: e.Call) -> Text:
@@ -151,7 +165,7 @@ class CallText(ExpressionText):
         place, value = node.args
         load = place.args[0] if isinstance(place, e.Call) else place
         if not isinstance(load, e.BufferLoad):
-            raise LowerError("atomic_add needs address_of(an element of a buffer)")
+            raise _operand("atomic_add", "address_of(an element of a buffer)", load)
         space = self.storage(load.buffer).space
         return self.dialect.atomic_add(space, load.dtype, self.address(load), self.text(value)), ATOM
 
@@ -159,7 +173,7 @@ class CallText(ExpressionText):
         load = node.args[0]
         load = load.args[0] if isinstance(load, e.Call) and load.args else load
         if not isinstance(load, e.BufferLoad):
-            raise LowerError("prefetch needs an element of a buffer")
+            raise _operand("prefetch", "an element of a buffer", load)
         return self.dialect.prefetch(self.storage(load.buffer).space, self.address(load)), ATOM
 
     def call_nothing(self, node: e.Call) -> Text:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gpucomp.codegen.dialect import Dialect, extension
-from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory, Text
+from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory, Text, unlowered
 from gpucomp.codegen.names import identifier
 from gpucomp.codegen.pointers import PointerText
 from gpucomp.codegen.rings import Ring, ring_counters
 from gpucomp.codegen.stepping import step_pointers
 from gpucomp.ir.types import PointerType
-from gpucomp.support.diagnostics import LowerError, Span
+from gpucomp.support.diagnostics import Span
 from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelSpec
 from gpucomp.tir import expr as e
@@ -161,7 +161,7 @@ class CEmitter(PointerText):
     def visit_let_stmt(self, node: s.LetStmt) -> None:
         var, value = node.var, node.value
         if var.dtype.is_handle:
-            raise LowerError(f"the pointer {var.name!r} is bound by a let: kernels address buffers only")
+            raise unlowered(f"the pointer {var.name!r} is bound by a let", "kernels address buffers only")
         self.begin(value)
         if var.dtype.lanes == 1:
             self.bind(var, value)
@@ -195,7 +195,7 @@ class CEmitter(PointerText):
         if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
             self._thread(node.node)
         elif node.attr_key == "virtual_thread":
-            raise LowerError(f"virtual thread {node.node.name!r} is left: inject_virtual_thread has to run first")
+            raise unlowered(f"virtual thread {node.node.name!r} is left", "inject_virtual_thread has to run first")
         elif node.attr_key == ASYNC_COPY:
             self.asynchronous = True
             self.stmt(node.body)
@@ -235,7 +235,7 @@ class CEmitter(PointerText):
             self.stmt(node.body)
             return
         if node.kind is ForKind.VECTORIZED:
-            raise LowerError(f"loop {node.loop_var.name!r} is still vectorized: vectorize_loop has to run first")
+            raise unlowered(f"loop {node.loop_var.name!r} is still vectorized", "vectorize_loop has to run first")
         var = node.loop_var
         node, rings = ring_counters(node)
         node, pointers = step_pointers(node, self.may_step)
@@ -540,7 +540,7 @@ class CEmitter(PointerText):
             self.line(f"if ({conditions[i]}) {line}" if masks else line)
 
     def visit_stmt(self, node: Stmt) -> None:
-        raise LowerError(f"{type(node).__name__} has no form in a kernel: a lowering pass is missing before codegen")
+        raise unlowered(f"{type(node).__name__} has no form in a kernel", "a lowering pass is missing before codegen")
 
 
 def _constants(launch: Mapping[str, Expr], tags: tuple[str, ...]) -> tuple[int, int, int] | None:

@@ -43,6 +43,7 @@ OR: Final = 4
 CONDITION: Final = 3
 ANY: Final = 0
 
+_HAS_VALUE: Final = "a kernel sees its arguments, what it allocates, and variables of loops and lets around their uses"
 NARROW_FLOATS: Final = frozenset({"float16", "bfloat16"})
 _EXACT_FUNCTIONS: Final = frozenset({"fabs", "floor", "ceil", "trunc", "round", "nearbyint", "min", "max", "copysign"})
 # Of these the code is so long that many copies of it are left to one function.
@@ -51,6 +52,12 @@ _LONG_FUNCTIONS: Final = frozenset(
 )
 MANY_COPIES: Final = 16  # of a statement, by the loops around it that are unrolled
 _NEEDS_LITERAL_MACRO: Final = frozenset({"int8", "uint8", "int16", "uint16", "uint32", "int64", "uint64"})
+
+
+def unlowered(what: str, then: str) -> LowerError:
+    """What a pass should have replaced: a pipeline of the user's lacks it, or has it too early."""
+    hint = "driver/pipelines.py lists the passes of a target in their order"
+    return LowerError(f"{what}: {then}", code="GC384", hint=hint)
 
 
 class Memory:
@@ -223,7 +230,7 @@ class ExpressionText(Functor):
         if name is None:
             memory = self.memory.get(node)
             if memory is None:
-                raise LowerError(f"variable {node.name!r} is used where it has no value")
+                raise LowerError(f"variable {node.name!r} is used where it has no value", code="GC374", hint=_HAS_VALUE)
             name = memory.name
         return name, ATOM
 
@@ -270,7 +277,11 @@ class ExpressionText(Functor):
         return (text, ATOM) if value > 0 else (f"-{text}", UNARY)
 
     def visit_string_imm(self, node: e.StringImm) -> Text:
-        raise LowerError(f"the string {node.value!r} has no value in a kernel")
+        raise LowerError(
+            f"the string {node.value!r} has no value in a kernel",
+            code="GC383",
+            hint="kernels compute with numbers; text names functions (tir.call_extern) and pragmas only",
+        )
 
     # -- operators --------------------------------------------------------------------------------------------
 
@@ -485,7 +496,7 @@ class ExpressionText(Functor):
     def element(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
         """The place of one element."""
         if len(indices) != 1:
-            raise LowerError(f"buffer {buffer.name} has {len(indices)} dimensions where flat memory is expected")
+            raise unlowered(f"buffer {buffer.name} has {len(indices)} dimensions", "flatten_storage has to run first")
         memory = self.storage(buffer)
         if memory.single and memory.element is buffer.dtype:
             return memory.name
@@ -504,7 +515,9 @@ class ExpressionText(Functor):
         """What the buffer's pointer is in this kernel."""
         memory = self.memory.get(buffer.data)
         if memory is None:
-            raise LowerError(f"buffer {buffer.name} is used, but neither a parameter nor allocated")
+            raise LowerError(
+                f"buffer {buffer.name} is used, but neither a parameter nor allocated", code="GC374", hint=_HAS_VALUE
+            )
         return memory
 
 

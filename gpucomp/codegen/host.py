@@ -18,7 +18,7 @@ from gpucomp.transform.host_expr import (
     shape_vars,
     writes_whole_outputs,
 )
-from gpucomp.transform.split_host_device import Usage
+from gpucomp.transform.kernel_usage import Usage
 
 __all__ = ["HostNames", "cpu_program", "cpu_signature", "host_expr"]
 

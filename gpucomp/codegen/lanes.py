@@ -17,6 +17,14 @@ from gpucomp.tir.functor import rebuild_binary, substitute
 from gpucomp.tir.intrin import reinterpret
 
 
+def _whole(what: str) -> LowerError:
+    return LowerError(
+        f"{what} cannot be taken apart into lanes",
+        code="GC385",
+        hint="leave the loop serial, or split it by fewer lanes",
+    )
+
+
 class Parts:
     """Takes vector expressions apart.
 
@@ -79,14 +87,14 @@ class Parts:
         if isinstance(node, e.Call):
             args = tuple([self.part(arg, begin, count) for arg in node.args])
             return e.Call(node.dtype.with_lanes(count), node.op, args)
-        raise LowerError(f"{type(node).__name__} of {node.dtype} cannot be taken apart into lanes")
+        raise _whole(f"{type(node).__name__} of {node.dtype}")
 
     def _reinterpreted(self, node: e.Call, begin: int, count: int) -> Expr:
         """Words of bytes: the other direction never leaves a dot product."""
         (bytes_,) = node.args
         each, rest = divmod(bytes_.dtype.lanes, node.dtype.lanes)
         if rest:
-            raise LowerError(f"{node.op} of {bytes_.dtype} as {node.dtype} cannot be taken apart into lanes")
+            raise _whole(f"{node.op} of {bytes_.dtype} as {node.dtype}")
         return reinterpret(str(node.dtype.with_lanes(count)), self.part(bytes_, each * begin, each * count))
 
     def _pick(self, node: e.Shuffle, i: int) -> Expr:
@@ -95,7 +103,11 @@ class Parts:
             if index < vector.dtype.lanes:
                 return self.lane(vector, index) if vector.dtype.lanes > 1 else vector
             index -= vector.dtype.lanes
-        raise LowerError(f"lane {node.indices[i]} of {node} does not exist")
+        raise LowerError(
+            f"lane {node.indices[i]} of {node} does not exist",
+            code="GC385",
+            hint="the indices of a shuffle count the lanes of its vectors, from 0",
+        )
 
     def _load(self, node: e.BufferLoad, begin: int, count: int) -> Expr:
         inner = node.buffer.dtype.lanes

@@ -86,5 +86,5 @@ def emit_unit(funcs: Sequence[PrimFunc], target: Target, imports: Sequence[str] 
     backends: Final = {cuda.BACKEND.kind: cuda.BACKEND, opencl.BACKEND.kind: opencl.BACKEND}
     backend = backends.get(target.kind)
     if backend is None:
-        raise LowerError(f"target {target} has no C dialect", hint=f"known: {', '.join(backends)}")
+        raise LowerError(f"target {target} has no C dialect", code="GC386", hint=f"known: {', '.join(backends)}")
     return emit_c(funcs, target, backend, imports)

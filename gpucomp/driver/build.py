@@ -228,7 +228,13 @@ def _compile(inp: Inputs, args: Sequence[Arg] | None, target: Target, name: str,
 def _compile_primfunc(inp: Inputs, args: Sequence[Arg] | None, target: Target, name: str, binds: Binds) -> FunctionData:
     [func, *rest] = _functions(inp, args, name, binds)
     if rest:
-        raise LowerError("a module of several functions compiles one by one", hint="pass one PrimFunc")
+        names = ", ".join([f.name for f in (func, *rest)])
+        raise LowerError(
+            f"a module of several functions ({names}) compiles one by one",
+            code="GC307",
+            where=caller_span(),
+            hint=f"pass one PrimFunc: module[{func.name!r}], or gpucomp.build, which compiles each",
+        )
     attrs = () if func.attrs.get("tir.noalias", False) else (MAY_ALIAS,)
     return FunctionData(name, make_variants(func, target, lower_primfunc), attrs)
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
-from gpucomp.support.diagnostics import LowerError, Span
+from gpucomp.support.diagnostics import LowerError, Span, caller_span
 from gpucomp.te.stage import Stage
 from gpucomp.te.state import Schedule
 from gpucomp.tir.expr import IterVar
 
 
-@contextmanager
-def located(inp: object) -> Generator[None]:
-    """Add "stage C, axis 'j', loop nest ..." to errors whose place is a primitive of the schedule ``inp``."""
-    try:
-        yield
-    except LowerError as error:
-        if isinstance(inp, Schedule) and error.where is not None:
-            error.context = _owner(inp, error.where) or error.context
-        raise
+class located:
+    """Where errors of passes come from: ``with located(schedule): ...``.
+
+    Adds "stage C, axis 'j', loop nest ..." to errors whose place is a primitive of the schedule, and gives those
+    without a place that of the user's call, so that no error is without one.
+    """
+
+    def __init__(self, inp: object) -> None:
+        self.inp = inp
+
+    def __enter__(self) -> None:
+        """Nothing is set up."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, LowerError):
+            return
+        if error.where is None:
+            error.where = caller_span()
+        elif isinstance(self.inp, Schedule):
+            error.context = _owner(self.inp, error.where) or error.context
 
 
 def _owner(schedule: Schedule, place: Span) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar  # Any: units of any kind; options are checked
 
-from gpucomp.support.diagnostics import LowerError, did_you_mean
+from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
 
 _T = TypeVar("_T")
 
@@ -100,6 +100,8 @@ class PassContext:
             if key not in self.KEYS:
                 raise LowerError(
                     f"unknown pass config key {key!r}",
+                    code="GC308",
+                    where=caller_span(),
                     hint=did_you_mean(key, self.KEYS) or f"known: {', '.join(self.KEYS)}",
                 )
 
@@ -150,6 +152,8 @@ class Sequential(Generic[_T]):
                 givers = [p.name for p in passes if missing[0] in p.gives]
                 raise LowerError(
                     f"{name}: pass {step.name!r} needs {missing[0]!r}, which no earlier pass gives",
+                    code="GC309",
+                    where=caller_span(),
                     hint=f"put {givers[0]!r} before it" if givers else "add a pass that gives it",
                 )
             facts = (facts - step.drops) | step.gives

@@ -162,7 +162,12 @@ class Target:
             return stack[-1]
         if allow_none:
             return None
-        raise LowerError("no current target", hint='wrap the call: with gpucomp.target.Target("cuda"): ...')
+        raise LowerError(
+            "no current target",
+            code="GC305",
+            where=caller_span(),
+            hint='wrap the call: with gpucomp.target.Target("cuda"): ...',
+        )
 
     @staticmethod
     def from_device(device: Device | str) -> Target:

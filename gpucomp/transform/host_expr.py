@@ -37,6 +37,8 @@ _BINARY: Final[Mapping[type, str]] = {
     e.Or: "or",
 }
 
+_KNOWN: Final = "the host knows numbers, arguments and extents of arrays; what is in memory is for kernels"
+
 
 class HostNames:
     """Names of variables and buffers on the host: as the user wrote them, made distinct."""
@@ -53,7 +55,7 @@ class HostNames:
         """
         name = self._names.get(var)
         if name is None:
-            raise LowerError(f"variable {var.name!r} has no value on the host")
+            raise LowerError(f"variable {var.name!r} has no value on the host", code="GC375", hint=_KNOWN)
         return name
 
     def __contains__(self, var: Var) -> bool:
@@ -116,7 +118,7 @@ def host_expr(node: Expr, names: Callable[[Var], str]) -> HostExpr:
             return ("select", walk(item.condition), walk(item.true_value), walk(item.false_value))
         if isinstance(item, e.Call) and isinstance(item.op, Op):
             return call(item, item.op.name)
-        raise LowerError(f"the host cannot evaluate {item}")
+        raise LowerError(f"the host cannot evaluate {item}", code="GC375", hint=_KNOWN)
 
     def call(item: e.Call, name: str) -> HostExpr:
         args = item.args
@@ -126,7 +128,7 @@ def host_expr(node: Expr, names: Callable[[Var], str]) -> HostExpr:
             return ("select", walk(args[0]), walk(args[1]), walk(args[2]))
         if name in ("tir.shift_left", "tir.shift_right") and isinstance(args[1], e.IntImm):
             return ("mul" if name == "tir.shift_left" else "floordiv", walk(args[0]), 1 << args[1].value)
-        raise LowerError(f"the host cannot evaluate {item}")
+        raise LowerError(f"the host cannot evaluate {item}", code="GC375", hint=_KNOWN)
 
     return walk(node)
 
@@ -198,7 +200,11 @@ def host_params(
         if buffer is not None:
             out.append(_buffer_param(buffer, names, access, alignment, outputs))
         elif param.dtype.is_handle:
-            raise LowerError(f"parameter {param.name!r} of {func.name} is a pointer without a buffer")
+            raise LowerError(
+                f"parameter {param.name!r} of {func.name} is a pointer without a buffer",
+                code="GC376",
+                hint="pass a tensor or a buffer (tir.decl_buffer), whose extents are checked at a call",
+            )
         else:
             least = func.attrs.get("tir.minimum", {}).get(param.name)
             out.append(ScalarParam(names(param), str(param.dtype), least))

@@ -68,6 +68,7 @@ class _Finder(Mutator):
         if extent is None:
             raise LowerError(
                 f"virtual thread {var.name!r} has extent {node.value}, which is no constant",
+                code="GC365",
                 where=node.span,
                 hint="split by nparts=<number> and bind the outer axis",
             )
@@ -198,6 +199,7 @@ class _Injector(Mutator):
                 raise LowerError(
                     f"a cross-thread reduction into {node.buffer_var.name!r} depends on virtual thread "
                     f"{self.var.name!r}, but stands among statements that do not",
+                    code="GC366",
                     where=node.span,
                     hint="do not bind a virtual thread in a kernel with a cross-thread reduction",
                 )

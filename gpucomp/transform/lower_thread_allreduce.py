@@ -88,7 +88,10 @@ def _block_axes(kernel: Stmt) -> list[Axis]:
             if (tag.startswith("threadIdx") or tag == CLUSTER) and tag not in found:
                 if not isinstance(node.value, IntImm):
                     raise LowerError(
-                        f"a reduction over threads needs constant extents, but that of {tag} is {node.value}"
+                        f"a reduction over threads needs constant extents, but that of {tag} is {node.value}",
+                        code="GC367",
+                        where=node.span,
+                        hint="split the reduced axis by a number and bind the inner part of it",
                     )
                 found[tag] = Axis(tag, node.node.var, node.value.value)
         stack += [child for child in reversed(stmt_children(node)) if isinstance(child, Stmt)]
@@ -277,7 +280,10 @@ class _Lower(Mutator):
             tag = self.tags.get(var)
             if tag is None or not (tag.startswith("threadIdx") or tag == CLUSTER):
                 raise LowerError(
-                    f"a reduction runs over {var.name!r}, which is no thread of the block", where=node.span
+                    f"a reduction runs over {var.name!r}, which is no thread of the block",
+                    code="GC368",
+                    where=node.span,
+                    hint="bind the reduced axis to a thread axis of this kernel: threadIdx, or clusterIdx.x",
                 )
             out[tag] = None
         return frozenset(out)
@@ -291,6 +297,7 @@ class _Lower(Mutator):
                 raise LowerError(
                     f"a reduction over {', '.join(sorted(reduced))} runs only where {condition}: "
                     "some of the threads that it combines do not reach it",
+                    code="GC369",
                     where=node.span,
                     hint="move the condition into the reduction (its predicate)",
                 )
@@ -314,6 +321,7 @@ def _waits(node: s.AllReduce, reduced: frozenset[str], condition: Expr, whom: st
     return LowerError(
         f"the reduction over {', '.join(sorted(reduced))} waits for all threads {whom}, but only those "
         f"with {condition} reach it",
+        code="GC369",
         where=node.span,
         hint="move the condition into the reduction (its predicate), or bind the reduced axis to one warp",
     )

@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.ir.types import PointerType
 from gpucomp.support.diagnostics import LowerError, Span
-from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import HostExpr, walk
 from gpucomp.support.launch import (
     AllocStep,
@@ -33,21 +32,20 @@ from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import Expr, IterVar, Var
+from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.function import CallingConv, PrimFunc
-from gpucomp.tir.functor import Functor, expr_children, ordered_vars, stmt_children
+from gpucomp.tir.functor import Functor, ordered_vars
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.packed import ARRAY, array_parts, has_packed, is_packed
 from gpucomp.tir.stmt import Stmt
 from gpucomp.transform.host_expr import Access, HostNames, host_expr, host_params, let_steps, writes_whole_outputs
-from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
+from gpucomp.transform.kernel_usage import Usage, span_of
+from gpucomp.transform.vector_access import vector_bytes
 
 GRID_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 BLOCK_TAGS: Final = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 CLUSTER_TAG: Final = "clusterIdx.x"
 WORKSPACE_ALIGNMENT: Final = 64  # what the runtime's allocations promise
-MIN_BLOCKS: Final = "pragma_min_blocks"
-_WRITERS: Final = frozenset({"tir.atomic_add", "tir.call_extern"})
 
 
 def split_host_device(func: PrimFunc) -> tuple[tuple[PrimFunc, ...], HostProgram]:
@@ -67,144 +65,6 @@ def split_host_device(func: PrimFunc) -> tuple[tuple[PrimFunc, ...], HostProgram
             within one kernel.
     """
     return Splitter(func).run()
-
-
-def dynamic_shared_bytes(extents: tuple[Expr, ...], dtype: DType) -> Expr:
-    """Bytes that an allocation takes of a kernel's dynamic shared memory: rounded up to 16."""
-    size: Expr = operators.const(vector_bytes(dtype))
-    for extent in extents:
-        size = operators.multiply(size, extent)
-    return operators.multiply(operators.floordiv(operators.add(size, ALIGNED_BYTES - 1), ALIGNED_BYTES), ALIGNED_BYTES)
-
-
-class Usage(Functor):
-    """What a piece of code does with variables and memory."""
-
-    def __init__(self, alignments: dict[Var, int], analyzer: Analyzer) -> None:
-        self.alignments = alignments
-        self.analyzer = analyzer
-        self.values: dict[Var, Expr] = {}
-        self.used: dict[Var, None] = {}
-        self.bound: dict[Var, None] = {}
-        self.reads: dict[Var, None] = {}
-        self.writes: dict[Var, None] = {}
-        self.first_written: dict[Var, None] = {}
-        self.alignment: dict[Var, int] = {}
-        self.extents: dict[str, Expr] = {}
-        self.shared_bytes: Expr = operators.const(0)
-        self.min_blocks = 0
-        self._seen: dict[Expr, None] = {}
-
-    def stmt(self, node: Stmt) -> None:
-        """Walk a statement in order of execution."""
-        self._table[type(node)](self, node)
-
-    def visit_stmt(self, node: Stmt) -> None:
-        for child in stmt_children(node):
-            if isinstance(child, Stmt):
-                self.stmt(child)
-            else:
-                self.expr(child)
-
-    def visit_for(self, node: s.For) -> None:
-        self.bound[node.loop_var] = None
-        if node.thread_binding is not None and node.kind is s.ForKind.THREAD_BINDING:
-            self._thread(node.thread_binding.thread_tag, node.extent, node)
-        self.visit_stmt(node)
-
-    def visit_let_stmt(self, node: s.LetStmt) -> None:
-        self.bound[node.var] = None
-        if node.var.dtype.is_int:
-            self.analyzer.update(node.var, self.analyzer.modular_set(node.value), override=True)
-            self.values[node.var] = node.value
-        self.visit_stmt(node)
-
-    def visit_attr_stmt(self, node: s.AttrStmt) -> None:
-        if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
-            self.bound[node.node.var] = None
-            self._thread(node.node.thread_tag, node.value, node)
-        elif node.attr_key == MIN_BLOCKS and isinstance(node.value, e.IntImm):
-            self.min_blocks = max(self.min_blocks, node.value.value)
-        self.visit_stmt(node)
-
-    def _thread(self, tag: str, extent: Expr, node: Stmt) -> None:
-        known = self.extents.setdefault(tag, extent)
-        if known is not extent and not self.analyzer.can_prove_equal(known, extent):
-            raise LowerError(
-                f"thread axis {tag} has extent {known} at one place of a kernel and {extent} at another",
-                where=_span(node),
-                hint="bind it to axes of one extent, or split the kernel",
-            )
-
-    def visit_allocate(self, node: s.Allocate) -> None:
-        self.bound[node.buffer_var] = None
-        if node.buffer_var.storage_scope == "shared.dyn":
-            self.shared_bytes = operators.add(self.shared_bytes, dynamic_shared_bytes(node.extents, node.dtype))
-        self.visit_stmt(node)
-
-    def visit_buffer_store(self, node: s.BufferStore) -> None:
-        self.visit_stmt(node)
-        data = node.buffer.data
-        self.used[data] = None
-        if data not in self.reads:
-            self.first_written[data] = None
-        self.writes[data] = None
-        self._align(node.buffer, node.indices, node.value.dtype)
-
-    def expr(self, root: Expr) -> None:
-        """Walk an expression; what was seen before is not walked again."""
-        stack = [root]
-        seen = self._seen
-        while stack:
-            node = stack.pop()
-            if node in seen:
-                continue
-            seen[node] = None
-            if isinstance(node, Var):
-                self.used[node] = None
-                continue
-            stack += reversed(expr_children(node))
-            if isinstance(node, e.BufferLoad):
-                self.used[node.buffer.data] = None
-                self.reads[node.buffer.data] = None
-                self._align(node.buffer, node.indices, node.dtype)
-            elif isinstance(node, e.Call) and isinstance(node.op, Op) and node.op.name in _WRITERS:
-                self._written_through(node)
-            elif isinstance(node, e.Let):
-                self.bound[node.var] = None
-
-    def _written_through(self, node: e.Call) -> None:
-        atomic = isinstance(node.op, Op) and node.op.name == "tir.atomic_add"
-        for given in node.args[:1] if atomic else node.args:
-            arg, writes = given, True
-            if isinstance(given, e.Call) and isinstance(given.op, Op) and given.op.name == "tir.tvm_access_ptr":
-                mask = given.args[4]
-                arg, writes = given.args[1], not isinstance(mask, e.IntImm) or bool(mask.value & 2)
-            place = arg.args[0] if isinstance(arg, e.Call) and arg.args else arg
-            data = place.buffer.data if isinstance(place, e.BufferLoad) else place
-            if isinstance(data, Var) and data.dtype.is_handle:
-                self.reads[data] = None
-                if writes:
-                    self.writes[data] = None
-
-    def _align(self, buffer: Buffer, indices: tuple[Expr, ...], dtype: DType) -> None:
-        """Note how an address must be aligned for a vector access; see ``codegen``, which relies on it."""
-        if dtype.lanes == 1 or buffer.data not in self.alignments:
-            return
-        base = first_element(buffer, indices)
-        lanes = dtype.lanes
-        while base is not None and lanes > 1:  # a vector that is too wide is accessed in pieces
-            if is_aligned(base, dtype.with_lanes(lanes), self.alignments[buffer.data], self.analyzer, self.values):
-                width = vector_bytes(dtype.with_lanes(lanes))
-                self.alignment[buffer.data] = max(self.alignment.get(buffer.data, 1), width)
-                return
-            lanes //= 2
-
-    def access(self, data: Var) -> Access:
-        """How memory is used."""
-        if data not in self.writes:
-            return "read"
-        return "readwrite" if data in self.reads else "write"
 
 
 class Splitter(Functor):
@@ -286,7 +146,12 @@ class Splitter(Functor):
         assert isinstance(call, e.Call)
         name, *given = call.args
         if not isinstance(name, e.StringImm):
-            raise LowerError("call_packed takes the function's name first", where=node.span)
+            raise LowerError(
+                f"call_packed takes the function's name first, got {name}",
+                code="GC377",
+                where=node.span,
+                hint='tir.call_packed("name", ...)',
+            )
         usage = Usage({}, Analyzer())
         self.usages.append(usage)
         args: list[ArrayArg | ScalarArg | TextArg] = []
@@ -294,7 +159,7 @@ class Splitter(Functor):
             if isinstance(arg, e.StringImm):
                 args.append(TextArg(arg.value))
             elif isinstance(arg, e.Call) and isinstance(arg.op, Op) and arg.op.name == ARRAY:
-                args.append(self.array(arg, usage))
+                args.append(self.array(arg, usage, node.span))
             else:
                 args.append(ScalarArg(str(arg.dtype), self._known(arg, f"an argument of {name.value!r}", node.span)))
         return PackedStep(name.value, tuple(args))
@@ -310,7 +175,7 @@ class Splitter(Functor):
                 hint="the host knows numbers and extents; what is in memory is for kernels, and for called functions",
             ) from error
 
-    def array(self, call: e.Call, usage: Usage) -> ArrayArg:
+    def array(self, call: e.Call, usage: Usage, span: Span | None) -> ArrayArg:
         """An array argument; the function may read it and write it."""
         load, shape, strides = array_parts(call)
         data = load.buffer.data
@@ -318,7 +183,9 @@ class Splitter(Functor):
             raise LowerError(
                 f"{self.func.name}: a packed call cannot see {load.buffer.name}, which lives in {load.buffer.scope()} "
                 "memory of a kernel",
-                hint=f's[{load.buffer.name}].set_scope("global")',
+                code="GC378",
+                where=span,
+                hint=f's[{load.buffer.name}].set_scope("global"); in a body: ib.allocate(..., scope="global")',
             )
         usage.reads[data] = usage.writes[data] = None
 
@@ -386,7 +253,8 @@ class Splitter(Functor):
         what = f"a store into {node.buffer.name}" if isinstance(node, s.BufferStore) else type(node).__name__
         raise LowerError(
             f"{self.func.name}: {what} runs outside of any thread axis, which a host program cannot do",
-            where=_span(node),
+            code="GC370",
+            where=span_of(node),
             hint='bind an axis of each stage, e.g. s[C].bind(axis, te.thread_axis("blockIdx.x"))',
         )
 
@@ -400,7 +268,7 @@ class Splitter(Functor):
             raise LowerError(
                 f"{self.func.name}: a packed call stands inside of a kernel, but it runs on the host, once",
                 code="GC350",
-                where=_span(node),
+                where=span_of(node),
                 hint="compute_root() the stage that calls it",
             )
         usage = Usage(self.alignments, Analyzer())
@@ -410,15 +278,23 @@ class Splitter(Functor):
         pointers = [v for v in self.pointers if v in usage.used]
         scalars = [v for v in self.scalars if v in usage.used]
         known = dict.fromkeys([*pointers, *scalars])
-        for var in usage.used:
+        for var, place in usage.used.items():
             if var not in known and var not in usage.bound:
-                raise LowerError(f"kernel {name} uses {var.name!r}, which has no value there")
+                raise LowerError(
+                    f"kernel {name} uses {var.name!r}, which has no value there",
+                    code="GC374",
+                    where=span_of(place),
+                    hint="a kernel sees arguments, what is allocated around it, and variables of its own loops",
+                )
         for tag, extent in usage.extents.items():
             inside = [v for v in ordered_vars(extent) if v not in known]
             if inside:
                 raise LowerError(
                     f"kernel {name}: the extent {extent} of {tag} depends on {inside[0].name!r}, "
-                    "which the host does not know at launch"
+                    "which the host does not know at launch",
+                    code="GC372",
+                    where=span_of(usage.places[tag]),
+                    hint="the extent of a thread axis is a number, or made of arguments and of extents of arrays",
                 )
         target = self.func.attrs.get("target")
         dynamic = target is None or "dynamic_shared" in target.features
@@ -468,17 +344,18 @@ class Splitter(Functor):
     def _grid(self, tags: tuple[str, str, str], usage: Usage, name: str) -> Grid:
         for tag in usage.extents:
             if tag not in (*GRID_TAGS, CLUSTER_TAG, *BLOCK_TAGS):
-                raise LowerError(f"kernel {name}: {tag!r} is no axis of a launch")
+                raise LowerError(
+                    f"kernel {name}: {tag!r} is no axis of a launch",
+                    code="GC373",
+                    where=span_of(usage.places[tag]),
+                    hint=f"axes of a launch: {', '.join((*GRID_TAGS, CLUSTER_TAG, *BLOCK_TAGS))}",
+                )
         extents = [usage.extents.get(tag) for tag in tags]
         cluster = usage.extents.get(CLUSTER_TAG)
         if cluster is not None and tags is GRID_TAGS:
             extents[0] = cluster if extents[0] is None else operators.multiply(extents[0], cluster)
         out = [1 if extent is None else host_expr(extent, self.names) for extent in extents]
         return out[0], out[1], out[2]
-
-
-def _span(node: Stmt) -> Span | None:
-    return getattr(node, "span", None)
 
 
 def _loop_invariant(body: tuple[Step, ...], var: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:

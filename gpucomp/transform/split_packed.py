@@ -14,7 +14,8 @@ from gpucomp.tir.expr import Expr
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.packed import has_packed
 from gpucomp.tir.stmt import ForKind, Stmt
-from gpucomp.transform.split_host_device import Splitter, Usage
+from gpucomp.transform.kernel_usage import Usage
+from gpucomp.transform.split_host_device import Splitter
 
 
 def split_packed(func: PrimFunc) -> tuple[tuple[PrimFunc, ...], HostProgram]:

@@ -94,6 +94,7 @@ class _Vectorize(Mutator):
         if extent is None:
             raise LowerError(
                 f"loop {node.loop_var.name!r} is vectorised, but its extent {node.extent} is no constant",
+                code="GC364",
                 where=node.span,
                 hint="split it by a constant factor and vectorise the inner axis",
             )

@@ -15,6 +15,7 @@ from tests.errors import (
     graph_programs,
     intrinsic_programs,
     opaque_programs,
+    pass_programs,
     primitive_programs,
     reindex_programs,
     size_programs,
@@ -27,6 +28,7 @@ GOLDEN = Path(__file__).parent / "golden"
 assert graph_programs.__name__  # its programs register themselves
 assert intrinsic_programs.__name__
 assert opaque_programs.__name__
+assert pass_programs.__name__
 assert primitive_programs.__name__
 assert reindex_programs.__name__
 assert size_programs.__name__
