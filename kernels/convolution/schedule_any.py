@@ -9,6 +9,7 @@ from gpucomp import te
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.schedule_channels_last_cpu import Share, schedule_channels_last, takes_channels_last
 from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d, schedule_conv2d_opencl_cpu, work_group
+from gpucomp.kernels.convolution.schedule_phases_cpu import schedule_phases
 from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
@@ -18,10 +19,10 @@ LANES = 16
 
 
 def schedule_cpu(defn: Definition, target: Target) -> Schedule:
-    """Tiles in registers; by phases, or of channels last in groups or few filters, vectors of the last dimension."""
+    """Tiles in registers; of channels last, in groups or of few filters, vectors of the last dimension."""
     assert isinstance(defn, ConvolutionDefinition)
     if defn.problem.has_phases:
-        return _vectors(defn, Stage.parallel)
+        return schedule_phases(defn, vector_bytes(target) // defn.product.dtype.nbytes, Stage.parallel)
     if not defn.problem.channels_last:
         return schedule_conv2d(defn, target)
     if takes_channels_last(defn):
@@ -33,7 +34,7 @@ def schedule_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     """The same in work-groups of one work-item."""
     assert isinstance(defn, ConvolutionDefinition)
     if defn.problem.has_phases:
-        return _vectors(defn, work_group)
+        return schedule_phases(defn, vector_bytes(target) // defn.product.dtype.nbytes, work_group)
     if not defn.problem.channels_last:
         return schedule_conv2d_opencl_cpu(defn, target)
     if takes_channels_last(defn):
@@ -52,14 +53,9 @@ def _vectors(defn: ConvolutionDefinition, share: Share) -> Schedule:
         s[acc].set_scope("local")
     stage = s[out]
     *rest, last = out.op.axis
-    step = defn.problem.phases[-1]
-    width = extent(defn.problem.phase_size[-1] if step > 1 else out.shape[-1])
+    width = extent(out.shape[-1])
     lanes = LANES if width is None else min(LANES, 1 << (width - 1).bit_length())
-    each, lane = stage.split(last, factor=lanes * step)
-    if step > 1:
-        lane, phase = stage.split(lane, factor=step)
-        stage.reorder(phase, lane)
-        stage.unroll(phase)
+    each, lane = stage.split(last, factor=lanes)
     outer = stage.fuse(*rest)
     inner = s[acc]
     inner.compute_at(stage, each)

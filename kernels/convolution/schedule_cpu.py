@@ -88,7 +88,7 @@ def _tiles(defn: ConvolutionDefinition, widest: int, share: Share, *, alone: boo
     rows_first = _rows_first(defn, tile)
     s = te.create_schedule(out.op)
     acc = accumulator(s, defn)
-    image = _copy_image(s, defn, acc, widest, share)
+    image = copy_image(s, defn, acc, widest, share)
     acc = s[acc].op.output(0)
     stage = s[out]
     n, o, *planes, x = out.op.axis
@@ -109,7 +109,7 @@ def _tiles(defn: ConvolutionDefinition, widest: int, share: Share, *, alone: boo
         stage.unroll(axis)
     stage.vectorize(xl)
     stage.pragma(xl, "whole_tiles")
-    _accumulate(s, acc, stage, outer[-1], tile.lanes)
+    accumulate(s, acc, stage, outer[-1], tile.lanes)
     return s
 
 
@@ -119,7 +119,7 @@ def _tasks(defn: ConvolutionDefinition, tile: Tile, rows_first: bool) -> int:
     return 0 if size is None else -(-size // (tile.rows if rows_first else tile.channels))
 
 
-def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int, share: Share) -> te.Tensor:
+def copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes: int, share: Share) -> te.Tensor:
     """The image with its border, or a copy of one that has none, with the pixels of a tap side by side."""
     step = 1 if defn.problem.transposed else defn.problem.stride[-1]
     copy = defn.padded
@@ -136,12 +136,14 @@ def _copy_image(s: Schedule, defn: ConvolutionDefinition, acc: te.Tensor, lanes:
     return copy
 
 
-def _accumulate(s: Schedule, acc: te.Tensor, stage: te.Stage, at: IterVar, lanes: int) -> None:
+def accumulate(s: Schedule, acc: te.Tensor, stage: te.Stage, at: IterVar, lanes: int, phases: int = 0) -> None:
+    """Sums of a tile: for each tap some channels by some rows by some vectors; ``phases``: axes of one element each."""
     inner = s[acc]
     inner.compute_at(stage, at)
     _, ao, *rows, ax = acc.op.axis
+    which, rows = rows[:phases], rows[phases:]
     av, al = inner.split(ax, factor=lanes)
-    inner.reorder(*acc.op.reduce_axis, ao, *rows, av, al)
+    inner.reorder(*which, *acc.op.reduce_axis, ao, *rows, av, al)
     inner.storage_align(rows[-1] if rows else ao, lanes, 0)
     for axis in (ao, *rows, av):
         inner.unroll(axis)
