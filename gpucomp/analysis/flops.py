@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gpucomp.support.expect import expect
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, IntImm
@@ -22,6 +23,7 @@ def estimate_tir_flops(root: PrimFunc | Stmt) -> float:
     Loops count their extents, threads theirs, a condition its dearer side, a fused multiply-add two.  Extents that
     are no literals count 1.
     """
+    expect(root, (PrimFunc, Stmt), "estimate_tir_flops", "pass a PrimFunc: gpucomp.lower(s, [A, C])['main']")
     return _stmt(root.body if isinstance(root, PrimFunc) else root)
 
 

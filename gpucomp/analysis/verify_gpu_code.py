@@ -8,6 +8,7 @@ from typing import Final
 
 from gpucomp.support.diagnostics import LowerError, Span
 from gpucomp.support.dtype import DType
+from gpucomp.support.expect import expect
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, IntImm, IterVar
@@ -79,6 +80,7 @@ def verify_gpu_code(func: PrimFunc, limits: Mapping[str, int] | None = None) -> 
     Raises:
         LowerError: a limit is passed; the text has both numbers.
     """
+    expect(func, PrimFunc, "verify_gpu_code", "pass a PrimFunc: gpucomp.lower(s, [A, C])['main']")
     target = func.attrs.get("target")
     found: Mapping[str, int] = getattr(target, "limits", {}) if getattr(target, "is_gpu", False) else {}
     known = {_ALIASES.get(k, k): v for k, v in (found if limits is None else limits).items()}

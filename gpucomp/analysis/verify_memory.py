@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpucomp.support.diagnostics import LowerError, Span
+from gpucomp.support.expect import expect
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import Buffer
@@ -26,6 +27,7 @@ def verify_memory(func: PrimFunc) -> bool:
     Raises:
         LowerError: a stage is computed, or a buffer read, where no thread of the device runs.
     """
+    expect(func, PrimFunc, "verify_memory", "pass a PrimFunc: gpucomp.lower(s, [A, C])['main']")
     target = func.attrs.get("target")
     if target is None or not getattr(target, "is_gpu", False) or "launch" in func.attrs:
         return True

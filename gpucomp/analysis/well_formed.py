@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from gpucomp.support.diagnostics import VerifyError
+from gpucomp.support.expect import expect
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import Buffer
@@ -22,6 +23,7 @@ def undefined_vars(node: Stmt | Expr | PrimFunc, defs: Iterable[Var] = ()) -> li
         node: a function, a statement or an expression.
         defs: variables that count as bound.
     """
+    expect(node, (PrimFunc, Stmt, Expr), "undefined_vars", "pass a PrimFunc: gpucomp.lower(s, [A, C])['main']")
     walk = _Walk(dict.fromkeys(defs))
     walk.top(node)
     return list(walk.undefined)
@@ -29,6 +31,7 @@ def undefined_vars(node: Stmt | Expr | PrimFunc, defs: Iterable[Var] = ()) -> li
 
 def verify_ssa(func: PrimFunc) -> bool:
     """True if each variable is bound at one place only (a thread axis may be named at several)."""
+    expect(func, PrimFunc, "verify_ssa", "pass a PrimFunc: gpucomp.lower(s, [A, C])['main']")
     walk = _Walk({})
     walk.top(func)
     return not walk.rebound
@@ -47,6 +50,7 @@ def verify_well_formed(func: PrimFunc, assert_mode: bool = True) -> bool:
     Raises:
         VerifyError: what is wrong, where.
     """
+    expect(func, PrimFunc, "verify_well_formed", "pass a PrimFunc: gpucomp.lower(s, [A, C])['main']")
     walk = _Walk({})
     walk.top(func)
     if not walk.problems:

@@ -16,6 +16,7 @@ from gpucomp.ir.transform import Pass, PassContext
 from gpucomp.runtime.device import Device
 from gpucomp.runtime.module import Module
 from gpucomp.support.diagnostics import LowerError, caller_span
+from gpucomp.support.expect import expect
 from gpucomp.support.launch import MAY_ALIAS, FunctionData, Variant
 from gpucomp.target import Target
 from gpucomp.te.lower import Arg, lower_schedule
@@ -64,6 +65,7 @@ def lower(
 
 def lower_primfunc(func: PrimFunc, target: Target | None, verify_with: Target | None = None) -> PrimFunc:
     """Run the passes of a target (None: those that all targets share) on a PrimFunc in buffer form."""
+    expect(func, PrimFunc, "lower_primfunc", "pass a PrimFunc: gpucomp.lower(s, [A, C])['main']")
     chosen = target or verify_with
     if chosen is not None:
         func = func.with_attr("target", chosen)

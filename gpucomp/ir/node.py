@@ -13,6 +13,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
+from gpucomp.support.diagnostics import GpucompError, TypeMismatchError, caller_span
+
 _TABLE: Final[dict[tuple[object, ...], Any]] = {}
 _T = TypeVar("_T")
 
@@ -67,35 +69,61 @@ def _signature(fields: tuple[str, ...], defaults: dict[str, object]) -> str:
     return ", ".join(parts)
 
 
+def _refused(cls: type, error: Exception, values: tuple[object, ...]) -> TypeMismatchError:
+    """What a constructor raises that has no error of its own: which kinds of values it cannot be made of."""
+    given = ", ".join([type(value).__name__ for value in values])
+    hint = f"{cls.__name__}({', '.join(getattr(cls, '_fields', ()))}): see help(tir.{cls.__name__})"
+    message = f"{cls.__name__} cannot be made of ({given}): {error}"
+    return TypeMismatchError(message, code="GC253", where=caller_span(), hint=hint)
+
+
+def _define(cls: type, lines: list[str], env: dict[str, object]) -> None:
+    """Compile a constructor under a name in this package: it is no line of the user's."""
+    code = compile("\n".join(lines), f"{__file__}:{cls.__name__}", "exec")
+    exec(code, env)  # noqa: S102  # generated from class annotations only
+    type.__setattr__(cls, "__new__", env["__new__"])
+
+
 def _plain_new(cls: type, fields: tuple[str, ...], defaults: dict[str, object]) -> None:
     env: dict[str, object] = {f"_default_{f}": v for f, v in defaults.items()}
     env["_new"] = object.__new__
     lines = [f"def __new__(cls, {_signature(fields, defaults)}):"]
     if hasattr(cls, "_prepare"):
-        env["_prepare"] = cls._prepare
-        lines.append(f"    {', '.join(fields)}, = _prepare({', '.join(fields)})")
+        env |= {"_prepare": cls._prepare, "_own": GpucompError, "_refused": _refused}
+        lines += [
+            "    try:",
+            f"        {', '.join(fields)}, = _prepare({', '.join(fields)})",
+            "    except _own:",
+            "        raise",
+            "    except (TypeError, AttributeError, ValueError) as error_:",
+            f"        raise _refused(cls, error_, ({', '.join(fields)},)) from error_",
+        ]
     lines.append("    node_ = _new(cls)")  # a field may be called "node"
     for field in fields:
         env[f"_set_{field}"] = getattr(cls, field).__set__
         lines.append(f"    _set_{field}(node_, {field})")
     lines.append("    return node_")
-    exec("\n".join(lines), env)  # noqa: S102  # generated from class annotations only
-    type.__setattr__(cls, "__new__", env["__new__"])
+    _define(cls, lines, env)
 
 
 def _interning_new(cls: type, fields: tuple[str, ...], defaults: dict[str, object]) -> None:
     kinds: dict[str, str] = cls._kinds
     env: dict[str, object] = {f"_default_{f}": v for f, v in defaults.items()}
     env |= {"_new": object.__new__, "_get": _TABLE.get, "_setdefault": _TABLE.setdefault}
-    env["_infer"] = cls._infer
+    env |= {"_infer": cls._infer, "_own": GpucompError, "_refused": _refused}
     names = ", ".join(fields)
     lines = [
         f"def __new__(cls, {_signature(fields, defaults)}):",
         f"    key = (cls, {names})",
-        "    node = _get(key)",
-        "    if node is not None:",
-        "        return node",
-        f"    dtype_ = _infer({names})",
+        "    try:",  # which costs nothing where nothing is raised
+        "        node = _get(key)",
+        "        if node is not None:",
+        "            return node",
+        f"        dtype_ = _infer({names})",
+        "    except _own:",
+        "        raise",
+        "    except (TypeError, AttributeError, ValueError) as error_:",
+        f"        raise _refused(cls, error_, ({names},)) from error_",
         "    if type(dtype_) is tuple:",
         "        return cls(*dtype_)",
         "    node = _new(cls)",
@@ -119,8 +147,7 @@ def _interning_new(cls: type, fields: tuple[str, ...], defaults: dict[str, objec
         "    _set_free(node, None)",
         "    return _setdefault(key, node)",
     ]
-    exec("\n".join(lines), env)  # noqa: S102  # generated from class annotations only
-    type.__setattr__(cls, "__new__", env["__new__"])
+    _define(cls, lines, env)
 
 
 class Node(metaclass=NodeMeta):

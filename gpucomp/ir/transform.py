@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar  # Any: units of any kind; options are checked
 
 from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
+from gpucomp.support.expect import expect_each
 
 _T = TypeVar("_T")
 
@@ -145,6 +146,7 @@ class Sequential(Generic[_T]):
     """
 
     def __init__(self, passes: Sequence[Pass[_T]], name: str = "pipeline", given: Iterable[str] = ()) -> None:
+        expect_each(passes, Pass, name, "pass [tir.transform.Simplify(), ...]")
         facts = set(given)
         for step in passes:
             missing = sorted(step.needs - facts)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias  # Any: functions and modules of the layers ab
 
 from gpucomp.ir.module import IRModule
 from gpucomp.ir.transform import Pass, PassContext
-from gpucomp.support.diagnostics import LowerError, caller_span
+from gpucomp.support.diagnostics import LowerError, TypeMismatchError, caller_span
 
 Unit: TypeAlias = Any  # a function, or a module of them
 FunctionPass = Callable[[Unit, IRModule, PassContext], Unit]
@@ -25,6 +25,10 @@ def function_pass(name: str, function: Callable[[Unit, IRModule], Unit], opt_lev
 
     def run(unit: Unit) -> Unit:
         if not isinstance(unit, IRModule):
+            if not hasattr(unit, "with_body"):  # functions are of a layer above
+                given = f"an IRModule, or one function, got a {type(unit).__name__}"
+                hint = "mod = gpucomp.lower(s, [A, C])"
+                raise TypeMismatchError(f"pass {name} takes {given}", code="GC252", where=caller_span(), hint=hint)
             return function(unit, IRModule({unit.name: unit}))
         made = {key: function(value, unit) for key, value in unit.functions.items()}
         same = all([made[key] is value for key, value in unit.functions.items()])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from gpucomp.te.errors import needs_schedule
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
@@ -40,6 +41,7 @@ def injectivity(op: Operation) -> int | None:
 
 
 def _inline_up_to(schedule: Schedule, limit: int) -> None:
+    needs_schedule(schedule, "AutoInline")
     needed = {t for stage in schedule.stages if not isinstance(stage.op, ComputeOp) for t in stage.op.input_tensors}
     for stage in schedule.stages:
         if any([t in needed for t in stage.op.outputs]):

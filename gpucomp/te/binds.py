@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any  # Any: arguments are tensors, variables and buffers
 
 from gpucomp.support.diagnostics import caller_span
+from gpucomp.support.expect import expect
 from gpucomp.te.buffer_bind import BufferBind
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.extern import BIND_KEY
@@ -26,6 +27,7 @@ def verify_compact_buffer(stmt: Stmt) -> bool:
     Args:
         stmt: result of ``schedule_ops``.
     """
+    expect(stmt, Stmt, "VerifyCompactBuffer", "pass what te.schedule.ScheduleOps returns")
     for node in post_order(stmt):
         if not isinstance(node, AttrStmt):
             continue
@@ -56,6 +58,7 @@ def get_binds(
     Raises:
         ScheduleError: GC132 an argument is something else.
     """
+    expect(args, (list, tuple), "get_binds", "pass [A, B, C]: tensors, buffers and variables")
     found = dict(binds or {})
     listed: list[Any] = []
     for position, arg in enumerate(args):

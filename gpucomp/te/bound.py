@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gpucomp import arith
 from gpucomp.support.diagnostics import Span
 from gpucomp.te.affine import ZERO, Forms, Interval
-from gpucomp.te.errors import schedule_error
+from gpucomp.te.errors import needs_schedule, schedule_error
 from gpucomp.te.factors import declare_factors
 from gpucomp.te.graph import AttachPath, create_attach_path, create_feed_graph
 from gpucomp.te.message_passing import (
@@ -125,6 +125,7 @@ def infer_bound(schedule: Schedule) -> Bounds:
     Raises:
         ScheduleError: GC120, GC121, GC125, GC126, GC128; see ``gpucomp.te.errors``.
     """
+    needs_schedule(schedule, "InferBound")
     analyzer = arith.Analyzer()
     declare_factors(schedule, analyzer)
     _check_places(schedule)

@@ -61,6 +61,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpucomp.support.diagnostics import ScheduleError, Span
+from gpucomp.support.expect import expect
 
 if TYPE_CHECKING:
     from gpucomp.te.stage_state import StageState
@@ -72,3 +73,14 @@ def schedule_error(
     """Build an error whose context line shows the stage and its loop nest."""
     context = None if stage is None else f"stage {stage.name}, {stage.nest_text()}"
     return ScheduleError(message, code=code, where=where, context=context, hint=hint)
+
+
+def needs_schedule(value: object, function: str) -> None:
+    """Refuse what is no schedule.
+
+    Raises:
+        TypeMismatchError: GC252.
+    """
+    from gpucomp.te.state import Schedule  # which needs this module
+
+    expect(value, Schedule, function, "make one with te.create_schedule(C.op)")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gpucomp.te.errors import schedule_error
+from gpucomp.support.expect import expect, expect_each
+from gpucomp.te.errors import needs_schedule, schedule_error
 from gpucomp.te.operation import Operation
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
@@ -19,6 +20,7 @@ AttachPath = list[tuple[Stage, IterVar]]
 
 def post_dfs_order(ops: tuple[Operation, ...]) -> tuple[Operation, ...]:
     """All operations that the given ones depend on, and themselves, producers first.  Needs no recursion."""
+    expect_each(ops, Operation, "PostDFSOrder", "pass operations: [C.op]")
     done: dict[Operation, None] = {}
     stack: list[tuple[Operation, bool]] = [(op, False) for op in reversed(ops)]
     while stack:
@@ -35,11 +37,13 @@ def post_dfs_order(ops: tuple[Operation, ...]) -> tuple[Operation, ...]:
 
 def create_read_graph(ops: tuple[Operation, ...]) -> dict[Operation, tuple[Tensor, ...]]:
     """For each operation that the given ones depend on: the tensors that it reads."""
+    expect_each(ops, Operation, "CreateReadGraph", "pass operations: [C.op]")
     return {op: op.input_tensors for op in post_dfs_order(ops)}
 
 
 def feed_graph(reads: Mapping[Operation, tuple[Tensor, ...]]) -> dict[Tensor, list[Operation]]:
     """For each tensor of a read graph: the operations that read it, in the order of the graph."""
+    expect(reads, Mapping, "CreateFeedGraph", "pass what te.schedule.CreateReadGraph returns")
     feed: dict[Tensor, list[Operation]] = {}
     for op, tensors in reads.items():
         for tensor in tensors:
@@ -62,6 +66,7 @@ def create_attach_path(schedule: Schedule) -> dict[Stage, AttachPath]:
     Raises:
         ScheduleError: GC125 the attachments form a cycle, or an attach axis is no leaf any more.
     """
+    needs_schedule(schedule, "CreateAttachPath")
     out: dict[Stage, AttachPath] = {}
     for stage in schedule.stages:
         path: AttachPath = []

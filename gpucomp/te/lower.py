@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any  # Any: arguments are tensors, variables and buffers
 
+from gpucomp.support.expect import expect
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.te.bound import Bounds, infer_bound
 from gpucomp.te.errors import schedule_error
@@ -38,6 +39,7 @@ def lower_schedule(
     Raises:
         ScheduleError: the schedule is illegal (GC12x), or the arguments do not fit (GC13x).
     """
+    expect(sch, Schedule, "lower", "make one with te.create_schedule(C.op)")
     # Each stage at root encloses what follows it: the statement is at least as deep as there are stages.
     ensure_recursion(2 * len(sch.stages) + 100)
     norm = sch.normalize()

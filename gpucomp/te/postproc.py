@@ -7,6 +7,7 @@ from typing import Any  # Any: arguments are tensors, variables and buffers
 
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import caller_span, did_you_mean
+from gpucomp.support.expect import expect
 from gpucomp.te.bind_buffers import BindBuffers, placeholder_values
 from gpucomp.te.binds import addressed, bind_conditions
 from gpucomp.te.buffer_bind import BufferBind, Layout, declared_layout, realized_layout, resolve_bind
@@ -120,6 +121,8 @@ def to_prim_func(
     Raises:
         ScheduleError: GC130 a tensor is missing from ``args``; GC131 a variable is; GC132 a wrong argument.
     """
+    expect(args, (list, tuple), "SchedulePostProcToPrimFunc", "pass [A, B, C]: tensors, buffers and variables")
+    expect(stmt, Stmt, "SchedulePostProcToPrimFunc", "pass what te.schedule.ScheduleOps returns")
     binds, args = addressed(binds or {}, args)
     conditions = bind_conditions(binds)
     params: list[Var] = []

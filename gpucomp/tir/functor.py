@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, TypeVar
 
+from gpucomp.support.expect import expect
 from gpucomp.support.recursion import ensure_recursion
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -479,6 +480,7 @@ def substitute(node: object, mapping: Mapping[Any, Any]) -> Any:  # Any: Expr gi
     Returns:
         The same kind of thing, rebuilt with constants folded; ``node`` itself if no variable occurs.
     """
+    expect(mapping, Mapping, "substitute", "pass {variable: expression}")
     clean: dict[Var, Expr] = {(k if isinstance(k, Var) else k.var): operators.convert(v) for k, v in mapping.items()}
     if not clean:
         return node
@@ -490,6 +492,7 @@ def substitute(node: object, mapping: Mapping[Any, Any]) -> Any:  # Any: Expr gi
 
 def post_order_visit(node: Stmt | Expr, fvisit: Callable[[Stmt | Expr], object]) -> None:
     """Call ``fvisit`` on every statement and on each distinct expression of each root, children first."""
+    expect(node, (Stmt, Expr), "post_order_visit", "pass the body of a PrimFunc, or a part of one")
     for item in post_order(node):
         fvisit(item)
 
@@ -577,4 +580,5 @@ def ir_transform(
         postorder: called with the rebuilt node; a result that is not None replaces it.
         only_enable: node classes for which the callbacks are called; None means all.
     """
+    expect(stmt, Stmt, "ir_transform", "pass the body of a PrimFunc, or a part of one")
     return _Transform(preorder, postorder, tuple(only_enable) if only_enable else None).stmt(stmt)

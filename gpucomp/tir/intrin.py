@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import TypeMismatchError, did_you_mean
+from gpucomp.support.expect import expect
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Call, Expr, ExprLike, IntImm, Select, Shuffle, StringImm
 
@@ -155,6 +156,7 @@ def call_intrin(dtype: str, name: str, *args: object, span: object = None) -> Ca
     Raises:
         TypeMismatchError: no intrinsic has this name, or it takes another number of arguments.
     """
+    expect(name, str, "call_intrin", 'name an intrinsic: tir.call_intrin("float32", "tir.exp", x)')
     full = name if name.startswith("tir.") else f"tir.{name}"
     op = Op.get(full)
     if op.arity not in (-1, len(args)):

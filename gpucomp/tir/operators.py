@@ -16,6 +16,7 @@ import numpy as np
 
 from gpucomp.support.diagnostics import TypeMismatchError
 from gpucomp.support.dtype import BOOL, FLOAT32, HANDLE, INT32, INT64, DType
+from gpucomp.support.expect import mismatch
 from gpucomp.tir import expr as e
 
 if TYPE_CHECKING:
@@ -87,9 +88,10 @@ def const(value: float | int | bool, dtype: str = INT32, span: object = None) ->
     kind = DType(dtype)
     if kind.lanes > 1:
         return e.Broadcast(const(value, kind.element), kind.lanes)
-    if kind.is_float:
-        return e.FloatImm(kind, float(value))
-    return e.IntImm(kind, int(value))
+    try:
+        return e.FloatImm(kind, float(value)) if kind.is_float else e.IntImm(kind, int(value))
+    except (TypeError, ValueError):
+        raise mismatch("const", (int, float, bool), value, "const makes literals of numbers only") from None
 
 
 def _promote(a: DType, b: DType) -> DType:

@@ -16,9 +16,14 @@ import pytest
 
 import gpucomp
 from gpucomp import te, tir
+from gpucomp.driver.build import lower_primfunc
+from gpucomp.driver.build_module import get_binds
+from gpucomp.ir.transform import Sequential
 from gpucomp.support.diagnostics import GpucompError
+from gpucomp.te import schedule as sch
 
 A, V = te.placeholder((8, 4), name="A"), te.placeholder((8,), name="V")
+ONE = tir.const(1)
 X = np.ones((8, 4), np.float32)
 
 
@@ -138,6 +143,36 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "function of nothing": (lambda p: te.create_prim_func(None), "takes tensors and variables, got NoneType"),
     "gradient by a number": (lambda p: te.gradient(p.c, 3), "an input is a int, no tensor"),
     "device of a number": (lambda p: gpucomp.device(3), "a device is named by text, got int"),
+    "bounds of nothing": (lambda p: sch.InferBound(None), "InferBound takes a Schedule, got None"),
+    "nest of a tensor": (lambda p: sch.ScheduleOps(A, {}), "ScheduleOps takes a Schedule, got a Tensor"),
+    "lowering a tensor": (lambda p: te.lower_schedule(A, [A]), "lower takes a Schedule, got a Tensor"),
+    "inlining in nothing": (lambda p: sch.AutoInlineInjective(None), "AutoInline takes a Schedule, got None"),
+    "attachments of a number": (lambda p: sch.CreateAttachPath(3), "CreateAttachPath takes a Schedule, got an int"),
+    "order of a tensor": (lambda p: sch.PostDFSOrder([A]), "PostDFSOrder takes a list of Operation, got a Tensor"),
+    "reads of text": (lambda p: sch.CreateReadGraph("C"), "CreateReadGraph takes a list of Operation, got a str"),
+    "readers in a list": (lambda p: sch.CreateFeedGraph([]), "CreateFeedGraph takes a Mapping, got a list"),
+    "function of a number": (lambda p: sch.SchedulePostProcToPrimFunc([A], 3), "takes a Stmt, got an int"),
+    "compactness of nothing": (lambda p: sch.VerifyCompactBuffer(None), "VerifyCompactBuffer takes a Stmt, got None"),
+    "buffers of a tensor": (lambda p: get_binds(A), "get_binds takes a list, got a Tensor"),
+    "memory of a module": (lambda p: tir.analysis.verify_memory(None), "verify_memory takes a PrimFunc, got None"),
+    "limits of text": (lambda p: tir.analysis.verify_gpu_code("f", {}), "verify_gpu_code takes a PrimFunc, got a str"),
+    "form of a list": (lambda p: tir.analysis.verify_well_formed([]), "takes a PrimFunc, got a list"),
+    "one place of nothing": (lambda p: tir.analysis.verify_ssa(None), "verify_ssa takes a PrimFunc, got None"),
+    "variables of a tensor": (lambda p: tir.analysis.undefined_vars(A), "takes a PrimFunc or a Stmt or an Expr,"),
+    "flops of a tensor": (lambda p: tir.analysis.estimate_tir_flops(A), "takes a PrimFunc or a Stmt, got a Tensor"),
+    "lowering a list of nodes": (lambda p: lower_primfunc([], None), "lower_primfunc takes a PrimFunc, got a list"),
+    "simplifying nothing": (lambda p: tir.transform.Simplify()(None), "pass tir.Simplify takes an IRModule, or one"),
+    "pipeline of functions": (lambda p: Sequential([print]), "takes a list of Pass, got a builtin_function_or_method"),
+    "walking over nothing": (lambda p: tir.stmt_functor.post_order_visit(None, print), "takes a Stmt or an Expr"),
+    "walking with nothing": (lambda p: tir.stmt_functor.pre_order_visit(ONE, None), "takes a function, got None"),
+    "rewriting a number": (lambda p: tir.stmt_functor.ir_transform(3, None, None), "takes a Stmt, got an int"),
+    "replacing by a list": (lambda p: tir.stmt_functor.substitute(ONE, [1]), "substitute takes a Mapping, got a list"),
+    "literal of nothing": (lambda p: tir.const(None), "const takes an int or a float or a bool, got None"),
+    "intrinsic without a name": (lambda p: tir.call_intrin("float32", None), "call_intrin takes a str, got None"),
+    "sum with a list": (lambda p: tir.Add([None], 1), "Add cannot be made of (list, int)"),
+    "load of nothing": (lambda p: tir.BufferLoad(None, None), "BufferLoad cannot be made of (NoneType, NoneType)"),
+    "store into a number": (lambda p: tir.BufferStore(3, 1, 3), "BufferStore cannot be made of (int, int, int"),
+    "function of nothing at all": (lambda p: tir.PrimFunc(None, None, {}, {}), "PrimFunc cannot be made of (NoneType,"),
     "missing file": (lambda p: gpucomp.runtime.load_module("no-such-file.json"), "cannot be read"),
 }  # fmt: skip
 
