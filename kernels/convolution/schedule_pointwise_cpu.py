@@ -17,7 +17,8 @@ from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule
 
 VECTORS: Final = 4
-TASKS: Final = 4  # of a thread, at least
+TASKS: Final = 4  # of a thread, at least, where an image is one
+COPY: Final = 8  # filters, whose products take as long as the copy of a group's pixels
 
 
 def is_pointwise(defn: ConvolutionDefinition) -> bool:
@@ -52,8 +53,8 @@ def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
     groups = -(-height * width // (tile.vectors * tile.lanes))
     each = batch >= TASKS * threads()  # an image is a task
     # Each part of the channels copies the group's pixels again.
-    parts = 1 if each or threads() == 1 else -(-TASKS * threads() // groups)
-    part, outer = stage.split(outer, nparts=max(1, min(-(-filters // tile.channels), parts)))
+    parts = 1 if each else parts_of_channels(groups, -(-filters // tile.channels), tile.channels)
+    part, outer = stage.split(outer, nparts=parts)
     stage.reorder(n, group, part, outer, channel, vector, lane)
     task = stage.fuse(group, part)  # image by image: of one loop over all, a group's place is no longer one
     stage.parallel(n if each else task)
@@ -79,6 +80,15 @@ def schedule_pointwise(defn: ConvolutionDefinition, widest: int) -> Schedule:
     inner.unroll(vector)
     inner.vectorize(lane)
     return s
+
+
+def parts_of_channels(groups: int, tiles: int, channels: int) -> int:
+    """In how many parts the channels are computed: those that keep the busiest thread for the shortest time."""
+
+    def time(parts: int) -> float:
+        return -(-groups * parts // threads()) * (-(-tiles // parts) * channels + COPY)
+
+    return min(range(1, min(tiles, TASKS * threads()) + 1), key=time)
 
 
 def _copies(

@@ -18,6 +18,7 @@ from gpucomp.kernels.arrays import Array, in_float64
 from gpucomp.kernels.convolution.compute import define
 from gpucomp.kernels.convolution.problem import square
 from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
+from gpucomp.kernels.convolution.schedule_pointwise_cpu import parts_of_channels
 from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
 from gpucomp.kernels.gemm import schedule_few_rows
 from gpucomp.kernels.processor import vector_bytes
@@ -205,3 +206,11 @@ def test_softmax_takes_each_exponential_once() -> None:
     func = lowered("softmax", (4, 128))
     powers = [x for x in post_order(func.body) if isinstance(x, Call) and x.op is Op.get("tir.exp2")]
     assert [x.dtype.lanes for x in powers] == [16]
+
+
+@pytest.mark.parametrize(("count", "want"), [(1, [1, 1, 1]), (2, [2, 2, 1]), (3, [3, 1, 3])])
+def test_few_groups_of_pixels_are_parts_of_channels_for_each_thread(count: int, want: list[int]) -> None:
+    with config.override(num_threads=count):
+        assert [parts_of_channels(groups, 64, 4) for groups in (1, 3, 4)] == want
+        compare("conv2d", (1, 9, 14, 21, 1, 2))
+        compare("conv2d", (2, 9, 20, 24, 1, 1))
