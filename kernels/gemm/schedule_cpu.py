@@ -11,44 +11,65 @@ from gpucomp import te
 from gpucomp.kernels.gemm import schedule_dots_cpu, schedule_few_rows, schedule_vector_cpu
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import operands_of
-from gpucomp.kernels.processor import vector_bytes
+from gpucomp.kernels.processor import threads, vector_bytes
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
 from gpucomp.tir.expr import IterVar
 
 ROWS, VECTORS, LANES = 6, 4, 16
+HIGH_ROWS, HIGH_VECTORS = 8, 3
+GAIN = 0.98  # of the work that other tiles have, at most
 FEW_ROWS = 48  # so few rows read a panel too seldom for a copy of it to pay
 TASK_TILES, MOST_TILES, MANY_TASKS = 24, 72, 32
+COPY_TILES = 0.5  # tiles, whose products take as long as the copy of a panel
 GROUP_TILES = 16  # tiles that a work-group computes
 STEP_BLOCK = 64  # rows of a transposed operand that are copied at a time: so many pages are known to the processor
 
 
-def _rows(m: int | None) -> int:
-    """Rows of a tile: six, or fewer where that leaves none over of few."""
-    if m is None or m > FEW_ROWS:
-        return ROWS
-    return max([d for d in range(1, ROWS + 1) if m % d == 0 and 2 * d >= min(m, ROWS)], default=ROWS)
+def tile_of(m: int | None, n: int | None, lanes: int) -> tuple[int, int]:
+    """Rows and vectors of a tile: six by four, or eight by three where less of those lies past the result's edges.
+
+    Of few rows so many that leave none over.
+    """
+    if m is not None and m <= FEW_ROWS:
+        rows = max([d for d in range(1, ROWS + 1) if m % d == 0 and 2 * d >= min(m, ROWS)], default=ROWS)
+        return rows, VECTORS if rows > 1 else 2 * VECTORS
+    if m is None or n is None:
+        return ROWS, VECTORS
+
+    def area(tile: tuple[int, int]) -> int:
+        rows, columns = tile[0], tile[1] * lanes
+        return -(-m // rows) * rows * -(-n // columns) * columns
+
+    wide, high = (ROWS, VECTORS), (HIGH_ROWS, HIGH_VECTORS)
+    return high if area(high) < GAIN * area(wide) else wide
 
 
-def _tiles(m: int | None, rows: int) -> int:
-    """How many tiles of rows a task takes: so many that tasks are alike, if that is not too few."""
-    count = MOST_TILES if m is None else -(-m // rows)
-    nearly = MOST_TILES if m is None else -(-count // max(1, round(2 * count / MOST_TILES)))
-    return max([d for d in range(TASK_TILES, MOST_TILES + 1) if count % d == 0], default=nearly)
+def tiles_of_task(m: int | None, rows: int, panels: int) -> int:
+    """How many tiles of rows a task takes: those that keep the busiest thread for the shortest time.
+
+    ``panels``: groups of columns, each of which has such tasks.
+    """
+    if m is None:
+        return MOST_TILES
+    count = -(-m // rows)
+    most = max(1, count // TASK_TILES)
+    sizes = [-(-count // parts) for parts in range(-(-count // MOST_TILES), most + 1)] or [-(-count // most)]
+    return min(sizes, key=lambda each: -(-panels * -(-count // each) // threads()) * (each + COPY_TILES))
 
 
 def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     """Schedule a product of operands in any layout, or of each pair of a batch, and what follows it.
 
-    A 6x64 tile is kept in 24 registers of 16 floats.  8-bit integers and bfloat16 take the processor's instructions
-    for sums of few products: see ``schedule_dots_cpu``.
+    A 6x64 or 8x48 tile is kept in 24 registers of 16 floats.  8-bit integers and bfloat16 take the processor's
+    instructions for sums of few products: see ``schedule_dots_cpu``.
     """
     b, c = defn.inputs[1], defn.outputs[0]
     operands = operands_of(defn)
     m, n = operands.m, operands.n
-    rows = _rows(m)
     lanes = vector_bytes(target) // product_of(defn).dtype.nbytes
+    rows, vectors = tile_of(m, n, lanes)
     if schedule_vector_cpu.takes_vector(operands):
         return schedule_vector_cpu.schedule_vector(defn, operands, lanes)
     plain = not (operands.batched or operands.transpose_a or operands.transpose_b)
@@ -57,12 +78,14 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
         return schedule_few_rows.schedule_few_rows(defn, lanes)
     if dots:
         return schedule_dots_cpu.schedule_dots(defn, operands)
-    columns = lanes * (VECTORS if rows > 1 else 2 * VECTORS)
+    columns = lanes * vectors
     s = te.create_schedule(c.op)
     acc = accumulator(s, defn)
     inline_epilogue(s, defn)
     whole = m is not None and n is not None and m % rows == 0 and n % lanes == 0
     copied = m is None or m > FEW_ROWS or not (whole or m == 1)  # a copy is whole: the inner kernel needs no checks
+    if n is not None and n <= columns and n % lanes == 0:  # it is a panel already
+        copied = False
     panel = s.cache_read(b, "global", [acc]) if copied or operands.transpose_b else None
     if panel is not None and operands.transpose_b:
         s[panel].transform_layout(lambda *index: [*index[:-2], index[-1], index[-2]])
@@ -75,8 +98,9 @@ def schedule_matmul(defn: Definition, target: Target) -> Schedule:
     jo, ji = stage.split(j, factor=columns)
     io, ii = stage.split(i, factor=rows)
     # Where there are few panels of columns, parts of one are tasks of their own.
+    panels = (operands.batch or 1) * -(-(n or columns) // columns)
     split = n is None or n < MANY_TASKS * columns
-    part, io = stage.split(io, factor=_tiles(m, rows)) if split else (None, io)
+    part, io = stage.split(io, factor=tiles_of_task(m, rows, panels)) if split else (None, io)
     jv, jl = stage.split(ji, factor=lanes)
     outer = [*batch, jo] if part is None else [*batch, jo, part]
     stage.reorder(*outer, io, ii, jv, jl)

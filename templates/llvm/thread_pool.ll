@@ -131,7 +131,7 @@ prepare:
   %helpers.wide = select i1 %few, i64 %others, i64 %useful.wide
   %helpers = trunc i64 %helpers.wide to i32
   %threads = add i64 %helpers.wide, 1
-  %parts = mul i64 %threads, 8
+  %parts = mul i64 %threads, 32
   %padded = add i64 %n, %parts
   %ceiled = sub i64 %padded, 1
   %chunk = sdiv i64 %ceiled, %parts

@@ -21,6 +21,7 @@ from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
 from gpucomp.kernels.convolution.schedule_pointwise_cpu import parts_of_channels
 from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
 from gpucomp.kernels.gemm import schedule_few_rows
+from gpucomp.kernels.gemm.schedule_cpu import MOST_TILES, TASK_TILES, tile_of, tiles_of_task
 from gpucomp.kernels.processor import vector_bytes
 from gpucomp.kernels.registry import Definition
 from gpucomp.support.config import config
@@ -214,3 +215,33 @@ def test_few_groups_of_pixels_are_parts_of_channels_for_each_thread(count: int, 
         assert [parts_of_channels(groups, 64, 4) for groups in (1, 3, 4)] == want
         compare("conv2d", (1, 9, 14, 21, 1, 2))
         compare("conv2d", (2, 9, 20, 24, 1, 1))
+
+
+def test_tiles_of_eight_rows_where_less_lies_past_the_edges() -> None:
+    assert tile_of(1024, 1024, 16) == (6, 4)
+    assert tile_of(1187, 903, 16) == (8, 3)
+    assert tile_of(1000, 37, 16) == (8, 3)
+    assert tile_of(None, 37, 16) == tile_of(1000, None, 16) == (6, 4)
+    assert tile_of(10, 37, 16) == (5, 4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_tasks_of_a_product_are_as_many_as_keep_threads_alike(count: int) -> None:
+    with config.override(num_threads=count):
+        for tiles in (1, 7, 23, 24, 73, 167, 198):
+            each = tiles_of_task(6 * tiles, 6, 1)
+            assert min(tiles, TASK_TILES) <= each <= MOST_TILES
+        assert -(-167 // tiles_of_task(1000, 6, 1)) % count == 0
+
+
+@pytest.mark.parametrize("name", ["matmul", "matmul_tn", "matmul_bias_gelu"])
+@pytest.mark.parametrize("shape", [(51, 37, 40), (97, 48, 9), (203, 129, 33)])
+def test_tiles_of_eight_rows_and_panels_that_need_no_copy(name: str, shape: tuple[int, ...]) -> None:
+    compare(name, shape)
+
+
+def test_a_matrix_of_a_panel_s_columns_is_not_copied() -> None:
+    assert "B_global" not in str(lowered("matmul", (60, 64, 9), CPU))
+    assert "B_global" in str(lowered("matmul", (60, 65, 9), CPU))
+    compare("matmul", (60, 64, 9))
+    compare("batch_matmul", (3, 61, 64, 9))
