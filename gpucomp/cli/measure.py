@@ -14,7 +14,7 @@ import numpy as np
 
 import gpucomp
 from gpucomp.cli.environment import package_versions
-from gpucomp.cli.numpy_side import NumpySide, removed_variables
+from gpucomp.cli.numpy_side import WAKING_SECONDS, NumpySide, removed_variables
 from gpucomp.cli.workload import Workload
 from gpucomp.driver import build
 from gpucomp.kernels.arrays import Array
@@ -30,8 +30,8 @@ _WARM_SECONDS: Final = 0.2
 _SHORTEST_REPEAT_MS: Final = 1.0
 # A round longer than this is not repeated as often.
 _LONG_ROUND_SECONDS: Final = 10.0
-# After numpy's turn its threads spin for a while before they sleep.
-_PAUSE_SECONDS: Final = 0.05
+# After numpy's turn its threads spin for a while before they sleep, and some systems keep ours on one core still longer.
+_PAUSE_SECONDS: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +229,15 @@ def _take_turns(
         if numpy is not None:
             theirs.append(numpy.seconds())
             time.sleep(_PAUSE_SECONDS)
+            if ours[-1] < WAKING_SECONDS and device.kind == "cpu":
+                _warm_up(call, device, WAKING_SECONDS)
         if repeat is None and time.perf_counter() - began > _LONG_ROUND_SECONDS:
             break
     return ours, theirs
 
 
-def _warm_up(call: Callable[[], None], device: Device) -> None:
+def _warm_up(call: Callable[[], None], device: Device, seconds: float = _WARM_SECONDS) -> None:
     began = time.perf_counter()
-    while time.perf_counter() - began < _WARM_SECONDS:
+    while time.perf_counter() - began < seconds:
         call()
         device.sync()
