@@ -30,7 +30,7 @@ _WARM_SECONDS: Final = 0.2
 _SHORTEST_REPEAT_MS: Final = 1.0
 # A round longer than this is not repeated as often.
 _LONG_ROUND_SECONDS: Final = 10.0
-# After numpy's turn its threads spin for a while before they sleep, and some systems keep ours on one core still longer.
+# After numpy's turn its threads spin before they sleep, and some systems keep ours on one core still longer.
 _PAUSE_SECONDS: Final = 0.15
 
 
