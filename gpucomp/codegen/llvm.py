@@ -15,6 +15,7 @@ from gpucomp.codegen.llvm_stmt import StmtWriter, quoted
 from gpucomp.codegen.llvm_text import REGISTER, FunctionText, ModuleText
 from gpucomp.support.dtype import DType
 from gpucomp.support.launch import KernelImage, KernelSpec
+from gpucomp.target import Target
 from gpucomp.tir.expr import Var
 from gpucomp.tir.function import PrimFunc
 
@@ -31,14 +32,15 @@ def emit_cpu(funcs: PrimFunc | Sequence[PrimFunc], target: object = None, import
 
     Args:
         funcs: in flat form; a host function with a ``buffer_map``, or device functions with pointer parameters.
-        target: unused: the runtime compiles for the processor that it finds.
+        target: whose features the code may use; the runtime compiles for the processor that it finds.
         imports: modules as LLVM IR, which the runtime links with the code.
 
     Raises:
         LowerError: what the CPU cannot do (barriers, warp exchanges, an element type), or no flat form.
     """
     listed = [funcs] if isinstance(funcs, PrimFunc) else list(funcs)
-    module = ModuleText(listed[0].name if listed else "empty")
+    features = target.features if isinstance(target, Target) else ()
+    module = ModuleText(listed[0].name if listed else "empty", features)
     specs = [_function(func, module) for func in listed]
     return KernelImage("llvm", module.render(), tuple(specs), linked=tuple(imports))
 

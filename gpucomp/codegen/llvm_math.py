@@ -9,7 +9,7 @@ infinities, NaNs, signed zeros and the denormal range come out as IEEE 754 asks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from gpucomp.codegen.llvm_text import ModuleText, float_literal, splat_literal, vector
@@ -34,19 +34,25 @@ _ROUND: Final = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer 
 _ROUND_BITS: Final = 0x4B400000
 _SQRT_HALF_BITS: Final = 0x3F3504F3
 _INF: Final = math.inf
+_SCALEF, _SCALED_LANES = "x86.avx512.mask.scalef.ps.512", 16
 
 
 class _Body:
-    """Instructions of one function of one vector."""
+    """Instructions of one function of one vector.
 
-    def __init__(self, lanes: int) -> None:
+    Attributes:
+        scales: the processor has an instruction for x * 2**n of such vectors, which takes any n.
+    """
+
+    def __init__(self, lanes: int, features: Collection[str] = ()) -> None:
         self.lanes = lanes
+        self.scales = lanes == _SCALED_LANES and "avx512f" in features
         self.float = vector("float", lanes)
         self.int = vector("i32", lanes)
         self.bool = vector("i1", lanes)
         self.suffix = "f32" if lanes == 1 else f"v{lanes}f32"
         self.lines: list[str] = []
-        self.used: dict[str, int] = {}
+        self.used: dict[str, str] = {}  # arguments of each intrinsic
 
     def op(self, text: str) -> str:
         name = f"%t{len(self.lines)}"
@@ -72,7 +78,7 @@ class _Body:
         return self.op(f"fdiv {self.float} {a}, {b}")
 
     def call(self, name: str, *args: str) -> str:
-        self.used[name] = len(args)
+        self.used[f"{name}.{self.suffix}"] = ", ".join([self.float] * len(args))
         return self.op(
             f"call {self.float} @llvm.{name}.{self.suffix}({', '.join([f'{self.float} {a}' for a in args])})"
         )
@@ -117,10 +123,19 @@ class _Body:
         """2**n for n in -126 .. 127."""
         return self.from_bits(self.ints("shl", self.ints("add", n, self.i(127)), self.i(23)))
 
-    def scale(self, x: str, n: str) -> str:
-        """x * 2**n in two steps, so that results may be denormal or infinite."""
+    def scale(self, x: str, whole: str, n: str) -> str:
+        """x * 2**n, in two steps, so that results may be denormal or infinite; ``whole``: n as a float."""
+        if self.scales:
+            return self.scalef(x, whole)
         half = self.ints("ashr", n, self.i(1))
         return self.mul(self.mul(x, self.power(half)), self.power(self.ints("sub", n, half)))
+
+    def scalef(self, x: str, whole: str) -> str:
+        """The instruction: a NaN times 2**infinity is infinity, times 2**-infinity 0."""
+        kinds = [self.float, self.float, self.float, "i16", "i32"]
+        self.used[_SCALEF] = f"{', '.join(kinds[:4])}, i32 immarg"
+        values = zip(kinds, [x, whole, "zeroinitializer", "-1", "4"], strict=True)  # all lanes, rounding as set
+        return self.op(f"call {self.float} @llvm.{_SCALEF}({', '.join([f'{kind} {v}' for kind, v in values])})")
 
 
 def _exp(b: _Body, x: str) -> str:
@@ -128,21 +143,25 @@ def _exp(b: _Body, x: str) -> str:
     n, i = b.nearest(x, 1 / math.log(2))
     r = b.fma(n, b.c(-_LN2_LOW), b.fma(n, b.c(-_LN2_HIGH), x))
     p = b.fma(b.mul(r, r), b.poly(r, _EXP), r)
-    return b.scale(b.add(p, b.c(1.0)), i)
+    return b.scale(b.add(p, b.c(1.0)), n, i)
 
 
 def _exp2(b: _Body, x: str) -> str:
+    if b.scales:  # of infinities r is a NaN, which the instruction makes infinity or 0
+        n = b.call("rint", x)
+        r = b.sub(x, n)
+        return b.scalef(b.fma(r, b.poly(r, _EXP2), b.c(1.0)), n)
     x = b.clamp(x, -151.0, 129.0)
     n, i = b.nearest(x, 1.0)
     r = b.sub(x, n)
-    return b.scale(b.fma(r, b.poly(r, _EXP2), b.c(1.0)), i)
+    return b.scale(b.fma(r, b.poly(r, _EXP2), b.c(1.0)), n, i)
 
 
 def _exp10(b: _Body, x: str) -> str:
     x = b.clamp(x, -46.0, 39.0)
     n, i = b.nearest(x, 1 / math.log10(2))
     r = b.fma(n, b.c(-_LG2_LOW), b.fma(n, b.c(-_LG2_HIGH), x))
-    return b.scale(b.fma(r, b.poly(r, _EXP10), b.c(1.0)), i)
+    return b.scale(b.fma(r, b.poly(r, _EXP10), b.c(1.0)), n, i)
 
 
 def _expm1(b: _Body, x: str) -> str:
@@ -265,10 +284,10 @@ def helper(module: ModuleText, name: str, lanes: int) -> str:
     """The function ``name`` of ``lanes`` floats, written into the module at first use; returns ``@symbol``."""
     symbol = f"gc.{name}.{lanes}"
     if symbol not in module.helpers:
-        body = _Body(lanes)
+        body = _Body(lanes, module.features)
         result = FLOAT32[name](body, "%x")
-        for used, count in body.used.items():
-            module.declare(f"llvm.{used}.{body.suffix}", body.float, ", ".join([body.float] * count))
+        for used, arguments in body.used.items():
+            module.declare(f"llvm.{used}", body.float, arguments)
         text = "\n".join(body.lines)
         module.helpers[symbol] = (
             f"define internal {body.float} @{symbol}({body.float} %x) alwaysinline {{\n"

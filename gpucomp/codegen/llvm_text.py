@@ -8,6 +8,7 @@ so that every operation rounds as the element type asks.
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from typing import Final
 
 from gpucomp.support.diagnostics import LowerError
@@ -156,10 +157,15 @@ class FunctionText:
 
 
 class ModuleText:
-    """A module while it is written: functions, what they declare, helpers, loop metadata."""
+    """A module while it is written: functions, what they declare, helpers, loop metadata.
 
-    def __init__(self, name: str) -> None:
+    Attributes:
+        features: of the processor that runs the code, by LLVM's names.
+    """
+
+    def __init__(self, name: str, features: Collection[str] = ()) -> None:
         self.name = name
+        self.features = features
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
         self.helpers: dict[str, str] = {}

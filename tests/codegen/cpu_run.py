@@ -24,8 +24,8 @@ def function(body: Stmt, *params: Buffer | Var, **attrs: object) -> PrimFunc:
 
 
 def load(func: PrimFunc) -> LoadedImage:
-    """Emit, compile and link."""
-    return _api.load(0, emit_cpu(func))
+    """Emit, for the target that the function names, compile and link."""
+    return _api.load(0, emit_cpu(func, func.attrs.get("target")))
 
 
 def run(func: PrimFunc, *args: NDArray[np.generic] | float) -> None:

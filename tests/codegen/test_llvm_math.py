@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gpucomp.codegen.llvm import emit_cpu
+from gpucomp.target import Target
 from gpucomp.tir import expr as e
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import decl_buffer
@@ -48,7 +50,7 @@ SPECIAL = np.array(
 
 
 @cache
-def unary(name: str, dtype: str, lanes: int) -> PrimFunc:
+def unary(name: str, dtype: str, lanes: int, target: Target | None = None) -> PrimFunc:
     """y[i] = name(x[i]), in vectors of ``lanes``; the number of elements must be a multiple of it."""
     size = Var("n", "int32")
     x, y = (decl_buffer((size,), dtype, label) for label in "xy")
@@ -56,12 +58,12 @@ def unary(name: str, dtype: str, lanes: int) -> PrimFunc:
     index = i if lanes == 1 else e.Ramp(i * lanes, e.IntImm("int32", 1), lanes)
     value = e.BufferLoad(x, (index,))
     body = s.BufferStore(y, call_intrin(value.dtype, name, value), (index,))
-    return function(s.For(i, 0, size // lanes, s.ForKind.SERIAL, body), x, y)
+    return function(s.For(i, 0, size // lanes, s.ForKind.SERIAL, body), x, y, target=target)
 
 
-def apply(name: str, x: NDArray[Any], lanes: int) -> NDArray[Any]:
+def apply(name: str, x: NDArray[Any], lanes: int, target: Target | None = None) -> NDArray[Any]:
     y = np.full_like(x, 77)
-    run(unary(name, str(x.dtype), lanes), x, y)
+    run(unary(name, str(x.dtype), lanes, target), x, y)
     return y
 
 
@@ -95,6 +97,20 @@ def test_float32_functions_are_within_two_units_in_the_last_place_everywhere(nam
     assert error[worst] <= (2.5 if name in ("tanh", "sigmoid") else 2.0), (
         f"{name}({x[worst]!r}) should be {exact[worst]!r}: {error[worst]:.2f} units off"
     )
+
+
+@pytest.mark.skipif("avx512f" not in Target("llvm").features, reason="the processor has no such instruction")
+@pytest.mark.parametrize("name", ["exp", "exp2", "exp10", "expm1", "sigmoid", "erf"])
+def test_the_instruction_that_scales_gives_the_same_bits(name: str) -> None:
+    x = np.concatenate([samples(), np.resize(SPECIAL, 48)])
+    with_it, without = apply(name, x, 16, Target("llvm")), apply(name, x, 16)
+    assert "scalef" in emit_cpu(unary(name, "float32", 16), Target("llvm")).source
+    assert "scalef" not in emit_cpu(unary(name, "float32", 16)).source
+    assert "scalef" not in emit_cpu(unary(name, "float32", 8), Target("llvm")).source
+    assert "scalef" not in emit_cpu(unary(name, "float32", 16), Target("llvm -without=avx512f")).source
+    assert np.array_equal(np.isnan(with_it), np.isnan(without))
+    there = ~np.isnan(with_it)
+    assert np.array_equal(with_it[there].view(np.uint32), without[there].view(np.uint32))
 
 
 @pytest.mark.parametrize("name", ["expm1", "log1p", "tanh", "erf"])
