@@ -40,6 +40,7 @@ SHARED_ALIGNMENT: Final = 16
 LONG_LINE: Final = 80
 DYNAMIC_NAME: Final = "shared_bytes"
 CACHE_HINT: Final = "pragma_cache_hint"
+LINE_BYTES: Final = 64
 UNROLL_FACTOR_KEYS: Final = ("unroll_factor", "pragma_unroll_factor")
 
 
@@ -498,7 +499,8 @@ class CEmitter(PointerText):
     def _put(self, buffer: Buffer, dtype: DType, pointer: str, value: str, aligned: bool) -> str:
         """The statement that stores a vector."""
         space = self.storage(buffer).space
-        if self.cache_hint and aligned and space == "global":
+        line = dtype.nbytes >= LINE_BYTES  # whose helper looks at the address itself
+        if self.cache_hint and (aligned or line) and space == "global":
             hinted = self.dialect.store_hinted(self.cache_hint, dtype.element, dtype.lanes, pointer, value)
             if hinted:
                 return hinted + ";"

@@ -35,7 +35,9 @@ def schedule_elementwise_opencl_cpu(defn: Definition, target: Target) -> Schedul
         s[producer].compute_inline()
     stage = s[out]
     chunk, inner = stage.split(stage.fuse(*out.op.axis), factor=CHUNK)
-    _, lane = stage.split(inner, factor=LANES)
+    vectors, lane = stage.split(inner, factor=LANES)
     stage.bind(chunk, te.thread_axis("blockIdx.x"))
     stage.vectorize(lane)
+    if leaves_the_caches(defn):
+        stage.pragma(vectors, "cache_hint", "streaming")
     return s

@@ -84,9 +84,11 @@ def schedule_rows_opencl_cpu(defn: Definition, target: Target) -> Schedule:
     stage = s[out]
     row = out.op.axis[0]
     if len(out.shape) > 1:
-        _, lane = stage.split(out.op.axis[1], factor=LANES)
+        vectors, lane = stage.split(out.op.axis[1], factor=LANES)
         stage.vectorize(lane)
         stage.bind(row, te.thread_axis("blockIdx.x"))
+        if leaves_the_caches(defn):
+            stage.pragma(vectors, "cache_hint", "streaming")
     else:
         block, row = stage.split(row, factor=ROWS)
         stage.bind(block, te.thread_axis("blockIdx.x"))

@@ -123,3 +123,20 @@ def test_launch_bounds_have_the_blocks_that_are_asked_for() -> None:
     s[args[1]].pragma(s[args[1]].leaf_iter_vars[0], "min_blocks", 3)
     assert "__launch_bounds__(32, 3)" in gpucomp.source(s, args, "cuda")
     everywhere(s, args, [(x := np.arange(SIZE, dtype="float32"))], [x + 1], gpu=True)
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("width", [64, 1000, 1001])
+@pytest.mark.parametrize("dtype", ["float32", "int32", "float16"])
+def test_opencl_stores_lines_past_the_caches_wherever_rows_start(dtype: str, width: int) -> None:
+    a = te.placeholder((5, width), dtype, name="A")
+    b = te.compute((5, width), lambda i, j: a[i, j] + te.const(1, dtype), name="B")
+    s = te.create_schedule(b.op)
+    row, column = b.op.axis
+    vectors, lane = s[b].split(column, factor=16)
+    s[b].bind(row, te.thread_axis("blockIdx.x"))
+    s[b].vectorize(lane)
+    s[b].pragma(vectors, "cache_hint", "streaming")
+    assert ("__builtin_nontemporal_store" in gpucomp.source(s, [a, b], "opencl")) == (dtype != "float16")
+    x = (np.arange(5 * width) % 1000).reshape(5, width).astype(dtype)
+    everywhere(s, [a, b], [x], [x + 1], gpu=True)
