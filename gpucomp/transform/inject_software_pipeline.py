@@ -27,6 +27,7 @@ KEY: Final = "pragma_software_pipeline"
 PREDICATE_COPIES: Final = "pragma_predicate_copies"
 SPREAD_COPIES: Final = "pragma_spread_copies"
 KEYS: Final = (KEY, PREDICATE_COPIES, SPREAD_COPIES)
+UNROLL_FACTOR: Final = "pragma_unroll_factor"
 
 
 def inject_software_pipeline(func: PrimFunc) -> PrimFunc:
@@ -83,6 +84,8 @@ class _Pipelines(Inject):
         self.inner: dict[Stmt, _Fragments] = {}
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
+        if node.attr_key == UNROLL_FACTOR:  # a pipelined loop does not stay the only statement under the pragma
+            node = node.replace(body=_noted(node.body, int_value(node.value) or 1))
         if node.attr_key not in KEYS:
             return Mutator.visit_attr_stmt(self, node)
         loop: Stmt = node.body
@@ -192,6 +195,15 @@ class _Pipelines(Inject):
         used = [copies.at(s, here) for s in rest]
         coming = _next_tile(node, copies, early, there, more, var in self.predicated)
         return seq(*_arrived(copies), coming, _commit(), *used, _next_tile(node, copies, late, there, more))
+
+
+def _noted(body: Stmt, factor: int) -> Stmt:
+    """What stands under ``pragma_unroll_factor``, with the factor as a note of its loop, if that is to be unrolled."""
+    if isinstance(body, AttrStmt):
+        return body.replace(body=_noted(body.body, factor))
+    if not isinstance(body, For) or body.kind is not ForKind.UNROLLED:
+        return body
+    return body.replace(annotations={**(body.annotations or {}), "unroll_factor": factor})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from gpucomp.kernels.convolution import compute, reference, winograd_model
+from gpucomp.kernels.convolution import compute, plans, reference, winograd_model
 from gpucomp.kernels.convolution.problem import Convolution, numbers, square
 from gpucomp.kernels.registry import Extent, Operator, Shape, register, sum_dtype
 from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.target import Target
 from gpucomp.tir.expr import Expr
 
 View = Callable[[tuple[Extent, ...]], Convolution]
@@ -49,9 +50,17 @@ def operator(
             flops=lambda shape: view(shape).flops(),
             tolerances={**exact, **rounded},
             schedules=schedules,
-            form=lambda shape, dtype, target: winograd_model.define(view(tuple(shape)), dtype, target),
+            form=lambda shape, dtype, target: _form(view(tuple(shape)), dtype, target),
         )
     )
+
+
+def _form(conv: Convolution, dtype: str, target: Target) -> compute.ConvolutionDefinition | None:
+    """By Winograd's filtering, or with filters that are packed before; None where neither helps."""
+    defn = winograd_model.define(conv, dtype, target)
+    if defn is None and plans.packs(conv, dtype, target):
+        return compute.define(conv, dtype, pack=True)
+    return defn
 
 
 def _number(value: Extent, what: str) -> int:

@@ -14,6 +14,8 @@ from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.intrin import if_then_else
 from gpucomp.tir.operators import const
 
+PACKED = "packed"  # the name of filters in the order of slabs
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConvolutionDefinition(Definition):
@@ -21,6 +23,7 @@ class ConvolutionDefinition(Definition):
 
     Attributes:
         problem: the convolution.
+        packed: the filters by taps, channels and filters, of which zeros make up a multiple of four; or None.
         filled: the filters with zeros behind their last taps, where those of some phases of a transposed convolution
             are fewer than those of others; or None.
         padded: the image with its border of zeros, or None where there is no border.
@@ -28,6 +31,7 @@ class ConvolutionDefinition(Definition):
     """
 
     problem: Convolution = field(kw_only=True)
+    packed: te.Tensor | None = None
     filled: te.Tensor | None = None
     padded: te.Tensor | None = None
     product: te.Tensor = field(kw_only=True)
@@ -48,8 +52,11 @@ def conv2d(shape: Sequence[Extent], dtype: str) -> ConvolutionDefinition:
     return define(square(tuple(shape)), dtype)
 
 
-def define(conv: Convolution, dtype: str) -> ConvolutionDefinition:
+def define(conv: Convolution, dtype: str, *, pack: bool = False) -> ConvolutionDefinition:
     """The tensor expressions of a convolution for inputs of ``dtype``.
+
+    With ``pack``, filters of a convolution that is not transposed are first brought into an order in which vectors of
+    four of them can be read at any tap and channel.
 
     16-bit inputs are multiplied and summed in float32, which is the type of the result, unless something follows the
     sum: that is computed in float32 too, and converted to ``dtype``.
@@ -61,6 +68,7 @@ def define(conv: Convolution, dtype: str) -> ConvolutionDefinition:
     """
     image, weight = te.placeholder(conv.image_shape, dtype, "X"), te.placeholder(conv.weight_shape, dtype, "W")
     filled: te.Tensor | None = None
+    packed = _packed(weight, conv) if pack and not conv.transposed else None
     wide = sum_dtype(dtype)
     before, after = phases.border(conv) if conv.has_phases else _border(conv)
     padded = _padded(image, conv.spatial_axes, before, after) if any([*before, *after]) else None
@@ -69,16 +77,19 @@ def define(conv: Convolution, dtype: str) -> ConvolutionDefinition:
         filled = phases.filled(weight, conv)
         product = phases.product(source, before, weight if filled is None else filled, conv, wide)
     else:
-        product = _product(source, weight, conv, wide)
-    around = tuple([t for t in (filled, padded) if t is not None])
+        product = _product(source, weight if packed is None else packed, conv, wide)
+    around = tuple([t for t in (packed, filled, padded) if t is not None])
     if not conv.has_epilogue and not conv.has_phases:
-        return ConvolutionDefinition((image, weight), (product,), around, problem=conv, padded=padded, product=product)
+        return ConvolutionDefinition(
+            (image, weight), (product,), around, problem=conv, packed=packed, padded=padded, product=product
+        )
     more, result = epilogue(product, conv, dtype if conv.has_epilogue else wide)
     return ConvolutionDefinition(
         (image, weight, *more),
         (result,),
         (*around, product),
         problem=conv,
+        packed=packed,
         filled=filled,
         padded=padded,
         product=product,
@@ -108,17 +119,28 @@ def _product(source: te.Tensor, weight: te.Tensor, conv: Convolution, wide: str)
             step = 1 if conv.transposed else conv.stride[d]
             at.append(p * step + tap.var * conv.dilation[d])
         pixel = source(*conv.laid_out(b, channel, tuple(at)))
-        factor = weight(*_filter_place(conv, f, channels, taps))
+        factor = weight(*_filter_place(conv, f, channels, taps, packed=weight.op.name == PACKED))
         return te.sum(pixel.astype(wide) * factor.astype(wide), axis=[channels, *taps])
 
     return te.compute(conv.output_shape, _by_axes(conv, element), name="Y")
 
 
-def _filter_place(conv: Convolution, f: Var, channels: IterVar, taps: Sequence[IterVar]) -> list[Expr]:
+def _filter_place(conv: Convolution, f: Var, channels: IterVar, taps: Sequence[IterVar], *, packed: bool) -> list[Expr]:
     if conv.transposed:
         return [channels.var, f, *[k - 1 - t.var for k, t in zip(conv.kernel, taps, strict=True)]]
     inner: list[Expr] = [t.var for t in taps]
-    return [*inner, channels.var, f] if conv.channels_last else [f, channels.var, *inner]
+    return [*inner, channels.var, f] if conv.channels_last or packed else [f, channels.var, *inner]
+
+
+def _packed(weight: te.Tensor, conv: Convolution) -> te.Tensor:
+    def element(*i: Var) -> Expr:
+        *taps, channel, f = i
+        place = [*taps, channel, f] if conv.channels_last else [f, channel, *taps]
+        return if_then_else(f < conv.filters, weight(*place), const(0, weight.dtype))
+
+    shape = (*conv.kernel, conv.group_channels, (conv.filters + 3) // 4 * 4)
+    names = [*("rz", "ry", "rx")[-conv.ndim :], "rc", "f"]
+    return te.compute(shape, element, name=PACKED, tag="injective,pad", varargs_names=names)
 
 
 Element = Callable[[Var, Var, Sequence[Var]], Expr]

@@ -29,7 +29,7 @@ from gpucomp.target import Target
 
 # Filters by pixels.
 CHANNELS_FIRST: Final = (
-    SimtTile(16, 128, 16, 1, 2, 4, 8, 1, 2, 3, alone=90, full=220, resident=8),  # for groups; not timed
+    SimtTile(16, 128, 16, 1, 2, 4, 8, 1, 2, 3, alone=90, full=150, resident=8),  # for groups, and up to 31 filters
     SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=99, full=266, resident=11),
     SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=143, full=269, resident=5),
     SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=115, full=255, resident=11),
@@ -55,7 +55,7 @@ FEW_PIXELS: Final = (
 )
 # Pixels by filters.  Products in the order of the loops were faster here, back and forth in the other layout.
 CHANNELS_LAST: Final = (
-    SimtTile(128, 16, 16, 2, 1, 8, 4, 2, 1, 3, alone=90, full=220, resident=8, order=0),  # for groups; not timed
+    SimtTile(128, 16, 16, 2, 1, 8, 4, 2, 1, 3, alone=90, full=185, resident=8, order=0),  # for groups, and few filters
     SimtTile(32, 64, 16, 1, 2, 8, 4, 1, 2, 3, alone=111, full=282, resident=11, order=0),
     SimtTile(32, 128, 8, 1, 4, 8, 4, 1, 2, 3, alone=170, full=301, resident=5, order=0),
     SimtTile(64, 32, 16, 2, 1, 8, 4, 1, 2, 3, alone=92, full=244, resident=11, order=0),
@@ -98,6 +98,9 @@ MEMORY_BYTES_PER_US: Final = 2.6e6
 FAR_APART: Final = 1.12
 FAR_APART_FIRST: Final = 1.3
 LITTLE_REUSE: Final = 1.8
+# How much longer tiles of two warps take where images are odd: slabs of 8 channels of which each is a copy, or results
+# whose rows no vector fits.
+TWO_WARPS_ODD: Final = 1.12
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,26 @@ def choose_plan(defn: ConvolutionDefinition, target: Target) -> Plan | None:
 
     It is for float32 of known extents, no smaller than a tile, on CUDA devices since sm_80.
     """
-    if str(defn.inputs[0].dtype) != "float32" or str(target.kind) != "cuda" or "cp_async" not in target.features:
+    if not _takes(str(defn.inputs[0].dtype), target):
         return None
     found = plans(defn.problem, target)
     return min(found, key=lambda p: p.microseconds * (SPLIT_GAIN if p.parts == 1 else 1.0), default=None)
+
+
+def _takes(dtype: str, target: Target) -> bool:
+    return dtype == "float32" and str(target.kind) == "cuda" and "cp_async" in target.features
+
+
+def packs(conv: Convolution, dtype: str, target: Target) -> bool:
+    """Whether filters are first brought into an order in which four of them are a vector.
+
+    It pays where they are no multiple of four, and would be copied one by one, and there are several taps: those that
+    have them last are brought into the order of slabs anyway, and those of single taps are soon read.
+    """
+    sizes = _sizes(conv)
+    if sizes is None or not _takes(dtype, target) or conv.groups > 1 or conv.transposed or sizes.filters % 4 == 0:
+        return False
+    return sizes.taps > 1 and bool(plans(conv, target))
 
 
 def plans(conv: Convolution, target: Target) -> list[Plan]:
@@ -247,6 +266,9 @@ def _plan(
     odd = conv.channels_last and sizes.channels % 4 != 0
     if (sizes.taps == 1 and not vector) or odd:
         work *= _far_apart(tile, slab[0], conv.channels_last)
+    uneven = not conv.channels_last and sizes.taps > 1 and parts == 1 and math.prod(sizes.out_size) % 4 != 0
+    if ((odd and slab[0] == 8) or (uneven and slab[1] == 1)) and tile.threads == 64:
+        work *= TWO_WARPS_ODD
     if odd or (conv.channels_last and sizes.filters % 4):
         tile = replace(tile, order=1)
     rows, columns = (sizes.pixels, sizes.filters) if conv.channels_last else (sizes.filters, sizes.pixels)

@@ -89,7 +89,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     inner.reorder(ko, ki, *acc.op.axis, *dots)
     for axis in dots:
         inner.tensorize(axis, intrinsics.dp4a())
-    pipeline_slabs(inner, ko, ki, acc.op.axis, tile, rows=-2)
+    pipeline_slabs(inner, ko, ki, acc.op.axis, tile)
     if staged.narrow and words == 1:
         inner.pragma(ko, "spread_copies")
     staged.fetch(s, inner, ko, ki, tile, block.tx)
@@ -156,12 +156,10 @@ def number_threads(stage: Stage, within: Sequence[IterVar], *, interleaved: bool
     return stage.fuse(warp_i, warp_j, high_i, high_j, low_i, low_j)
 
 
-def pipeline_slabs(
-    stage: Stage, slabs: IterVar, steps: IterVar, axes: Sequence[IterVar], tile: SimtTile, rows: int = 0
-) -> None:
+def pipeline_slabs(stage: Stage, slabs: IterVar, steps: IterVar, axes: Sequence[IterVar], tile: SimtTile) -> None:
     """Slabs, and fragments of their steps, are loaded ahead of the products over ``axes``, which stand in registers.
 
-    The order of the products is asked for at the axis number ``rows``.
+    The last two of ``axes`` are rows and columns; those before them, of a batch, have one value in a thread.
     """
     for axis in (steps, *axes):
         stage.unroll(axis)
@@ -171,7 +169,7 @@ def pipeline_slabs(
     if tile.predicated:
         stage.pragma(slabs, "predicate_copies")
     if tile.order:
-        stage.pragma(axes[rows], "product_order", tile.order)
+        stage.pragma(axes[-2], "product_order", tile.order)
 
 
 def add_parts(s: Schedule, out: Tensor, total: Tensor) -> None:

@@ -18,6 +18,7 @@ WANTED_BYTES: Final = 64  # of a thread: with less in flight the memory waits, w
 ONCE_BYTES: Final = 44  # of rows that are gone over once: threads that wait for nothing but memory may be many
 LONG_BYTES: Final = 128  # of rows of halves beyond LONG_ROW: fewer threads wait at the barriers of a row
 LONG_ROW: Final = 24 << 10
+MOST_CONDITIONS: Final = 16  # single words of a row with a condition each: AMD's compilers spill those of twice as many
 SECOND_ROW: Final = 16 << 10  # of words with two weights each: four warps with twice as much, which load weights late
 # Of words: where rows start anywhere and are read in aligned vectors; where each is a load of its own, and pairs are.
 # Weights are then words too, of which threads with more of both load what they need before they wait.
@@ -123,6 +124,7 @@ def choose_tile(
     values = chunks * lanes
     held = values <= 2 * MOST_VALUES and (threads < 1024 or values <= MOST_VALUES)
     early = held and not aligned and _early(values, threads, nbytes, weights, one_wave, narrow)
+    early = early and (lanes > 1 or values <= MOST_CONDITIONS or str(target.kind) == "cuda")
     vector = f"vectors of {lanes * nbytes} bytes" + (", counted from where memory is aligned" if aligned else "")
     place = "registers" if held else "nowhere: each pass reads them again"
     why = f"{vector}; {reason}; rows stay in {place}" + ("; weights are loaded early" if early else "")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array
 from gpucomp.kernels.convolution.compute import define
@@ -18,10 +19,12 @@ from gpucomp.kernels.convolution.schedule_any import schedule_cpu, schedule_open
 from gpucomp.kernels.convolution.schedule_gpu import schedule_direct, tile_for
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.target import Target
+from tests.codegen.devices import compile_cuda
 from tests.kernels.convolutions import check, draw, whole_inputs
 from tests.tiers import tiered
 
 CASES = 24
+H100 = Target("cuda -arch=sm_90a")
 
 
 def slowly(image: Array, weight: Array, conv: Convolution) -> Array:
@@ -147,3 +150,39 @@ def test_a_prime_number_of_filters_in_a_group_keeps_to_the_threads_of_a_block(
     threads = tile.channels // tile.thread_channels * (tile.rows * tile.columns // tile.thread_columns)
     assert 1 < threads <= target.max_num_threads
     schedule_direct(defn, target).check(target)
+
+
+def grouped(seed: int) -> Convolution:
+    """A convolution whose groups have so many filters that slabs are copied ahead."""
+    rng = random.Random(seed)
+    while True:
+        conv = draw(rng)
+        if conv.ndim == 1 or conv.transposed:
+            continue
+        groups = rng.choice([2, 3])
+        channels, filters = rng.choice([2, 3, 5, 8, 13]), rng.choice([12, 13, 14, 17, 18, 24, 27])
+        return replace(conv, groups=groups, channels=groups * channels, filters=groups * filters)
+
+
+@pytest.mark.parametrize("seed", tiered(range(24), range(4)))
+def test_groups_whose_slabs_are_copied_ahead_are_exact(seed: int) -> None:
+    defn = define(grouped(seed), "float32")
+    assert tile_for(defn, H100).stages > 1
+    check(schedule_direct(defn, H100), defn, "interp" if seed % 2 else "llvm", H100)
+
+
+@pytest.mark.parametrize("arch", tiered(["sm_80", "sm_90a"], ["sm_90a"]))
+@pytest.mark.parametrize(
+    "shape",
+    tiered(
+        [(16, 108, 29, 108, 3, 1, 4), (16, 96, 31, 192, 5, 2, 8), (4, 68, 19, 68, 7, 1, 2)],
+        [(16, 108, 29, 108, 3, 1, 4)],
+    ),
+    ids=str,
+)
+def test_odd_groups_spill_nothing(shape: tuple[int, ...], arch: str) -> None:
+    target, operator = Target(f"cuda -arch={arch}"), registry.get("group_conv2d")
+    defn = operator.define(shape, "float32", target)
+    image = compile_function(operator.schedule(defn, target), defn.args, target, "conv").general.image
+    assert "cp.async" in image.source
+    assert all([used.spill_bytes == 0 for used in compile_cuda(image, arch).values()])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
 
+import gpucomp
 from gpucomp import te
 from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
-from gpucomp.kernels.convolution.compute import define
+from gpucomp.kernels.convolution.compute import ConvolutionDefinition, define
 from gpucomp.kernels.convolution.plans import (
     CHANNELS_FIRST,
     CHANNELS_LAST,
@@ -50,6 +52,34 @@ def test_any_convolution_is_exact(seed: int) -> None:
     conv, plan = drawn(seed)
     defn = define(conv, "float32")
     check(schedule_implicit(defn, plan), defn, "interp", H100)
+
+
+@pytest.mark.parametrize("seed", tiered(range(24), range(4)))
+def test_packed_filters_are_exact_too(seed: int) -> None:
+    rng = random.Random(seed)
+    while True:
+        conv = replace(drawn(rng.randrange(10**6))[0], groups=1, filters=rng.choice([33, 34, 35, 39, 67]))
+        found = [p for p in plans(conv, H100) if p.tile.m * p.tile.n <= SMALL]
+        if not conv.transposed and found:
+            break
+    defn = define(conv, "float32", pack=True)
+    check(schedule_implicit(defn, rng.choice(found)), defn, "llvm" if seed % 4 == 3 else "interp", H100)
+
+
+def test_odd_filters_are_packed_on_cuda_and_copied_as_vectors() -> None:
+    for name in ("conv2d", "conv2d_nhwc", "conv3d"):
+        operator = registry.get(name)
+        odd, even = ((1, 16, 19, o, 3, 2) for o in (67, 64))
+        defn = operator.define(odd, "float32", H100)
+        assert isinstance(defn, ConvolutionDefinition)
+        assert defn.packed is not None
+        assert [int(str(x)) for x in defn.packed.shape[-2:]] == [16, 68]
+        source = gpucomp.source(operator.schedule(defn, H100), defn.args, H100)
+        assert re.search(r"gc_cp_async(_zero)?_16\(\(?packed_shared", source)
+        for shape, target in ((even, H100), (odd, Target("opencl")), (odd, Target("llvm"))):
+            other = operator.define(shape, "float32", target)
+            assert isinstance(other, ConvolutionDefinition)
+            assert other.packed is None
 
 
 @pytest.mark.slow
@@ -135,3 +165,20 @@ def test_results_of_odd_images_are_stored_by_rows_of_the_tile(width: int, rows: 
     source = compile_function(schedule, defn.args, H100, "conv").general.image.source
     assert ("Y_shared[" in source) is rows
     check(schedule, defn, "interp", H100)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "factor"),
+    [
+        ("conv3d", (1, 3, 20, 64, 7, 2), 8),
+        ("conv2d", (1, 7, 20, 64, 7, 2), 8),
+        ("conv2d", (1, 3, 64, 64, 7, 2), None),
+    ],
+)
+def test_many_steps_of_a_slab_are_unrolled_by_a_few(name: str, shape: tuple[int, ...], factor: int | None) -> None:
+    operator = registry.get(name)
+    defn = operator.define(shape, "float32", H100)
+    source = gpucomp.source(operator.schedule(defn, H100), defn.args, H100)
+    hint = re.search(r"#pragma unroll *(\d*)\n *for \(int rx_rc_inner_fused = 0", source)
+    assert hint is not None
+    assert hint[1] == str(factor or "")

@@ -139,6 +139,16 @@ def test_of_as_many_slabs_as_copies_none_past_the_last_is_read(tile: SimtTile) -
     assert last_step.index(f"if (rc_outer < {tile.stages - 1})") < last_step.index("const float4")
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
+def test_products_go_back_and_forth_as_the_tile_says(last: bool) -> None:
+    defn = winograd.define(replace(square((4, 64, 16, 64, 3, 1)), channels_last=last), "float32")
+    tile = smallest(defn)
+    turning = "& 1) == 0 ?"
+    for order in (0, 1):
+        source = gpucomp.source(schedule_winograd(defn, replace(tile, order=order)), defn.args, H100)
+        assert (turning in source) == (order == 1)
+
+
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
 def test_bias_residual_and_relu_need_no_kernel_of_their_own(last: bool, m: int) -> None:
