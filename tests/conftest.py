@@ -31,6 +31,7 @@ if "numpy" not in sys.modules:
     for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         os.environ.pop(_name, None)
 
+NOT_QUICK = Path(__file__).parent / "not_quick.txt"
 _SCRATCH = Path(tempfile.mkdtemp(prefix="gpucomp-test-"))
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 for _variable, _folder in (("POCL_CACHE_DIR", "pocl"), ("GPUCOMP_CACHE_DIR", "kernels")):
@@ -52,6 +53,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be rewritten."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What ``ci/quick_list.py`` found too long for the quick tier is slow, before tiers are chosen by their marks."""
+    left_out = frozenset(NOT_QUICK.read_text(encoding="utf-8").splitlines())
+    for item in items:
+        if item.nodeid in left_out:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

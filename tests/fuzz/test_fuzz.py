@@ -22,7 +22,7 @@ from tests.fuzz.runner import FuzzCase, Outcome, draw_case, opencl_cpu, run_case
 from tests.fuzz.workloads import WORKLOADS
 from tests.tiers import slow
 
-PARTS, EACH, FEW = 15, 20, 8
+PARTS, EACH, FEW = 15, 20, 3
 
 
 @pytest.mark.opencl
