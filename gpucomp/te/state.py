@@ -12,6 +12,7 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.graph import post_dfs_order
 from gpucomp.te.group import Group
 from gpucomp.te.operation import Operation
+from gpucomp.te.out_of_range import check_reads
 from gpucomp.te.scan_place import enter_scans
 from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
@@ -410,6 +411,7 @@ def create_schedule(ops: Sequence[Operation | Tensor] | Operation | Tensor) -> S
 
     Raises:
         ScheduleError: GC104 something else was given.
+        TensorError: GC223 a compute reads past the ends of a tensor, whatever its inputs hold.
     """
     items = list(ops) if isinstance(ops, (list, tuple)) else [ops]
     outputs: dict[Operation, None] = {}
@@ -423,4 +425,6 @@ def create_schedule(ops: Sequence[Operation | Tensor] | Operation | Tensor) -> S
                 hint="te.create_schedule(C.op)",
             )
         outputs[op] = None
-    return Schedule(tuple(outputs), post_dfs_order(tuple(outputs)))
+    made = Schedule(tuple(outputs), post_dfs_order(tuple(outputs)))
+    check_reads([stage.op for stage in made.stages], made.outputs)
+    return made

@@ -90,3 +90,10 @@ def a_scan_whose_threads_exchange_elements_in_one_kernel() -> object:
     s[step].bind(step.op.axis[1], tx)  # cause
     s[total].env_threads([tx])
     return te.lower_schedule(s, [x, total])
+
+
+@mistake("'C'", "A[i + 1]", "dimension 0 of A", "8", "te.if_then_else")
+def a_compute_that_reads_past_the_end() -> object:
+    a = te.placeholder((8,), name="A")
+    c = te.compute((8,), lambda i: a[i + 1] - a[i], name="C")  # cause
+    return te.create_schedule(c.op)
