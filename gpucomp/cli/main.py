@@ -138,6 +138,11 @@ def bench_op(
 @click.option("--part", metavar="I/N", help="Every N-th row from the I-th on.")
 @click.option("--out", metavar="FILE", help="Write the records as JSON Lines.")
 @click.option("--plot", metavar="FILE", help="Draw the roofline as SVG (needs matplotlib).")
+@click.option(
+    "--jobs",
+    type=click.IntRange(0),
+    help="Processes that compile, make inputs and compare results [default: on CUDA all processors but two].",
+)
 @_as_json
 def bench_suite(
     family: str,
@@ -149,13 +154,14 @@ def bench_suite(
     part: str | None,
     out: str | None,
     plot: str | None,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """A family of operators beside other libraries, checked first, by one clock in one run."""
     from gpucomp.cli.suite import run as implementation
 
     peers = [name for name in against.split(",") if name]
-    sys.exit(implementation.run(family, peers, device, seed, only, dtype, part, out, plot, as_json))
+    sys.exit(implementation.run(family, peers, device, seed, only, dtype, part, out, plot, as_json, jobs))
 
 
 @bench.command("compare")

@@ -93,9 +93,11 @@ class CudaAPI(DeviceAPI):
     """See the module's text."""
 
     kind: ClassVar[str] = "cuda"
+    reads_all: ClassVar[bool] = True
     inspect_formats: ClassVar[tuple[str, ...]] = ("ptx", "sass")
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._driver: ModuleType | None = None
         self._missing: Missing | None = None
@@ -105,7 +107,6 @@ class CudaAPI(DeviceAPI):
         self._attributes: dict[int, DeviceAttributes] = {}
         self._lost: dict[int, str] = {}
         self._evictors: dict[int, LoadedImage] = {}
-        self._evicting: dict[int, tuple[Memory, Memory]] = {}
         self._live: dict[int, dict[int, drv.DeviceAllocation]] = {}
         self._kernels: dict[int, weakref.WeakSet[Kernel]] = {}
 
@@ -320,7 +321,7 @@ class CudaAPI(DeviceAPI):
     def time_cold(self, index: int, work: Callable[[], object], stream: object | None, nbytes: int) -> float:
         driver = self.driver()
         queue = None if stream is None else _stream(stream)
-        data, result = self._eviction(index, nbytes)
+        data, result = self.eviction_memory(index, nbytes)
         self.sync(index)
         with _Current(self, index, "timed work"):
             first, last = driver.Event(), driver.Event()
@@ -332,26 +333,6 @@ class CudaAPI(DeviceAPI):
             seconds = last.time_since(first) * 1e-3
             del first, last  # events have to be destroyed while the context is current
         return seconds
-
-    def evict_caches(self, index: int, nbytes: int) -> None:
-        data, result = self._eviction(index, nbytes)
-        self.read_all(index, data, result, nbytes, None)
-        self.sync(index)
-
-    def _eviction(self, index: int, nbytes: int) -> tuple[Memory, Memory]:
-        """Memory to empty the caches with, and room for a sum of it.
-
-        It is never set to anything: lines that were just written would have to be written back while the timed work
-        runs.  And it stays: after memory is given back, the device looks up where pages are anew, and kernels on many
-        of them take a sixth longer.
-        """
-        with self._lock:
-            kept = self._evicting.get(index)
-            if kept is None or kept[0].nbytes < nbytes:
-                for memory in kept or ():
-                    self.free(index, memory)
-                kept = self._evicting[index] = self.alloc(index, nbytes), self.alloc(index, 4)
-            return kept
 
     def read_all(self, index: int, data: Memory, result: Memory, nbytes: int, stream: object | None) -> None:
         """Queue a kernel that reads memory, and leaves no dirty lines that work which follows had to write back."""

@@ -51,8 +51,10 @@ class OpenCLAPI(DeviceAPI):
     """See the module's text."""
 
     kind: ClassVar[str] = "opencl"
+    reads_all: ClassVar[bool] = True
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._devices: list[cl.Device] | None = None
         self._missing: Missing | None = None
@@ -62,7 +64,6 @@ class OpenCLAPI(DeviceAPI):
         self._attributes: dict[int, DeviceAttributes] = {}
         self._next_address = _PAGE
         self._evictors: dict[int, LoadedImage] = {}
-        self._evicting: dict[int, tuple[Memory, Memory]] = {}
         self._noted = _Noted()
 
     # -- devices
@@ -266,26 +267,6 @@ class OpenCLAPI(DeviceAPI):
             raise BuildError(f"the OpenCL source defines no kernel {missing[0]}", code="GC502")
         return program, str(log).strip()
 
-    def evict_caches(self, index: int, nbytes: int) -> None:
-        data, result = self._eviction(index, nbytes)
-        self.read_all(index, data, result, nbytes, None)
-        self.sync(index)
-
-    def _eviction(self, index: int, nbytes: int) -> tuple[Memory, Memory]:
-        """Memory to empty the caches with, and room for a sum of it.
-
-        It stays: after memory is given back, devices look up where pages are anew, and kernels wait for that.
-        """
-        with self._lock:
-            kept = self._evicting.get(index)
-            if kept is None or kept[0].nbytes < nbytes:
-                for memory in kept or ():
-                    self.free(index, memory)
-                kept = self._evicting[index] = self.alloc(index, nbytes), self.alloc(index, 4)
-                self.read_all(index, *kept, nbytes, None)  # memory is allocated when it is first used
-                self.sync(index)
-            return kept
-
     def read_all(self, index: int, data: Memory, result: Memory, nbytes: int, stream: object | None) -> None:
         """Queue a kernel that reads memory, and leaves no dirty lines that work which follows had to write back."""
         if index not in self._evictors:
@@ -305,7 +286,7 @@ class OpenCLAPI(DeviceAPI):
         profiled = queue.properties & cl.command_queue_properties.PROFILING_ENABLE
         if not profiled or self.attributes(index).is_cpu:
             return super().time_cold(index, work, stream, nbytes)
-        data, result = self._eviction(index, nbytes)
+        data, result = self.eviction_memory(index, nbytes)
         self.sync(index, stream)
         with self._commands() as events, _reporting(f"work queued on opencl({index})"):
             for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any  # Any: values of JSON rows
 
@@ -13,16 +14,20 @@ from click.testing import CliRunner, Result
 
 import gpucomp
 from gpucomp.cli.main import cli
-from gpucomp.cli.suite import checked, own_forms, peak, roofline, rows, run
+from gpucomp.cli.suite import ahead, checked, own_forms, peak, roofline, rows, run
 from gpucomp.cli.suite.clock import Clock
 from gpucomp.cli.suite.peers import CUPY, TORCH, open_peers
 from gpucomp.cli.suite.row import Row
 from gpucomp.cli.suite.rows import FAMILIES, rows_of
 from gpucomp.cli.suite.torch_products import CONVOLUTIONS
 from gpucomp.kernels import registry
+from gpucomp.runtime import ndarray
 from gpucomp.runtime.cuda_compile import ptx_text
+from gpucomp.runtime.device import Device
 from gpucomp.support.diagnostics import ArgumentError, DeviceError
+from gpucomp.support.dtype import DType
 from gpucomp.support.resources import template_text
+from gpucomp.target.target import Target
 from tests.requirements import require_nvrtc, require_pocl
 
 SMALL = [Row("softmax", (9, 40), "float32"), Row("row_sum", (70, 33), "float16"), Row("sum_all", (5000,), "float32")]
@@ -105,6 +110,68 @@ def test_a_run_checks_times_and_names_the_roof(small: None, tmp_path: Path) -> N
     assert [json.loads(line)["family"] for line in out.read_text().splitlines()] == ["rows"] * 4
 
 
+def test_other_processes_make_the_same_inputs_and_compare_the_results() -> None:
+    lines = [Row("softmax", (9, 40), "bfloat16"), Row("row_argmax", (7, 33), "float32"), Row("add", (500,), "float32")]
+    device = Device("cpu")
+    alone = ahead.Alone(lines, 3)
+    with ahead.Ahead(lines, Target("llvm"), (), 3, 2) as helper:
+        folder = helper.folder
+        for number, row in enumerate(lines):
+            inputs = helper.inputs(number)
+            for ours, theirs in zip(inputs, alone.inputs(number), strict=True):
+                assert ours.dtype == theirs.dtype
+                np.testing.assert_array_equal(ours, theirs)
+            operator = registry.get(row.op)
+            kinds = operator.output_dtypes(row.dtype)
+            wanted = operator.reference(inputs, row.shape)
+            right = [x.astype(DType(kind).numpy) for x, kind in zip(wanted, kinds, strict=True)]
+            results = [ndarray.array(x, device) for x in right]
+            error = helper.error(number, inputs, results).result(60)
+            assert error == alone.error(number, inputs, results).result()
+            assert error <= operator.tolerance(row.dtype)
+            assert not list(folder.glob(f"{number}-*"))  # they would fill the memory
+    with ahead.Ahead(lines[2:], Target("llvm"), (), 3, 1) as helper:
+        inputs = helper.inputs(0)
+        wrong = ndarray.array(np.full(500, np.nan, np.float32), device)
+        assert not helper.error(0, inputs, [wrong]).result(60) <= 1e30
+    assert not folder.exists()
+    assert not helper.folder.exists()
+
+
+def test_a_run_with_other_processes_says_the_same(small: None) -> None:
+    arguments = ("bench", "suite", "--family", "rows", "--device", "cpu", "--json")
+    alone, helped = [
+        [json.loads(line) for line in invoke(*arguments, "--jobs", jobs).stdout.splitlines()] for jobs in ("0", "2")
+    ]
+    changing = {"jobs", "seconds", "p10", "p90", "gbps", "tflops", "roof", "of_roof"}
+    assert [r["jobs"] for r in (*alone, *helped)] == [0] * 4 + [2] * 4
+    assert all(record["ok"] is True for record in helped)
+    kept = [[{k: v for k, v in record.items() if k not in changing} for record in side] for side in (alone, helped)]
+    assert kept[0] == kept[1]
+
+
+def test_processes_help_where_a_gpu_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ahead.usual_jobs(Device("cpu")) == 0
+    for processors, jobs in ((1, 0), (2, 0), (4, 2), (16, 14), (200, ahead.MOST_JOBS)):
+        monkeypatch.setattr("os.cpu_count", lambda processors=processors: processors)
+        assert ahead.usual_jobs(Device("cuda", 0)) == jobs
+
+
+def test_a_row_whose_results_cannot_be_compared_is_no_good_row(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead.Alone, "error", lambda *_: _failed(MemoryError("too large")))
+    result = invoke("bench", "suite", "--family", "rows", "--only", "softmax", "--device", "cpu", "--json")
+    assert result.exit_code == 1
+    record = json.loads(result.stdout)
+    assert record["ok"] is False
+    assert "too large" in record["error"]
+
+
+def _failed(problem: Exception) -> Future[float]:
+    future = Future[float]()
+    future.set_exception(problem)
+    return future
+
+
 @pytest.mark.parametrize(
     ("op", "shape"),
     [("matmul_tn", (70, 9, 30)), ("batch_matmul", (70, 4, 5, 6)), ("conv2d_nhwc", (70, 3, 6, 4, 3, 1)),
@@ -155,7 +222,7 @@ def test_the_table_has_a_line_for_each_row(small: None) -> None:
 
 
 def test_a_wrong_result_fails_the_run(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "worst_error", lambda *_: 1.0)
+    monkeypatch.setattr(ahead, "worst_error", lambda *_: 1.0)
     result = invoke("bench", "suite", "--family", "rows", "--only", "softmax", "--device", "cpu")
     assert result.exit_code == 1
     assert "WRONG" in result.stdout

@@ -11,7 +11,7 @@ import pytest
 
 from gpucomp.runtime import ndarray as nd
 from gpucomp.runtime import opencl as backend
-from gpucomp.runtime.base import get_api
+from gpucomp.runtime.base import Memory, get_api
 from gpucomp.runtime.device import Device, opencl
 from gpucomp.runtime.memory import get_pool
 from gpucomp.runtime.module import Module
@@ -259,6 +259,31 @@ def test_timing_and_cache_eviction_work(pocl: Device) -> None:
     x = np.zeros(1000, np.float32)
     result = _add(pocl).time_evaluator("add", pocl, number=3, repeat=2, cache_flush_bytes=1 << 16)(x, x)
     assert all(0 < seconds < 10 for seconds in result.results)
+
+
+def test_memory_that_empties_the_caches_stays_and_is_read_before_it_is_used(
+    pocl: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = get_api("opencl")
+    monkeypatch.setattr(api, "_evicting", {})
+    reads: list[int] = []
+    read_all = api.read_all
+
+    def noted(index: int, data: Memory, result: Memory, nbytes: int, stream: object | None) -> None:
+        reads.append(nbytes)
+        read_all(index, data, result, nbytes, stream)
+
+    monkeypatch.setattr(api, "read_all", noted)
+    first = api.eviction_memory(pocl.index, 1 << 16)
+    assert reads == [1 << 16]
+    assert api.eviction_memory(pocl.index, 1 << 12) is first
+    api.evict_caches(pocl.index, 1 << 16)
+    assert reads == [1 << 16] * 2
+    larger = api.eviction_memory(pocl.index, 1 << 17)
+    assert larger[0].nbytes == 1 << 17
+    assert api.eviction_memory(pocl.index, 1 << 16) is larger
+    for memory in larger:
+        api.free(pocl.index, memory)
 
 
 def test_copies_between_arrays_and_devices(pocl: Device) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import datetime
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 import gpucomp
 from gpucomp.cli.console import json_line, log, seconds_text, table
 from gpucomp.cli.environment import package_versions
 from gpucomp.cli.measure import BACKENDS
 from gpucomp.cli.numpy_side import NumpySide
-from gpucomp.cli.suite.checked import worst_error
+from gpucomp.cli.suite.ahead import Ahead, Alone, Helper, usual_jobs
 from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, Clock, Times
 from gpucomp.cli.suite.peers import Peer, check_names, open_peers
 from gpucomp.cli.suite.roofs import Roofs
@@ -28,7 +30,9 @@ from gpucomp.kernels.arrays import Array
 from gpucomp.kernels.registry import Operator
 from gpucomp.runtime import ndarray
 from gpucomp.runtime.device import Device, default_device
+from gpucomp.runtime.ndarray import NDArray
 from gpucomp.support.diagnostics import ArgumentError, GpucompError
+from gpucomp.support.dtype import DType
 from gpucomp.target.target import Target
 
 Record = dict[str, object]
@@ -46,6 +50,7 @@ def run(
     out: str | None,
     plot: str | None,
     as_json: bool,
+    jobs: int | None = None,
 ) -> int:
     """The command; returns the exit status: 1 when a result is wrong or a kernel cannot be built."""
     check_names(against)
@@ -58,7 +63,7 @@ def run(
         raise ArgumentError(f"family {family!r} has no rows of type {dtype!r}", code="GC644")
     rows = _part_of(_within_reach(rows, place), part)
     path = None if out is None else Path(out)
-    records = Suite(place, against, seed, family).run(rows, as_json, path)
+    records = Suite(place, against, seed, family, usual_jobs(place) if jobs is None else jobs).run(rows, as_json, path)
     if path is not None:
         log(f"written: {path}")
     if plot is not None:
@@ -89,11 +94,42 @@ def _part_of(rows: list[Row], part: str | None) -> list[Row]:
     return rows[int(first) - 1 :: int(count)]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A row that was measured; its results may still be being compared with the reference.
+
+    Attributes:
+        record: what is known of it.
+        error: the largest error; None where there are no results.
+        tolerance: the largest that is accepted.
+    """
+
+    record: Record
+    error: Future[float] | None = None
+    tolerance: float = 0.0
+
+    def is_done(self) -> bool:
+        """True when nothing has to be waited for."""
+        return self.error is None or self.error.done()
+
+    def verdict(self) -> Record:
+        """Whether the results are right; waits for the comparison."""
+        if self.error is None:
+            return {}
+        try:
+            error = self.error.result()
+        except Exception as problem:  # such as too little memory for the reference
+            log(f"{self.record['op']} {self.record['shape']}: the results could not be compared: {problem!r:.200}")
+            return {"ok": False, "max_rel_err": None, "error": f"{problem!r:.200}"}
+        return {"ok": error <= self.tolerance, "max_rel_err": float(f"{min(error, 1e30):.4g}")}
+
+
 class Suite:
     """One run: a device, its clock, the peers, the roofs."""
 
-    def __init__(self, device: Device, against: Sequence[str], seed: int, family: str) -> None:
+    def __init__(self, device: Device, against: Sequence[str], seed: int, family: str, jobs: int) -> None:
         self.device, self.seed, self.family, self.compute = device, seed, family, family in COMPUTE
+        self.against, self.jobs = against, jobs
         self.clock = Clock(device)
         self.peers = open_peers(against, self.clock)
         for name, peer in self.peers.items():
@@ -116,21 +152,30 @@ class Suite:
         log(f"medians of {REPEATS} after reading {EVICTED_BYTES >> 20} MiB; --seed {self.seed}")
         records: list[Record] = []
         lines: list[list[str]] = []
-        if self.numpy is not None:
-            self.numpy.__enter__()
+
+        def report(measured: Measured) -> None:
+            record = {**measured.record, **measured.verdict()}
+            records.append({**self._facts(empty), **record})
+            lines.append(_line(record, list(self.peers), "tflops" if self.compute else "gbps"))
+            if out is not None:
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"family": self.family, **records[-1]}) + "\n")
+            if as_json:
+                json_line(records[-1])
+
+        waiting: deque[Measured] = deque()
         try:
-            for row in rows:
-                record = self._row(row)
-                records.append({**self._facts(empty), **record})
-                lines.append(_line(record, list(self.peers), "tflops" if self.compute else "gbps"))
-                if out is not None:
-                    with out.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps({"family": self.family, **records[-1]}) + "\n")
-                if as_json:
-                    json_line(records[-1])
+            with ExitStack() as around:
+                helper = around.enter_context(self._helper(rows))
+                if self.numpy is not None:
+                    around.enter_context(self.numpy)
+                for number in range(len(rows)):
+                    waiting.append(self._row(rows, number, helper))
+                    while waiting and waiting[0].is_done():
+                        report(waiting.popleft())
+                for measured in waiting:
+                    report(measured)
         finally:
-            if self.numpy is not None:
-                self.numpy.__exit__(None, None, None)
             self.clock.close()
         if not as_json:
             table(
@@ -139,6 +184,12 @@ class Suite:
                 numbers=range(3, 7 + len(self.peers)),
             )
         return records
+
+    def _helper(self, rows: Sequence[Row]) -> Helper:
+        if not self.jobs:
+            return Alone(rows, self.seed)
+        log(f"{self.jobs} processes compile, make inputs and compare results")
+        return Ahead(rows, Target.from_device(self.device), self.against, self.seed, self.jobs)
 
     def _facts(self, empty: float | None) -> Record:
         versions = {name: peer.version() for name, peer in self.peers.items() if not isinstance(peer, str)}
@@ -149,43 +200,51 @@ class Suite:
             "device_name": self.device.device_name,
             "driver": self.device.api_version,
             "seed": self.seed,
+            "jobs": self.jobs,
             "empty_seconds": empty,
             "versions": {
                 "gpucomp": gpucomp.__version__, "python": platform.python_version(), **package_versions(), **versions,
             },
         }  # fmt: skip
 
-    def _row(self, row: Row) -> Record:
+    def _row(self, rows: Sequence[Row], number: int, helper: Helper) -> Measured:
+        row = rows[number]
         record: Record = {"op": row.op, "shape": list(row.shape), "dtype": row.dtype, "drawn": row.drawn}
         record |= {"group": row.group} if row.group else {}
         record |= {"label": row.label} if row.label else {}
         try:
             operator = registry.get(row.op)
-            inputs = operator.make_inputs(row.shape, row.dtype, np.random.default_rng(self.seed))
-            record |= self._ours(operator, row, inputs)
-        except GpucompError as error:
-            log(f"{row.op} {row.shape} {row.dtype}: {error.message}")
-            return {**record, "ok": False, "error": error.message}
+            inputs = helper.inputs(number)
+            times, error = self._ours(operator, row, inputs, lambda outputs: helper.error(number, inputs, outputs))
+        except GpucompError as problem:
+            log(f"{row.op} {row.shape} {row.dtype}: {problem.message}")
+            return Measured({**record, "ok": False, "error": problem.message})
+        record |= times
         record["peers"] = self._theirs(row, inputs)
-        return record | _verdict(record)
+        return Measured(record | _verdict(record), error, operator.tolerance(row.dtype))
 
-    def _ours(self, operator: Operator, row: Row, inputs: Sequence[Array]) -> Record:
+    def _ours(
+        self,
+        operator: Operator,
+        row: Row,
+        inputs: Sequence[Array],
+        compare: Callable[[Sequence[NDArray]], Future[float]],
+    ) -> tuple[Record, Future[float]]:
         target = Target.from_device(self.device)
         definition = operator.define(row.shape, row.dtype, target)
         module = build(operator.schedule(definition, target), definition.args, target, name=row.op)
-        outputs = operator.make_outputs(row.shape, row.dtype)
-        arrays = [ndarray.array(x, self.device) for x in (*inputs, *outputs)]
+        given = [ndarray.array(x, self.device) for x in inputs]
+        outputs = self._poisoned(operator, row)
+        arrays = [*given, *outputs]
         module(*arrays)
         self.device.sync()
-        error = worst_error(operator, row, inputs, [x.numpy() for x in arrays[len(inputs) :]], self.seed)
+        error = compare(outputs)
         times = self.clock.time(lambda: module(*arrays))
         moved = operator.bytes_moved(row.shape, row.dtype)
         read = sum(x.nbytes for x in inputs)
         flops = operator.flops(row.shape)
         roof = self.roofs.work(moved, read, flops, row.dtype) if self.compute else self.roofs.moved(moved, read)
-        return {
-            "ok": error <= operator.tolerance(row.dtype),
-            "max_rel_err": float(f"{min(error, 1e30):.4g}"),
+        record: Record = {
             "bytes": moved,
             "flops": flops,
             **times.record(),
@@ -194,6 +253,18 @@ class Suite:
             "roof": {"kind": roof.kind, "seconds": float(f"{roof.seconds:.5g}")},
             "of_roof": float(f"{roof.seconds / times.median:.4g}"),
         }
+        return record, error
+
+    def _poisoned(self, operator: Operator, row: Row) -> list[NDArray]:
+        """Results full of values that no kernel computes: NaN, whose bits may all be set."""
+        api, index = self.device.api, self.device.index
+        kinds = operator.output_dtypes(row.dtype)
+        if self.device.kind != "cuda" or not all(DType(kind).is_float for kind in kinds):
+            return [ndarray.array(x, self.device) for x in operator.make_outputs(row.shape, row.dtype)]
+        made = [ndarray.empty(*one, self.device) for one in zip(operator.output_shapes(row.shape), kinds, strict=True)]
+        for array in made:
+            api.memset(index, array.memory.handle, 0xFF, array.nbytes)
+        return made
 
     def _theirs(self, row: Row, inputs: Sequence[Array]) -> dict[str, object]:
         out: dict[str, object] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final  # Any: triton and torch objects
 
 from gpucomp.cli.suite.clock import Clock, Times
@@ -12,6 +12,15 @@ from gpucomp.cli.suite.row import Row
 from gpucomp.kernels.arrays import Array
 
 LONGEST_ROW: Final = 65536
+OPERATORS: Final = ("softmax", "layer_norm", "rms_norm", "row_sum")
+
+
+def meta_of(row: Row) -> dict[str, int] | None:
+    """The constants and the launch width of the kernel for a row; None where there is no such kernel."""
+    if row.op not in OPERATORS or row.shape[-1] > LONGEST_ROW:
+        return None
+    block = 1 << (row.shape[-1] - 1).bit_length()
+    return {"BLOCK": block, "num_warps": min(16, max(1, block // 256))}
 
 
 class TritonPeer:
@@ -29,20 +38,19 @@ class TritonPeer:
         self.torch_side.load(inputs)
 
     def time(self, row: Row, clock: Clock) -> Times | None:
-        kernels: Mapping[str, Callable[..., Any]] = self.kernels.KERNELS
-        kernel: Any = kernels.get(row.op)
-        if kernel is None or row.shape[-1] > LONGEST_ROW:
+        meta = meta_of(row)
+        if meta is None:
             return None
+        kernels: Mapping[str, Any] = self.kernels.KERNELS
+        kernel = kernels[row.op]
         side = self.torch_side
         inputs, torch = side.inputs, side.torch
         rows, columns = inputs[0].shape
         reduces = row.op.startswith("row_")
         out = torch.empty(rows if reduces else (rows, columns), device="cuda", dtype=inputs[0].dtype)
-        block = self.triton.next_power_of_2(columns)
-        warps = min(16, max(1, block // 256))
 
         def launch() -> None:
-            kernel[(rows,)](*inputs, out, columns, BLOCK=block, num_warps=warps)
+            kernel[(rows,)](*inputs, out, columns, **meta)
 
         with torch.cuda.stream(side.stream):
             launch()
