@@ -108,6 +108,7 @@ from gpucomp.tir.intrin import (
     tan,
     tanh,
     trunc,
+    undef,
 )
 from gpucomp.tir.operators import add, cast, const, convert, floordiv, floormod, multiply, subtract, truncdiv, truncmod
 from gpucomp.tir.packed import call_packed
@@ -329,5 +330,6 @@ __all__ = [
     "trunc",
     "truncdiv",
     "truncmod",
+    "undef",
     "stmt_functor",
 ]

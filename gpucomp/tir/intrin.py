@@ -114,6 +114,7 @@ for _name in BINARY_MATH + BITWISE:
     register(f"tir.{_name}", arity=2)
 register("tir.fma", arity=3)
 register("tir.dp4a", arity=3)
+register("tir.undef", arity=0)  # any value, another one at each place
 register("tir.if_then_else", arity=3)  # pure, but only the chosen side is evaluated
 register("tir.call_extern", CallEffectKind.Opaque)
 register("tir.call_pure_extern")
@@ -202,6 +203,11 @@ def if_then_else(cond: ExprLike, t: ExprLike, f: ExprLike, span: object = None) 
     if isinstance(c, IntImm):
         return x if c.value else y
     return call_intrin(x.dtype, "tir.if_then_else", c, x, y)
+
+
+def undef(dtype: str | operators.DType) -> Expr:
+    """Some value that nothing reads: the compiler takes whatever costs least, such as what lies beside in memory."""
+    return Call(operators.DType(dtype), Op.get("tir.undef"), ())
 
 
 def likely(cond: ExprLike, span: object = None) -> Expr:

@@ -46,10 +46,8 @@ from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_ali
 from gpucomp.transform.walk import conjunction, conjuncts, int_value, is_call
 
 # Intrinsics that mean the same on vectors, lane by lane.
-_LANEWISE: Final = frozenset(
-    f"tir.{n}"
-    for n in (*UNARY_MATH, *BINARY_MATH, *PREDICATES, *BITWISE, "fma", "bitwise_not", "popcount", "clz", "reinterpret")
-)
+_OTHERS: Final = ("fma", "bitwise_not", "popcount", "clz", "reinterpret", "undef")
+_LANEWISE: Final = frozenset(f"tir.{n}" for n in (*UNARY_MATH, *BINARY_MATH, *PREDICATES, *BITWISE, *_OTHERS))
 _CHOICES: Final = frozenset({"tir.if_then_else", "tir.likely"})
 _DIVISIONS: Final = frozenset({Div, Mod, FloorDiv, FloorMod})
 # A gather is one scalar load for each lane; more than this and a loop is the better code.
@@ -280,6 +278,8 @@ class Lanes(Mutator):
         nothing = Broadcast(operators.const(0, load.dtype.element), self.lanes)
         whole: Expr = Call(load.dtype, node.op, (guard, load, nothing))
         whole = Cast(value.dtype, whole) if isinstance(value, Cast) else whole
+        if is_call(node.args[2], "undef"):
+            return whole
         return Select(condition, whole, self.lift(self.visit(node.args[2])))
 
     def _overlap(self, checks: list[Expr]) -> bool:

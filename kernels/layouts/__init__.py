@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp.kernels.arrays import in_float64_by
-from gpucomp.kernels.layouts import compute, reference
+from gpucomp.kernels.layouts import compute, reference, tiles
 from gpucomp.kernels.registry import Operator, register
 
 DTYPES: Final = ("float32", "float16", "bfloat16", "float64", "int8", "int32")
@@ -33,6 +33,7 @@ transpose = register(
         flops=lambda shape: 0,
         tolerances=dict.fromkeys(DTYPES, 0.0),
         schedules=SCHEDULES,
+        form=tiles.form,
     )
 )
 permute = register(
@@ -53,5 +54,6 @@ permute = register(
         flops=lambda shape: 0,
         tolerances=dict.fromkeys(DTYPES, 0.0),
         schedules=SCHEDULES,
+        form=tiles.form,
     )
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from gpucomp import te
+from gpucomp import te, tir
 from gpucomp.kernels.registry import Definition, Extent
+from gpucomp.tir.expr import ExprLike, Var
 
 
 def transpose(shape: Sequence[Extent], dtype: str) -> Definition:
@@ -20,3 +22,46 @@ def permute(shape: Sequence[Extent], dtype: str) -> Definition:
     b, m, n = shape
     a = te.placeholder((b, m, n), dtype, "A")
     return Definition((a,), (te.compute((b, n, m), lambda x, i, j: a[x, j, i], name="B"),))
+
+
+def in_vectors(shape: Sequence[int], dtype: str, lanes: int, height: int) -> Definition:
+    """The last two axes change places, by way of the input's vectors.
+
+    ``V[b, x, y, v, l]`` is what memory holds in lane ``l`` of vector ``v`` of row ``x * height + y``: vectors are
+    counted from the last multiple of ``lanes`` elements at or before the start of the row, so that each is one aligned
+    load, and what lies beside the row is moved along, whatever it is.  Elements are picked out of V.
+
+    Args:
+        shape: (..., M, N), of one leading axis at most.
+        dtype: element type.
+        lanes: elements of a vector.
+        height: rows of a panel; a schedule may keep panels apart in memory.
+    """
+    *batch, m, n = shape
+    a = te.placeholder((*batch, m, n), dtype, "A")
+
+    def before(row: Sequence[ExprLike]) -> ExprLike:
+        """Elements of the first vector that lie before the row."""
+        if n % lanes == 0:
+            return 0
+        start: ExprLike = row[-1] * n
+        return (row[0] * (m * n) + start if batch else start) % lanes
+
+    def lane(*at: Var) -> ExprLike:
+        *outer, x, y, v, lane = at
+        row = (*outer, x * height + y)
+        place = v * lanes + lane - before(row)
+        checks = [place >= 0, place < n] if n % lanes else []
+        checks += [row[-1] < m] if m % height else []
+        return te.if_then_else(tir.all(*checks), a[(*row, place)], tir.undef(dtype)) if checks else a[(*row, place)]
+
+    most_before = lanes - math.gcd(n, lanes)
+    panels = ((m + height - 1) // height, height, (n + most_before + lanes - 1) // lanes, lanes)
+    vectors = te.compute((*batch, *panels), lane, name="V")
+
+    def element(*at: Var) -> ExprLike:
+        *outer, i, j = at
+        place = i % lanes + before((*outer, j))
+        return vectors[(*outer, j // height, j % height, i // lanes + place // lanes, place % lanes)]
+
+    return Definition((a,), (te.compute((*batch, n, m), element, name="B"),), (vectors,))

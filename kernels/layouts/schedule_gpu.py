@@ -7,73 +7,26 @@ that two blocks write in part is read from memory before it is written back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+import math
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition, extent, row_lanes
+from gpucomp.kernels.layouts.tiles import SECTOR, Tile, choose_tile, vector_tile
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule
-
-SIDE: Final = 64
-THREADS: Final = 256
-MANY_HALVES: Final = 1 << 25  # elements of a matrix of halves from which on larger tiles are enough
-FEW_TILES: Final = 132 * 8  # blocks that the largest GPU runs at once
-SECTOR: Final = 32  # bytes that memory is written in
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """How a block transposes.
-
-    Attributes:
-        columns, rows: extents along the columns and the rows of the input.
-        threads: of a block.
-        loads, stores: elements of a vector on either side.
-        aligned_loads, aligned_stores: vectors are counted from where memory is aligned.
-        why: what led to it.
-    """
-
-    columns: int
-    rows: int
-    threads: int
-    loads: int
-    stores: int
-    aligned_loads: bool = False
-    aligned_stores: bool = False
-    why: str = ""
-
-
-def choose_tile(rows: int | None, columns: int | None, nbytes: int, target: Target) -> Tile:
-    """The tile for matrices of ``rows`` rows of ``columns`` elements of ``nbytes`` bytes."""
-    threads = min(THREADS, target.max_num_threads)
-    loads, stores = row_lanes(columns, nbytes), row_lanes(rows, nbytes)
-    if nbytes > 4 or rows is None or columns is None:
-        side = SIDE // 2
-        return Tile(side, side, threads, loads, stores, why=f"{side}x{side}: little is known, or elements are wide")
-    if nbytes > 1 and "readable_granules" in target.features and min(rows, columns) >= 2 * SIDE:
-        lanes = 16 // nbytes
-        ragged = loads < lanes, stores < lanes
-        if any(ragged):
-            columns_of_tile = 2 * SIDE if nbytes >= 4 or (ragged[0] and rows * columns >= MANY_HALVES) else SIDE
-            if nbytes < 4 and ragged[0]:  # a block reads more rows beside its own: few threads, of more blocks
-                threads = min(threads, THREADS // 2)
-            sides = " and ".join([what for what, yes in zip(("reads", "writes"), ragged, strict=True) if yes])
-            why = f"{columns_of_tile}x{SIDE}: rows start anywhere in a vector; {sides} are counted from aligned memory"
-            return Tile(columns_of_tile, SIDE, threads, lanes, lanes, *ragged, why=why)
-    if stores * nbytes < 16:
-        # Both ends of what a block writes in a row share a line with another block: rows of the result are long.
-        side = SIDE if nbytes < 4 else SIDE // 2
-        return Tile(side, 2 * SIDE, threads, loads, stores, why=f"{side}x{2 * SIDE}: rows of the result are cut less")
-    if nbytes == 4 and rows * columns < FEW_TILES * SIDE * SIDE:
-        return Tile(SIDE // 2, SIDE, threads, loads, stores, why=f"{SIDE // 2}x{SIDE}: larger tiles are too few")
-    return Tile(SIDE, SIDE, threads, loads, stores, why=f"{SIDE}x{SIDE}: whole lines on either side")
+from gpucomp.te.stage import Stage
+from gpucomp.tir.expr import IterVar
 
 
 def tile_of(defn: Definition, target: Target) -> Tile:
     """The tile for an operator that exchanges the last two axes."""
     a = defn.inputs[0]
-    return choose_tile(extent(a.shape[-2]), extent(a.shape[-1]), a.dtype.nbytes, target)
+    *outer, rows, columns = [extent(size) for size in a.shape]
+    if defn.intermediates and rows is not None and columns is not None:
+        found = vector_tile(rows, columns, a.dtype.nbytes, target, math.prod([size or 1 for size in outer]))
+        if found is not None:
+            return found
+    return choose_tile(rows, columns, a.dtype.nbytes, target)
 
 
 def why(defn: Definition, target: Target) -> str:
@@ -82,37 +35,60 @@ def why(defn: Definition, target: Target) -> str:
 
 
 def schedule_transpose(defn: Definition, target: Target) -> Schedule:
-    """Exchange the last two axes.
+    """Exchange the last two axes."""
+    tile = tile_of(defn, target)
+    return schedule_vectors(defn, tile) if defn.intermediates else schedule_elements(defn, tile)
+
+
+def schedule_vectors(defn: Definition, tile: Tile) -> Schedule:
+    """Whole vectors of the input in shared memory, in panels; see ``compute.in_vectors`` and ``tiles``.
+
+    All loads of a thread are on their way before the first is stored.  Where none of them has a condition, device
+    compilers see to that.
+    """
+    (a,), (vectors,), (out,) = defn.inputs, defn.intermediates, defn.outputs
+    lanes, words = tile.loads, max(1, 4 // a.dtype.nbytes)
+    s = te.create_schedule(out.op)
+    s[vectors].set_scope("shared")
+    conditional = tile.aligned_loads or tile.aligned_stores
+    loaded = s.cache_write(vectors, "local") if conditional else None
+    stage = s[out]
+    block = _store(stage, tile, SECTOR // a.dtype.nbytes)
+    fetch = s[vectors]
+    fetch.compute_at(stage, block)
+    *batch, panel, row, vector, lane = fetch.op.axis
+    width = tile.columns + (lanes if tile.aligned_loads else 0)
+    fetch.storage_align(row, width, words)
+    if tile.gap:
+        fetch.storage_align(panel, tile.panel * (width + words), tile.gap)
+    turn, thread = fetch.split(fetch.fuse(*batch, panel, row, vector), factor=tile.threads)
+    fetch.reorder(thread, turn, lane)
+    fetch.unroll(turn)
+    fetch.bind(thread, te.thread_axis("threadIdx.x"))
+    fetch.vectorize(lane)
+    if loaded is not None:
+        fetch.pragma(turn, "loads_first")
+        s[loaded].compute_at(fetch, turn)
+        s[loaded].vectorize(s[loaded].op.axis[-1])
+    return s
+
+
+def schedule_elements(defn: Definition, tile: Tile) -> Schedule:
+    """Elements of the input in shared memory, where the tile's columns are.
 
     Rows of a tile in shared memory are two 16-bit elements (or one wider one) longer than the tile: the eight or four
     elements of a column that a thread picks up then lie in banks of which at most two threads of a warp use the same.
     """
     (a,), (out,) = defn.inputs, defn.outputs
     nbytes = a.dtype.nbytes
-    tile = tile_of(defn, target)
     s = te.create_schedule(out.op)
     shared = s.cache_read(a, "shared", [out])
     vectors = s.cache_read(a, "local", [shared]) if tile.aligned_loads else None
     stage = s[out]
-    *outer, i, j = out.op.axis
-    if tile.aligned_stores:
-        j = stage.align(j, SECTOR // nbytes)
-    block_i, i = stage.split(i, factor=tile.columns)
-    block_j, j = stage.split(j, factor=tile.rows)
-    group, lane = stage.split(j, factor=tile.stores)
-    stage.reorder(*outer, block_i, block_j, i, group, lane)
-    turn, thread = stage.split(stage.fuse(i, group), factor=tile.threads)
-    stage.unroll(turn)
-    if outer:
-        stage.bind(stage.fuse(*outer), te.thread_axis("blockIdx.z"))
-    # Blocks that follow each other write on in the same lines: what a line gets from two of them meets in the cache.
-    stage.bind(block_i, te.thread_axis("blockIdx.y"))
-    stage.bind(block_j, te.thread_axis("blockIdx.x"))
-    stage.bind(thread, te.thread_axis("threadIdx.x"))
-    stage.vectorize(lane)
+    block = _store(stage, tile, SECTOR // nbytes)
 
     fetch = s[shared]
-    fetch.compute_at(stage, block_j)
+    fetch.compute_at(stage, block)
     row, column = shared.op.axis[-2:]
     fetch.storage_align(row, tile.columns, max(1, 4 // nbytes))
     if tile.aligned_loads:
@@ -130,3 +106,24 @@ def schedule_transpose(defn: Definition, target: Target) -> Schedule:
     s[vectors].compute_at(fetch, turn)
     s[vectors].vectorize(vectors.op.axis[-1])
     return s
+
+
+def _store(stage: Stage, tile: Tile, sector: int) -> IterVar:
+    """Tiles to blocks, vectors of the result to threads; the axis below which a block's tile is read."""
+    *outer, i, j = stage.op.axis
+    if tile.aligned_stores:
+        j = stage.align(j, sector)
+    block_i, i = stage.split(i, factor=tile.columns)
+    block_j, j = stage.split(j, factor=tile.rows)
+    group, lane = stage.split(j, factor=tile.stores)
+    stage.reorder(*outer, block_i, block_j, i, group, lane)
+    turn, thread = stage.split(stage.fuse(i, group), factor=tile.threads)
+    stage.unroll(turn)
+    if outer:
+        stage.bind(stage.fuse(*outer), te.thread_axis("blockIdx.z"))
+    # Blocks that follow each other write on in the same lines: what a line gets from two of them meets in the cache.
+    stage.bind(block_i, te.thread_axis("blockIdx.y"))
+    stage.bind(block_j, te.thread_axis("blockIdx.x"))
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    stage.vectorize(lane)
+    return block_j

@@ -257,7 +257,7 @@ def test_inspect_shows_one_form_at_a_time() -> None:
     [
         (["softmax", "--shape", "4096,8192"], "rows stay in registers"),
         (["softmax", "--shape", "256,262144", "--dtype", "bfloat16"], "shared memory"),
-        (["transpose", "--shape", "301,207", "--dtype", "float16"], "aligned memory"),
+        (["transpose", "--shape", "301,207", "--dtype", "float16"], "whole vectors"),
         (["matmul", "--shape", "512,512,512"], "blocks"),
         (["add"], "gives no reason"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
+from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr
 from gpucomp.tir.interp.access import AccessCompiler
 from gpucomp.tir.interp.faults import ASSERTION
@@ -93,6 +94,11 @@ class CallCompiler(AccessCompiler):
         a = self.expr(node.args[0])
         text = f"clz({self.native(a).text}, {a.dtype.bits})"
         return self.pure(text, (a,), node.dtype, lo=0, hi=a.dtype.bits, wide=a.arr)
+
+    def call_undef(self, node: e.Call) -> Val:
+        """What shows in results, should anything depend on it."""
+        kind = node.dtype
+        return self.expr(operators.const(float("nan") if kind.is_float else kind.is_bool or 85, kind))
 
     def call_likely(self, node: e.Call) -> Val:
         return self.expr(node.args[0])
