@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.target import Target
 from gpucomp.te import Schedule
+from gpucomp.tir.expr import Call
+from gpucomp.tir.functor import expr_post_order
 
 THREADS = 256
+# Where nothing is computed that takes registers, and vectors are many, fewer and larger blocks gain half a percent.
+MOST_THREADS = 1024
+MANY_VECTORS = 1 << 22
 
 
 def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
@@ -22,10 +29,21 @@ def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
     if lanes > 1:
         fused, vector = stage.split(fused, factor=lanes)
         stage.vectorize(vector)
-    block, thread = stage.split(fused, factor=min(THREADS, target.max_num_threads))
+    block, thread = stage.split(fused, factor=min(_threads(defn, lanes), target.max_num_threads))
     stage.bind(block, te.thread_axis("blockIdx.x"))
     stage.bind(thread, te.thread_axis("threadIdx.x"))
     return s
+
+
+def _threads(defn: Definition, lanes: int) -> int:
+    """Threads of a block: many where many vectors are only added, scaled or copied."""
+    op = defn.outputs[0].op
+    vectors = math.prod([extent(size) or 0 for size in defn.outputs[0].shape]) // lanes
+    if vectors < MANY_VECTORS or defn.intermediates or not isinstance(op, te.ComputeOp):
+        return THREADS
+    broadcast = any([len(tensor.shape) != len(defn.outputs[0].shape) for tensor in defn.inputs])
+    calls = any([isinstance(node, Call) for value in op.body for node in expr_post_order(value)])
+    return THREADS if broadcast or calls else MOST_THREADS
 
 
 def vector_lanes(defn: Definition) -> int:

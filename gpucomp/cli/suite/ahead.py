@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +23,7 @@ from typing import Final, Protocol, Self
 
 import numpy as np
 
+from gpucomp.cli.console import log, seconds_text
 from gpucomp.cli.suite.checked import worst_error
 from gpucomp.cli.suite.row import Row
 from gpucomp.cli.suite.warm import compile_all
@@ -112,12 +114,14 @@ class Ahead:
     def __enter__(self) -> Self:
         for number in range(min(ROWS_AHEAD, len(self.rows))):
             self._make_later(number)
+        start = time.perf_counter()
         with ProcessPoolExecutor(self.jobs, self.context) as compilers:
             waiting = [compilers.submit(compile_all, row, Target(self.target), self.against) for row in self.rows]
             for row, future in zip(self.rows, waiting, strict=True):
                 problem = future.exception()
                 if problem is not None:  # it will be reported when the row's turn comes
                     logger.debug("not compiled ahead: %s %s %s: %r", row.op, row.shape, row.dtype, problem)
+        log(f"compiled {len(self.rows)} rows in {seconds_text(time.perf_counter() - start)}")
         return self
 
     def __exit__(

@@ -130,6 +130,7 @@ class TorchPeer:
         self.compiled = compiled
         if compiled:
             keep_choices_out()
+            importlib.import_module("torch._inductor.compile_fx")  # once, before other processes do so all at once
         self.stream: Any = self.torch.cuda.ExternalStream(clock.stream.handle)
         self.inputs: list[Any] = []
         self.arrays: Sequence[Array] = []
