@@ -214,7 +214,8 @@ class Conflicts:
         if apart(forms, x.plus(y, -1)):
             return False
         equal: dict[Expr, None] = {}
-        self._resolve(forms, x, y, rename, equal)
+        if self._resolve(forms, x, y, rename, equal):
+            return False
         for var in self.threads:
             mine, theirs = ranges[var], ranges[self._prime(var)]
             if var not in equal and not (mine == theirs and mine[0] == mine[1]):
@@ -223,26 +224,33 @@ class Conflicts:
 
     def _resolve(
         self, forms: AffineForms, x: Affine, y: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
-    ) -> None:
-        """Enter the atoms of ``x`` that equal their renamed twins in ``y`` whenever ``x == y``."""
+    ) -> bool:
+        """Enter the atoms of ``x`` that equal their renamed twins in ``y`` whenever ``x == y``; True if that is never.
+        """
         digits: list[tuple[int, int, Expr]] = []
-        rest = x.plus(y, -1)
+        gaps: dict[Expr, Affine] = {}
+        left = rest = x.plus(y, -1)
         for atom, c in x.terms.items():
             twin = self._twin(forms, atom, rename)
             if twin is None or y.terms.get(twin) != c:
                 continue
             low, high = forms.interval(Affine({atom: 1}, 0).plus(Affine({twin: 1}, 0), -1))
             digits.append((abs(c), max(abs(low), abs(high)), atom))
-            rest = rest.plus(Affine({atom: c, twin: -c}, 0), -1)
+            gaps[atom] = Affine({atom: c, twin: -c}, 0)
+            rest = rest.plus(gaps[atom], -1)
         low, high = forms.interval(rest)
         slack = max(abs(low), abs(high))
         digits.sort(key=lambda d: -d[0])
         for k, (weight, _, atom) in enumerate(digits):
             if weight <= slack + sum([w * span for w, span, _ in digits[k + 1 :]]):
+                if apart(forms, left):
+                    return True
                 break
+            left = left.plus(gaps[atom], -1)
             equal[atom] = None
         self._resolve_swizzles(forms, x, rename, equal)
         self._resolve_pairs(forms, x, rename, equal)
+        return False
 
     def _resolve_swizzles(
         self, forms: AffineForms, x: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]

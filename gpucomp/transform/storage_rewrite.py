@@ -37,7 +37,7 @@ def storage_rewrite(func: PrimFunc) -> PrimFunc:
     Allocations move to the start of the threads' code (shared, local, warp), of the parallel iteration, or of the
     function.
     Buffers of one scope, type and size share memory when the last use of one comes before the first use of the
-    other. An elementwise statement may write over its operand when both are indexed alike and each element is
+    other; of dynamic shared memory the sizes may differ, and the larger one counts. An elementwise statement may write over its operand when both are indexed alike and each element is
     visited once. Run it before ``thread_sync``, which puts barriers between the uses of shared memory. With the option
     ``tir.disable_storage_rewrite`` of the pass context allocations move, but none is shared.
     """
@@ -90,6 +90,7 @@ class _Memory:
     home: _Memory | None = None  # whose memory it uses
     first: int = 0
     last: int = 0
+    extent: Expr | None = None  # of a home that was given to a larger one
 
     @property
     def var(self) -> Var:
@@ -97,9 +98,19 @@ class _Memory:
         return self.node.buffer_var
 
     @property
-    def key(self) -> tuple[_Root, str, DType, Expr]:
+    def key(self) -> tuple[_Root, str, DType, Expr | None]:
         """What must agree for two to share."""
-        return self.place.root, self.var.storage_scope, self.node.dtype, self.node.extents[0]
+        return self.place.root, self.var.storage_scope, self.node.dtype, None if self.grows else self.node.extents[0]
+
+    @property
+    def grows(self) -> bool:
+        """Whether a larger one may take its place: of dynamic shared memory a kernel asks for as much as it needs."""
+        return self.var.storage_scope == "shared.dyn" and int_value(self.node.extents[0]) is not None
+
+    @property
+    def size(self) -> int:
+        """Elements, those of larger ones in its place included; 0 where that is not known."""
+        return int_value(self.node.extents[0] if self.extent is None else self.extent) or 0
 
     def close(self) -> None:
         """Work out the lifetime: a use in a loop inside of the allocation lasts for the whole loop."""
@@ -218,7 +229,7 @@ class _Plan:
         """Give each allocation a home, in the order of first uses."""
         for memory in self.memories.values():
             memory.close()
-        slots: dict[tuple[_Root, str, DType, Expr], list[_Memory]] = {}
+        slots: dict[tuple[_Root, str, DType, Expr | None], list[_Memory]] = {}
         latest: dict[_Memory, _Memory] = {}
         for memory in sorted(self.memories.values(), key=lambda m: m.first):
             homes = slots.setdefault(memory.key, [])
@@ -226,6 +237,8 @@ class _Plan:
             if home is None:
                 homes.append(memory)
                 home = memory
+            elif memory.size > home.size:
+                home.extent = memory.node.extents[0]
             memory.home = home
             latest[home] = memory
 
@@ -233,10 +246,8 @@ class _Plan:
         """The home of one of the latest users, if that one is done with it."""
         if not memory.uses or not _worth_sharing(memory.node):
             return None
-        for user in latest:
-            if user.uses and (user.last < memory.first or _in_place(user, memory)):
-                return user.home
-        return None
+        free = [user.home for user in latest if user.uses and (user.last < memory.first or _in_place(user, memory))]
+        return min([home for home in free if home], key=lambda home: abs(home.size - memory.size), default=None)
 
 
 def _worth_sharing(node: Allocate) -> bool:
@@ -328,7 +339,8 @@ class _Rewrite(Mutator):
         done = self.stmt(body)
         for memory in reversed(self.plan.memories.values()):
             if memory.place.root.node is node and memory.home is memory and memory.uses:
-                done = memory.node.replace(body=done)
+                size = memory.node.extents if memory.extent is None else (memory.extent,)
+                done = memory.node.replace(extents=size, body=done)
         return done
 
     def visit_allocate(self, node: Allocate) -> Stmt:

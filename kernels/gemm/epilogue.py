@@ -15,13 +15,13 @@ def product_of(defn: Definition) -> Tensor:
     return next(tensor for tensor in (*defn.intermediates, *defn.outputs) if is_reduction(tensor))
 
 
-def accumulator(s: Schedule, defn: Definition) -> Tensor:
-    """The tensor, in registers, in which sums are kept: the product itself where something follows it."""
+def accumulator(s: Schedule, defn: Definition, scope: str = "local") -> Tensor:
+    """The tensor, in registers or ``scope``, in which sums are kept: the product itself where something follows it."""
     product, out = product_of(defn), defn.outputs[0]
     if product is out:
-        made: Tensor = s.cache_write(out, "local")
+        made: Tensor = s.cache_write(out, scope)
         return made
-    s[product].set_scope("local")
+    s[product].set_scope(scope)
     return product
 
 

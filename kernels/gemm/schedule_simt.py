@@ -27,6 +27,7 @@ from gpucomp.tir.expr import IterVar
 GROUP = 32  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
 NARROW_GROUP = 8  # where both operands are copied 4 bytes at a time, and where there are more rows than GROUP
 SUM_THREADS = 128
+GATHER_UNROLL = 8  # rows of a tile that a thread stores an element of
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
     operands = operands_of(defn)
     words = factors_of_a_word(defn)
     product, out, tile = product_of(defn), defn.outputs[0], choice.tile
+    scope = tile.scope(operands.padded, gathered=choice.gathered)
     s = te.create_schedule(out.op)
     if choice.parts > 1:
         (k,) = product.op.reduce_axis
@@ -69,17 +71,25 @@ def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
             k, _ = s[product].split(k, factor=words)
         outer, _ = s[product].split(k, factor=choice.depth // words)
         stored: Tensor = s.rfactor(product, outer)
-        acc = s.cache_write(stored, "local")
+        acc = s.cache_write(stored, scope if choice.gathered else "local")
         inline_epilogue(s, defn)
         add_parts(s, out, accumulator(s, defn))
     else:
         stored = out
-        acc = accumulator(s, defn)
+        acc = accumulator(s, defn, scope if choice.gathered else "local")
         inline_epilogue(s, defn)
-    staged = stage_operands(s, defn, acc, tile.scope(operands.padded))
+    gathered = acc
+    if choice.gathered:
+        acc = s.cache_write(gathered, "local")
+    staged = stage_operands(s, defn, acc, scope)
     acc = staged.acc
 
-    block = _store(s[stored], tile, batched=operands.batched, group=NARROW_GROUP if staged.narrow else GROUP)
+    group = NARROW_GROUP if staged.narrow else GROUP
+    if choice.gathered:
+        gathered = s[gathered].op.output(0)
+        block = _gather(s, s[stored], gathered, tile, batched=operands.batched, group=group)
+    else:
+        block = _store(s[stored], tile, batched=operands.batched, group=group)
     inner = s[acc]
     inner.compute_at(block.stage, block.thread)
     k, *dots = acc.op.reduce_axis
@@ -100,44 +110,104 @@ def tile_axes(stage: Stage, i: IterVar, j: IterVar, tile: SimtTile) -> list[Iter
     """Split rows and columns: blocks, pieces, warps, lanes, and 4x4 elements, of each the rows' axis first."""
     block_i, i = stage.split(i, factor=tile.m)
     block_j, j = stage.split(j, factor=tile.n)
+    return [block_i, block_j, *piece_axes(stage, i, j, tile)]
+
+
+def piece_axes(stage: Stage, i: IterVar, j: IterVar, tile: SimtTile) -> list[IterVar]:
+    """Split rows and columns of one tile: pieces, warps, lanes, and 4x4 elements, of each the rows' axis first."""
     warp_i, i = stage.split(i, nparts=tile.warps_m)
     warp_j, j = stage.split(j, nparts=tile.warps_n)
     piece_i, i = stage.split(i, nparts=tile.pieces_m)
     piece_j, j = stage.split(j, nparts=tile.pieces_n)
     lane_i, i = stage.split(i, factor=4)
     lane_j, j = stage.split(j, factor=4)
-    return [block_i, block_j, piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j]
+    return [piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j]
 
 
 def _store(stage: Stage, tile: SimtTile, *, batched: bool, group: int) -> Block:
-    """Tiles to blocks, 4x4 pieces to threads; an axis of parts of k becomes the grid's z."""
+    """Tiles to blocks, 4x4 pieces to threads, which store their sums themselves."""
     *parts, i, j = stage.op.axis
     batch = [parts.pop()] if batched else []
-    m, n = extent(stage.op.output(0).shape[-2]), extent(stage.op.output(0).shape[-1])
+    n = extent(stage.op.output(0).shape[-1])
     block_i, block_j, *within = tile_axes(stage, i, j, tile)
-    piece_i, piece_j, *_, i, j = within
     stage.reorder(*parts, *batch, block_i, block_j, *within)
-    thread = number_threads(stage, within, interleaved=tile.interleaved)
-    rows = -(-(m or 1) // tile.m)
-    group = math.gcd(rows, group if rows <= GROUP else NARROW_GROUP)
-    if group > 1:
-        outer, block_i = stage.split(block_i, factor=group)
-        stage.reorder(outer, block_j, block_i)
-        stage.bind(stage.fuse(*batch, outer, block_j, block_i), te.thread_axis("blockIdx.x"))
+    thread, tx = _pieces(stage, within, tile)
+    _number_blocks(stage, parts, batch, (block_i, block_j), tile, group)
+    if n is not None and n % 4 == 0:
+        stage.vectorize(within[-1])
     else:
-        stage.bind(stage.fuse(*batch, block_i, block_j), te.thread_axis("blockIdx.x"))
-    for part in parts:
-        stage.bind(part, te.thread_axis("blockIdx.z"))
+        stage.unroll(within[-1])
+    return Block(stage, thread, tx)
+
+
+def _gather(s: Schedule, stage: Stage, sums: Tensor, tile: SimtTile, *, batched: bool, group: int) -> Block:
+    """Tiles to blocks, whose threads leave 4x4 pieces in shared memory, and store whole rows from there.
+
+    Where rows of the result allow no 16-byte stores, four stores of a thread's neighbouring elements are each of a few
+    bytes in many sectors of memory; stored by rows, neighbours are those of neighbouring threads.
+    """
+    *parts, i, j = stage.op.axis
+    batch = [parts.pop()] if batched else []
+    lanes = math.gcd(extent(stage.op.output(0).shape[-1]) or 1, 4)
+    block_i, i = stage.split(i, factor=tile.m)
+    block_j, j = stage.split(j, factor=tile.n)
+    stage.reorder(*parts, *batch, block_i, block_j, i, j)
+    block = _number_blocks(stage, parts, batch, (block_i, block_j), tile, group)
+    rest, vector = stage.split(stage.fuse(i, j), factor=lanes)
+    rest, thread = stage.split(rest, factor=tile.threads)
     tx = te.thread_axis("threadIdx.x")
+    stage.bind(thread, tx)
+    stage.pragma(rest, "unroll_factor", GATHER_UNROLL)
+    if lanes > 1:
+        stage.vectorize(vector)
+
+    middle = s[sums]
+    middle.compute_at(stage, parts[0] if parts else block)
+    *_, i, j = middle.op.axis
+    middle.storage_align(i, 8, 4)
+    within = piece_axes(middle, i, j, tile)
+    middle.reorder(*within)
+    thread, _ = _pieces(middle, within, tile, tx)
+    middle.vectorize(within[-1])
+    return Block(middle, thread, tx)
+
+
+def _pieces(
+    stage: Stage, within: Sequence[IterVar], tile: SimtTile, tx: IterVar | None = None
+) -> tuple[IterVar, IterVar]:
+    """Bind the axes of ``tile_axes`` within a tile to threads; the fused axis of threads, and what it is bound to."""
+    piece_i, piece_j, *_, i, _ = within
+    thread = number_threads(stage, within, interleaved=tile.interleaved)
+    tx = te.thread_axis("threadIdx.x") if tx is None else tx
     stage.bind(piece_i, te.thread_axis("vthread", name="vy"))
     stage.bind(piece_j, te.thread_axis("vthread", name="vx"))
     stage.bind(thread, tx)
     stage.unroll(i)
-    if n is not None and n % 4 == 0:
-        stage.vectorize(j)
+    return thread, tx
+
+
+def _number_blocks(
+    stage: Stage,
+    parts: Sequence[IterVar],
+    batch: Sequence[IterVar],
+    blocks: tuple[IterVar, IterVar],
+    tile: SimtTile,
+    group: int,
+) -> IterVar:
+    """Bind tiles to blocks, in groups of rows of tiles; an axis of parts of k becomes the grid's z."""
+    block_i, block_j = blocks
+    rows = -(-(extent(stage.op.output(0).shape[-2]) or 1) // tile.m)
+    group = math.gcd(rows, group if rows <= GROUP else NARROW_GROUP)
+    if group > 1:
+        outer, block_i = stage.split(block_i, factor=group)
+        stage.reorder(outer, block_j, block_i)
+        block = stage.fuse(*batch, outer, block_j, block_i)
     else:
-        stage.unroll(j)
-    return Block(stage, thread, tx)
+        block = stage.fuse(*batch, block_i, block_j)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    for part in parts:
+        stage.bind(part, te.thread_axis("blockIdx.z"))
+    return block
 
 
 def number_threads(stage: Stage, within: Sequence[IterVar], *, interleaved: bool) -> IterVar:

@@ -108,14 +108,24 @@ class SimtTile:
         """Threads of a block."""
         return 32 * self.warps_m * self.warps_n * self.slices
 
-    def shared_bytes(self, padded: int = 1) -> int:
-        """Shared memory of a block, with four floats of padding a row of as many operands' slabs."""
-        slabs = 4 * self.stages * self.k * self.slices * (self.m + self.n + 4 * padded)
-        return slabs if self.slices == 1 else slabs + 4 * self.slices * self.m * self.n
+    def shared_bytes(self, padded: int = 1, *, gathered: bool = False) -> int:
+        """Shared memory of a block, with four floats of padding a row of as many operands' slabs.
 
-    def scope(self, padded: int = 1) -> str:
+        A result that is gathered there takes the place of a slab, where that is more than what is declared.
+        """
+        slabs = 4 * self.stages * self.k * self.slices * (self.m + self.n + 4 * padded)
+        if self.slices > 1:
+            return slabs + 4 * self.slices * self.m * self.n
+        if not gathered:
+            return slabs
+        result = 4 * self.m * (self.n + 4)
+        slab = 4 * self.stages * self.k * max(self.m, self.n)
+        return slabs + result if slabs + result <= STATIC_SHARED else slabs + max(result - slab, 0)
+
+    def scope(self, padded: int = 1, *, gathered: bool = False) -> str:
         """Where slabs are: memory above what a kernel may declare is asked for at the launch."""
-        return "shared" if self.shared_bytes(padded) <= STATIC_SHARED else "shared.dyn"
+        apart = 4 * self.m * (self.n + 4) if gathered else 0
+        return "shared" if self.shared_bytes(padded) + apart <= STATIC_SHARED else "shared.dyn"
 
 
 TILES: Final = (
@@ -168,7 +178,8 @@ DOT_TILES: Final = tuple([
 class Choice:
     """A tile, into how many parts the sum over k is split, how long the model says it takes, and why.
 
-    ``depth`` is the extent of a part: all of k where it is not split, else a multiple of the slab.
+    ``depth`` is the extent of a part: all of k where it is not split, else a multiple of the slab.  A ``gathered``
+    result is stored by rows, from shared memory.
     """
 
     tile: SimtTile
@@ -176,6 +187,7 @@ class Choice:
     depth: int
     microseconds: float
     reason: str
+    gathered: bool = False
 
 
 def estimate(
