@@ -53,6 +53,7 @@ class Costs:
 
 
 FLOATS: Final = Costs(4.6, 0.9, 4.1e6, 4.2e6, 4.3e6, 0.75, 0.98)  # fitted, as the rates of the tiles
+RAGGED: Final = replace(FLOATS, start=5.5, near=3e6, far=3e6)  # rows of the result allow no 16-byte copies; fitted too
 WORDS: Final = Costs()
 
 
@@ -73,7 +74,8 @@ class SimtTile:
             measured.
         interleaved: neighbouring lanes share rows and columns in turns (measured as well).
         slices: groups of warps that each take ``k`` steps of a slab, which is that many times as deep.
-        unaligned: by how much its rate changes where rows of the result allow no 16-byte copies.
+        unaligned: by how much its rate changes where rows of the result allow no 16-byte copies, and none, one or both
+            of the operands are stored along k.
         layouts: by how much its rate changes where none, one or both of the operands are stored along k.
     """
 
@@ -94,7 +96,7 @@ class SimtTile:
     predicated: bool = False
     interleaved: bool = False
     slices: int = 1
-    unaligned: float = 0.95
+    unaligned: tuple[float, float, float] = (0.95, 0.95, 0.95)
     layouts: tuple[float, float, float] = (1.0, 1.0, 0.95)
 
     def __post_init__(self) -> None:
@@ -131,34 +133,39 @@ class SimtTile:
 TILES: Final = (
     SimtTile(
         128, 256, 8, 2, 4, 8, 4, 2, 4, 3,
-        alone=395, full=395, predicated=True, unaligned=0.99, layouts=(1.0, 1.0, 0.975),
+        alone=395, full=395, predicated=True, layouts=(1.0, 1.0, 0.975), unaligned=(1, 0.973, 0.867),
     ),
     SimtTile(
         128, 128, 8, 2, 2, 8, 4, 2, 4, 4,
-        alone=360, full=383, resident=2, predicated=True, unaligned=1.02, layouts=(1.037, 1.0, 0.985),
+        alone=360, full=383, resident=2, predicated=True, layouts=(1.037, 1.0, 0.985), unaligned=(1.006, 0.988, 0.966),
     ),
-    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=202, full=381, resident=4, predicated=True, unaligned=0.96),
-    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True, unaligned=1.0),
+    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=202, full=381, resident=4, predicated=True, unaligned=(1, 0.958, 0.982),
+    ),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True, unaligned=(1, 0.97, 0.998),
+    ),
     SimtTile(
         64, 128, 8, 1, 4, 8, 4, 2, 2, 4,
-        alone=332, full=372, resident=4, order=2, predicated=True, interleaved=True, unaligned=0.9,
-        layouts=(1.0, 1.0, 0.91),
+        alone=332, full=372, resident=4, order=2, predicated=True, interleaved=True,
+        layouts=(1.0, 1.0, 0.91), unaligned=(1, 0.945, 1.05),
     ),
     SimtTile(
         64, 64, 8, 1, 2, 8, 4, 2, 2, 4,
-        alone=160, full=320, resident=2, order=2, predicated=True, interleaved=True, unaligned=1.12,
+        alone=160, full=320, resident=2, order=2, predicated=True, interleaved=True, unaligned=(1.12, 1, 1),
     ),
     SimtTile(
         64, 64, 16, 2, 2, 8, 4, 1, 2, 4,
-        alone=270, full=330, resident=4, order=0, predicated=True, interleaved=True, unaligned=1.03,
+        alone=270, full=330, resident=4, order=0, predicated=True, interleaved=True, unaligned=(1, 0.95, 0.94),
     ),
-    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=233, full=295, resident=4, predicated=True, interleaved=True),
+    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=233, full=295, resident=4, predicated=True, interleaved=True, unaligned=(1.01, 0.92, 0.87),
+    ),
     SimtTile(
         32, 32, 16, 1, 2, 8, 4, 1, 1, 4,
-        alone=133, full=256, resident=4, predicated=True, interleaved=True, unaligned=0.7,
+        alone=133, full=256, resident=4, predicated=True, interleaved=True, unaligned=(1.02, 0.96, 0.87),
     ),
-    SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=171, full=204, resident=4, slices=4),
-    SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=160, full=155, resident=2, slices=8, unaligned=0.85),
+    SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=171, full=204, resident=4, slices=4, unaligned=(1.05, 1.05, 1.05),
+    ),
+    SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=160, full=155, resident=2, slices=8, unaligned=(1.1, 1.1, 1.1),
+    ),
 )  # fmt: skip
 # The same tiles for dot products of four bytes, of which a multiprocessor does half as many as multiplications in
 # float32 (64 a cycle, 253 in the units of the rates); what holds those back is then mostly hidden.
@@ -169,7 +176,7 @@ DOT_RATES: Final = (
 DOT_UNALIGNED: Final = (0.95, 0.89, 0.88, 1.04)
 DOT_TILES: Final = tuple([
     replace(tile, alone=alone, full=full, resident=4 if (tile.m, tile.n) == (64, 64) else tile.resident,
-            interleaved=False, unaligned=DOT_UNALIGNED[i] if i < len(DOT_UNALIGNED) else 0.95)
+            interleaved=False, unaligned=(DOT_UNALIGNED[i] if i < len(DOT_UNALIGNED) else 0.95,) * 3)
     for i, (tile, (alone, full)) in enumerate(zip(TILES, DOT_RATES, strict=True))
 ])  # fmt: skip
 
@@ -198,6 +205,8 @@ def estimate(
     batch: int = 1,
     padded: int = 1,
     costs: Costs = WORDS,
+    *,
+    gathered: bool = False,
 ) -> Choice:
     """What the model says of one tile for a product of shape (M, N, K), ``padded`` operands of it stored along k."""
     m, n, k = shape
@@ -209,7 +218,7 @@ def estimate(
     most = -(-blocks // multiprocessors)
     work = 2e-3 * tile.m * tile.n * deep * each  # of a block, in units that GFLOP/s take a microsecond for
     if n % 4:
-        work /= tile.unaligned
+        work /= tile.unaligned[padded]
     work /= tile.layouts[padded]
     rounds, rest = divmod(most, tile.resident)
     whole = tile.resident * work / tile.full
@@ -231,11 +240,16 @@ def estimate(
         f"{split}, at most {most} a multiprocessor ({filled:.0%} of them full), "
         f"{inside:.0%} of the tiles inside, {intensity:.0f} operations a byte of a slab; about {time:.0f} us"
     )
-    return Choice(tile, parts, k if parts == 1 else each * deep, time, reason)
+    return Choice(tile, parts, k if parts == 1 else each * deep, time, reason, gathered)
 
 
 def legal_tiles(
-    shape: tuple[int, int, int], target: Target, padded: int = 1, tiles: Sequence[SimtTile] = TILES
+    shape: tuple[int, int, int],
+    target: Target,
+    padded: int = 1,
+    tiles: Sequence[SimtTile] = TILES,
+    *,
+    gathered: bool = False,
 ) -> list[SimtTile]:
     """Tiles that are no larger than the product, half as deep at most, and that a block of the target can hold."""
     m, n, k = shape
@@ -247,7 +261,7 @@ def legal_tiles(
         if t.m <= m
         and t.n <= n
         and 2 * t.k * t.slices <= k
-        and t.shared_bytes(padded) <= room
+        and t.shared_bytes(padded, gathered=gathered) <= room
         and t.threads <= target.max_num_threads
     ]
 
@@ -267,11 +281,12 @@ def choose(
     m, n, k = shape
     shape = (m, n, k // words)
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
-    tiles, costs = (TILES, FLOATS) if words == 1 else (DOT_TILES, WORDS)
+    ragged = words == 1 and n % 4 != 0
+    tiles, costs = (DOT_TILES, WORDS) if words > 1 else (TILES, RAGGED if ragged else FLOATS)
     layout = padded if words == 1 else 1  # bytes are stored along k always: their rates say so
     found = [
-        estimate(tile, shape, count, parts, batch, layout, costs)
-        for tile in legal_tiles(shape, target, padded, tiles)
+        estimate(tile, shape, count, parts, batch, layout, costs, gathered=ragged and tile.slices == 1)
+        for tile in legal_tiles(shape, target, padded, tiles, gathered=ragged)
         for parts in PARTS
         if parts == 1 or (tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH)
     ]

@@ -91,6 +91,7 @@ def test_the_answer_no_is_always_right(seed: int) -> None:
 
 
 THREAD = Y * 4 + X
+PADDED = Y * 132 + X // 2 * 64 + X % 2 * 4 + K * 8 + F
 APART: list[tuple[Expr, Expr, Carried | None]] = [
     (THREAD, THREAD, None),
     (THREAD * 3 + F, THREAD * 3 + F, None),
@@ -101,6 +102,8 @@ APART: list[tuple[Expr, Expr, Carried | None]] = [
     (K * 8 + THREAD, K * 8 + 7 - THREAD, Carried(K, 4)),
     (THREAD * 2, THREAD * 2 + 1, None),
     (X * 4 + 1, X * 2, None),
+    # Y and X // 2 must agree; what is left, of X % 2, F and the later iteration, is never zero.
+    (PADDED, PADDED, Carried(K, 4)),
 ]
 MEETING: list[tuple[Expr, Expr, Carried | None]] = [
     (THREAD, 7 - THREAD, None),
@@ -109,6 +112,7 @@ MEETING: list[tuple[Expr, Expr, Carried | None]] = [
     (THREAD * 2 + F, THREAD * 2 + F, None),
     (K % 2 * 8 + THREAD, K % 2 * 8 + 7 - THREAD, Carried(K, 2)),
     (THREAD, X * 2 + Y, None),
+    (PADDED + X % 2 * 4, PADDED + X % 2 * 4, Carried(K, 4)),
 ]
 
 

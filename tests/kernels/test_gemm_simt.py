@@ -32,7 +32,10 @@ LAYOUTS = ("matmul_nt", "matmul_tn", "matmul_tt", "batch_matmul")
 
 def with_tile(defn: Definition, tile: SimtTile, shape: tuple[int, int, int], parts: int = 1) -> Schedule:
     """The schedule of a definition with a tile that the model need not choose."""
-    return schedule_sliced(defn, tile) if tile.slices > 1 else schedule_simt(defn, estimate(tile, shape, 132, parts))
+    if tile.slices > 1:
+        return schedule_sliced(defn, tile)
+    gathered = shape[1] % 4 != 0 and shape[1] >= tile.n
+    return schedule_simt(defn, estimate(tile, shape, 132, parts, gathered=gathered))
 
 
 def whole_inputs(defn: Definition, seed: int = 3) -> list[Array]:
@@ -91,7 +94,7 @@ def test_every_tile_is_exact_at_its_own_size_and_past_its_edges(
 def test_processors_and_opencl_run_it_too(shape: tuple[int, int, int], parts: int, how: str) -> None:
     defn = MATMUL.define(shape, "float32")
     a, b = inputs = whole_inputs(defn)
-    got = run(schedule_simt(defn, estimate(TINY, shape, 132, parts)), defn, inputs, how)
+    got = run(with_tile(defn, TINY, shape, parts), defn, inputs, how)
     assert np.array_equal(got, wide(a) @ wide(b))
 
 
@@ -165,6 +168,21 @@ def test_copies_of_four_bytes_start_in_turns(name: str, shape: tuple[int, int, i
     assert ("if (k_inner == 1) {" in source) == in_turns
 
 
+@pytest.mark.parametrize(("name", "n", "parts"), [("matmul_nt", 134, 1), ("batch_matmul", 133, 2)])
+@pytest.mark.parametrize("tile", [t for t in TILES if t.slices == 1], ids=lambda t: f"{t.m}x{t.n}x{t.k}")
+def test_odd_rows_are_stored_whole_with_a_barrier_before(tile: SimtTile, name: str, n: int, parts: int) -> None:
+    shape = (256, n if n > tile.n else n + 128, 128)
+    defn = registry.get(name).define((2, *shape) if name == "batch_matmul" else shape, "float32")
+    choice = estimate(tile, shape, 132, parts, gathered=True)
+    source = gpucomp.source(schedule_simt(defn, choice), defn.args, H100)
+    stores = source.split("_ptr += ")[-1].split("__global__")[0]
+    assert 1 <= stores.count("__syncthreads") <= 2  # one more where the sums take the place of a slab
+    assert "*(float4*)" in stores.split("__syncthreads")[-2]
+    last = stores.split("__syncthreads")[-1]
+    assert ("*(float2*)" in last) == (n % 2 == 0)
+    assert last.count("for (") == 1  # rows only: a thread stores elements of one column
+
+
 @pytest.mark.parametrize(("name", "parts"), [("matmul", 1), ("matmul", 2), ("batch_matmul", 1)])
 def test_products_go_back_and_forth_in_batches_and_parts_too(name: str, parts: int) -> None:
     full = (3, 64, 64, 64) if name == "batch_matmul" else (64, 64, 64)
@@ -178,7 +196,7 @@ def test_products_go_back_and_forth_in_batches_and_parts_too(name: str, parts: i
 def test_bias_and_gelu_are_computed_where_the_product_is_stored(shape: tuple[int, int, int], parts: int) -> None:
     operator = registry.get("matmul_bias_gelu")
     defn = operator.define(shape, "float32")
-    schedule = schedule_simt(defn, estimate(TINY, shape, 132, parts))
+    schedule = with_tile(defn, TINY, shape, parts)
     assert gpucomp.source(schedule, defn.args, H100).count("__global__") == parts
     inputs = operator.make_inputs(shape, "float32", np.random.default_rng(2))
     want = operator.reference(inputs, shape)[0]
@@ -201,7 +219,7 @@ def test_a_residual_a_relu_and_a_conversion_need_no_kernel_of_their_own(parts: i
     relu = te.compute((m, n), positive, name="relu")
     out = te.compute((m, n), added, name="out")
     defn = Definition((*plain.inputs, residual), (out,), (product, relu))
-    schedule = schedule_simt(defn, estimate(TINY, shape, 132, parts))
+    schedule = with_tile(defn, TINY, shape, parts)
     assert gpucomp.source(schedule, defn.args, H100).count("__global__") == parts
     a, b, r = inputs = whole_inputs(defn)
     got = run(schedule, defn, inputs, "interp")

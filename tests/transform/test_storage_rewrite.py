@@ -205,6 +205,19 @@ def test_small_shared_buffers_do_not_share_and_large_ones_do() -> None:
         assert_same_meaning(f, f, [numbers(64), numbers(64)], races=True)
 
 
+@pytest.mark.parametrize(("scope", "expected"), [("shared.dyn", [("X", 256), ("Y", 512)]), ("shared", None)])
+def test_dynamic_shared_memory_goes_to_a_larger_buffer(scope: str, expected: list[tuple[str, int]] | None) -> None:
+    x, y, z = [internal(name, (size,), scope) for name, size in (("X", 256), ("Y", 300), ("Z", 512))]
+    back = operators.const(7) - tx
+    both = x[back] + y[back]
+    sync = Evaluate(barrier("shared"))
+    steps = seq(store(x, tx, A[tx]), store(y, tx, A[tx] + 1.0), sync, store(C, tx, both), sync, store(z, tx, A[tx]))
+    f = rewritten(thread("threadIdx.x", tx, 8, around([z, y, x], seq(steps, sync, store(C, tx, z[back])))))
+    made = [(node.buffer_var.name, int(str(node.extents[0]))) for node in nodes(f, Allocate)]
+    assert sorted(made) == (expected or [("X", 256), ("Y", 300), ("Z", 512)])
+    assert_same_meaning(f, f, [numbers(64), numbers(64)], races=True)
+
+
 def test_memory_outside_of_a_parallel_loop_is_in_use_during_all_of_it() -> None:
     x, y, z = (internal(name, (64,), "global") for name in "XYZ")
     at = k * 8 + i
