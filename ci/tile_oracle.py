@@ -35,19 +35,10 @@ import numpy as np
 from gpucomp.cli.suite.clock import EVICTED_BYTES, Clock
 from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
+from gpucomp.kernels.gemm import tiles
 from gpucomp.kernels.gemm.schedule_simt import schedule_simt
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
-from gpucomp.kernels.gemm.tiles import (
-    FLOATS,
-    LEAST_DEPTH,
-    MULTIPROCESSORS,
-    PARTS,
-    USUAL_MULTIPROCESSORS,
-    Choice,
-    choose,
-    estimate,
-    legal_tiles,
-)
+from gpucomp.kernels.gemm.tiles import MULTIPROCESSORS, USUAL_MULTIPROCESSORS, Choice, choose
 from gpucomp.runtime import ndarray
 from gpucomp.runtime.cuda_compile import cached_cuda
 from gpucomp.runtime.cuda_graph import CudaGraph
@@ -81,13 +72,9 @@ def candidates(shape: Shape, target: Target) -> list[Choice]:
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
     default = choose(shape, target)
     found = {} if default is None else {(default.tile, default.parts): default}
-    for tile in legal_tiles(shape, target):
-        blocks = -(-shape[0] // tile.m) * -(-shape[1] // tile.n)
-        for parts in PARTS:
-            fits = tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH and blocks <= ROUNDS * count * tile.resident
-            if parts > 1 and not fits:
-                continue
-            choice = estimate(tile, shape, count, parts, costs=FLOATS)
+    for choice in tiles.candidates(shape, target):
+        blocks = -(-shape[0] // choice.tile.m) * -(-shape[1] // choice.tile.n)
+        if choice.parts == 1 or blocks <= ROUNDS * count * choice.tile.resident:
             found.setdefault((choice.tile, choice.parts), choice)
     return list(found.values())
 

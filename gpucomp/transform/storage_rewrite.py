@@ -37,9 +37,10 @@ def storage_rewrite(func: PrimFunc) -> PrimFunc:
     Allocations move to the start of the threads' code (shared, local, warp), of the parallel iteration, or of the
     function.
     Buffers of one scope, type and size share memory when the last use of one comes before the first use of the
-    other; of dynamic shared memory the sizes may differ, and the larger one counts. An elementwise statement may write over its operand when both are indexed alike and each element is
-    visited once. Run it before ``thread_sync``, which puts barriers between the uses of shared memory. With the option
-    ``tir.disable_storage_rewrite`` of the pass context allocations move, but none is shared.
+    other; of dynamic shared memory the sizes may differ, and the larger one counts. An elementwise statement may write
+    over its operand when both are indexed alike and each element is visited once. Run it before ``thread_sync``, which
+    puts barriers between the uses of shared memory. With the option ``tir.disable_storage_rewrite`` of the pass context
+    allocations move, but none is shared.
     """
     plan = _Plan(func)
     return func.with_body(_Rewrite(plan).at_root(func.body, None)) if plan.changes else func

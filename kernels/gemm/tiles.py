@@ -23,6 +23,7 @@ STATIC_SHARED: Final = 49152
 MULTIPROCESSORS: Final = {"sm_80": 108, "sm_86": 84, "sm_89": 128}
 USUAL_MULTIPROCESSORS: Final = 132
 PARTS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
+DEEP: Final = 3000  # of a part: blocks run out of step by then, and others multiply while one stores bit by bit
 LEAST_DEPTH: Final = 64  # of a part: fewer products do not pay for filling the pipeline
 START_US: Final = 3.5
 FAR_PARTS_BYTES_PER_US: Final = 2.5e6  # parts that are more than the L2 cache holds
@@ -53,7 +54,7 @@ class Costs:
 
 
 FLOATS: Final = Costs(4.6, 0.9, 4.1e6, 4.2e6, 4.3e6, 0.75, 0.98)  # fitted, as the rates of the tiles
-RAGGED: Final = replace(FLOATS, start=5.5, near=3e6, far=3e6)  # rows of the result allow no 16-byte copies; fitted too
+RAGGED: Final = Costs(5.2, 1.2, 3.4e6, 3.4e6, 3.7e6, 0.55, 0.98)  # of RAGGED_TILES, fitted to 22 products
 WORDS: Final = Costs()
 
 
@@ -74,8 +75,7 @@ class SimtTile:
             measured.
         interleaved: neighbouring lanes share rows and columns in turns (measured as well).
         slices: groups of warps that each take ``k`` steps of a slab, which is that many times as deep.
-        unaligned: by how much its rate changes where rows of the result allow no 16-byte copies, and none, one or both
-            of the operands are stored along k.
+        unaligned: by how much its rate changes where rows of the result allow no 16-byte copies.
         layouts: by how much its rate changes where none, one or both of the operands are stored along k.
     """
 
@@ -96,7 +96,7 @@ class SimtTile:
     predicated: bool = False
     interleaved: bool = False
     slices: int = 1
-    unaligned: tuple[float, float, float] = (0.95, 0.95, 0.95)
+    unaligned: float = 1.0
     layouts: tuple[float, float, float] = (1.0, 1.0, 0.95)
 
     def __post_init__(self) -> None:
@@ -133,38 +133,63 @@ class SimtTile:
 TILES: Final = (
     SimtTile(
         128, 256, 8, 2, 4, 8, 4, 2, 4, 3,
-        alone=395, full=395, predicated=True, layouts=(1.0, 1.0, 0.975), unaligned=(1, 0.973, 0.867),
+        alone=395, full=395, predicated=True, layouts=(1.0, 1.0, 0.975),
     ),
     SimtTile(
         128, 128, 8, 2, 2, 8, 4, 2, 4, 4,
-        alone=360, full=383, resident=2, predicated=True, layouts=(1.037, 1.0, 0.985), unaligned=(1.006, 0.988, 0.966),
+        alone=360, full=383, resident=2, predicated=True, layouts=(1.037, 1.0, 0.985),
     ),
-    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=202, full=381, resident=4, predicated=True, unaligned=(1, 0.958, 0.982),
-    ),
-    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True, unaligned=(1, 0.97, 0.998),
-    ),
+    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=202, full=381, resident=4, predicated=True),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True),
     SimtTile(
         64, 128, 8, 1, 4, 8, 4, 2, 2, 4,
         alone=332, full=372, resident=4, order=2, predicated=True, interleaved=True,
-        layouts=(1.0, 1.0, 0.91), unaligned=(1, 0.945, 1.05),
+        layouts=(1.0, 1.0, 0.91),
     ),
     SimtTile(
         64, 64, 8, 1, 2, 8, 4, 2, 2, 4,
-        alone=160, full=320, resident=2, order=2, predicated=True, interleaved=True, unaligned=(1.12, 1, 1),
+        alone=160, full=320, resident=2, order=2, predicated=True, interleaved=True,
     ),
     SimtTile(
         64, 64, 16, 2, 2, 8, 4, 1, 2, 4,
-        alone=270, full=330, resident=4, order=0, predicated=True, interleaved=True, unaligned=(1, 0.95, 0.94),
+        alone=270, full=330, resident=4, order=0, predicated=True, interleaved=True,
     ),
-    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=233, full=295, resident=4, predicated=True, interleaved=True, unaligned=(1.01, 0.92, 0.87),
-    ),
+    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=233, full=295, resident=4, predicated=True, interleaved=True),
     SimtTile(
         32, 32, 16, 1, 2, 8, 4, 1, 1, 4,
-        alone=133, full=256, resident=4, predicated=True, interleaved=True, unaligned=(1.02, 0.96, 0.87),
+        alone=133, full=256, resident=4, predicated=True, interleaved=True,
     ),
-    SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=171, full=204, resident=4, slices=4, unaligned=(1.05, 1.05, 1.05),
+    SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=171, full=204, resident=4, slices=4),
+    SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=160, full=155, resident=2, slices=8),
+)  # fmt: skip
+# Of products whose rows of the result allow no 16-byte copies, a block gathers its result in shared memory, and the
+# second operand of some is copied 4 or 8 bytes at a time: rates of their own, and tiles whose sides are less like
+# powers of two; those of TILES are missing that were never among the best.
+RAGGED_TILES: Final = (
+    *[
+        replace(TILES[i], alone=alone, full=full, layouts=layouts)
+        for i, alone, full, layouts in (
+            (1, 346, 383, (1.017, 1.0, 0.935)),
+            (4, 329, 363, (1.012, 0.958, 0.924)),
+            (5, 160, 332, (1.068, 0.969, 0.944)),
+            (6, 270, 320, (1.01, 0.976, 0.924)),
+            (7, 231, 266, (1.007, 0.935, 0.898)),
+            (8, 133, 236, (0.985, 0.948, 0.929)),
+            (9, 171, 204, (1.0, 1.0, 0.95)),
+            (10, 162, 155, (1.0, 1.014, 0.95)),
+        )
+    ],
+    SimtTile(
+        128, 64, 8, 2, 2, 8, 4, 2, 2, 4,
+        alone=360, full=354, resident=4, order=2, predicated=True, interleaved=True, layouts=(1.036, 1.008, 1.01),
     ),
-    SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=160, full=155, resident=2, slices=8, unaligned=(1.1, 1.1, 1.1),
+    SimtTile(
+        96, 128, 8, 1, 4, 8, 4, 3, 2, 4,
+        alone=347, full=378, resident=3, predicated=True, layouts=(1.0, 1.0, 0.979),
+    ),
+    SimtTile(
+        128, 128, 8, 2, 4, 8, 4, 2, 2, 4,
+        alone=347, full=371, resident=2, order=2, predicated=True, interleaved=True, layouts=(1.024, 0.958, 0.971),
     ),
 )  # fmt: skip
 # The same tiles for dot products of four bytes, of which a multiprocessor does half as many as multiplications in
@@ -176,7 +201,7 @@ DOT_RATES: Final = (
 DOT_UNALIGNED: Final = (0.95, 0.89, 0.88, 1.04)
 DOT_TILES: Final = tuple([
     replace(tile, alone=alone, full=full, resident=4 if (tile.m, tile.n) == (64, 64) else tile.resident,
-            interleaved=False, unaligned=(DOT_UNALIGNED[i] if i < len(DOT_UNALIGNED) else 0.95,) * 3)
+            interleaved=False, unaligned=DOT_UNALIGNED[i] if i < len(DOT_UNALIGNED) else 0.95)
     for i, (tile, (alone, full)) in enumerate(zip(TILES, DOT_RATES, strict=True))
 ])  # fmt: skip
 
@@ -205,8 +230,6 @@ def estimate(
     batch: int = 1,
     padded: int = 1,
     costs: Costs = WORDS,
-    *,
-    gathered: bool = False,
 ) -> Choice:
     """What the model says of one tile for a product of shape (M, N, K), ``padded`` operands of it stored along k."""
     m, n, k = shape
@@ -218,7 +241,7 @@ def estimate(
     most = -(-blocks // multiprocessors)
     work = 2e-3 * tile.m * tile.n * deep * each  # of a block, in units that GFLOP/s take a microsecond for
     if n % 4:
-        work /= tile.unaligned[padded]
+        work /= tile.unaligned
     work /= tile.layouts[padded]
     rounds, rest = divmod(most, tile.resident)
     whole = tile.resident * work / tile.full
@@ -240,7 +263,7 @@ def estimate(
         f"{split}, at most {most} a multiprocessor ({filled:.0%} of them full), "
         f"{inside:.0%} of the tiles inside, {intensity:.0f} operations a byte of a slab; about {time:.0f} us"
     )
-    return Choice(tile, parts, k if parts == 1 else each * deep, time, reason, gathered)
+    return Choice(tile, parts, k if parts == 1 else each * deep, time, reason)
 
 
 def legal_tiles(
@@ -266,6 +289,25 @@ def legal_tiles(
     ]
 
 
+def candidates(
+    shape: tuple[int, int, int], target: Target, batch: int = 1, padded: int = 1, words: int = 1
+) -> list[Choice]:
+    """All legal tiles and splits, with what the model says of them; arguments as for :func:`choose`."""
+    m, n, k = shape
+    shape = (m, n, k // words)
+    count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
+    ragged = words == 1 and n % 4 != 0
+    tiles, costs = (DOT_TILES, WORDS) if words > 1 else (RAGGED_TILES, RAGGED) if ragged else (TILES, FLOATS)
+    layout = padded if words == 1 else 1  # bytes are stored along k always: their rates say so
+    found = [
+        estimate(tile, shape, count, parts, batch, layout, costs)
+        for tile in legal_tiles(shape, target, padded, tiles, gathered=ragged)
+        for parts in PARTS
+        if parts == 1 or (tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH)
+    ]
+    return [replace(c, depth=c.depth * words, gathered=ragged and c.tile.slices == 1 and c.depth < DEEP) for c in found]
+
+
 def choose(
     shape: tuple[int, int, int], target: Target, batch: int = 1, padded: int = 1, words: int = 1
 ) -> Choice | None:
@@ -278,17 +320,6 @@ def choose(
         padded: how many operands are stored along k.
         words: how many neighbouring k are one 32-bit word, which is then what the tiles count along k.
     """
-    m, n, k = shape
-    shape = (m, n, k // words)
-    count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
-    ragged = words == 1 and n % 4 != 0
-    tiles, costs = (DOT_TILES, WORDS) if words > 1 else (TILES, RAGGED if ragged else FLOATS)
-    layout = padded if words == 1 else 1  # bytes are stored along k always: their rates say so
-    found = [
-        estimate(tile, shape, count, parts, batch, layout, costs, gathered=ragged and tile.slices == 1)
-        for tile in legal_tiles(shape, target, padded, tiles, gathered=ragged)
-        for parts in PARTS
-        if parts == 1 or (tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH)
-    ]
-    best = min(found, key=lambda c: c.microseconds * (costs.split_gain if c.parts == 1 else 1.0), default=None)
-    return best and replace(best, depth=best.depth * words)
+    gain = WORDS.split_gain if words > 1 else FLOATS.split_gain
+    found = candidates(shape, target, batch, padded, words)
+    return min(found, key=lambda c: c.microseconds * (gain if c.parts == 1 else 1.0), default=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -13,7 +15,7 @@ from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array, poisoned, random_array
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
-from gpucomp.kernels.gemm.tiles import TILES, SimtTile, estimate
+from gpucomp.kernels.gemm.tiles import RAGGED_TILES, TILES, SimtTile, estimate
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, lower_schedule
@@ -35,7 +37,7 @@ def with_tile(defn: Definition, tile: SimtTile, shape: tuple[int, int, int], par
     if tile.slices > 1:
         return schedule_sliced(defn, tile)
     gathered = shape[1] % 4 != 0 and shape[1] >= tile.n
-    return schedule_simt(defn, estimate(tile, shape, 132, parts, gathered=gathered))
+    return schedule_simt(defn, replace(estimate(tile, shape, 132, parts), gathered=gathered))
 
 
 def whole_inputs(defn: Definition, seed: int = 3) -> list[Array]:
@@ -169,11 +171,11 @@ def test_copies_of_four_bytes_start_in_turns(name: str, shape: tuple[int, int, i
 
 
 @pytest.mark.parametrize(("name", "n", "parts"), [("matmul_nt", 134, 1), ("batch_matmul", 133, 2)])
-@pytest.mark.parametrize("tile", [t for t in TILES if t.slices == 1], ids=lambda t: f"{t.m}x{t.n}x{t.k}")
+@pytest.mark.parametrize("tile", [t for t in RAGGED_TILES if t.slices == 1], ids=lambda t: f"{t.m}x{t.n}x{t.k}")
 def test_odd_rows_are_stored_whole_with_a_barrier_before(tile: SimtTile, name: str, n: int, parts: int) -> None:
     shape = (256, n if n > tile.n else n + 128, 128)
     defn = registry.get(name).define((2, *shape) if name == "batch_matmul" else shape, "float32")
-    choice = estimate(tile, shape, 132, parts, gathered=True)
+    choice = replace(estimate(tile, shape, 132, parts), gathered=True)
     source = gpucomp.source(schedule_simt(defn, choice), defn.args, H100)
     stores = source.split("_ptr += ")[-1].split("__global__")[0]
     assert 1 <= stores.count("__syncthreads") <= 2  # one more where the sums take the place of a slab
