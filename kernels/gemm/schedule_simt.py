@@ -5,7 +5,8 @@ thread reads fragments of both as vectors; fragments are read one step of k ahea
 copied 4 bytes at a time, the copies start in turns: all at once they hold the reads of fragments up.  A warp's threads
 stand 8x4, which makes the reads of a warp free of conflicts.  Where there are too few tiles for the multiprocessors the
 sum over k is split: blocks write parts, and a second kernel adds them up in order, so that results do not change from
-run to run.  What follows the product elementwise is computed where a thread stores its results.
+run to run.  A result whose rows allow no 16-byte stores is gathered in shared memory and stored by rows.  What follows
+the product elementwise is computed where a thread stores its results.
 """
 
 from __future__ import annotations
