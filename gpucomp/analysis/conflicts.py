@@ -225,7 +225,7 @@ class Conflicts:
     def _resolve(
         self, forms: AffineForms, x: Affine, y: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
     ) -> bool:
-        """Enter the atoms of ``x`` that equal their renamed twins in ``y`` whenever ``x == y``; True if that is never."""
+        """Enter the atoms of ``x`` that equal their renamed twins in ``y`` whenever ``x == y``; True if never."""
         digits: list[tuple[int, int, Expr]] = []
         gaps: dict[Expr, Affine] = {}
         left = rest = x.plus(y, -1)
