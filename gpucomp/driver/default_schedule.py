@@ -14,6 +14,7 @@ from gpucomp.support.log import logger
 from gpucomp.target import Target
 from gpucomp.te.api import thread_axis
 from gpucomp.te.extern import ExternOp
+from gpucomp.te.join import JoinOp
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.scan import ScanOp
 from gpucomp.te.state import Schedule, create_schedule
@@ -35,12 +36,12 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
         return sch
     fresh = create_schedule(list(sch.trace.outputs))
     outputs = set(sch.trace.outputs)
-    opaque = (ExternOp, TensorComputeOp, ScanOp)
+    opaque = (ExternOp, TensorComputeOp, ScanOp, JoinOp)
     whole = {t.op for op in sch.trace.ops if isinstance(op, opaque) for t in op.input_tensors}
     rule = _gpu if target.is_gpu else _cpu
     for op in sch.trace.ops:
-        if isinstance(op, (PlaceholderOp, ExternOp, ScanOp)):
-            continue  # what an opaque operation does is in its body, what a scan does in the stages of a step
+        if isinstance(op, (PlaceholderOp, ExternOp, ScanOp, JoinOp)):
+            continue  # an opaque operation does what is in its body, a scan what its stages do, a join nothing
         if not isinstance(op, ComputeOp):
             raise ScheduleError(
                 f"operation {op.name!r} has no default schedule",

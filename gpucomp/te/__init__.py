@@ -18,6 +18,7 @@ from gpucomp.te.create_primfunc import create_prim_func
 from gpucomp.te.extern import ExternOp, extern, extern_primfunc
 from gpucomp.te.gradient import gradient
 from gpucomp.te.hybrid.op import HybridOp
+from gpucomp.te.join import JoinOp, join
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.operation import ComputeOp, Operation, PlaceholderOp
 from gpucomp.te.scan import ScanOp, scan
@@ -99,7 +100,7 @@ __all__ = [
     # schedules
     "create_schedule", "Schedule", "Stage", "AttachType", "SpecializedCondition", "schedule", "trace", "lower_schedule",
     "AXIS_SEPARATOR",
-    "create_prim_func", "gradient", "scan", "ScanOp",
+    "create_prim_func", "gradient", "scan", "ScanOp", "JoinOp", "join",
     # functions of elements
     "Select", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp",
     "exp2", "exp10", "expm1", "floor", "fmod", "hypot", "if_then_else", "infinity", "isfinite", "isinf", "isnan",

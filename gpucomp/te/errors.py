@@ -42,6 +42,7 @@ GC140   an operation without expressions is inlined, or reads an inlined stage
 GC141   a part of a scan is read, or is an output, outside of the scan
 GC142   threads of one kernel over all steps of a scan exchange elements through global memory
 GC143   a part of a scan is computed elsewhere, or its steps do not run in order
+GC144   a part of a join has memory or a layout of its own, or is accessed in one piece
 GC145   loops of a hybrid script are not perfectly nested, as a primitive needs them
 GC146   a loop of a hybrid script whose iterations depend on each other is to run in parallel
 GC147   an operation with threads of its own is computed inside of a kernel

@@ -17,6 +17,7 @@ from gpucomp.te.atomics import adds_atomically, atomic_stores, start_kernel
 from gpucomp.te.bound import Bounds, ThreadUse
 from gpucomp.te.cross_thread import cross_thread_nest, reduce_threads
 from gpucomp.te.errors import needs_schedule, schedule_error
+from gpucomp.te.join import parts_of_joins, settle_joins
 from gpucomp.te.message_passing import pass_up_index, split_predicates
 from gpucomp.te.nest import Guard, Loops, conjunction
 from gpucomp.te.nest_rules import nest_rule, rule_of
@@ -86,7 +87,9 @@ def schedule_ops(schedule: Schedule, bounds: Bounds, external: Collection[Tensor
         ScheduleError: GC122, GC123, GC127, GC129; see ``gpucomp.te.errors``.
     """
     needs_schedule(schedule, "ScheduleOps")
-    stmt = Builder(schedule, bounds, external).build()
+    if external is not None:
+        external = [*external, *parts_of_joins(schedule)]
+    stmt = settle_joins(schedule, bounds, Builder(schedule, bounds, external).build())
     return rolling.inject_rolling_buffers(schedule, stmt, external or ())
 
 

@@ -17,6 +17,8 @@ from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
+from gpucomp.kernels.gemm.side_by_side import pieces_of, schedule_pieces
+from gpucomp.kernels.gemm.side_by_side import why as why_pieces
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
@@ -90,6 +92,9 @@ def choose_tile(m: int | None, n: int | None, item_bytes: int, target: Target) -
 
 def why(defn: Definition, target: Target) -> str:
     """What led to the tile, where the model of pipelined products chose it."""
+    pieces = pieces_of(defn)
+    if pieces:
+        return why_pieces(pieces, target)
     choice = applies(defn, target)
     return "" if choice is None else choice.reason
 
@@ -99,8 +104,11 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
 
     Unless ``tile`` is given, float32 products on CUDA devices of at most 16 rows go to
     :mod:`gpucomp.kernels.gemm.schedule_skinny`, and on devices since sm_80 others, that are not smaller than the tiles
-    there, to :mod:`gpucomp.kernels.gemm.schedule_simt`.
+    there, to :mod:`gpucomp.kernels.gemm.schedule_simt`; definitions in pieces
+    (:mod:`gpucomp.kernels.gemm.side_by_side`) do so piece by piece.
     """
+    if pieces_of(defn):
+        return schedule_pieces(defn, target)
     if tile is None and is_skinny(defn, target):
         return schedule_skinny(defn, target)
     choice = applies(defn, target) if tile is None else None

@@ -59,13 +59,13 @@ def applies(defn: Definition, target: Target) -> Choice | None:
     return choose((m, n, k), target, batch, operands.padded, words)
 
 
-def schedule_simt(defn: Definition, choice: Choice) -> Schedule:
-    """Schedule a product, and what follows it elementwise, as ``choice`` says."""
+def schedule_simt(defn: Definition, choice: Choice, s: Schedule | None = None) -> Schedule:
+    """Schedule a product, and what follows it elementwise, as ``choice`` says; in a schedule of more than that."""
     operands = operands_of(defn)
     words = factors_of_a_word(defn)
     product, out, tile = product_of(defn), defn.outputs[0], choice.tile
     scope = tile.scope(operands.padded, gathered=choice.gathered)
-    s = te.create_schedule(out.op)
+    s = te.create_schedule(out.op) if s is None else s
     if choice.parts > 1:
         (k,) = product.op.reduce_axis
         if words > 1:

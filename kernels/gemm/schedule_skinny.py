@@ -25,6 +25,7 @@ from gpucomp.te import Schedule, Tensor
 
 MOST_ROWS: Final = 16
 WARP: Final = 32
+ONE_EACH: Final = 132  # blocks: one on each multiprocessor of the GPU that was measured
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,12 @@ class SkinnyPlan:
 
     Attributes:
         unroll: rounds of loads that stand after each other.
-        slices: warps of a block, each with its own part of k, where lanes go along columns.
+        slices: of k in a block, where lanes go along columns.
+        steps: of k that a thread loads at once, where lanes go along columns.
+        vector: columns of a thread, where lanes go along columns.
+        in_turns: slices take ``steps`` of k in turns, instead of a part of k each.
         columns, warps: columns of a warp, and warps of a block, where lanes go along k.
+        threads: that share a column, where lanes go along k: a warp, or the several warps of a block.
         rows: of a warp at most, where lanes go along k; more rows are shared out among warps of a block.
         hint: to the caches, for the second operand; ``gpucomp.te.pragmas`` has the words.
         blocks: that are to fit a multiprocessor, where lanes go along k; 0 leaves the registers to the compiler.
@@ -43,8 +48,12 @@ class SkinnyPlan:
 
     unroll: int
     slices: int = 32
+    steps: int = 4
+    vector: int = 1
+    in_turns: bool = False
     columns: int = 1
     warps: int = 4
+    threads: int = WARP
     rows: int = MOST_ROWS
     deep: int = 1
     hint: str = ""
@@ -63,13 +72,19 @@ def is_skinny(defn: Definition, target: Target) -> bool:
 
 
 def plan_of(operands: Operands) -> SkinnyPlan:
-    """The fastest plan for a number of rows, of those that were timed on an H100 at (1..16, 4096, 4096)."""
-    m = operands.m or 1
-    if not operands.transpose_b:
-        if m == 15:  # the compiler does not fit them into the 64 registers that 32 warps leave to a thread
-            return SkinnyPlan(unroll=2, slices=16)
-        hint = "no_allocate" if 2 < m <= 8 else ""
-        return SkinnyPlan(unroll=2 if m <= 2 else 4 if m <= 4 else 1, hint=hint)
+    """The fastest plan for a number of rows, of those that were timed on an H100 at (1..16, 4096, 4096) and others."""
+    m, n, k = operands.m or 1, operands.n or 1, operands.k or 1
+    return _rows_plan(m, k) if operands.transpose_b else _columns_plan(m, n, k)
+
+
+def _rows_plan(m: int, k: int) -> SkinnyPlan:
+    """Where lanes go along k: a block for each column while its few sums are worth barriers, else a warp."""
+    lanes = math.gcd(k, 4)
+    threads = 512 if m <= 2 else 256
+    while threads * lanes > k:
+        threads //= 2
+    if threads >= 4 * WARP and (m <= 4 or (m <= 8 and lanes == 1)):
+        return SkinnyPlan(unroll=min(8, -(-k // (threads * lanes))), threads=threads, warps=1)
     if m <= 3:
         return SkinnyPlan(unroll=8 if m == 2 else 4)
     rows = -(-m // -(-m // 4))
@@ -77,6 +92,31 @@ def plan_of(operands: Operands) -> SkinnyPlan:
         return SkinnyPlan(unroll=1, columns=4, rows=rows)
     # Left to itself the compiler keeps 7 and 15 rows to 64 registers on sm_80, and spills one.
     return SkinnyPlan(unroll=1, columns=4, rows=rows, deep=2, blocks=1 if m % 4 == 3 else 0)
+
+
+def _columns_plan(m: int, n: int, k: int) -> SkinnyPlan:
+    """Vectors of columns, and as many threads and loads in flight as the registers for ``m`` rows leave.
+
+    Slices that take turns read one part of the memory at a time; a last turn that is not whole costs more.
+    """
+    in_turns = k >= 2048
+    if n % 4:
+        if m <= 3 and in_turns:
+            return SkinnyPlan(unroll=1, steps=8, in_turns=True)
+        if m > 10:  # the compiler does not fit them into the 64 registers that 32 warps leave to a thread
+            return SkinnyPlan(unroll=2, slices=16)
+        hint = "no_allocate" if 2 < m <= 8 else ""
+        return SkinnyPlan(unroll=2 if m <= 2 else 4 if m <= 4 else 1, hint=hint)
+    if m <= 5:
+        slices = 128 if n <= ONE_EACH * WARP else 64
+        steps = 8 if m < 5 and k % (slices * 8) == 0 else 4
+        return SkinnyPlan(unroll=2 if 2 < m < 5 else 1, slices=slices, steps=steps, vector=4, in_turns=in_turns)
+    if m <= 8 and k % 4 == 0:
+        return SkinnyPlan(unroll=1, slices=64, steps=8, vector=2, in_turns=True)
+    if m < 13 or (m in (13, 16) and k % 512 == 0):
+        return SkinnyPlan(unroll=1, slices=64, steps=8, vector=4, in_turns=True, hint="no_allocate")
+    steps = 4 if k % 4 == 0 else 2  # more do not fit
+    return SkinnyPlan(unroll=1, slices=64, steps=steps, vector=4, in_turns=k % 256 > 0)
 
 
 def schedule_skinny(defn: Definition, target: Target, plan: SkinnyPlan | None = None) -> Schedule:
@@ -88,13 +128,19 @@ def schedule_skinny(defn: Definition, target: Target, plan: SkinnyPlan | None = 
 
 def _along_columns(defn: Definition, operands: Operands, target: Target, plan: SkinnyPlan) -> Schedule:
     product, out = product_of(defn), defn.outputs[0]
-    slices = min(plan.slices, max(1, (operands.k or 1) // 16), target.max_num_threads // WARP)
+    lanes = WARP // plan.vector
+    slices = min(plan.slices, max(1, (operands.k or 1) // 16), target.max_num_threads // lanes)
     slice_bytes = 4 * (operands.m or 1) * WARP
     room = max(target.limits.get("max_dynamic_shared_memory_per_block", 0), target.max_shared_memory_per_block)
     slices = max(1, min(slices, room // slice_bytes))
     s = te.create_schedule(out.op)
-    slice_axis, steps = s[product].split(s[product].op.reduce_axis[0], nparts=slices)
-    s[product].split(steps, factor=4)
+    (k,) = s[product].op.reduce_axis
+    if plan.in_turns:
+        _, k = s[product].split(k, factor=slices * plan.steps)
+        slice_axis, _ = s[product].split(k, factor=plan.steps)
+    else:
+        slice_axis, k = s[product].split(k, nparts=slices)
+        s[product].split(k, factor=plan.steps)
     partial: Tensor = s.rfactor(product, slice_axis)
     s[partial].set_scope("shared.dyn" if slices * slice_bytes > STATIC_SHARED else "shared")
     acc = s.cache_write(partial, "local")
@@ -108,7 +154,7 @@ def _along_columns(defn: Definition, operands: Operands, target: Target, plan: S
     block, j = stage.split(j, factor=WARP)
     stage.reorder(block, i, j)
     stage.bind(block, te.thread_axis("blockIdx.x"))
-    _, thread = stage.split(stage.fuse(i, j), factor=WARP * slices)
+    _, thread = stage.split(stage.fuse(i, j), factor=lanes * slices)
     stage.bind(thread, tx)
     s[total].compute_at(stage, thread)
     (part,) = s[total].op.reduce_axis
@@ -118,10 +164,13 @@ def _along_columns(defn: Definition, operands: Operands, target: Target, plan: S
     middle = s[partial]
     middle.compute_at(stage, block)
     part, i, j = middle.op.axis
-    middle.reorder(part, j, i)
+    j, vector = middle.split(j, factor=plan.vector)
+    middle.reorder(part, j, i, vector)
     thread = middle.fuse(part, j)
     middle.bind(thread, tx)
     middle.unroll(i)
+    if plan.vector > 1:
+        middle.vectorize(vector)
 
     inner = s[acc]
     inner.compute_at(middle, thread)
@@ -134,6 +183,10 @@ def _along_columns(defn: Definition, operands: Operands, target: Target, plan: S
         s[local].compute_at(inner, ko)
         s[local].unroll(local.op.axis[0])
         if local is fragments[0] and (operands.k or 1) % 4 == 0:
+            turn, vector = s[local].split(local.op.axis[1], factor=4)
+            s[local].unroll(turn)
+            s[local].vectorize(vector)
+        elif local is fragments[1] and plan.vector > 1:
             s[local].vectorize(local.op.axis[1])
     if plan.hint:
         s[fragments[1]].pragma(fragments[1].op.axis[0], "cache_hint", plan.hint)
@@ -145,7 +198,7 @@ def _along_k(defn: Definition, plan: SkinnyPlan) -> Schedule:
     depth = extent(defn.inputs[1].shape[1]) or 1
     lanes = math.gcd(depth, 4)
     s = te.create_schedule(out.op)
-    _, steps = s[product].split(s[product].op.reduce_axis[0], factor=WARP * lanes)
+    _, steps = s[product].split(s[product].op.reduce_axis[0], factor=plan.threads * lanes)
     lane, _ = s[product].split(steps, factor=lanes)
     partial: Tensor = s.rfactor(product, lane)
     total = product
@@ -154,7 +207,7 @@ def _along_k(defn: Definition, plan: SkinnyPlan) -> Schedule:
     inline_epilogue(s, defn)
     fragments = [s.cache_read(x, "local", [partial]) for x in defn.inputs[:2]]
     if plan.deep > 1:
-        s[fragments[1]].transform_layout(lambda j, k: [j, k // (WARP * lanes), k % (WARP * lanes)])
+        s[fragments[1]].transform_layout(lambda j, k: [j, k // (plan.threads * lanes), k % (plan.threads * lanes)])
         fragments[1] = s[fragments[1]].op.output(0)
         partial = s[partial].op.output(0)
 

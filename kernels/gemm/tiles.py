@@ -296,7 +296,7 @@ def candidates(
     """All legal tiles and splits, with what the model says of them; arguments as for :func:`choose`."""
     m, n, k = shape
     shape = (m, n, k // words)
-    count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
+    count = multiprocessors(target)
     ragged = words == 1 and n % 4 != 0
     tiles, costs = (DOT_TILES, WORDS) if words > 1 else (RAGGED_TILES, RAGGED) if ragged else (TILES, FLOATS)
     layout = padded if words == 1 else 1  # bytes are stored along k always: their rates say so
@@ -307,6 +307,11 @@ def candidates(
         if parts == 1 or (tile.slices == 1 and shape[2] >= parts * LEAST_DEPTH)
     ]
     return [replace(c, depth=c.depth * words, gathered=ragged and c.tile.slices == 1 and c.depth < DEEP) for c in found]
+
+
+def multiprocessors(target: Target) -> int:
+    """Of the device that an architecture is best known for."""
+    return MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
 
 
 def choose(

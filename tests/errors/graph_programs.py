@@ -97,3 +97,20 @@ def a_compute_that_reads_past_the_end() -> object:
     a = te.placeholder((8,), name="A")
     c = te.compute((8,), lambda i: a[i + 1] - a[i], name="C")  # cause
     return te.create_schedule(c.op)
+
+
+@mistake("'A'", "'both'")
+def a_join_of_an_input() -> object:
+    a = te.placeholder((4,), name="A")
+    b = te.compute((4,), lambda i: a[i] + 1, name="B")
+    return te.join([a, b], name="both")  # cause
+
+
+@mistake("B", "both", "shared")
+def a_part_of_a_join_in_memory_of_its_own() -> object:
+    a = te.placeholder((4,), name="A")
+    b = te.compute((4,), lambda i: a[i] + 1, name="B")
+    both = te.join([b], name="both")
+    s = te.create_schedule(both.op)
+    s[b].set_scope("shared")  # cause
+    return te.lower_schedule(s, [a, both])
