@@ -151,10 +151,11 @@ def test_a_run_with_other_processes_says_the_same(small: None) -> None:
 
 
 def test_processes_help_where_a_gpu_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ahead.usual_jobs(Device("cpu")) == 0
+    assert ahead.usual_jobs(Device("cpu"), []) == 0
+    assert ahead.usual_jobs(Device("cuda", 0), ["torch", "numpy"]) == 0
     for processors, jobs in ((1, 0), (2, 0), (4, 2), (16, 14), (200, ahead.MOST_JOBS)):
         monkeypatch.setattr("os.cpu_count", lambda processors=processors: processors)
-        assert ahead.usual_jobs(Device("cuda", 0)) == jobs
+        assert ahead.usual_jobs(Device("cuda", 0), ["torch"]) == jobs
 
 
 def test_a_row_whose_results_cannot_be_compared_is_no_good_row(small: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,9 +41,9 @@ _MEMORY_FOLDER: Final = "/dev/shm"
 _ROOM: Final = 16 << 30
 
 
-def usual_jobs(device: Device) -> int:
-    """How many processes help where nobody says: none where the device's work is the processors' too."""
-    if device.kind != "cuda":
+def usual_jobs(device: Device, against: Sequence[str]) -> int:
+    """How many processes help where nobody says: none where processors are timed, as the device or as numpy's."""
+    if device.kind != "cuda" or "numpy" in against:
         return 0
     spare = (os.cpu_count() or 1) - 2
     return min(MOST_JOBS, spare) if spare > 1 else 0
@@ -107,7 +107,9 @@ class Ahead:
         self.folder = Path(tempfile.mkdtemp(prefix="gpucomp-suite-", dir=_MEMORY_FOLDER if room else None))
         # Forked children of a process with a GPU's context are of no use.
         self.context = multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(jobs, self.context)
+        # Before numpy is there, which is imported with the first task: threads of one process are in the others' way.
+        alone = ("OPENBLAS_NUM_THREADS", "1")
+        self.pool = ProcessPoolExecutor(jobs, self.context, initializer=os.putenv, initargs=alone)
         self.made: dict[int, Future[list[tuple[tuple[int, ...], str]]]] = {}
         self.compared: list[Future[float]] = []
 

@@ -97,28 +97,6 @@ def _cupy_softmax(c: Any, a: Any) -> Any:
     return powers / powers.sum(1, keepdims=True)
 
 
-def formula_of(torch: Any, row: Row, inputs: list[Any]) -> tuple[Formula, list[Any]] | None:
-    """A row as a function, and the arrays that it takes; None where torch has no such operator."""
-    shaped, formula = CONVOLUTIONS.get(row.op), TORCH.get(row.op)
-    if shaped is not None:
-        written = shaped.run
-        return lambda *arrays: written(torch, row.shape, *arrays), shaped.prepare(torch, row.shape, inputs)
-    if formula is not None:
-        return lambda *arrays: formula(torch, *arrays), inputs
-    return None
-
-
-def compiled(torch: Any, formula: Formula) -> Formula:
-    """The formula by torch.compile, which may take its time to find the fastest form."""
-    return torch.compile(formula, mode="max-autotune-no-cudagraphs", dynamic=False)
-
-
-def keep_choices_out() -> None:
-    """Have torch.compile measure its forms anew in each process: on disk may be choices of a busier time."""
-    settings: Any = importlib.import_module("torch._inductor.config")
-    settings.autotune_local_cache = False
-
-
 class TorchPeer:
     """PyTorch, eager or compiled."""
 
@@ -128,9 +106,6 @@ class TorchPeer:
         self.torch.backends.cudnn.allow_tf32 = False
         self.torch.backends.cudnn.benchmark = True  # it takes the fastest of its convolutions
         self.compiled = compiled
-        if compiled:
-            keep_choices_out()
-            importlib.import_module("torch._inductor.compile_fx")  # once, before other processes do so all at once
         self.stream: Any = self.torch.cuda.ExternalStream(clock.stream.handle)
         self.inputs: list[Any] = []
         self.arrays: Sequence[Array] = []
@@ -149,13 +124,21 @@ class TorchPeer:
         return self.torch.from_numpy(array).cuda()
 
     def time(self, row: Row, clock: Clock) -> Times | None:
-        torch = self.torch
-        found = formula_of(torch, row, self.inputs)
-        if found is None:
+        torch, inputs = self.torch, self.inputs
+        shaped, formula = CONVOLUTIONS.get(row.op), TORCH.get(row.op)
+        if shaped is not None:
+            inputs, written = shaped.prepare(torch, row.shape, inputs), shaped.run
+
+            def plain(*arrays: Any) -> Any:
+                return written(torch, row.shape, *arrays)
+        elif formula is not None:
+
+            def plain(*arrays: Any) -> Any:
+                return formula(torch, *arrays)
+        else:
             return None
-        plain, inputs = found
-        shaped = CONVOLUTIONS.get(row.op)
-        run = compiled(torch, plain) if self.compiled else plain
+
+        run = torch.compile(plain, mode="max-autotune-no-cudagraphs", dynamic=False) if self.compiled else plain
         with torch.no_grad(), torch.cuda.stream(self.stream):
             kept = run(*inputs)
             for _ in range(2):

@@ -63,7 +63,8 @@ def run(
         raise ArgumentError(f"family {family!r} has no rows of type {dtype!r}", code="GC644")
     rows = _part_of(_within_reach(rows, place), part)
     path = None if out is None else Path(out)
-    records = Suite(place, against, seed, family, usual_jobs(place) if jobs is None else jobs).run(rows, as_json, path)
+    jobs = usual_jobs(place, against) if jobs is None else jobs
+    records = Suite(place, against, seed, family, jobs).run(rows, as_json, path)
     if path is not None:
         log(f"written: {path}")
     if plot is not None:

@@ -1,13 +1,12 @@
 """What is compiled for a row before anything is timed, in processes of its own, and found on disk when its turn comes.
 
-Ours: device code, in the library's cache.  Triton's kernels: in Triton's.  Graphs of torch.compile: in Inductor's, but
-not which of their forms are fastest, which is measured when the row's turn comes and nothing else is running.
+Ours: device code, in the library's cache.  Triton's kernels: in Triton's.  torch.compile chooses among forms by timing
+them, which has to wait until nothing else runs: fourteen processes took 35 s for the graphs of eleven rows.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final  # Any: other libraries' modules and arrays
 
@@ -41,34 +40,14 @@ def compile_triton(row: Row) -> None:
     kernels.KERNELS[row.op].warmup(*arrays, row.shape[-1], grid=(row.shape[0],), **meta)
 
 
-def compile_graph(row: Row) -> None:
-    """Have torch.compile compile the row's formula, for arrays of the same shapes."""
-    from gpucomp.cli.suite.peers import compiled, formula_of, keep_choices_out
-
-    torch: Any = importlib.import_module("torch")
-    keep_choices_out()
-    operator = registry.get(row.op)
-    kind: Any = getattr(torch, row.dtype)
-    inputs = [torch.zeros(shape, dtype=kind, device="cuda") for shape in operator.input_shapes(row.shape)]
-    found = formula_of(torch, row, inputs)
-    if found is None:
-        return
-    plain, inputs = found
-    with torch.no_grad():
-        compiled(torch, plain)(*inputs)
-        torch.cuda.synchronize()
-    torch._dynamo.reset()
-
-
 # By peer; what is not here compiles nothing, or nothing that could be kept.
-COMPILERS: Final[Mapping[str, Callable[[Row], None]]] = {"triton": compile_triton, "torch.compile": compile_graph}
+COMPILERS: Final[Mapping[str, Callable[[Row], None]]] = {"triton": compile_triton}
 
 
 def compile_all(row: Row, target: Target, against: Sequence[str]) -> None:
     """Compile what a row needs of each side."""
     if target.kind != "cuda":
         return
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # this process is one of many already
     compile_ours(row, target)
     for name in against:
         if name in COMPILERS:
