@@ -81,6 +81,10 @@ class Dialect(Protocol):
         """The index that a thread tag stands for."""
         ...
 
+    def assume(self, condition: str, /) -> str:
+        """What tells the compiler that a condition holds; empty where there is no such thing."""
+        ...
+
     def unroll(self, factor: int, /) -> str:
         """The line that asks for unrolling of the loop that follows; 0 leaves the factor to the compiler."""
         ...

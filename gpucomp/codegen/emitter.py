@@ -16,6 +16,7 @@ from gpucomp.codegen.names import identifier
 from gpucomp.codegen.pointers import PointerText
 from gpucomp.codegen.rings import Ring, ring_counters
 from gpucomp.codegen.stepping import step_pointers
+from gpucomp.codegen.thread_ranges import tests_threads_in_rounds
 from gpucomp.ir.types import PointerType
 from gpucomp.support.diagnostics import Span
 from gpucomp.support.dtype import DType
@@ -99,6 +100,8 @@ class CEmitter(PointerText):
         parameters = self._parameters()
         self.hoisted_lines = []
         self.stmt(func.body)
+        if block is not None and tests_threads_in_rounds(func.body):
+            self._tell_ranges(block)
         count = 0 if block is None else block[0] * block[1] * block[2]
         head = self._head(name, block, int(func.attrs.get("min_blocks", 0)))
         text = "\n".join([_wrap(head, parameters), *self.hoisted_lines, *self.lines, "}"])
@@ -107,6 +110,13 @@ class CEmitter(PointerText):
         if self.cluster > 1:
             shape += f", each block a cluster of {self.cluster}"
         return KernelText(name, text, shape, KernelSpec(name, types, count, self.static_bytes))
+
+    def _tell_ranges(self, block: tuple[int, int, int]) -> None:
+        for tag, extent in zip(BLOCK_TAGS, block, strict=True):
+            if tag in self.threads:
+                name = self.threads[tag]
+                told = self.dialect.assume(f"{name} >= 0 && {name} < {extent}")
+                self.hoisted_lines += [f"  {told};"] if told else []
 
     def _head(self, name: str, block: tuple[int, int, int] | None, min_blocks: int) -> str:
         if self.cluster == 1:

@@ -238,7 +238,7 @@ def _arch_features(kind: str, arch: str) -> frozenset[str]:
     if kind != "cuda":
         return frozenset()
     version = int("".join([c for c in arch if c.isdigit()]) or 0)
-    out: set[str] = set()
+    out: set[str] = {"exp2_flushed"}
     if version >= 61:
         out.add("dp4a")
     if version >= 80:

@@ -53,6 +53,7 @@ _LN2, _LN10 = math.log(2), math.log(10)
 _UNARY: Final[dict[str, _Unary]] = {
     "exp": lambda x, y: y,
     "exp2": _scaled(_LN2),
+    "exp2_flushed": _scaled(_LN2),
     "exp10": _scaled(_LN10),
     "expm1": lambda x, y: operators.add(y, _of(1, x)),
     "log": _over(lambda x: x),

@@ -115,6 +115,7 @@ for _name in BINARY_MATH + BITWISE:
 register("tir.fma", arity=3)
 register("tir.dp4a", arity=3)
 register("tir.undef", arity=0)  # any value, another one at each place
+register("tir.exp2_flushed", arity=1)
 register("tir.if_then_else", arity=3)  # pure, but only the chosen side is evaluated
 register("tir.call_extern", CallEffectKind.Opaque)
 register("tir.call_pure_extern")
@@ -252,6 +253,12 @@ def _binary(name: str) -> Callable[..., Expr]:
 
 
 exp, exp2, exp10, expm1 = (_unary(n) for n in ("exp", "exp2", "exp10", "expm1"))
+exp2_flushed = _unary("exp2_flushed")
+exp2_flushed.__doc__ = """2 ** x, lane by lane, where results below 2**-126 may be 0.
+
+One instruction on CUDA (``ex2.approx.ftz``, within 2 units in the last place as :func:`exp2` is), which spends three
+more on results that small; :func:`exp2` elsewhere.  For what is added up with something near 1, as in a softmax.
+"""
 log, log2, log10, log1p = (_unary(n) for n in ("log", "log2", "log10", "log1p"))
 sqrt, rsqrt, erf, sigmoid = (_unary(n) for n in ("sqrt", "rsqrt", "erf", "sigmoid"))
 sin, cos, tan, asin, acos, atan = (_unary(n) for n in ("sin", "cos", "tan", "asin", "acos", "atan"))

@@ -46,7 +46,7 @@ from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_ali
 from gpucomp.transform.walk import conjunction, conjuncts, int_value, is_call
 
 # Intrinsics that mean the same on vectors, lane by lane.
-_OTHERS: Final = ("fma", "bitwise_not", "popcount", "clz", "reinterpret", "undef")
+_OTHERS: Final = ("fma", "exp2_flushed", "bitwise_not", "popcount", "clz", "reinterpret", "undef")
 _LANEWISE: Final = frozenset(f"tir.{n}" for n in (*UNARY_MATH, *BINARY_MATH, *PREDICATES, *BITWISE, *_OTHERS))
 _CHOICES: Final = frozenset({"tir.if_then_else", "tir.likely"})
 _DIVISIONS: Final = frozenset({Div, Mod, FloorDiv, FloorMod})

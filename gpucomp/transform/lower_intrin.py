@@ -6,19 +6,20 @@ two stay as they are: emitters write shifts and masks for them, which floor what
 
 from __future__ import annotations
 
+from gpucomp.support.dtype import FLOAT32
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.intrin import dp4a_meaning
+from gpucomp.tir.intrin import dp4a_meaning, exp2
 from gpucomp.tir.stmt import Stmt
 from gpucomp.transform.walk import ScopedMutator, is_call
 
 
 def lower_intrin(func: PrimFunc) -> PrimFunc:
     """Rewrite floor division and remainder of operands that are proven not to be negative, and dot products of bytes
-    for targets without an instruction.
+    and exponentials that flush for targets without an instruction.
 
     Ranges come from loops, threads, lets, and from the extents of argument buffers, which are not negative.
     """
@@ -29,7 +30,8 @@ class _LowerIntrin(ScopedMutator):
     def __init__(self, func: PrimFunc) -> None:
         super().__init__(func)
         self.lets: dict[Var, Expr] = {}
-        self.has_dp4a = "dp4a" in getattr(func.attrs.get("target"), "features", ())
+        features = getattr(func.attrs.get("target"), "features", ())
+        self.has_dp4a, self.flushes = "dp4a" in features, "exp2_flushed" in features
 
     def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
         var, value = node.var, node.value
@@ -45,6 +47,8 @@ class _LowerIntrin(ScopedMutator):
             return self.visit(dp4a_meaning(node))
         if is_call(node, "undef"):
             return operators.const(0, node.dtype)
+        if is_call(node, "exp2_flushed") and not (self.flushes and node.dtype.element is FLOAT32):
+            return exp2(self.visit(node.args[0]))
         return self.visit_expr(node)
 
     def visit_floor_div(self, node: e.FloorDiv) -> Expr:

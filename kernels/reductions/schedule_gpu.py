@@ -18,6 +18,7 @@ VECTORS_IN_FLIGHT: Final = 4  # vectors that a thread loads before it adds the f
 BLOCKS: Final = 1056  # eight on each of the 132 multiprocessors of the largest GPU that this was measured on
 MANY: Final = 512  # threads of a block where blocks take tiles in turns, four blocks on each multiprocessor
 IN_TURNS: Final = 528
+COLUMN_PARTS: Final = 32  # of the rows at most: each thread of the second kernel loads as many sums, all at once
 
 
 def schedule_all(defn: Definition, target: Target) -> Schedule:
@@ -111,7 +112,7 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     columns = min(THREADS, target.max_num_threads, 1 << 30 if n is None else n)
     wide, tall = columns // lanes, lanes
     across = 1 if n is None else -(-n // columns)
-    parts = max(1, min(64, BLOCKS // across))
+    parts = max(1, min(COLUMN_PARTS, BLOCKS // across))
     (k,) = s[total].op.reduce_axis
     if m is None:
         part, _ = s[total].split(k, nparts=parts)
@@ -162,4 +163,6 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     stage.bind(thread, te.thread_axis("threadIdx.x"))
     s[total].compute_at(stage, thread)
     s[total].set_scope("local")
+    _, turn = s[total].split(s[total].op.reduce_axis[0], factor=parts)
+    s[total].unroll(turn)
     return s

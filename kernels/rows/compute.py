@@ -16,7 +16,7 @@ from gpucomp.te import Tensor
 from gpucomp.te.reduction import Reducer
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, Var
-from gpucomp.tir.intrin import exp, exp2, log, max_value, min_value, sqrt
+from gpucomp.tir.intrin import exp, exp2_flushed, log, max_value, min_value, sqrt
 
 EPSILON: Final = 1e-5
 LOG2_E: Final = 1.4426950408889634
@@ -93,12 +93,13 @@ def softmax(shape: Sequence[Extent], dtype: str) -> Definition:
     """``B[i, j] = exp(A[i, j] - max_j) / sum_j``; the maximum is subtracted first, so that no exponential overflows.
 
     Powers of two: hardware has no others.  The product with log2(e) is rounded after the subtraction, which costs
-    ``|A - max|`` units in the last place of what is at most ``exp(A - max)``.
+    ``|A - max|`` units in the last place of what is at most ``exp(A - max)``.  Powers below 2**-126 may be taken for
+    zero: beside the largest, which is 1, they do not count.
     """
     rows = _Rows(shape, dtype)
     x = rows.x
     largest = rows.total("row_max", te.max, lambda i, k: x[i, k])
-    powers = rows.matrix("row_exp", lambda i, j: exp2((x[i, j] - largest[i]) * LOG2_E))
+    powers = rows.matrix("row_exp", lambda i, j: exp2_flushed((x[i, j] - largest[i]) * LOG2_E))
     total = rows.total("row_sum", te.sum, lambda i, k: powers[i, k])
     inverse = rows.values("row_scale", lambda i: 1.0 / total[i])
     return rows.of_elements(lambda i, j: powers[i, j] * inverse[i])

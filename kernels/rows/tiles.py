@@ -23,6 +23,8 @@ SECOND_ROW: Final = 16 << 10  # of words with two weights each: four warps with 
 # Of words: where rows start anywhere and are read in aligned vectors; where each is a load of its own, and pairs are.
 # Weights are then words too, of which threads with more of both load what they need before they wait.
 ALIGNED_BYTES: Final = 96
+WEIGHTED_BYTES: Final = 72  # of rows of halves that start anywhere and have weights
+HALVES: Final = 4  # of a vector where rows start anywhere: of wider ones, more are checked against the ends of the row
 WORD_BYTES: Final = 176
 PAIR_BYTES: Final = 96
 EARLY_WORDS: Final = 48
@@ -77,8 +79,8 @@ def choose_tile(
 ) -> Tile:
     """The tile for ``rows`` rows of ``columns`` elements of ``nbytes`` bytes that stay in registers.
 
-    Vectors are as wide as the alignment of every row allows; where that leaves narrow loads (see ``_aligns``), vectors
-    are counted from where memory is aligned.  Threads are a power of two.
+    Vectors are as wide as the alignment of every row allows; where that leaves narrow loads, vectors are counted from
+    where memory is aligned (see ``_aligned_lanes``).  Threads are a power of two.
 
     Args:
         rows, columns: of the matrix; None where they are not known.
@@ -91,8 +93,9 @@ def choose_tile(
     if columns is None:
         return Tile(1, min(256, limit), 1, 1, False, why="rows of unknown length")
     lanes, row_bytes = row_lanes(columns, nbytes), columns * nbytes
-    aligned = _aligns(lanes, nbytes, weights, once) and "readable_granules" in target.features and row_bytes >= 2048
-    lanes = 16 // nbytes if aligned else lanes
+    wide = _aligned_lanes(lanes, nbytes, weights, once)
+    aligned = wide > lanes and "readable_granules" in target.features and row_bytes >= 2048
+    lanes = wide if aligned else lanes
     weights = 0 if once else weights  # they are read beside the rows, and not kept
     narrow = nbytes == 4 and weights > 0 and lanes < 4  # each word, or pair of them, is a load of its own
     vectors = (columns + lanes - 1) // lanes + (1 if aligned else 0)
@@ -107,7 +110,8 @@ def choose_tile(
     while threads < limit and threads * wanted < row_bytes:
         threads *= 2
     reason = f"{wanted} bytes of a row for each of {threads} threads"
-    fewer = not warp and threads * 2 <= min(limit, vectors) and threads * wanted // 2 < row_bytes
+    scattered = aligned and nbytes < 4 and not once
+    fewer = not (warp or scattered) and threads * 2 <= min(limit, vectors) and threads * wanted // 2 < row_bytes
     few = threads < FEW_THREADS or not (once or (weights and nbytes >= 4))
     crowds = weights > 0 and lanes > 1 and not narrow and not aligned and not few_long
     crowded = crowds and -(-vectors // threads) * lanes > WEIGHTED_VALUES
@@ -132,26 +136,29 @@ def choose_tile(
     return Tile(lanes, threads, chunks, max(1, min(block, limit) // threads), held, 1, False, aligned, early, why)
 
 
-def _aligns(lanes: int, nbytes: int, weights: int, once: bool) -> bool:
-    """Whether vectors of 16 bytes that lie across the ends of rows beat those that every row is made of.
+def _aligned_lanes(lanes: int, nbytes: int, weights: int, once: bool) -> int:
+    """Elements of the vectors that beat those that every row is made of, though they lie across the ends of rows.
 
-    Between two reductions, halves outside of a row cost more than the narrow loads.
+    What is outside of a row costs a comparison an element, in the first and the last vectors of a thread.
     """
     width = lanes * nbytes
     if once:
-        return width < 8 and not weights
-    return width < 4 if weights else width == nbytes == 4
+        return 16 // nbytes if width < 8 and not weights else lanes
+    if nbytes < 4:
+        return HALVES if width < 4 else lanes
+    return 16 // nbytes if width == nbytes == 4 and not weights else lanes
 
 
 def _wanted(lanes: int, nbytes: int, row_bytes: int, weights: int, once: bool, aligned: bool) -> int:
     """Bytes of a row for a thread."""
     if once:
         return ONCE_BYTES
-    if nbytes == 4 and aligned:
-        return ALIGNED_BYTES
+    if aligned:
+        return WEIGHTED_BYTES if weights else ALIGNED_BYTES
     if nbytes == 4 and weights and lanes < 4:
         return WORD_BYTES if lanes == 1 else PAIR_BYTES
-    return LONG_BYTES if nbytes < 4 and not weights and row_bytes > LONG_ROW else WANTED_BYTES
+    few = row_bytes > LONG_ROW or lanes * nbytes == 4  # narrow loads are many anyway
+    return LONG_BYTES if nbytes < 4 and not weights and few else WANTED_BYTES
 
 
 def _early(values: int, threads: int, nbytes: int, weights: int, one_wave: bool, narrow: bool) -> bool:

@@ -27,6 +27,7 @@ cumulative_sum = register(
         numpy_peer=as_a_user_runs(reference.cumulative_sum),
         flops=lambda shape: shape[0] * shape[1],
         tolerances=TOLERANCES,
+        form=compute.for_gpus,
         schedules={
             "gpu": "schedule_gpu:schedule_scan",
             "cpu": "schedule_cpu:schedule_scan",

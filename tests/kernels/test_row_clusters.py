@@ -73,9 +73,12 @@ def test_parts_of_rows_of_halves_wait_in_shared_memory(
 
 def test_vectors_of_odd_rows_of_halves_are_counted_from_aligned_memory() -> None:
     tile = choose_tile(3875, 8045, 2, H100, weights=1)
-    assert (tile.aligned, tile.lanes, tile.threads, tile.chunks) == (True, 8, 256, 4)
+    assert (tile.aligned, tile.lanes, tile.threads, tile.chunks) == (True, 4, 256, 8)
     assert "aligned" in tile.why
-    assert not choose_tile(3875, 8045, 2, H100).aligned
+    tile = choose_tile(5652, 4235, 2, H100)
+    assert (tile.aligned, tile.lanes, tile.threads, tile.chunks) == (True, 4, 128, 9)
+    tile = choose_tile(3704, 6554, 2, H100)  # pairs of halves
+    assert (tile.aligned, tile.lanes, tile.threads, tile.chunks) == (False, 2, 128, 26)
     assert not choose_tile(3875, 8045, 2, Target("opencl"), weights=1).aligned
 
 
@@ -110,6 +113,9 @@ def test_rows_of_halves_that_would_crowd_registers_wait_in_shared_memory() -> No
     [
         ("row_sum", 1027, "float16"),
         ("row_argmax", 1027, "float16"),
+        ("softmax", 1027, "float16"),
+        ("rms_norm", 1029, "float16"),
+        ("add_layer_norm", 1027, "bfloat16"),
         ("softmax", 517, "float32"),
         ("row_variance", 517, "float32"),
     ],

@@ -133,6 +133,7 @@ def ldexp(x: Array, n: Array) -> Array:
 MATH: Final[dict[str, Callable[..., Array]]] = {
     "exp": np.exp,
     "exp2": np.exp2,
+    "exp2_flushed": np.exp2,
     "exp10": exp10,
     "expm1": np.expm1,
     "log": np.log,

@@ -61,8 +61,9 @@ __kernel __attribute__((reqd_work_group_size(128, 1, 1))) void column_sum_33x40_
   float total;
   if (threadIdx_x < 40) {
     total = 0.0f;
-    for (int k_outer_v = 0; k_outer_v < 2; ++k_outer_v) {
-      total = total + total_rf[k_outer_v * 40 + threadIdx_x];
+    __attribute__((opencl_unroll_hint))
+    for (int k_outer_v_inner = 0; k_outer_v_inner < 2; ++k_outer_v_inner) {
+      total = total + total_rf[k_outer_v_inner * 40 + threadIdx_x];
     }
     B[threadIdx_x] = gc_f32_to_f16(total);
   }

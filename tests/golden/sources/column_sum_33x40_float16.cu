@@ -80,8 +80,9 @@ extern "C" __global__ void __launch_bounds__(128) column_sum_33x40_float16_kerne
   float total;
   if (threadIdx_x < 40) {
     total = 0.0f;
-    for (int k_outer_v = 0; k_outer_v < 2; ++k_outer_v) {
-      total = total + total_rf[k_outer_v * 40 + threadIdx_x];
+    #pragma unroll
+    for (int k_outer_v_inner = 0; k_outer_v_inner < 2; ++k_outer_v_inner) {
+      total = total + total_rf[k_outer_v_inner * 40 + threadIdx_x];
     }
     B[threadIdx_x] = gc_f32_to_f16(total);
   }

@@ -42,6 +42,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_1x3x8x33x3x1_float32_ker
   const int blockIdx_x = (int)blockIdx.x;
   __shared__ __align__(16) float pad_shared[1728];
   __shared__ __align__(16) float W_global_shared[864];
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 64);
   const int at = (threadIdx_x & 31) + blockIdx_x * 32;
   const int pad_shared_at = (threadIdx_x & 3) * 4;
   const int pad_shared_at_1 = (threadIdx_x >> 5) * 32;

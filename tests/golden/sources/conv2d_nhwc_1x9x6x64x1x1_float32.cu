@@ -25,6 +25,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_nhwc_1x9x6x64x1x1_float3
   const int blockIdx_x = (int)blockIdx.x;
   __shared__ __align__(16) float X_shared[864];
   __shared__ __align__(16) float W_shared[1536];
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 64);
   const int W_shared_at = (threadIdx_x & 3) * 4;
   const int W_shared_at_1 = (threadIdx_x >> 5) * 32;
   const int X_shared_at = (threadIdx_x >> 2) & 7;

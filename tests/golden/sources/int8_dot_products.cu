@@ -15,6 +15,7 @@ extern "C" __global__ void __launch_bounds__(64) int8_dot_products_kernel(
   const int threadIdx_x = (int)threadIdx.x;
   __shared__ __align__(16) int A_shared[2304];
   __shared__ __align__(16) int B_shared[2304];
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 64);
   const int at = (blockIdx_x & 1) * 32;
   const int A_at = (threadIdx_x & 7) * 4;
   const int A_at_1 = (threadIdx_x >> 3) * 132;

@@ -9,6 +9,8 @@ extern "C" __global__ void __launch_bounds__(128) layer_norm_5x96_float32_kernel
     float* __restrict__ B) {
   const int threadIdx_y = (int)threadIdx.y;
   const int threadIdx_x = (int)threadIdx.x;
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 16);
+  __builtin_assume(threadIdx_y >= 0 && threadIdx_y < 8);
   const int A_at = threadIdx_y * 96 + threadIdx_x * 4;
   float X[8];
   float W_local[8];

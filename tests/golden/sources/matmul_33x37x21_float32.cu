@@ -12,6 +12,8 @@ extern "C" __global__ void __launch_bounds__(256) matmul_33x37x21_float32_kernel
   const int blockIdx_y = (int)blockIdx.y;
   __shared__ __align__(16) float A_shared[1280];
   __shared__ __align__(16) float B_shared[1024];
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 16);
+  __builtin_assume(threadIdx_y >= 0 && threadIdx_y < 16);
   const int A_at = (threadIdx_x & 3) * 4;
   const int at = (threadIdx_x & 7) + blockIdx_x * 8;
   const int B_shared_at = threadIdx_y * 64 + threadIdx_x * 4;

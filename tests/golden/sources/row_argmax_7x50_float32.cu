@@ -7,6 +7,8 @@ extern "C" __global__ void __launch_bounds__(256) row_argmax_7x50_float32_kernel
     int* __restrict__ B) {
   const int threadIdx_y = (int)threadIdx.y;
   const int threadIdx_x = (int)threadIdx.x;
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 16);
+  __builtin_assume(threadIdx_y >= 0 && threadIdx_y < 16);
   const int A_at = threadIdx_y * 50 + threadIdx_x * 2;
   float row_best_v1;
   int row_best_v0;

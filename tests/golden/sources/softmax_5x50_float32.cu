@@ -1,12 +1,20 @@
 // softmax_5x50_float32_kernel
 // target: CUDA C, sm_90
 
+static __device__ __forceinline__ float gc_exp2_flushed(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // softmax_5x50_float32_kernel: grid (1, 1, 1), block (8, 16, 1)
 extern "C" __global__ void __launch_bounds__(128) softmax_5x50_float32_kernel(
     const float* __restrict__ A,
     float* __restrict__ B) {
   const int threadIdx_y = (int)threadIdx.y;
   const int threadIdx_x = (int)threadIdx.x;
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 8);
+  __builtin_assume(threadIdx_y >= 0 && threadIdx_y < 16);
   const int A_at = threadIdx_y * 50 + threadIdx_x * 2;
   float X[8];
   float row_max;
@@ -44,8 +52,8 @@ extern "C" __global__ void __launch_bounds__(128) softmax_5x50_float32_kernel(
   #pragma unroll
   for (int i1_1 = 0; i1_1 < 4; ++i1_1) {
     const bool t = threadIdx_x + i1_1 * 8 < 25;
-    row_exp[i1_1 * 2] = t ? exp2f((X[i1_1 * 2] - row_max) * 1.442695f) : 0.0f;
-    row_exp[i1_1 * 2 + 1] = t ? exp2f((X[i1_1 * 2 + 1] - row_max) * 1.442695f) : 0.0f;
+    row_exp[i1_1 * 2] = t ? gc_exp2_flushed((X[i1_1 * 2] - row_max) * 1.442695f) : 0.0f;
+    row_exp[i1_1 * 2 + 1] = t ? gc_exp2_flushed((X[i1_1 * 2 + 1] - row_max) * 1.442695f) : 0.0f;
   }
   row_sum_part = 0.0f;
   #pragma unroll

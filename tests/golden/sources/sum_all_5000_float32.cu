@@ -7,6 +7,7 @@ extern "C" __global__ void __launch_bounds__(512) sum_all_5000_float32_kernel(
     float* __restrict__ B) {
   __shared__ __align__(16) float reduce[16];
   const int threadIdx_x = (int)threadIdx.x;
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 512);
   float total;
   float total_part;
   float total_all;

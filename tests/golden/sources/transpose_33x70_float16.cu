@@ -14,6 +14,7 @@ extern "C" __global__ void __launch_bounds__(256) transpose_33x70_float16_kernel
   const int threadIdx_x = (int)threadIdx.x;
   const int blockIdx_y = (int)blockIdx.y;
   __shared__ unsigned short A_shared[2178];
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 256);
   const int A_shared_at = (threadIdx_x & 31) * 2;
   const int A_shared_at_1 = (threadIdx_x >> 5) * 66 + A_shared_at;
   const int at = (threadIdx_x & 31) + blockIdx_y * 32;

@@ -120,6 +120,7 @@ extern "C" __global__ void __launch_bounds__(64) winograd_conv2d_kernel_2(
   const int blockIdx_x = (int)blockIdx.x;
   __shared__ __align__(16) float kernel_shared[512];
   __shared__ __align__(16) float data_shared[1024];
+  __builtin_assume(threadIdx_x >= 0 && threadIdx_x < 64);
   const int data_shared_at = (threadIdx_x & 3) * 4;
   const int data_shared_at_1 = (threadIdx_x >> 5) * 32;
   const int kernel_shared_at = (threadIdx_x >> 2) & 7;
