@@ -84,7 +84,11 @@ def convert(value: object, dtype: str | None = None) -> Expr:
 
 
 def const(value: float | int | bool, dtype: str = INT32, span: object = None) -> Expr:
-    """A literal of the given type; vector types give a Broadcast."""
+    """A literal of the given type; vector types give a Broadcast.
+
+    Raises:
+        TypeMismatchError: the value is no number.
+    """
     kind = DType(dtype)
     if kind.lanes > 1:
         return e.Broadcast(const(value, kind.element), kind.lanes)
