@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias  # Any: arguments of an operator are of
 
 from gpucomp.kernels.arrays import Shape
 from gpucomp.kernels.gemm import compute, reference
-from gpucomp.kernels.gemm.side_by_side import in_pieces
+from gpucomp.kernels.gemm.side_by_side import better_form
 from gpucomp.kernels.registry import Definition, Extent, Operator, register, sum_dtype
 
 Define: TypeAlias = Callable[[Sequence[Extent], str], Definition]
@@ -41,7 +41,7 @@ def _plain(name: str, description: str, define: Define, transpose_a: bool, trans
         "output_dtypes": lambda dtype: (sum_dtype(dtype),),
         "tolerances": TOLERANCES,
         "schedules": SCHEDULES if not transpose_a and not transpose_b else LAYOUT_SCHEDULES,
-        "form": in_pieces(define),
+        "form": better_form(define),
         **other,
     }
     return register(
@@ -117,6 +117,6 @@ matmul_bias_gelu = register(
         flops=lambda shape: shape[0] * shape[1] * (2 * shape[2] + 13),
         tolerances={"float32": 1e-4, "float16": 1e-3, "bfloat16": 8e-3, "float64": 1e-12},
         schedules=SCHEDULES,
-        form=in_pieces(compute.matmul_bias_gelu),
+        form=better_form(compute.matmul_bias_gelu),
     )
 )

@@ -19,6 +19,8 @@ from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
 from gpucomp.kernels.gemm.side_by_side import pieces_of, schedule_pieces
 from gpucomp.kernels.gemm.side_by_side import why as why_pieces
+from gpucomp.kernels.gemm.transposed import product_of_rows, schedule_transposed
+from gpucomp.kernels.gemm.transposed import why as why_transposed
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
@@ -95,6 +97,8 @@ def why(defn: Definition, target: Target) -> str:
     pieces = pieces_of(defn)
     if pieces:
         return why_pieces(pieces, target)
+    if product_of_rows(defn) is not None:
+        return why_transposed(defn, target)
     choice = applies(defn, target)
     return "" if choice is None else choice.reason
 
@@ -105,10 +109,13 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     Unless ``tile`` is given, float32 products on CUDA devices of at most 16 rows go to
     :mod:`gpucomp.kernels.gemm.schedule_skinny`, and on devices since sm_80 others, that are not smaller than the tiles
     there, to :mod:`gpucomp.kernels.gemm.schedule_simt`; definitions in pieces
-    (:mod:`gpucomp.kernels.gemm.side_by_side`) do so piece by piece.
+    (:mod:`gpucomp.kernels.gemm.side_by_side`) do so piece by piece, those of transposed operands
+    (:mod:`gpucomp.kernels.gemm.transposed`) after their transposes.
     """
     if pieces_of(defn):
         return schedule_pieces(defn, target)
+    if product_of_rows(defn) is not None:
+        return schedule_transposed(defn, target)
     if tile is None and is_skinny(defn, target):
         return schedule_skinny(defn, target)
     choice = applies(defn, target) if tile is None else None

@@ -19,6 +19,7 @@ from gpucomp.kernels.gemm.epilogue import product_of
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.tiles import Choice, choose, legal_tiles, multiprocessors
+from gpucomp.kernels.gemm.transposed import gains, transposed
 from gpucomp.kernels.registry import Definition, Extent, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
@@ -94,15 +95,20 @@ def pieces_of(defn: Definition) -> list[Definition]:
     return pieces
 
 
-def in_pieces(define: Callable[[Sequence[Extent], str], Definition]) -> Form:
-    """What makes the definition in two pieces of a product where the model says that they are faster, else None."""
+def better_form(define: Callable[[Sequence[Extent], str], Definition]) -> Form:
+    """What makes another definition of a product where the model says that it is faster, else None.
+
+    In two pieces, or, where the rounds of blocks are even, with operands transposed first.
+    """
 
     def form(shape: Sequence[Extent], dtype: str, target: Target) -> Definition | None:
         if str(target.kind) != "cuda" or not all([isinstance(size, int) for size in shape]):
             return None
         defn = define(shape, dtype)
         found = cut_of(defn, target)
-        return found and cut(defn, found.axis, found.at)
+        if found is not None:
+            return cut(defn, found.axis, found.at)
+        return transposed(defn) if gains(defn, target) else None
 
     return form
 

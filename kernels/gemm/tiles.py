@@ -138,7 +138,7 @@ TILES: Final = (
     ),
     SimtTile(
         128, 128, 8, 2, 2, 8, 4, 2, 4, 4,
-        alone=360, full=383, resident=2, predicated=True, layouts=(1.037, 1.0, 0.985),
+        alone=360, full=383, resident=2, predicated=True, layouts=(1.07, 1.0, 0.985),
     ),
     SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=202, full=381, resident=4, predicated=True),
     SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True),
