@@ -325,19 +325,40 @@ class Division(Sums):
         return terms, const
 
     def _merge_product(self, terms: Terms, const: int, atom: Node, dtype: DType) -> Form | None:
-        """(n // s)*s + n % s is n, and n - (n // s)*s is n % s, for a divisor s that is no literal."""
+        """(n // s)*s + n % s is n, and n - (n // s)*s is n % s, for a divisor s that is no literal.
+
+        Where digits of n were taken with several divisors, (n // (s*r))*s + (n // r) % s is n // r.
+        """
         factors = self._factors.get(atom)
         if factors is None or len(factors) != 2:
             return None
         for x, y in (factors, factors[::-1]):
-            if type(x) is not e.FloorDiv or x.b is not y or self._bound(y)[0] < 1:
+            if type(x) is not e.FloorDiv or self._bound(y)[0] < 1:
                 continue
+            if x.b is not y:
+                digit = self._next_digit(terms, terms[atom], x, y, dtype)
+                if digit is None:
+                    continue
+                rest = {t: k for t, k in terms.items() if t is not digit and t is not atom}
+                return self._plus(rest, const, self._form(digit.a), terms[atom])
             a = terms[atom]
             digit = e.FloorMod(x.a, y)
             if terms.get(digit) == a:
                 rest = {t: k for t, k in terms.items() if t is not digit and t is not atom}
                 return self._plus(rest, const, self._form(x.a), a)
             return self._minus_whole(terms, const, atom, -a, self._form(x.a), {digit: 1})
+        return None
+
+    def _next_digit(self, terms: Terms, coef: int, high: e.FloorDiv, size: Expr, dtype: DType) -> e.FloorMod | None:
+        """The term coef * ((n // r) % size) beside ``high`` = n // (size*r)."""
+        for term, k in terms.items():
+            if k != coef or type(term) is not e.FloorMod or term.b is not size:
+                continue
+            low = term.a
+            if type(low) is not e.FloorDiv or low.a is not high.a or self._bound(low.b)[0] < 1:
+                continue
+            if self._product(size, low.b, dtype) == self._form(high.b):
+                return term
         return None
 
     def _plus(self, terms: Terms, const: int, form: Form, k: int) -> Form:

@@ -74,6 +74,7 @@ _TABLE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "product-merge": _lemmas(
         ("(x // y) * y + x % y", "x", "positive(y)"),
         ("x - (x // y) * y", "x % y", "positive(y)"),
+        ("(x // (y * z)) * y + (x // z) % y", "x // z", "positive(y) and positive(z)"),
     ),
     "extremum-absorb": _lemmas(
         ("min(x + z, y) - z", "min(x, y - z)"),

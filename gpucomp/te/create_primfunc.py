@@ -19,7 +19,8 @@ from gpucomp.tir.buffer import Buffer, BufferRegion, decl_buffer
 from gpucomp.tir.expr import BufferLoad, Call, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order
-from gpucomp.tir.stmt import Block, BlockRealize, BufferStore, For, ForKind, LetStmt, Stmt, seq
+from gpucomp.tir.shared_values import let_values
+from gpucomp.tir.stmt import Block, BlockRealize, BufferStore, For, ForKind, Stmt, seq
 
 _TRUE = IntImm("bool", 1)
 
@@ -206,9 +207,7 @@ def _stores(op: ComputeOp, buffers: list[Buffer], values: list[Expr], indices: t
         return BufferStore(buffers[0], values[0], indices, None, op.span)
     names = [Var(f"v_{b.name}", v.dtype) for b, v in zip(buffers, values, strict=True)]
     body = seq(*[BufferStore(b, n, indices, None, op.span) for b, n in zip(buffers, names, strict=True)])
-    for name, value in reversed(list(zip(names, values, strict=True))):
-        body = LetStmt(name, value, body, op.span)
-    return body
+    return let_values(op.name, names, values, body, op.span, buffers)
 
 
 def _point(buffer: Buffer, indices: tuple[Expr, ...]) -> BufferRegion:

@@ -16,7 +16,8 @@ from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import EQ, Expr, IterVar, Range, Reduce, Var, is_const_int
 from gpucomp.tir.functor import free_vars, substitute
 from gpucomp.tir.intrin import likely
-from gpucomp.tir.stmt import AllReduce, BufferRealize, BufferStore, IfThenElse, LetStmt, Stmt, seq
+from gpucomp.tir.shared_values import let_values
+from gpucomp.tir.stmt import AllReduce, BufferRealize, BufferStore, IfThenElse, Stmt, seq
 
 if TYPE_CHECKING:
     from gpucomp.te.schedule_ops import Builder, Work
@@ -176,8 +177,7 @@ def _partial_nest(
     else:
         names = [Var(f"{work.op.name}_v{i}", v.dtype) for i, v in enumerate(new)]
         body = seq([BufferStore(b, n, (_ZERO,), None, span) for b, n in zip(partial, names, strict=True)])
-        for name, value in reversed(list(zip(names, new, strict=True))):
-            body = LetStmt(name, value, body, span)
+        body = let_values(work.op.name, names, new, body, span)
     if condition is not None:
         body = IfThenElse(condition, body, None, span)
     for position in range(len(work.leaves) - 1, first - 1, -1):

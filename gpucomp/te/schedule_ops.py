@@ -37,7 +37,8 @@ from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var, is_const_int
 from gpucomp.tir.functor import expr_post_order, free_vars, substitute
 from gpucomp.tir.intrin import if_then_else, likely
-from gpucomp.tir.stmt import NOOP, AttrStmt, IfThenElse, LetStmt, ProducerRealize, ProducerStore, Stmt, seq
+from gpucomp.tir.shared_values import let_values
+from gpucomp.tir.stmt import NOOP, AttrStmt, IfThenElse, ProducerRealize, ProducerStore, Stmt, seq
 
 if TYPE_CHECKING:
     from gpucomp.te.state import Schedule
@@ -304,10 +305,7 @@ class Builder:
             return seq([ProducerStore(t, v, work.indices, span) for t, v in zip(work.op.outputs, values, strict=True)])
         names = [Var(f"{work.op.name}_v{i}", v.dtype) for i, v in enumerate(values)]
         stores = [ProducerStore(t, n, work.indices, span) for t, n in zip(work.op.outputs, names, strict=True)]
-        body = seq(*stores)
-        for name, value in reversed(list(zip(names, values, strict=True))):
-            body = LetStmt(name, value, body, span)
-        return body
+        return let_values(work.op.name, names, values, seq(*stores), span, work.op.outputs)
 
     def serial(self, work: Work, first: int, body: Stmt, guards: list[Expr]) -> Stmt:
         """Loops ``first`` and further in around ``body``, with the stages attached to them, each guard as far out as

@@ -7,12 +7,14 @@ Raises, all of them: TensorError GC221, there is no such axis, or it is named tw
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from gpucomp.te import extreme
 from gpucomp.te import reduction as te_reduction
 from gpucomp.te.api import compute, reduce_axis
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir import expr as e
-from gpucomp.tir import intrin, operators
+from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar
 from gpucomp.topi.broadcast import as_condition
 from gpucomp.topi.tag import COMM_REDUCE, COMM_REDUCE_IDX, INJECTIVE
@@ -97,49 +99,45 @@ def any(data: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def argmax(data: Tensor, axis: Axis = None, keepdims: bool = False, select_last_index: bool = False) -> Tensor:
     """The place (int32) of the largest element, of equal ones the first.
 
-    Over several axes it is the place in row-major order of those.  ``select_last_index`` takes the last of equal ones.
+    A NaN counts as larger than every number.  Over several axes it is the place in row-major order of those.
+    ``select_last_index`` takes the last of equal ones.
     """
-    return _arg("argmax", e.GT, intrin.min_value, data, axis, keepdims, select_last_index)
+    return _arg("argmax", data, axis, keepdims, select_last_index, smallest=False)
 
 
 def argmin(data: Tensor, axis: Axis = None, keepdims: bool = False, select_last_index: bool = False) -> Tensor:
-    """The place (int32) of the smallest element, of equal ones the first; otherwise as :func:`argmax`."""
-    return _arg("argmin", e.LT, intrin.max_value, data, axis, keepdims, select_last_index)
+    """The place (int32) of the smallest element, of equal ones the first; otherwise as :func:`argmax`.
+
+    A NaN counts as smaller than every number.
+    """
+    return _arg("argmin", data, axis, keepdims, select_last_index, smallest=True)
 
 
 def _arg(
     name: str,
-    better: type[e.CmpOp],
-    worst: Callable[[str], Expr],
     data: Tensor,
     axis: Axis,
     keepdims: bool,
     last: bool,
+    *,
+    smallest: bool,
 ) -> Tensor:
     plan = _Plan(name, data, axis, keepdims)
 
-    def first(a: tuple[Expr, Expr], b: tuple[Expr, Expr]) -> tuple[Expr, Expr]:
-        earlier = operators.compare(e.GT if last else e.LT, a[0], b[0])
-        tie = operators.logical(e.And, operators.equality(e.EQ, a[1], b[1]), earlier)
-        wins = operators.logical(e.Or, operators.compare(better, a[1], b[1]), tie)
-        return intrin.select(wins, a[0], b[0]), intrin.select(wins, a[1], b[1])
-
-    def nothing(place: str, value: str) -> tuple[Expr, Expr]:
-        return operators.const(-1, place) if last else intrin.max_value(place), _extreme(worst, value)
-
-    reducer = te_reduction.comm_reducer(first, nothing, name=name)
+    search = te_reduction.comm_reducer(
+        partial(extreme.combine, smallest=smallest, last=last),
+        partial(extreme.nothing, smallest=smallest, last=last),
+        name=name,
+    )
 
     def pair(*i: Expr) -> tuple[Expr, ...]:
-        item = operators.cast("int32", operators.convert(plan.place())), data(*plan.indices(i))
-        return reducer(item, axis=plan.steps) if plan.steps else item
+        place, value = operators.cast("int32", operators.convert(plan.place())), data(*plan.indices(i))
+        item = extreme.candidate(place, value, smallest=smallest, last=last)
+        return search(item, axis=plan.steps) if plan.steps else item
 
     found = compute(plan.shape, pair, name=f"{data.name}_{name}_pair", tag=COMM_REDUCE_IDX)
-    return compute(plan.shape, lambda *i: found[0](*i), name=f"{data.name}_{name}", tag=INJECTIVE)
 
+    def place_of(*i: Expr) -> Expr:
+        return extreme.place_of(found[0](*i), data.dtype)
 
-def _extreme(worst: Callable[[str], Expr], dtype: str) -> Expr:
-    """What every element beats or ties, infinities too."""
-    value = worst(dtype)
-    if value.dtype.code not in ("float", "bfloat"):
-        return value
-    return operators.const(float("-inf") if worst is intrin.min_value else float("inf"), value.dtype)
+    return compute(plan.shape, place_of, name=f"{data.name}_{name}", tag=INJECTIVE)

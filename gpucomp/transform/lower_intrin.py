@@ -6,6 +6,9 @@ two stay as they are: emitters write shifts and masks for them, which floor what
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from gpucomp.support.dtype import FLOAT32
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -14,7 +17,9 @@ from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.intrin import dp4a_meaning, exp2
 from gpucomp.tir.stmt import Stmt
-from gpucomp.transform.walk import ScopedMutator, is_call
+from gpucomp.transform.walk import THREAD_KEYS, ScopedMutator, conjunction, is_call, positive_factors
+
+_S = TypeVar("_S", s.For, s.AttrStmt)
 
 
 def lower_intrin(func: PrimFunc) -> PrimFunc:
@@ -32,6 +37,26 @@ class _LowerIntrin(ScopedMutator):
         self.lets: dict[Var, Expr] = {}
         features = getattr(func.attrs.get("target"), "features", ())
         self.has_dp4a, self.flushes = "dp4a" in features, "exp2_flushed" in features
+
+    def visit_for(self, node: s.For) -> Stmt:
+        return self._inside(node.extent, super().visit_for, node)
+
+    def visit_attr_stmt(self, node: s.AttrStmt) -> Stmt:
+        if node.attr_key not in THREAD_KEYS:
+            return super().visit_attr_stmt(node)
+        return self._inside(node.value, super().visit_attr_stmt, node)
+
+    def _inside(self, extent: Expr, visit: Callable[[_S], Stmt], node: _S) -> Stmt:
+        """Visit a loop, whose body runs only where no factor of the extent is 0."""
+        factors = positive_factors(extent, self.analyzer)
+        if not factors:
+            return visit(node)
+        memo, self.memo = self.memo, {}
+        known = conjunction([e.GE(x, operators.const(1, x.dtype)) for x in factors])
+        with self.analyzer.constraint_scope(known):
+            done = visit(node)
+        self.memo = memo
+        return done
 
     def visit_let_stmt(self, node: s.LetStmt) -> Stmt:
         var, value = node.var, node.value

@@ -31,6 +31,7 @@ from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import CommReducer, Expr, IntImm, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order, stmt_children
+from gpucomp.tir.shared_values import let_values
 from gpucomp.tir.stmt import Stmt
 from gpucomp.transform.cluster_exchange import CLUSTER, ClusterExchange
 from gpucomp.transform.walk import is_call
@@ -534,6 +535,4 @@ def _assign(places: list[tuple[Buffer, tuple[Expr, ...]]], values: tuple[Expr, .
     names = [Var(f"{buffer.name}_next", buffer.dtype) for buffer, _ in places]
     pairs = zip(places, names, strict=True)
     body = s.seq([s.BufferStore(buffer, var, indices) for (buffer, indices), var in pairs])
-    for var, value in zip(reversed(names), reversed(values), strict=True):
-        body = s.LetStmt(var, value, body)
-    return body
+    return let_values(places[0][0].name, names, values, body)

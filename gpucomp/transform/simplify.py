@@ -48,7 +48,16 @@ from gpucomp.tir.stmt import (
     Stmt,
     is_noop,
 )
-from gpucomp.transform.walk import FALSE, TRUE, ScopedMutator, conjunction, conjuncts, int_value, is_call
+from gpucomp.transform.walk import (
+    FALSE,
+    TRUE,
+    ScopedMutator,
+    conjunction,
+    conjuncts,
+    int_value,
+    is_call,
+    positive_factors,
+)
 
 _T = TypeVar("_T")
 _ARITHMETIC: Final[dict[type[Expr], Callable[[int, int], int]]] = {
@@ -248,12 +257,20 @@ class _Simplify(ScopedMutator):
         if int_value(extent) == 1 and node.kind is not ForKind.THREAD_BINDING:
             return self.with_value(node.loop_var, low, node.body)
         self.bind_range(node.loop_var, low, extent)
-        body = self.stmt(node.body)
+        body = self.inside(extent, node.body)
         if is_noop(body):
             return NOOP
         if low is node.min and extent is node.extent and body is node.body:
             return node
         return node.replace(min=low, extent=extent, body=body)
+
+    def inside(self, extent: Expr, body: Stmt) -> Stmt:
+        """The body of a loop, which runs only where no factor of the extent is 0: quotients by them are exact there."""
+        factors = positive_factors(extent, self.analyzer)
+        if not factors:
+            return self.stmt(body)
+        known = conjunction([GE(x, operators.const(1, x.dtype)) for x in factors])
+        return self.under(known, lambda: self.stmt(body))
 
     def with_value(self, var: Var, value: Expr, body: Stmt) -> Stmt:
         """The body with a variable replaced, simplified."""
@@ -272,7 +289,7 @@ class _Simplify(ScopedMutator):
                 return body
         else:
             self.bind_range(var, operators.const(0, extent.dtype), extent)
-            body = self.stmt(node.body)
+            body = self.inside(extent, node.body)
         if extent is node.value and body is node.body:
             return node
         return AttrStmt(node.node, node.attr_key, extent, body, node.span)

@@ -9,7 +9,20 @@ from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.bounds import ConstIntBound
 from gpucomp.support.dtype import BOOL
 from gpucomp.tir import operators
-from gpucomp.tir.expr import And, BufferLoad, Call, Expr, IntImm, IterVar, Range, Var
+from gpucomp.tir.expr import (
+    Add,
+    And,
+    BufferLoad,
+    Call,
+    Expr,
+    FloorDiv,
+    IntImm,
+    IterVar,
+    Min,
+    Mul,
+    Range,
+    Var,
+)
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, expr_post_order
 from gpucomp.tir.intrin import Op
@@ -67,6 +80,31 @@ class ScopedMutator(Mutator):
         if node.attr_key in THREAD_KEYS and isinstance(node.node, IterVar):
             self.bind_range(node.node.var, operators.const(0, node.value.dtype), self.expr(node.value))
         return super().visit_attr_stmt(node)
+
+
+def positive_factors(extent: Expr, analyzer: Analyzer) -> list[Var]:
+    """The variables that are at least 1 where ``extent`` is, from what is known of their signs; none of a number.
+
+    Looks into products of what is not negative, minima, and the quotient that rounds up: ``(n * m + 255) // 256``.
+    """
+    out: dict[Var, None] = {}
+    stack = [extent]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Var):
+            if analyzer.const_int_bound(node).min_value < 1:
+                out[node] = None
+        elif isinstance(node, Mul):
+            if all([analyzer.const_int_bound(x).min_value >= 0 for x in (node.a, node.b)]):
+                stack += [node.b, node.a]
+        elif isinstance(node, Min):
+            stack += [node.b, node.a]
+        elif isinstance(node, FloorDiv):
+            top, divisor = node.a, int_value(node.b)
+            more = int_value(top.b) if isinstance(top, Add) else 0
+            if divisor is not None and more is not None and 0 <= more < divisor:
+                stack.append(top.a if isinstance(top, Add) else top)
+    return list(out)
 
 
 def int_value(node: Expr | None) -> int | None:

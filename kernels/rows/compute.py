@@ -12,11 +12,11 @@ from typing import Final
 
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, Extent, sum_dtype
-from gpucomp.te import Tensor
+from gpucomp.te import Tensor, extreme
 from gpucomp.te.reduction import Reducer
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, Var
-from gpucomp.tir.intrin import exp, exp2_flushed, log, max_value, min_value, sqrt
+from gpucomp.tir.intrin import exp, exp2_flushed, log, sqrt
 
 EPSILON: Final = 1e-5
 LOG2_E: Final = 1.4426950408889634
@@ -203,27 +203,15 @@ def row_norm(shape: Sequence[Extent], dtype: str) -> Definition:
 
 
 def row_argmax(shape: Sequence[Extent], dtype: str) -> Definition:
-    """The place (int32) of the largest element of each row, the first of equal ones."""
+    """The place (int32) of the largest element of each row, the first of equal ones; NaN is larger than numbers."""
     rows = _Rows(shape, dtype)
     x, wide = rows.x, rows.wide
     k = te.reduce_axis((0, rows.n), "k")
-    found = te.compute((rows.m,), lambda i: first_largest(wide)((k.var, x[i, k]), axis=k), name="row_best")
+    first_largest = te.comm_reducer(extreme.combine, extreme.nothing, name="first_largest")
+    found = te.compute((rows.m,), lambda i: first_largest(extreme.candidate(k.var, x[i, k]), axis=k), name="row_best")
     rows.made.append(found[0])
     place = found[0]
-    return rows.of_rows(lambda i: place[i], "int32")
-
-
-def first_largest(dtype: str) -> Callable[..., tuple[Expr, ...]]:
-    """The reducer of pairs (place, value) that keeps the larger value, and of equal ones the smaller place."""
-
-    def better(a: tuple[Expr, Expr], b: tuple[Expr, Expr]) -> tuple[Expr, Expr]:
-        wins = te.any(a[1] > b[1], te.all(a[1].equal(b[1]), a[0] <= b[0]))
-        return te.Select(wins, a[0], b[0]), te.Select(wins, a[1], b[1])
-
-    def nothing(place: str, value: str) -> tuple[Expr, Expr]:
-        return max_value(place), min_value(value)
-
-    return te.comm_reducer(better, nothing, name="first_largest")
+    return rows.of_rows(lambda i: extreme.place_of(place[i], wide), "int32")
 
 
 def gemv(shape: Sequence[Extent], dtype: str) -> Definition:

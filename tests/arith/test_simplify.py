@@ -286,3 +286,15 @@ def test_axes_over_symbolic_ranges_stay_inside() -> None:
     assert analyzer.simplify((i * M + j) % M) is j
     tail = operators.maximum(operators.minimum(N - outer * 32, 32), 0)
     assert str(analyzer.simplify(tail)) == "T.min(n - outer * 32, 32)"
+
+
+def test_digits_by_symbolic_sizes_are_put_together_again() -> None:
+    analyzer = Analyzer()
+    for size in (N, M):
+        analyzer.update(size, ConstIntBound(1, 1 << 20), True)
+    x = N // M  # any number
+    assert analyzer.simplify((X // M // N * N + X // M % N) * M + X % M) is X
+    assert analyzer.simplify(X // (M * 4 * N) * N + X // (M * 4) % N - X // (M * 4)) is IntImm("int32", 0)
+    other = (X // (M * N) * N + Y // M % N) * M + X % M  # digits of two numbers stay
+    assert analyzer.simplify(other - X) is not IntImm("int32", 0)
+    assert analyzer.simplify(x * M + N % M) is N

@@ -108,3 +108,26 @@ def test_empty_extents_launch_nothing_on_devices(shape: tuple[int, int]) -> None
     out = gpucomp.nd.array(np.full(shape, 7, "float32"), gpucomp.opencl(0))
     module(a, out)
     np.testing.assert_array_equal(out.numpy(), a.numpy() - a.numpy().sum(1, keepdims=True))
+
+
+def test_elements_of_symbolic_tensors_are_numbered_without_dividing() -> None:
+    n, m, k = te.var("n"), te.var("m"), te.var("k")
+    a = te.placeholder((n, m, k), "float32", "A")
+    b = te.compute((n, m, k), lambda x, y, z: a[x, y, z] * 2.0, name="B")
+    c = te.compute((n, k, m), lambda x, z, y: a[x, y, z] + 1.0, name="C")
+    text = gpucomp.source(te.create_schedule(b.op), [a, b], CUDA)
+    assert "B[at] = A[at] * 2.0f;" in text
+    text = gpucomp.source(te.create_schedule(c.op), [a, c], CUDA)
+    assert "C[at] = " in text
+    assert "gc_floor" not in text  # no extent is negative, so the division of C does
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7), (0, 4, 3), (2, 0, 3), (1, 4, 0)])
+def test_permuted_symbolic_tensors_are_right(shape: tuple[int, int, int]) -> None:
+    n, m, k = te.var("n"), te.var("m"), te.var("k")
+    a = te.placeholder((n, m, k), "float32", "A")
+    c = te.compute((n, k, m), lambda x, z, y: a[x, y, z] + 1.0, name="C")
+    given = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    out = np.full((shape[0], shape[2], shape[1]), np.nan, np.float32)
+    func = lower_primfunc(lower_schedule(with_default_schedule(te.create_schedule(c.op), CUDA), [a, c], "f"), CUDA)
+    assert np.array_equal(run_interpreted(func, [given, out])[1], given.transpose(0, 2, 1) + 1.0)

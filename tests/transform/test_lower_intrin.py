@@ -45,7 +45,7 @@ def lowered(build: Any) -> list[type]:
         (lambda i, t, x: (i - 1) // 12, [e.FloorDiv]),
         (lambda i, t, x: FREE // 12, [e.FloorDiv]),
         (lambda i, t, x: i // FREE, [e.FloorDiv]),
-        (lambda i, t, x: i // N, [e.FloorDiv]),
+        (lambda i, t, x: i // N, [e.Div]),  # inside the loop over N, which is not 0 there
         (lambda i, t, x: (i + t) // 16 + t % 8, [e.FloorDiv, e.FloorMod]),
         (lambda i, t, x: (i // 3 - 4) % 12, [e.Div, e.FloorMod]),
     ],
@@ -65,6 +65,17 @@ def test_copies_of_a_let_are_judged_by_their_own_value() -> None:
     func = PrimFunc((), s.For(i, 0, N, ForKind.SERIAL, copies), {}, {})
     found = [type(node) for node in post_order(lower_intrin(func).body) if isinstance(node, (e.Div, e.FloorDiv))]
     assert found == [e.Div, e.FloorDiv, e.Div]
+
+
+def test_an_extent_may_be_zero_outside_of_its_loop() -> None:
+    i = Var("i")
+    out = decl_buffer([N], "int32", "out")
+    inside = s.For(i, 0, N, ForKind.SERIAL, s.BufferStore(out, i % N, (i,)))
+    outside = s.BufferStore(out, op.const(7) % N, (op.const(0),))
+    params = (Var("out", out.data.type_annotation),)
+    func = PrimFunc(params, s.seq(outside, inside, outside), {params[0]: out}, {})
+    found = [type(node) for node in post_order(lower_intrin(func).body) if isinstance(node, (e.Mod, e.FloorMod))]
+    assert found == [e.FloorMod, e.Mod, e.FloorMod]
 
 
 def test_a_function_without_divisions_is_returned_as_it_is() -> None:

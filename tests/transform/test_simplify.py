@@ -196,3 +196,15 @@ def test_a_symbolic_matmul_computes_the_same() -> None:
         outputs(done, [numbers(18, 5), numbers(5, 33, seed=1), numbers(18, 33)])[0],
         numbers(18, 5) @ numbers(5, 33, seed=1),
     )
+
+
+def test_inside_a_loop_over_a_product_its_factors_are_not_zero() -> None:
+    m = SizeVar("m")
+    big = decl_buffer((n * m,), name="big")
+    flat = operators.floordiv(i * 32 + j, m) * m + operators.floormod(i * 32 + j, m)
+    inside = nest([(i, (n * m + 31) // 32), (j, 32)], IfThenElse(likely(i * 32 + j < n * m), store(big, flat, 1.0)))
+    outside = store(big, operators.floordiv(k, m) * m + operators.floormod(k, m), 2.0)
+    done = simplify(func([big], seq(inside, outside), [k, n, m]))
+    first, second = [node.indices[0] for node in nodes(done, BufferStore)]
+    assert str(first) == "i * 32 + j"
+    assert str(second) == "k // m * m + k % m"

@@ -11,15 +11,13 @@ extern "C" __global__ void __launch_bounds__(1) argmax_serial_kernel(
   best_v0[blockIdx_x] = 2147483647;
   best_v1[blockIdx_x] = -3.4028235e+38f;
   for (int k = 0; k < 24; ++k) {
-    const int index_at = blockIdx_x * 24 + k;
+    const int value_at = blockIdx_x * 24 + k;
+    const float value_item = value[value_at];
+    const int index_item = index_[value_at];
     const float t = best_v1[blockIdx_x];
-    const float t_1 = value[index_at];
-    const int t_2 = best_v0[blockIdx_x];
-    const int t_3 = index_[index_at];
-    const int best_v0_1 = t > t_1 || (t == t_1 && t_2 < t_3) ? t_2 : t_3;
-    const float t_4 = best_v1[blockIdx_x];
-    const float t_5 = value[index_at];
-    const float best_v1_1 = t_4 > t_5 || (t_4 == t_5 && best_v0[blockIdx_x] < index_[index_at]) ? t_4 : t_5;
+    const bool best_cond = t > value_item || (t == value_item && best_v0[blockIdx_x] < index_item);
+    const int best_v0_1 = best_cond ? best_v0[blockIdx_x] : index_item;
+    const float best_v1_1 = best_cond ? best_v1[blockIdx_x] : value_item;
     best_v0[blockIdx_x] = best_v0_1;
     best_v1[blockIdx_x] = best_v1_1;
   }

@@ -18,12 +18,12 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void argmax_threads_kern
   best_part = 2147483647;
   best_part1 = -3.4028235e+38f;
   for (int k_outer = 0; k_outer < 3; ++k_outer) {
-    const int index_at = blockIdx_x * 24 + k_outer * 8 + threadIdx_x;
-    const float t = value[index_at];
-    const int t_1 = index_[index_at];
-    const int best_v0_1 = best_part1 > t || (best_part1 == t && best_part < t_1) ? best_part : t_1;
-    const float t_2 = value[index_at];
-    const float best_v1_1 = best_part1 > t_2 || (best_part1 == t_2 && best_part < index_[index_at]) ? best_part1 : t_2;
+    const int value_at = blockIdx_x * 24 + k_outer * 8 + threadIdx_x;
+    const float value_item = value[value_at];
+    const int index_item = index_[value_at];
+    const bool best_cond = best_part1 > value_item || (best_part1 == value_item && best_part < index_item);
+    const int best_v0_1 = best_cond ? best_part : index_item;
+    const float best_v1_1 = best_cond ? best_part1 : value_item;
     best_part = best_v0_1;
     best_part1 = best_v1_1;
   }
@@ -38,11 +38,11 @@ __kernel __attribute__((reqd_work_group_size(8, 1, 1))) void argmax_threads_kern
   best_all1 = best_all1_next;
   __attribute__((opencl_unroll_hint))
   for (int j = 0; j < 7; ++j) {
-    const float t_3 = reduce_1[j + 1];
-    const int t_4 = reduce[j + 1];
-    const int best_all_next_1 = best_all1 > t_3 || (best_all1 == t_3 && best_all < t_4) ? best_all : t_4;
-    const float t_5 = reduce_1[j + 1];
-    const float best_all1_next_1 = best_all1 > t_5 || (best_all1 == t_5 && best_all < reduce[j + 1]) ? best_all1 : t_5;
+    const float reduce_item = reduce_1[j + 1];
+    const int reduce_item_1 = reduce[j + 1];
+    const bool best_all_cond = best_all1 > reduce_item || (best_all1 == reduce_item && best_all < reduce_item_1);
+    const int best_all_next_1 = best_all_cond ? best_all : reduce_item_1;
+    const float best_all1_next_1 = best_all_cond ? best_all1 : reduce_item;
     best_all = best_all_next_1;
     best_all1 = best_all1_next_1;
   }

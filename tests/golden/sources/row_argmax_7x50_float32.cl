@@ -19,7 +19,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void row_argmax_7x50_f
   int row_best_all;
   float X[2];
   row_best_part = 2147483647;
-  row_best_part1 = -3.4028235e+38f;
+  row_best_part1 = -INFINITY;
   __attribute__((opencl_unroll_hint))
   for (int k_outer_outer = 0; k_outer_outer < 2; ++k_outer_outer) {
     const int at = k_outer_outer * 16 + threadIdx_x;
@@ -27,10 +27,15 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void row_argmax_7x50_f
     if (at < 25) {
       __attribute__((opencl_unroll_hint))
       for (int k_inner = 0; k_inner < 2; ++k_inner) {
-        const int row_best_v0_1 = k_outer_outer * 32 + threadIdx_x * 2 + k_inner;
-        const int row_best_v0_2 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part : row_best_v0_1;
-        const float row_best_v1_1 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part1 : X[k_inner];
-        row_best_part = row_best_v0_2;
+        const int row_best_item = k_outer_outer * 32 + threadIdx_x * 2 + k_inner;
+        const float X_item = X[k_inner];
+        const bool row_best_cond = X_item != X_item;
+        const float row_best_item_1 = row_best_cond ? INFINITY : X_item;
+        const int row_best_item_2 = row_best_cond ? row_best_item + (-2147483647 - 1) : row_best_item;
+        const bool row_best_cond_1 = row_best_part1 > row_best_item_1 || (row_best_part1 == row_best_item_1 && row_best_part <= row_best_item_2);
+        const int row_best_v0_1 = row_best_cond_1 ? row_best_part : row_best_item_2;
+        const float row_best_v1_1 = row_best_cond_1 ? row_best_part1 : row_best_item_1;
+        row_best_part = row_best_v0_1;
         row_best_part1 = row_best_v1_1;
       }
     }
@@ -48,11 +53,11 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void row_argmax_7x50_f
     __attribute__((opencl_unroll_hint))
     for (int j = 0; j < 3; ++j) {
       const int reduce_at_2 = reduce_at_1 + (j + 1);
-      const float t = reduce_1[reduce_at_2];
-      const int t_1 = reduce[reduce_at_2];
-      const int row_best_all_next_1 = row_best_all1 > t || (row_best_all1 == t && row_best_all <= t_1) ? row_best_all : t_1;
-      const float t_2 = reduce_1[reduce_at_2];
-      const float row_best_all1_next_1 = row_best_all1 > t_2 || (row_best_all1 == t_2 && row_best_all <= reduce[reduce_at_2]) ? row_best_all1 : t_2;
+      const float reduce_item = reduce_1[reduce_at_2];
+      const int reduce_item_1 = reduce[reduce_at_2];
+      const bool row_best_all_cond = row_best_all1 > reduce_item || (row_best_all1 == reduce_item && row_best_all <= reduce_item_1);
+      const int row_best_all_next_1 = row_best_all_cond ? row_best_all : reduce_item_1;
+      const float row_best_all1_next_1 = row_best_all_cond ? row_best_all1 : reduce_item;
       row_best_all = row_best_all_next_1;
       row_best_all1 = row_best_all1_next_1;
     }
@@ -69,17 +74,17 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void row_argmax_7x50_f
   __attribute__((opencl_unroll_hint))
   for (int j_1 = 0; j_1 < 3; ++j_1) {
     const int reduce_at_3 = threadIdx_y * 16 + (j_1 + 1) * 4;
-    const float t_3 = reduce_1[reduce_at_3];
-    const int t_4 = reduce[reduce_at_3];
-    const int row_best_all_next_3 = row_best_all1 > t_3 || (row_best_all1 == t_3 && row_best_all <= t_4) ? row_best_all : t_4;
-    const float t_5 = reduce_1[reduce_at_3];
-    const float row_best_all1_next_3 = row_best_all1 > t_5 || (row_best_all1 == t_5 && row_best_all <= reduce[reduce_at_3]) ? row_best_all1 : t_5;
+    const float reduce_item_2 = reduce_1[reduce_at_3];
+    const int reduce_item_3 = reduce[reduce_at_3];
+    const bool row_best_all_cond_1 = row_best_all1 > reduce_item_2 || (row_best_all1 == reduce_item_2 && row_best_all <= reduce_item_3);
+    const int row_best_all_next_3 = row_best_all_cond_1 ? row_best_all : reduce_item_3;
+    const float row_best_all1_next_3 = row_best_all_cond_1 ? row_best_all1 : reduce_item_2;
     row_best_all = row_best_all_next_3;
     row_best_all1 = row_best_all1_next_3;
   }
   row_best_v0 = row_best_all;
   row_best_v1 = row_best_all1;
   if (threadIdx_y < 7 && threadIdx_x == 0) {
-    B[threadIdx_y] = row_best_v0;
+    B[threadIdx_y] = row_best_v0 & 2147483647;
   }
 }

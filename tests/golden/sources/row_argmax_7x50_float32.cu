@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(256) row_argmax_7x50_float32_kernel
   int row_best_all;
   float X[2];
   row_best_part = 2147483647;
-  row_best_part1 = -3.4028235e+38f;
+  row_best_part1 = -__int_as_float(0x7f800000);
   #pragma unroll
   for (int k_outer_outer = 0; k_outer_outer < 2; ++k_outer_outer) {
     const int at = k_outer_outer * 16 + threadIdx_x;
@@ -28,10 +28,15 @@ extern "C" __global__ void __launch_bounds__(256) row_argmax_7x50_float32_kernel
     if (at < 25) {
       #pragma unroll
       for (int k_inner = 0; k_inner < 2; ++k_inner) {
-        const int row_best_v0_1 = k_outer_outer * 32 + threadIdx_x * 2 + k_inner;
-        const int row_best_v0_2 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part : row_best_v0_1;
-        const float row_best_v1_1 = row_best_part1 > X[k_inner] || (row_best_part1 == X[k_inner] && row_best_part <= row_best_v0_1) ? row_best_part1 : X[k_inner];
-        row_best_part = row_best_v0_2;
+        const int row_best_item = k_outer_outer * 32 + threadIdx_x * 2 + k_inner;
+        const float X_item = X[k_inner];
+        const bool row_best_cond = X_item != X_item;
+        const float row_best_item_1 = row_best_cond ? __int_as_float(0x7f800000) : X_item;
+        const int row_best_item_2 = row_best_cond ? row_best_item + (-2147483647 - 1) : row_best_item;
+        const bool row_best_cond_1 = row_best_part1 > row_best_item_1 || (row_best_part1 == row_best_item_1 && row_best_part <= row_best_item_2);
+        const int row_best_v0_1 = row_best_cond_1 ? row_best_part : row_best_item_2;
+        const float row_best_v1_1 = row_best_cond_1 ? row_best_part1 : row_best_item_1;
+        row_best_part = row_best_v0_1;
         row_best_part1 = row_best_v1_1;
       }
     }
@@ -42,26 +47,30 @@ extern "C" __global__ void __launch_bounds__(256) row_argmax_7x50_float32_kernel
   row_best_all1 = row_best_all1_next;
   const int row_best_all_peer = __shfl_down_sync(4294967295u, row_best_all, 1, 16);
   const float row_best_all1_peer = __shfl_down_sync(4294967295u, row_best_all1, 1, 16);
-  const int row_best_all_next_1 = row_best_all1 > row_best_all1_peer || (row_best_all1 == row_best_all1_peer && row_best_all <= row_best_all_peer) ? row_best_all : row_best_all_peer;
-  const float row_best_all1_next_1 = row_best_all1 > row_best_all1_peer || (row_best_all1 == row_best_all1_peer && row_best_all <= row_best_all_peer) ? row_best_all1 : row_best_all1_peer;
+  const bool row_best_all_cond = row_best_all1 > row_best_all1_peer || (row_best_all1 == row_best_all1_peer && row_best_all <= row_best_all_peer);
+  const int row_best_all_next_1 = row_best_all_cond ? row_best_all : row_best_all_peer;
+  const float row_best_all1_next_1 = row_best_all_cond ? row_best_all1 : row_best_all1_peer;
   row_best_all = row_best_all_next_1;
   row_best_all1 = row_best_all1_next_1;
   const int row_best_all_peer_1 = __shfl_down_sync(4294967295u, row_best_all, 2, 16);
   const float row_best_all1_peer_1 = __shfl_down_sync(4294967295u, row_best_all1, 2, 16);
-  const int row_best_all_next_2 = row_best_all1 > row_best_all1_peer_1 || (row_best_all1 == row_best_all1_peer_1 && row_best_all <= row_best_all_peer_1) ? row_best_all : row_best_all_peer_1;
-  const float row_best_all1_next_2 = row_best_all1 > row_best_all1_peer_1 || (row_best_all1 == row_best_all1_peer_1 && row_best_all <= row_best_all_peer_1) ? row_best_all1 : row_best_all1_peer_1;
+  const bool row_best_all_cond_1 = row_best_all1 > row_best_all1_peer_1 || (row_best_all1 == row_best_all1_peer_1 && row_best_all <= row_best_all_peer_1);
+  const int row_best_all_next_2 = row_best_all_cond_1 ? row_best_all : row_best_all_peer_1;
+  const float row_best_all1_next_2 = row_best_all_cond_1 ? row_best_all1 : row_best_all1_peer_1;
   row_best_all = row_best_all_next_2;
   row_best_all1 = row_best_all1_next_2;
   const int row_best_all_peer_2 = __shfl_down_sync(4294967295u, row_best_all, 4, 16);
   const float row_best_all1_peer_2 = __shfl_down_sync(4294967295u, row_best_all1, 4, 16);
-  const int row_best_all_next_3 = row_best_all1 > row_best_all1_peer_2 || (row_best_all1 == row_best_all1_peer_2 && row_best_all <= row_best_all_peer_2) ? row_best_all : row_best_all_peer_2;
-  const float row_best_all1_next_3 = row_best_all1 > row_best_all1_peer_2 || (row_best_all1 == row_best_all1_peer_2 && row_best_all <= row_best_all_peer_2) ? row_best_all1 : row_best_all1_peer_2;
+  const bool row_best_all_cond_2 = row_best_all1 > row_best_all1_peer_2 || (row_best_all1 == row_best_all1_peer_2 && row_best_all <= row_best_all_peer_2);
+  const int row_best_all_next_3 = row_best_all_cond_2 ? row_best_all : row_best_all_peer_2;
+  const float row_best_all1_next_3 = row_best_all_cond_2 ? row_best_all1 : row_best_all1_peer_2;
   row_best_all = row_best_all_next_3;
   row_best_all1 = row_best_all1_next_3;
   const int row_best_all_peer_3 = __shfl_down_sync(4294967295u, row_best_all, 8, 16);
   const float row_best_all1_peer_3 = __shfl_down_sync(4294967295u, row_best_all1, 8, 16);
-  const int row_best_all_next_4 = row_best_all1 > row_best_all1_peer_3 || (row_best_all1 == row_best_all1_peer_3 && row_best_all <= row_best_all_peer_3) ? row_best_all : row_best_all_peer_3;
-  const float row_best_all1_next_4 = row_best_all1 > row_best_all1_peer_3 || (row_best_all1 == row_best_all1_peer_3 && row_best_all <= row_best_all_peer_3) ? row_best_all1 : row_best_all1_peer_3;
+  const bool row_best_all_cond_3 = row_best_all1 > row_best_all1_peer_3 || (row_best_all1 == row_best_all1_peer_3 && row_best_all <= row_best_all_peer_3);
+  const int row_best_all_next_4 = row_best_all_cond_3 ? row_best_all : row_best_all_peer_3;
+  const float row_best_all1_next_4 = row_best_all_cond_3 ? row_best_all1 : row_best_all1_peer_3;
   row_best_all = row_best_all_next_4;
   row_best_all1 = row_best_all1_next_4;
   const int row_best_all_next_5 = __shfl_sync(4294967295u, row_best_all, 0, 16);
@@ -71,6 +80,6 @@ extern "C" __global__ void __launch_bounds__(256) row_argmax_7x50_float32_kernel
   row_best_v0 = row_best_all;
   row_best_v1 = row_best_all1;
   if (threadIdx_y < 7 && threadIdx_x == 0) {
-    B[threadIdx_y] = row_best_v0;
+    B[threadIdx_y] = row_best_v0 & 2147483647;
   }
 }
