@@ -282,6 +282,14 @@ def test_results_without_a_common_row_cannot_be_compared(tmp_path: Path) -> None
     assert "no row in common" in result.output
 
 
+def test_an_empty_result_cannot_be_compared(tmp_path: Path) -> None:
+    empty = tmp_path / "a"
+    empty.write_text("")
+    result = CliRunner().invoke(cli, ["bench", "compare", str(empty), write(tmp_path / "b", record("add", 1e-4))])
+    assert result.exit_code == 2
+    assert "has no measured row" in result.output
+
+
 def test_the_roofline_is_one_picture_and_the_same_for_the_same_numbers(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     records = [record("softmax", 1e-4), record("row_sum", 2e-4), {"op": "add", "ok": False}]

@@ -63,4 +63,6 @@ def _read(name: str) -> dict[Key, Record]:
             raise ArgumentError(f"{name}:{number} is no JSON", code="GC644") from None
         if all(field in record for field in _NEEDED):
             out[str(record["op"]), tuple(record["shape"]), str(record["dtype"]), str(record["device"])] = record
+    if not out:
+        raise ArgumentError(f"{name} has no measured row", code="GC644", hint="write it with `bench suite --out`")
     return out
