@@ -15,7 +15,7 @@ from gpucomp.te.scopes import KERNEL_TAGS
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import tensor_compute
 from gpucomp.te.tensor_intrin import TensorIntrinCall
-from gpucomp.te.user_input import is_a, unfit
+from gpucomp.te.user_input import is_a, number, unfit
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Reduce, SizeVar, Var
@@ -45,7 +45,7 @@ def const(value: float | int | bool, dtype: str = "int32", span: Span | None = N
 def shape_of(shape: object, what: str) -> tuple[Expr, ...]:
     """Extents from one, or a tuple of them; ``what`` names the owner in messages."""
     items = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    extents = [operators.convert(s) for s in items]
+    extents = [operators.convert(number(s)) for s in items]
     for position, extent in enumerate(extents):
         problem = ""
         if not extent.dtype.is_int or extent.dtype.lanes != 1:
@@ -290,8 +290,9 @@ def _domain(dom: Any) -> Range | None:
     if isinstance(dom, (tuple, list)):
         if len(dom) != 2:
             raise TensorError(f"a domain is (begin, end), got {len(dom)} values", code="GC211", where=caller_span())
+        dom = [number(end) for end in dom]
         return Range(dom[0], dom[1])
-    return Range(0, dom)
+    return Range(0, number(dom))
 
 
 def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | None = None) -> IterVar:

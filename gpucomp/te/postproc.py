@@ -224,7 +224,8 @@ def _check_free(func: PrimFunc) -> None:
             "GC131",
             f"variable {name!r} is used by the kernel, but is neither an argument nor the whole extent of one",
             where=caller_span(),
-            hint=f"add {name} to the arguments; a kernel finds an extent n in a shape (n, ...), not in (n * 2, ...)",
+            hint=f"add {name} to the arguments (a kernel finds an extent n in a shape (n, ...), not in (n * 2, ...)); "
+            f"if it is a reduction axis: te.sum(..., axis={name})",
         )
 
 

@@ -10,6 +10,7 @@ from gpucomp.support.dtype import INT64
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.relation import Align, Fuse, Singleton, Split
 from gpucomp.te.stage_base import StageBase
+from gpucomp.te.user_input import number
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Var
 
@@ -258,7 +259,7 @@ class LoopPrimitives(StageBase):
     def _positive(self, value: ExprLike | None, what: str) -> Expr | None:
         if value is None:
             return None
-        size = operators.convert(value)
+        size = operators.convert(number(value))
         if not size.dtype.is_int or (isinstance(size, IntImm) and size.value < 1):
             raise schedule_error(
                 "GC104",

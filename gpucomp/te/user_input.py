@@ -6,12 +6,19 @@ import inspect
 from collections.abc import Iterable
 from typing import TypeVar, cast
 
+import numpy as np
+
 _T = TypeVar("_T")
 
 
 def is_a(given: object, kind: type) -> bool:
     """``isinstance``, where the types promise it and users may break the promise."""
     return isinstance(given, kind)
+
+
+def number(given: _T) -> _T | int:
+    """A numpy integer as the plain one that it is: extents like ``np.prod(shape)`` do not ask for 64-bit indices."""
+    return int(given) if isinstance(given, np.integer) else given
 
 
 def listed(given: Iterable[_T] | _T, single: type | tuple[type, ...]) -> list[_T]:
