@@ -12,7 +12,6 @@ from gpucomp.te.errors import schedule_error
 from gpucomp.te.factors import extent_vars, factor_vars
 from gpucomp.te.operation import Operation
 from gpucomp.te.postproc import Arg, to_prim_func
-from gpucomp.te.read_bounds import check_reads
 from gpucomp.te.schedule_ops import schedule_ops
 from gpucomp.te.scopes import SHARED_RANK, STORAGE_RANK, WARP_RANK
 from gpucomp.te.stage import Stage
@@ -39,12 +38,10 @@ def lower_schedule(
 
     Raises:
         ScheduleError: the schedule is illegal (GC12x), or the arguments do not fit (GC13x).
-        TensorError: a result reads outside of a tensor (GC204).
     """
     expect(sch, Schedule, "lower", "make one with te.create_schedule(C.op)")
     # Each stage at root encloses what follows it: the statement is at least as deep as there are stages.
     ensure_recursion(2 * len(sch.stages) + 100)
-    check_reads(sch.trace.outputs)
     norm = sch.normalize()
     current, buffers = _current(norm, args), _current_binds(norm, binds)
     external = [t for t in (*current, *buffers) if isinstance(t, Tensor)]

@@ -96,10 +96,3 @@ def a_reduction_over_a_number() -> object:
 def a_pass_of_no_function() -> object:
     number: Any = 3
     return gpucomp.tir.transform.prim_func_pass(number)  # cause
-
-
-@mistake("'B'", "A", "dimension 0", "extent is 8", "i + k is 9", "i = 7")
-def a_window_that_leaves_its_input() -> object:
-    a, k = te.placeholder((8,), name="A"), te.reduce_axis((0, 3), "k")
-    b = te.compute((8,), lambda i: te.sum(a[i + k], axis=k), name="B")  # cause
-    return gpucomp.build(te.create_schedule(b.op), [a, b], "llvm")

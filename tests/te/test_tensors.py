@@ -204,3 +204,15 @@ def test_a_reduction_over_what_is_no_axis_is_refused_not_taken_for_a_value() -> 
     with pytest.raises(TensorError, match=r"GC215.*needs one axis"):
         te.compute((8,), lambda i: te.max(a[i, i]), name="B")
     assert te.max(te.var("x", "float32"), te.var("y", "float32")).dtype == "float32"
+
+
+def test_extents_of_numpy_are_plain_numbers() -> None:
+    size = np.prod((4, 5))
+    factor: Any = np.int64(8)
+    x = te.placeholder((size,), name="X")
+    k = te.reduce_axis((np.int64(0), size), "k")
+    y = te.compute((1,), lambda i: te.sum(x[k], axis=k), name="Y")
+    s = te.create_schedule(y.op)
+    outer, inner = s[y].split(k, factor=factor)
+    assert [a.var.dtype for a in (k, outer, inner)] == ["int32"] * 3
+    assert "int64" not in te.lower_schedule(s, [x, y]).script()
