@@ -222,6 +222,7 @@ class StageState:
                 f"{primitive}: axis {axis.name!r} left stage {self.name}: {self.moved[axis]}",
                 stage=self,
                 where=caller_span(),
+                hint=f"its operation was made anew: use s[{self.name}].op.axis or s[{self.name}].op.reduce_axis",
             )
         for other in self.schedule.stages:
             if other is not self and any(iv is axis for iv in other.all_iter_vars):

@@ -64,6 +64,13 @@ class Schedule:
         if stage is not None:
             return stage
         names = [s.name for s in self.stages]
+        if isinstance(key, (tuple, list)):
+            raise schedule_error(
+                "GC101",
+                f"{len(key)} tensors are no stage",
+                where=caller_span(),
+                hint="several results of one compute are one stage: pass one of them, as in s[C[0]]",
+            )
         name = str(getattr(op, "name", repr(op)))
         raise schedule_error(
             "GC101",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any  # what no type allows
 
 import pytest
 
@@ -113,6 +114,11 @@ def stranger(g: Graph) -> None:
     g.s[Graph().c].compute_root()
 
 
+def several_tensors(g: Graph) -> None:
+    both: Any = (g.b, g.c)
+    g.s[both].compute_root()
+
+
 EAGER: list[tuple[Callable[[Graph], None], str, str]] = [
     (split_consumed, "GC102", "axis 'i' of stage C is gone: split"),
     (bind_fused, "GC102", "fuse"),
@@ -134,6 +140,7 @@ EAGER: list[tuple[Callable[[Graph], None], str, str]] = [
     (unknown_scope, "GC114", "'sharde'"),
     (align_loop, "GC115", "'i.outer' is no dimension"),
     (stranger, "GC101", "'C' is not part of this schedule"),
+    (several_tensors, "GC101", "2 tensors are no stage"),
 ]
 
 
@@ -147,6 +154,14 @@ def test_what_no_later_primitive_can_mend_is_refused_at_once(
     assert part in caught.value.message
     assert caught.value.where is not None
     assert caught.value.where.file == __file__
+
+
+def test_a_stage_that_was_made_anew_says_where_its_axes_are() -> None:
+    g = Graph()
+    g.s.rfactor(g.b, g.k)
+    with pytest.raises(ScheduleError, match="axis 'k' left stage B") as caught:
+        g.s[g.b].split(g.k, factor=4)
+    assert "s[B].op.reduce_axis" in str(caught.value)
 
 
 def two_extents(g: Graph) -> None:
