@@ -11,6 +11,7 @@ from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.functor import expr_children, expr_post_order, stmt_children
 from gpucomp.tir.stmt import ForKind, Stmt
+from gpucomp.transform.split_host_device import BLOCK_TAGS
 from gpucomp.transform.walk import is_call
 
 _THREAD, _ROUND, _ANY = "thread", "round", "any"
@@ -27,7 +28,7 @@ def tests_threads_in_rounds(body: Stmt) -> bool:
     while stack:
         node = stack.pop()
         if isinstance(node, s.AttrStmt) and node.attr_key == "thread_extent" and isinstance(node.node, e.IterVar):
-            depends[node.node.var] = frozenset({_THREAD if node.node.thread_tag.startswith("threadIdx") else _ANY})
+            depends[node.node.var] = frozenset({_THREAD if node.node.thread_tag in BLOCK_TAGS else _ANY})
         elif isinstance(node, s.For):
             depends[node.loop_var] = frozenset({_ROUND if node.kind is ForKind.UNROLLED else _ANY})
         elif isinstance(node, s.LetStmt):
