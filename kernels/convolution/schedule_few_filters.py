@@ -23,13 +23,15 @@ from gpucomp.tir.expr import IterVar
 
 MOST_SUMS = 16  # of a thread: filters times phases
 MOST_THREAD_SUMS = 24  # the same with several rows of pixels
-MOST_PIXELS = 25  # that a thread reads of a channel
+MOST_WEIGHTS = 100  # of a channel
 MANY_CHANNELS = 16
 LEAST_THREADS = 256
 WARP = 32
 LEAST_OF_A_PART = 4
 MOST_PARTS = 16
-RESIDENT_THREADS = 768  # of a multiprocessor: 80 registers each
+RESIDENT_THREADS = 1024  # of a multiprocessor: 64 registers each
+RESIDENT_HELD = 512  # 128 registers each, where a thread holds more than this, or this by phases
+MOST_HELD, MOST_HELD_BY_PHASES = 60, 84
 UNROLLED = 4  # channels of a thread whose loads are on their way together
 
 
@@ -60,16 +62,19 @@ def choose_few_filters(conv: Convolution, target: Target) -> FewTile | None:
         return None
     if conv.groups > 1 or channels < MANY_CHANNELS or target.max_num_threads < LEAST_THREADS:
         return None
-    if filters * math.prod(conv.phases) > MOST_SUMS or math.prod(conv.phase_taps) > MOST_PIXELS:
+    if filters * math.prod(conv.phases) > MOST_SUMS or _weights(conv) > MOST_WEIGHTS:
         return None
     columns = min(WARP, known[-1])
     rows = 1 if conv.ndim == 1 else min(known[-2], max(1, WARP // columns))
-    place = FewTile(rows, columns, 1, channels, 1)
+    cuda = str(target.kind) == "cuda"
+    place = FewTile(rows, columns, 1, channels)
+    if not cuda and _held(conv, place) > _most_held(conv):
+        return None  # AMD's compilers keep weights in scalar registers, and run out of those
     sums = filters * math.prod(conv.phases)
     count = MULTIPROCESSORS.get(target.arch, USUAL_MULTIPROCESSORS)
     for taller in (2, 4):
         higher = replace(place, thread_rows=taller)
-        if conv.ndim > 1 and sums * taller <= MOST_THREAD_SUMS and rows * taller <= known[-2]:
+        if cuda and conv.ndim > 1 and sums * taller <= MOST_THREAD_SUMS and rows * taller <= known[-2]:
             place = higher if _blocks(conv, higher) >= taller // 2 * count else place
     few = _blocks(conv, place) <= 2 * count
     room = target.max_shared_memory_per_block // (4 * sums * rows * columns * place.thread_rows)
@@ -81,6 +86,25 @@ def choose_few_filters(conv: Convolution, target: Target) -> FewTile | None:
     )
     each = -(-channels // (1 << (max(1, most).bit_length() - 1)))
     return replace(place, parts=-(-channels // each), channels=each)
+
+
+def _weights(conv: Convolution) -> int:
+    """Of a channel, with the zeros behind those of some phases."""
+    return (extent(conv.filters) or 1) * math.prod(conv.phases) * math.prod(conv.phase_taps)
+
+
+def _held(conv: Convolution, tile: FewTile) -> int:
+    """Weights, pixels and sums of a channel that a thread holds."""
+    steps = (1,) * conv.ndim if conv.transposed else conv.stride
+    rows = (*(1,) * (conv.ndim - 2), tile.thread_rows, 1)[-conv.ndim :]
+    sides = zip(rows, steps, conv.phase_taps, conv.dilation, conv.phases, strict=True)
+    pixels = math.prod([(r - 1) * s + (k - 1) * d + (2 if p > 1 else 1) for r, s, k, d, p in sides])
+    sums = (extent(conv.filters) or 1) * math.prod(conv.phases) * tile.thread_rows
+    return _weights(conv) + pixels + sums
+
+
+def _most_held(conv: Convolution) -> int:
+    return MOST_HELD_BY_PHASES if conv.has_phases else MOST_HELD
 
 
 def _blocks(conv: Convolution, tile: FewTile) -> int:
@@ -145,7 +169,9 @@ def schedule_few_filters(defn: ConvolutionDefinition, tile: FewTile) -> Schedule
         inner.unroll(axis)
     inner.pragma(channel, "unroll_factor", min(UNROLLED, tile.channels))
     # Left alone, NVRTC takes as few registers as let most threads in, and spills.
-    inner.pragma(channel, "min_blocks", max(1, RESIDENT_THREADS // (tile.rows * tile.columns * tile.parts)))
+    conv = defn.problem
+    threads = RESIDENT_THREADS if _held(conv, tile) <= _most_held(conv) else RESIDENT_HELD
+    inner.pragma(channel, "min_blocks", max(1, threads // (tile.rows * tile.columns * tile.parts)))
     s[pixels].compute_at(inner, channel)
     for axis in s[pixels].op.axis:
         s[pixels].unroll(axis)

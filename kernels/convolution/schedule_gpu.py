@@ -29,13 +29,14 @@ FEW_FILTERS = 4
 FEW_THREADS = 128
 FEW_TAPS = 4
 MANY_CHANNELS = FEW_SLAB = 16
-# Of groups whose slabs are copied ahead, as timed on an H100 with 24, 27 and 30 filters a group.
-AHEAD_FILTERS = 12  # at least
+# Of groups whose slabs are copied ahead, as timed on an H100 with 2, 8, 14, 24, 27 and 30 filters a group.
 AHEAD_CHANNELS = 4  # of a slab, at most
 AHEAD_THREADS = 64  # at least, where that is possible
-AHEAD_RESIDENT = (
-    256  # threads of a multiprocessor at least: more registers each than NVRTC takes by itself, or it spills
-)
+WARP = 32
+# NVRTC gives these kernels too few registers, and spills, unless it hears that few threads share a multiprocessor; but
+# small blocks of many results and few taps, which need none more and were slower with more.
+AHEAD_RESIDENT = 256
+AHEAD_FEW_THREADS, AHEAD_MANY_RESULTS, AHEAD_FEW_TAPS = 112, 36, 9
 MOST_THREAD_CHANNELS = 9
 MOST_COPIES = 24  # of a thread and a slab: their addresses are kept in registers
 MOST_PRODUCTS = 640  # of a thread and an input channel, written out
@@ -100,7 +101,7 @@ def tile_for(defn: ConvolutionDefinition, target: Target) -> ConvTile:
         while _threads(tile) > target.max_num_threads:  # a prime number of channels has a thread for each
             tile = _fewer_threads(tile)
         float32 = str(weight.dtype) == "float32"
-        if float32 and "cp_async" in target.features and conv.ndim > 1 and per_group >= AHEAD_FILTERS:
+        if float32 and "cp_async" in target.features and conv.ndim > 1:
             tile = _ahead(tile, conv, target)
     room = target.max_shared_memory_per_block // weight.dtype.nbytes
     while _slab(tile, conv) * tile.stages > room:
@@ -133,8 +134,14 @@ def _ahead(tile: ConvTile, conv: Convolution, target: Target) -> ConvTile:
         patches = -(-height // rows) * -(-width // columns)
         return max(0, count - patches * images), patches * (rows * columns + PATCH_PIXELS)
 
-    patches = [(min(r, height), step * min(a, max(1, width // step))) for r in (8, 4) for a in (4, 2)]
-    rows, columns = min(patches, key=cost)
+    shapes = [(r, a) for r in (8, 4) for a in (4, 2)]
+    if tile.channels <= FEW_FILTERS:
+        shapes = [(32, 4), (16, 4), (32, 2), (16, 2), *shapes]
+    patches = [(min(r, height), step * min(a, max(1, width // step))) for r, a in shapes]
+    enough = [(r, c) for r, c in patches if tile.channels * r * c // step >= AHEAD_THREADS]
+    rows, columns = min(enough or patches, key=cost)
+    if tile.channels * rows * columns // step < WARP:
+        return tile
     tile = replace(tile, rows=rows, columns=columns, vthreads=1, written_out=True, stages=2)
     tile = replace(tile, reduce_channels=_slab_channels(channels, AHEAD_CHANNELS))
     products = step * math.prod(conv.kernel[-2:])
@@ -289,7 +296,10 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
     if tile.stages > 1:
         inner.pragma(chunk, "software_pipeline", tile.stages)
         inner.pragma(chunk, "unroll_factor", 1)
-        inner.pragma(chunk, "min_blocks", max(1, AHEAD_RESIDENT // math.prod(counts)))
+        results = tile.thread_channels * tile.thread_columns
+        few = math.prod(counts) <= AHEAD_FEW_THREADS and math.prod(conv.kernel[-2:]) <= AHEAD_FEW_TAPS
+        if not few or results < AHEAD_MANY_RESULTS:
+            inner.pragma(chunk, "min_blocks", max(1, AHEAD_RESIDENT // max(128, math.prod(counts))))
     nbytes = defn.inputs[1].dtype.nbytes
     if nbytes != 4 and math.prod(counts) > 32:  # left alone, NVRTC takes too few registers, and spills
         inner.pragma(chunk, "min_blocks", 2 if nbytes == 2 else 1)
