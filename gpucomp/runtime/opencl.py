@@ -6,7 +6,6 @@ top of them is switched off.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import warnings
 from collections.abc import Callable, Generator, Mapping
@@ -26,6 +25,7 @@ from gpucomp.runtime.base import (
     Missing,
 )
 from gpucomp.runtime.buildlog import build_error
+from gpucomp.runtime.opencl_attributes import compiler_name, describe, is_simulator
 from gpucomp.runtime.packing import packer
 from gpucomp.support.diagnostics import BuildError, DeviceError
 from gpucomp.support.launch import KernelImage, KernelSpec
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import pyopencl as cl
 
 _PAGE: Final = 4096
-_LARGEST_GRID: Final = (2**31 - 1, 2**31 - 1, 2**31 - 1)
-_WARP_GUESS: Final = 32
 _INSTALL: Final = "pip install pyopencl"
 _DRIVER: Final = "install a driver, e.g. apt-get install pocl-opencl-icd (CPU), or that of your GPU"
 
@@ -96,7 +94,7 @@ class OpenCLAPI(DeviceAPI):
             names = ", ".join(platform.name for platform in platforms)
             self._missing = Missing(f"no device on the OpenCL platforms found ({names})", _DRIVER)
         ranks = {cl.device_type.GPU: 0, cl.device_type.ACCELERATOR: 1, cl.device_type.CPU: 2}
-        return sorted(devices, key=lambda device: (_is_simulator(device), ranks.get(device.type, 3)))
+        return sorted(devices, key=lambda device: (is_simulator(device), ranks.get(device.type, 3)))
 
     def device(self, index: int) -> cl.Device:
         """pyopencl's device number ``index``.
@@ -119,7 +117,7 @@ class OpenCLAPI(DeviceAPI):
     def attributes(self, index: int) -> DeviceAttributes:
         found = self._attributes.get(index)
         if found is None:
-            found = self._attributes[index] = _describe(self.device(index))
+            found = self._attributes[index] = describe(self.device(index))
         return found
 
     def context(self, index: int) -> cl.Context:
@@ -259,7 +257,7 @@ class OpenCLAPI(DeviceAPI):
                 options = [*image.options, *pocl.build_options(device.platform.version)]
                 program.build(options=options, cache_dir=no_cache)
         except cl.Error as error:
-            compiler = _compiler(device.platform)
+            compiler = compiler_name(device.platform)
             raise build_error(compiler, device.name.strip(), image.source, ".cl", str(error)) from None
         log = program.get_build_info(device, cl.program_build_info.LOG)
         missing = [spec.name for spec in image.kernels if spec.name not in program.kernel_names.split(";")]
@@ -415,16 +413,6 @@ def _error_name(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _is_simulator(device: cl.Device) -> bool:
-    return "oclgrind" in f"{device.platform.name} {device.name}".lower()
-
-
-def _compiler(platform: cl.Platform) -> str:
-    """ "PoCL 3.1+debian" from the version "OpenCL 3.0 PoCL 3.1+debian  Linux, ..."; else name and version."""
-    words = platform.version.split(",")[0].split()
-    return " ".join(words[2:4]) if "PoCL" in words else f"{platform.name} ({platform.version.strip()})"
-
-
 def _texts(program: cl.Program) -> Mapping[str, Callable[[], str]]:
     """What the driver gives as a binary, where that is text (NVIDIA's is PTX)."""
 
@@ -432,79 +420,6 @@ def _texts(program: cl.Program) -> Mapping[str, Callable[[], str]]:
         return bytes(program.binaries[0]).decode("utf-8", "replace").rstrip("\0")
 
     return {"ptx": ptx}
-
-
-def _describe(device: cl.Device) -> DeviceAttributes:
-    import pyopencl as cl
-
-    platform = device.platform
-    extensions = frozenset(device.extensions.split())
-    is_cpu = bool(device.type & cl.device_type.CPU)
-    dims = (*device.max_work_item_sizes, 1, 1)[:3]
-    return DeviceAttributes(
-        name=device.name.strip(),
-        vendor=device.vendor.strip(),
-        platform=platform.name,
-        version=platform.version.strip(),
-        max_threads_per_block=device.max_work_group_size,
-        max_block_dims=(dims[0], dims[1], dims[2]),
-        max_grid_dims=_LARGEST_GRID,
-        warp_size=1 if is_cpu else _warp_size(device),
-        max_shared_memory_per_block=device.local_mem_size,
-        multi_processor_count=device.max_compute_units,
-        l2_cache_size_bytes=device.global_mem_cache_size,
-        compute_version=_c_version(device),
-        global_memory_bytes=device.global_mem_size,
-        features=_features(device, extensions),
-        is_simulator=_is_simulator(device),
-        is_cpu=is_cpu,
-        location=_location(device),
-    )
-
-
-def _warp_size(device: cl.Device) -> int:
-    for name in ("warp_size_nv", "wavefront_width_amd"):
-        try:
-            return int(getattr(device, name))
-        except Exception:  # drivers throw various things at unknown queries
-            continue
-    return _WARP_GUESS
-
-
-def _c_version(device: cl.Device) -> str:
-    words = device.opencl_c_version.split()
-    return words[2] if len(words) > 2 else "1.2"
-
-
-def _features(device: cl.Device, extensions: frozenset[str]) -> frozenset[str]:
-    found = {"int64"}
-    for extension, feature in (
-        ("cl_khr_fp16", "fp16"),
-        ("cl_khr_fp64", "fp64"),
-        ("cl_khr_subgroups", "subgroups"),
-        ("cl_khr_int64_base_atomics", "int64_atomics"),
-    ):
-        if extension in extensions:
-            found.add(feature)
-    if "nvidia" in device.platform.name.lower():
-        found.add("nv_ptx")
-    return frozenset(found)
-
-
-def _location(device: cl.Device) -> str:
-    """Platforms can share a name, and devices of one platform too: add what tells them apart."""
-    import pyopencl as cl
-
-    twins = [other for other in device.platform.get_devices() if other.name == device.name]
-    number = next(itertools.compress(itertools.count(), [other == device for other in twins]), 0)
-    suffix_query = getattr(cl.platform_info, "ICD_SUFFIX_KHR", None)
-    suffix = ""
-    if suffix_query is not None:
-        try:
-            suffix = str(device.platform.get_info(suffix_query))
-        except cl.Error:
-            suffix = ""
-    return f"{suffix}#{number}" if len(twins) > 1 else suffix
 
 
 def device_api() -> OpenCLAPI:

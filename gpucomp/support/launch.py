@@ -11,91 +11,18 @@ dataclass of strings, numbers and tuples, and goes through JSON unchanged.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, Self, TypeAlias  # Any: JSON values
+from typing import Final, Literal, TypeAlias  # Any: JSON values
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
 from gpucomp.support.hostexpr import HostExpr, freeze, walk
+from gpucomp.support.record import Later, Record, freeze_fields, freeze_tuples
 
 Access: TypeAlias = Literal["read", "write", "readwrite"]
 Grid: TypeAlias = tuple[HostExpr, HostExpr, HostExpr]
-
-
-class Record:
-    """Base of the data types here: a JSON form with the class name under ``"type"``."""
-
-    __slots__ = ()
-    classes: ClassVar[dict[str, type[Record]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        Record.classes[cls.__name__] = cls
-
-    def to_json(self) -> dict[str, object]:
-        """A dictionary of JSON types."""
-        data: dict[str, object] = {"type": type(self).__name__}
-        for item in _field_names(self):
-            data[item] = _encode(getattr(self, item))
-        return data
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, object]) -> Self:
-        """The inverse of :meth:`to_json`.
-
-        Raises:
-            ValueError: the data describe another type.
-        """
-        decoded = _decode(data)
-        if not isinstance(decoded, cls):
-            raise ValueError(f"expected the JSON form of a {cls.__name__}, got {data.get('type')!r}")
-        return decoded
-
-    def dumps(self) -> str:
-        """The JSON form as text; equal values give equal text."""
-        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-
-    @classmethod
-    def loads(cls, text: str) -> Self:
-        """The inverse of :meth:`dumps`."""
-        return cls.from_json(json.loads(text))
-
-
-def _field_names(record: Record) -> tuple[str, ...]:
-    return tuple(item.name for item in dataclasses.fields(type(record)))  # pyright: ignore[reportArgumentType]  # every record is a dataclass
-
-
-def _encode(value: object) -> object:
-    if isinstance(value, LazyVariant):
-        value = value.get()
-    if isinstance(value, Record):
-        return value.to_json()
-    if isinstance(value, tuple):
-        return [_encode(item) for item in value]
-    return str(value) if isinstance(value, str) else value
-
-
-def _decode(value: object) -> Any:
-    if isinstance(value, list):
-        return tuple(_decode(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    data: dict[str, Any] = value
-    return Record.classes[str(data["type"])](**{key: _decode(data[key]) for key in data if key != "type"})
-
-
-def _freeze_fields(record: Record, *names: str) -> None:
-    for name in names:
-        object.__setattr__(record, name, freeze(getattr(record, name)))
-
-
-def _freeze_tuples(record: Record, *names: str) -> None:
-    for name in names:
-        values = getattr(record, name)
-        object.__setattr__(record, name, None if values is None else tuple(freeze(value) for value in values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +49,7 @@ class BufferParam(Record):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", str(DType(self.dtype)))
-        _freeze_tuples(self, "shape", "strides")
+        freeze_tuples(self, "shape", "strides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +85,7 @@ class ScalarArg(Record):
     value: HostExpr
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "value")
+        freeze_fields(self, "value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +97,7 @@ class AllocStep(Record):
     size: HostExpr
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "size")
+        freeze_fields(self, "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +111,8 @@ class LaunchStep(Record):
     args: tuple[BufferArg | ScalarArg, ...]
 
     def __post_init__(self) -> None:
-        _freeze_tuples(self, "grid", "block")
-        _freeze_fields(self, "shared_bytes")
+        freeze_tuples(self, "grid", "block")
+        freeze_fields(self, "shared_bytes")
         if len(self.grid) != 3 or len(self.block) != 3:
             raise LowerError(f"launch of {self.kernel}: grid and block need three extents each", code="GC391")
 
@@ -207,8 +134,8 @@ class ArrayArg(Record):
     offset: HostExpr = 0
 
     def __post_init__(self) -> None:
-        _freeze_tuples(self, "shape", "strides")
-        _freeze_fields(self, "offset")
+        freeze_tuples(self, "shape", "strides")
+        freeze_fields(self, "offset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +162,7 @@ class MemsetStep(Record):
     size_bytes: HostExpr
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "size_bytes")
+        freeze_fields(self, "size_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +173,7 @@ class AssertStep(Record):
     message: str
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "condition")
+        freeze_fields(self, "condition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +184,7 @@ class LetStep(Record):
     value: HostExpr
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "value")
+        freeze_fields(self, "value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +197,7 @@ class LoopStep(Record):
     body: tuple[Step, ...]
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "begin", "extent")
+        freeze_fields(self, "begin", "extent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +209,7 @@ class IfStep(Record):
     else_steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "condition")
+        freeze_fields(self, "condition")
 
 
 Step: TypeAlias = AllocStep | LaunchStep | PackedStep | MemsetStep | AssertStep | LetStep | LoopStep | IfStep
@@ -490,7 +417,7 @@ class Variant(Record):
     note: str = ""
 
     def __post_init__(self) -> None:
-        _freeze_fields(self, "guard")
+        freeze_fields(self, "guard")
 
     @property
     def head(self) -> HostProgram:
@@ -511,7 +438,7 @@ class Variant(Record):
         return self
 
 
-class LazyVariant:
+class LazyVariant(Later):
     """A variant that is made when a call needs it for the first time.
 
     Args:

@@ -6,9 +6,10 @@ import inspect
 from typing import Final
 
 from gpucomp.support.recursion import ensure_recursion
+from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import BufferLoad, Call, Expr, FloatImm, IntImm, SizeVar, Var
-from gpucomp.tir.functor import expr_children, expr_post_order, free_vars
+from gpucomp.tir.expr import BufferLoad, Call, Expr, FloatImm, IntImm, Ramp, SizeVar, Var
+from gpucomp.tir.functor import Mutator, expr_children, expr_post_order, free_vars
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import AllReduce, BufferStore, Stmt
 from gpucomp.transform.walk import is_call
@@ -154,3 +155,33 @@ def bodies(node: Stmt) -> list[Stmt]:
     for name in several:
         out += getattr(node, name)
     return out
+
+
+class MovedAccesses(Mutator):
+    """Moves loads and stores of some flat buffers into one of several copies of them; :meth:`copy_of` says which."""
+
+    def copy_of(self, buffer: Buffer) -> tuple[Buffer, Expr] | None:
+        """The buffer with room for all copies, and where the copy begins; None for a buffer that has one."""
+        raise NotImplementedError
+
+    def _place(self, buffer: Buffer, indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]] | None:
+        found = self.copy_of(buffer)
+        if found is None:
+            return None
+        wide, start = found
+        index = indices[0]
+        if isinstance(index, Ramp):
+            return wide, (Ramp(operators.add(index.base, start), index.stride, index.lanes),)
+        return wide, (operators.add(index, start),)
+
+    def visit_buffer_load(self, node: BufferLoad) -> Expr:
+        done = super().visit_expr(node)
+        assert isinstance(done, BufferLoad)
+        place = self._place(done.buffer, done.indices)
+        return done if place is None else BufferLoad(*place, done.predicate)
+
+    def visit_buffer_store(self, node: BufferStore) -> Stmt:
+        done = super().visit_stmt(node)
+        assert isinstance(done, BufferStore)
+        place = self._place(done.buffer, done.indices)
+        return done if place is None else BufferStore(place[0], done.value, place[1], done.predicate, done.span)

@@ -22,7 +22,7 @@ from gpucomp.tir.stmt import (
     Stmt,
     seq,
 )
-from gpucomp.transform.accesses import Sources, bodies, own_exprs
+from gpucomp.transform.accesses import MovedAccesses, Sources, bodies, own_exprs
 from gpucomp.transform.walk import TRUE, int_value
 
 _KEY = "double_buffer_scope"
@@ -311,34 +311,14 @@ class Copies:
         return found
 
 
-class _Shift(Mutator):
+class _Shift(MovedAccesses):
     def __init__(self, halves: Copies, half: Expr) -> None:
         super().__init__()
         self.halves, self.half = halves, half
 
-    def _place(self, buffer: Buffer, indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]] | None:
+    def copy_of(self, buffer: Buffer) -> tuple[Buffer, Expr] | None:
         size = self.halves.sizes.get(buffer.data)
-        if size is None:
-            return None
-        start = operators.multiply(self.half, size)
-        index = indices[0]
-        if isinstance(index, Ramp):
-            shifted: Expr = Ramp(operators.add(index.base, start), index.stride, index.lanes)
-        else:
-            shifted = operators.add(index, start)
-        return self.halves.buffer(buffer), (shifted,)
-
-    def visit_buffer_load(self, node: BufferLoad) -> Expr:
-        done = super().visit_expr(node)
-        assert isinstance(done, BufferLoad)
-        place = self._place(done.buffer, done.indices)
-        return done if place is None else BufferLoad(*place, done.predicate)
-
-    def visit_buffer_store(self, node: BufferStore) -> Stmt:
-        done = super().visit_stmt(node)
-        assert isinstance(done, BufferStore)
-        place = self._place(done.buffer, done.indices)
-        return done if place is None else BufferStore(place[0], done.value, place[1], done.predicate, done.span)
+        return None if size is None else (self.halves.buffer(buffer), operators.multiply(self.half, size))
 
 
 @dataclass(frozen=True, slots=True)

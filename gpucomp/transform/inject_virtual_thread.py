@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
-from gpucomp.tir.expr import BufferLoad, Expr, IterVar, Ramp, Var
+from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, substitute
 from gpucomp.tir.stmt import (
@@ -15,7 +15,6 @@ from gpucomp.tir.stmt import (
     Allocate,
     AllReduce,
     AttrStmt,
-    BufferStore,
     For,
     ForKind,
     IfThenElse,
@@ -24,7 +23,7 @@ from gpucomp.tir.stmt import (
     Stmt,
     seq,
 )
-from gpucomp.transform.accesses import Sources, bodies, own_exprs
+from gpucomp.transform.accesses import MovedAccesses, Sources, bodies, own_exprs
 from gpucomp.transform.walk import int_value
 
 
@@ -89,7 +88,7 @@ class _Facts:
     writes: frozenset[Var]
 
 
-class _Injector(Mutator):
+class _Injector(MovedAccesses):
     def __init__(self, var: Var, extent: int, body: Stmt, vthreads: dict[Var, None], sources: Sources) -> None:
         super().__init__()
         self.var, self.extent, self.body, self.vthreads = var, extent, body, vthreads
@@ -218,31 +217,15 @@ class _Injector(Mutator):
 
     # -- accesses of memory that each virtual thread has for itself ----------------------------
 
-    def private(self, buffer: Buffer, indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]] | None:
-        """Where an access goes; None when the buffer is shared or lies inside the loop."""
+    def copy_of(self, buffer: Buffer) -> tuple[Buffer, Expr] | None:
+        """Its part of the memory that all virtual threads have; none where it is shared or lies inside the loop."""
         size = self.sizes.get(buffer.data)
         if size is None:
             return None
         wide = self.buffers.get(buffer)
         if wide is None:
             wide = self.buffers[buffer] = buffer.replace(shape=(operators.multiply(self.extent, size),))
-        start = operators.multiply(self.var, size)
-        index = indices[0]
-        if isinstance(index, Ramp):
-            return wide, (Ramp(operators.add(index.base, start), index.stride, index.lanes),)
-        return wide, (operators.add(index, start),)
-
-    def visit_buffer_load(self, node: BufferLoad) -> Expr:
-        done = super().visit_expr(node)
-        assert isinstance(done, BufferLoad)
-        place = self.private(done.buffer, done.indices)
-        return done if place is None else BufferLoad(*place, done.predicate)
-
-    def visit_buffer_store(self, node: BufferStore) -> Stmt:
-        done = super().visit_stmt(node)
-        assert isinstance(done, BufferStore)
-        place = self.private(done.buffer, done.indices)
-        return done if place is None else BufferStore(place[0], done.value, place[1], done.predicate, done.span)
+        return wide, operators.multiply(self.var, size)
 
     def visit_attr_stmt(self, node: AttrStmt) -> Stmt:
         done = super().visit_attr_stmt(node)
