@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gpucomp.ir.transform import PassContext
 from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr
+from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import Mutator, substitute
 from gpucomp.tir.stmt import (
@@ -76,7 +76,10 @@ class _Unroll(Mutator):
             self.explicit = saved_explicit
             return body
         if node.attr_key == "pragma_unroll_factor":
-            return _with_factor(self.stmt(node.body), int_value(node.value) or 1)
+            body, factor = self.stmt(node.body), int_value(node.value) or 1
+            if isinstance(body, For) or not isinstance(node.node, IterVar):
+                return _with_factor(body, factor)
+            return _WithFactor(node.node.var, factor).stmt(body)
         return super().visit_attr_stmt(node)
 
     def _leaf(self, node: Stmt) -> Stmt:
@@ -130,6 +133,20 @@ def _with_factor(loop: Stmt, factor: int) -> Stmt:
     if not isinstance(loop, For):
         return loop
     return loop.replace(annotations={**(loop.annotations or {}), "unroll_factor": factor})
+
+
+class _WithFactor(Mutator):
+    """Notes the factor on the loop of a variable, which a pass put among others: copies ahead of it, memory around."""
+
+    def __init__(self, var: Var, factor: int) -> None:
+        super().__init__()
+        self.var, self.factor = var, factor
+
+    def expr(self, node: Expr) -> Expr:
+        return node
+
+    def visit_for(self, node: For) -> Stmt:
+        return _with_factor(node, self.factor) if node.loop_var is self.var else super().visit_for(node)
 
 
 def _written_out(loop: For, body: Stmt, extent: int) -> Stmt:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import gpucomp
+from gpucomp import te
 from gpucomp.ir.transform import PassContext
 from gpucomp.target import Target
 from gpucomp.tir import operators
@@ -150,3 +152,23 @@ def test_an_unroll_factor_becomes_a_note_on_the_loop() -> None:
     assert isinstance(done, For)
     assert done.kind is ForKind.SERIAL
     assert dict(done.annotations or {}) == {"unroll_factor": 1}
+
+
+@pytest.mark.parametrize("mark", ["double_buffer", "software_pipeline"])
+def test_an_unroll_factor_stays_on_a_loop_whose_copies_run_ahead(mark: str) -> None:
+    a = te.placeholder((32, 64), name="A")
+    k = te.reduce_axis((0, 64), "k")
+    c = te.compute((32,), lambda i: te.sum(a[i, k], axis=k), name="C")
+    s = te.create_schedule(c.op)
+    tile = s.cache_read(a, "shared", [c])
+    s[c].bind(c.op.axis[0], te.thread_axis("threadIdx.x"))
+    outer, _ = s[c].split(k, factor=8)
+    s[tile].compute_at(s[c], outer)
+    s[tile].bind(tile.op.axis[0], te.thread_axis("threadIdx.x"))
+    s[c].pragma(outer, "unroll_factor", 3)
+    if mark == "double_buffer":
+        s[tile].double_buffer()
+    else:
+        s[c].pragma(outer, mark, 2)
+    text = gpucomp.source(s, [a, c], "cuda -arch=sm_80")
+    assert text.count("#pragma unroll 3\n  for (int k_outer = 0;") == 1

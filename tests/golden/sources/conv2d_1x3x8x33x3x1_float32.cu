@@ -96,6 +96,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_1x3x8x33x3x1_float32_ker
   asm volatile("cp.async.commit_group;" : : : "memory");
   const float* pad_shared_ptr = pad_shared + pad_shared_at_2;
   const float* W_global_shared_ptr = W_global_shared + W_global_shared_at_1;
+  #pragma unroll 1
   for (int rc_outer_ry_fused = 0; rc_outer_ry_fused < 3; ++rc_outer_ry_fused) {
     asm volatile("cp.async.wait_group 1;" : : : "memory");
     __syncthreads();

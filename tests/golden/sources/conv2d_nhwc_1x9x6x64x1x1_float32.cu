@@ -84,6 +84,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_nhwc_1x9x6x64x1x1_float3
   }
   const float* X_shared_ptr = X_shared + X_shared_at_1;
   const float* W_shared_ptr = W_shared + W_shared_at_2;
+  #pragma unroll 1
   for (int rc_outer_ry_rx_fused = 0; rc_outer_ry_rx_fused < 2; ++rc_outer_ry_rx_fused) {
     asm volatile("cp.async.commit_group;" : : : "memory");
     #pragma unroll

@@ -59,6 +59,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void int8_dot_products_
       *(__local char4*)(B_shared + (A_shared_at_1 + i0_outer_1 * 1152 + i1_i0_inner_fused_outer_1 * 32)) = at_5 + i1_i0_inner_fused_outer_1 * 8 < 37 ? *(__global const char4*)(B + (B_at + i1_i0_inner_fused_outer_1 * 1056 + i0_outer_1 * 32)) : (char4)((char)0);
     }
   }
+  __attribute__((opencl_unroll_hint(1)))
   for (int k_outer_outer = 0; k_outer_outer < 3; ++k_outer_outer) {
     const int A_shared_at_3 = (k_outer_outer & 1) * 2304;
     const int A_shared_at_4 = ((k_outer_outer + 1) & 1) * 2304;

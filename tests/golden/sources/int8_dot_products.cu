@@ -102,6 +102,7 @@ extern "C" __global__ void __launch_bounds__(64) int8_dot_products_kernel(
   B_shared_local[3] = B_shared_v.w;
   const int* A_shared_ptr = A_shared + A_shared_at_1;
   const int* B_shared_ptr = B_shared + B_shared_at_2;
+  #pragma unroll 1
   for (int k_outer_outer = 0; k_outer_outer < 3; ++k_outer_outer) {
     asm volatile("cp.async.commit_group;" : : : "memory");
     #pragma unroll
