@@ -17,7 +17,7 @@ from tests.meta.source import ROOT, imported_names, place, python_files, text_of
 OWNERS = {
     "pycuda": ("gpucomp/runtime/cuda.py",),
     "cuda": ("gpucomp/runtime/",),
-    "pyopencl": ("gpucomp/runtime/opencl.py",),
+    "pyopencl": ("gpucomp/runtime/opencl.py", "gpucomp/runtime/opencl_attributes.py"),
     "llvmlite": ("gpucomp/codegen/", "gpucomp/runtime/cpu_jit.py", "gpucomp/runtime/cpu_link.py"),
     "jinja2": ("gpucomp/codegen/",),
     "click": ("gpucomp/cli/",),
