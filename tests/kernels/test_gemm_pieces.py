@@ -66,6 +66,7 @@ def test_products_of_even_rounds_other_types_and_targets_stay_whole() -> None:
     for shape in ((4096, 4096, 4096), (8192, 8192, 8192), (1024, 1024, 1024), (16, 4096, 4096), (4095, 4097, 4099)):
         assert cut_of(matmul.define(shape), H100) is None
     assert cut_of(registry.get("matmul_tn").define((4096, 11008, 4096)), H100) is None
+    assert cut_of(matmul.define((4096, 11008, 4096)), Target("cuda -arch=sm_80")) is None
     assert not pieces_of(matmul.define((4096, 11008, 4096), "float16", H100))
     assert not pieces_of(matmul.define((4096, 11008, 4096), "float32", Target("opencl")))
     assert not pieces_of(matmul.define((4096, 11008, 4096), "float32", Target("llvm")))
