@@ -42,6 +42,7 @@ MOST_COPIES = 24  # of a thread and a slab: their addresses are kept in register
 MOST_PRODUCTS = 640  # of a thread and an input channel, written out
 PATCH_PIXELS = 24  # that a patch takes as long for as for its border
 UNROLLED_TAPS = 49  # more in one piece of code take the device compilers long
+UNROLLED_HALVES = 36  # the same of 16-bit elements, which are converted
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,8 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
     ao = acc.op.axis[conv.channel_axis]
     pixels = list(acc.op.axis[-conv.ndim :]) if conv.has_phases else [acc.op.axis[d] for d in conv.spatial_axes]
     inner.reorder(chunk, rc, *taps, ao, *pixels)
-    unrolled = taps[-2:] if math.prod(conv.phase_taps[-2:]) <= UNROLLED_TAPS else taps[-1:]
+    most = UNROLLED_TAPS if defn.inputs[1].dtype.nbytes >= 4 else UNROLLED_HALVES
+    unrolled = taps[-2:] if math.prod(conv.phase_taps[-2:]) <= most else taps[-1:]
     for axis in (*unrolled, ao, pixels[-1]):
         inner.unroll(axis)
 
