@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from gpucomp.ir.transform import PassContext
+from gpucomp.target.target import Target
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.function import PrimFunc
@@ -42,8 +43,8 @@ def unroll_loop(func: PrimFunc) -> PrimFunc:
     ``auto_max_depth`` (loops in a nest, 8), ``auto_max_extent`` (loops this short are unrolled whatever they hold,
     0) and ``explicit_unroll`` (what the target asks for).
     """
-    target: Any = func.attrs.get("target")  # Any: attributes are untyped
-    options: Mapping[str, Any] = PassContext.current().config.get("tir.UnrollLoop") or {}  # Any: numbers and flags
+    target: Target | None = func.attrs.get("target")
+    options: Mapping[str, int] = PassContext.current().config.get("tir.UnrollLoop") or {}
     explicit = options.get("explicit_unroll", target is not None and "explicit_unroll" in target.features)
     return func.with_body(_Unroll(bool(explicit), options).stmt(func.body))
 
@@ -51,7 +52,7 @@ def unroll_loop(func: PrimFunc) -> PrimFunc:
 class _Unroll(Mutator):
     """After a visit, ``steps`` is the number of leaf statements run, ``loops`` tells whether a loop remains."""
 
-    def __init__(self, explicit: bool, options: Mapping[str, Any]) -> None:
+    def __init__(self, explicit: bool, options: Mapping[str, int]) -> None:
         super().__init__()
         self.explicit = explicit
         self.max_step = int(options.get("auto_max_step", 0))

@@ -102,7 +102,7 @@ def test_a_file_that_uses_any_or_cast_says_why() -> None:
 
 def test_the_counts_stay_within_what_was_agreed() -> None:
     """A ratchet: a change that needs more raises the number here, in view of whoever reads the change."""
-    agreed = {"pyright: ignore": 18, "noqa": 9, "Any": 542, "cast": 4}
+    agreed = {"pyright: ignore": 18, "noqa": 8, "Any": 541, "cast": 4}
     counted: Counter[str] = Counter()
     for path in python_files("gpucomp", "kernels"):
         counted.update(kind for _, kind, _ in escapes(path))
