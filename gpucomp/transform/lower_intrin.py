@@ -48,7 +48,7 @@ class _LowerIntrin(ScopedMutator):
 
     def _inside(self, extent: Expr, visit: Callable[[_S], Stmt], node: _S) -> Stmt:
         """Visit a loop, whose body runs only where no factor of the extent is 0."""
-        factors = positive_factors(extent, self.analyzer)
+        factors = () if type(extent) is IntImm else positive_factors(extent, self.analyzer)
         if not factors:
             return visit(node)
         memo, self.memo = self.memo, {}

@@ -266,7 +266,7 @@ class _Simplify(ScopedMutator):
 
     def inside(self, extent: Expr, body: Stmt) -> Stmt:
         """The body of a loop, which runs only where no factor of the extent is 0: quotients by them are exact there."""
-        factors = positive_factors(extent, self.analyzer)
+        factors = () if type(extent) is IntImm else positive_factors(extent, self.analyzer)
         if not factors:
             return self.stmt(body)
         known = conjunction([GE(x, operators.const(1, x.dtype)) for x in factors])
