@@ -24,28 +24,34 @@ def tests_threads_in_rounds(body: Stmt) -> bool:
     Such a condition compares what is made of a thread, of the round, and of nothing else but remainders.
     """
     depends: dict[Var, frozenset[str]] = {}
-    stack: list[Stmt] = [body]
+    values: dict[Var, Expr] = {}  # of lets, looked at when a comparison needs them
+    stack: list[tuple[Stmt, bool]] = [(body, False)]
     while stack:
-        node = stack.pop()
+        node, rounds = stack.pop()
+        if not rounds and isinstance(node, s.BufferStore):
+            continue  # nothing in it is asked for
         if isinstance(node, s.AttrStmt) and node.attr_key == "thread_extent" and isinstance(node.node, e.IterVar):
             depends[node.node.var] = frozenset({_THREAD if node.node.thread_tag in BLOCK_TAGS else _ANY})
         elif isinstance(node, s.For):
             depends[node.loop_var] = frozenset({_ROUND if node.kind is ForKind.UNROLLED else _ANY})
+            rounds = rounds or node.kind is ForKind.UNROLLED
         elif isinstance(node, s.LetStmt):
-            depends[node.var] = _on(node.value, depends)
-        if any([_on(compared, depends) == _DECIDED for compared in _comparisons(node)]):
+            values[node.var] = node.value
+        if rounds and any([_on(compared, depends, values) == _DECIDED for compared in _comparisons(node)]):
             return True
-        stack += [child for child in reversed(stmt_children(node)) if isinstance(child, Stmt)]
+        stack += [(child, rounds) for child in reversed(stmt_children(node)) if isinstance(child, Stmt)]
     return False
 
 
-def _on(node: Expr, depends: dict[Var, frozenset[str]]) -> frozenset[str]:
+def _on(node: Expr, depends: dict[Var, frozenset[str]], values: dict[Var, Expr]) -> frozenset[str]:
     """On what a value depends, but for the remainders in it, which have ranges of their own."""
     out: frozenset[str] = frozenset()
     stack = [node]
     while stack:
         item = stack.pop()
         if isinstance(item, Var):
+            if item in values:
+                depends[item] = _on(values.pop(item), depends, values)
             out |= depends.get(item, frozenset({_ANY}))
         elif isinstance(item, (e.BufferLoad, e.Call)):
             out |= {_ANY}

@@ -39,16 +39,18 @@ class _LowerIntrin(ScopedMutator):
         self.has_dp4a, self.flushes = "dp4a" in features, "exp2_flushed" in features
 
     def visit_for(self, node: s.For) -> Stmt:
+        if type(node.extent) is IntImm:
+            return super().visit_for(node)
         return self._inside(node.extent, super().visit_for, node)
 
     def visit_attr_stmt(self, node: s.AttrStmt) -> Stmt:
-        if node.attr_key not in THREAD_KEYS:
+        if node.attr_key not in THREAD_KEYS or type(node.value) is IntImm:
             return super().visit_attr_stmt(node)
         return self._inside(node.value, super().visit_attr_stmt, node)
 
     def _inside(self, extent: Expr, visit: Callable[[_S], Stmt], node: _S) -> Stmt:
         """Visit a loop, whose body runs only where no factor of the extent is 0."""
-        factors = () if type(extent) is IntImm else positive_factors(extent, self.analyzer)
+        factors = positive_factors(extent, self.analyzer)
         if not factors:
             return visit(node)
         memo, self.memo = self.memo, {}

@@ -257,7 +257,7 @@ class _Simplify(ScopedMutator):
         if int_value(extent) == 1 and node.kind is not ForKind.THREAD_BINDING:
             return self.with_value(node.loop_var, low, node.body)
         self.bind_range(node.loop_var, low, extent)
-        body = self.inside(extent, node.body)
+        body = self.stmt(node.body) if type(extent) is IntImm else self.inside(extent, node.body)
         if is_noop(body):
             return NOOP
         if low is node.min and extent is node.extent and body is node.body:
@@ -266,7 +266,7 @@ class _Simplify(ScopedMutator):
 
     def inside(self, extent: Expr, body: Stmt) -> Stmt:
         """The body of a loop, which runs only where no factor of the extent is 0: quotients by them are exact there."""
-        factors = () if type(extent) is IntImm else positive_factors(extent, self.analyzer)
+        factors = positive_factors(extent, self.analyzer)
         if not factors:
             return self.stmt(body)
         known = conjunction([GE(x, operators.const(1, x.dtype)) for x in factors])
@@ -289,7 +289,7 @@ class _Simplify(ScopedMutator):
                 return body
         else:
             self.bind_range(var, operators.const(0, extent.dtype), extent)
-            body = self.inside(extent, node.body)
+            body = self.stmt(node.body) if type(extent) is IntImm else self.inside(extent, node.body)
         if extent is node.value and body is node.body:
             return node
         return AttrStmt(node.node, node.attr_key, extent, body, node.span)
