@@ -32,7 +32,6 @@ MOST_PARTS = 16
 RESIDENT_THREADS = 1024  # of a multiprocessor: 64 registers each
 RESIDENT_HELD = 512  # 128 registers each, where a thread holds more than this, or this by phases
 MOST_HELD, MOST_HELD_BY_PHASES = 60, 84
-UNROLLED = 4  # channels of a thread whose loads are on their way together
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,6 @@ def schedule_few_filters(defn: ConvolutionDefinition, tile: FewTile) -> Schedule
     inner.reorder(channel, *taps, *s[acc].op.axis)
     for axis in (*taps, *s[acc].op.axis):
         inner.unroll(axis)
-    inner.pragma(channel, "unroll_factor", min(UNROLLED, tile.channels))
     # Left alone, NVRTC takes as few registers as let most threads in, and spills.
     conv = defn.problem
     threads = RESIDENT_THREADS if _held(conv, tile) <= _most_held(conv) else RESIDENT_HELD
