@@ -43,12 +43,14 @@ def test_terms_of_a_large_sum_cancel() -> None:
 
 def test_a_large_sum_takes_time_in_proportion_to_its_length() -> None:
     def seconds(count: int) -> float:
-        node = _chain([v % 4 for v in _variables(count)], e.Add)
-        start = time.process_time()
-        Analyzer().simplify(node < 100)
-        return time.process_time() - start
+        times: list[float] = []
+        for _ in range(3):  # the collector of garbage may go over all that a worker holds in one of them
+            node = _chain([v % 4 for v in _variables(count)], e.Add)
+            start = time.process_time()
+            Analyzer().simplify(node < 100)
+            times.append(time.process_time() - start)
+        return min(times)
 
-    seconds(500)
     assert seconds(8000) < 40 * max(seconds(1000), 1e-3)  # quadratic growth would be 64-fold
 
 

@@ -262,13 +262,13 @@ def virtual_threads_with_a_wrong_stride(patch: Patch) -> None:
     """Copies of memory lie one element apart instead of one buffer."""
     from gpucomp.transform.inject_virtual_thread import _Injector
 
-    real = _Injector.private
+    real = _Injector.copy_of
 
-    def wrong(self: _Injector, buffer: Any, indices: tuple[Expr, ...]) -> Any:
-        place = real(self, buffer, indices)
-        return None if place is None else (place[0], (operators.add(indices[0], self.var),))
+    def wrong(self: _Injector, buffer: Any) -> Any:
+        place = real(self, buffer)
+        return None if place is None else (place[0], self.var)
 
-    patch.setattr(_Injector, "private", wrong)
+    patch.setattr(_Injector, "copy_of", wrong)
 
 
 # -- reductions over threads ------------------------------------------------------------------------------------
