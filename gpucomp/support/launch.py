@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias  # Any: JSON values
+from typing import Final, Literal, TypeAlias
 
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType

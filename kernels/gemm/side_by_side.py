@@ -30,7 +30,7 @@ Form: TypeAlias = Callable[[Sequence[Extent], str, Target], Definition | None]
 
 GAIN: Final = 0.98  # of the time of one kernel: a second one is worth its compilation
 LEAST_US: Final = 500.0
-MEASURED: Final = "sm_90a"  # where the gain is known; elsewhere a second kernel would only be sure to compile longer
+MEASURED: Final = "sm_90a"  # where gains are known; elsewhere further kernels would only be sure to compile longer
 
 
 class Cut(NamedTuple):
@@ -43,7 +43,7 @@ class Cut(NamedTuple):
 
 def cut_of(defn: Definition, target: Target) -> Cut | None:
     """The best cut by the model; None where one kernel is as fast, or the products are not those of tiles."""
-    whole = applies(defn, target) if target.arch == MEASURED else None
+    whole = applies(defn, target)
     operands = operands_of(defn)
     m, n, k = operands.m, operands.n, operands.k
     floats = str(defn.inputs[0].dtype) == "float32"
@@ -103,7 +103,7 @@ def better_form(define: Callable[[Sequence[Extent], str], Definition]) -> Form:
     """
 
     def form(shape: Sequence[Extent], dtype: str, target: Target) -> Definition | None:
-        if str(target.kind) != "cuda" or not all([isinstance(size, int) for size in shape]):
+        if target.arch != MEASURED or not all([isinstance(size, int) for size in shape]):
             return None
         defn = define(shape, dtype)
         found = cut_of(defn, target)

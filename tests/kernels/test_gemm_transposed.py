@@ -69,3 +69,11 @@ def test_a_gpu_computes_products_of_transposed_operands(name: str) -> None:
     got = wide(run(operator.schedule(defn, target), defn, inputs, "cuda"))
     want = wide(operator.reference(inputs, shape)[0])
     assert np.abs(got - want).max() <= 1e-4 * np.sqrt(np.square(want).mean())
+
+
+@pytest.mark.parametrize(("name", "shape"), [("matmul_nt", (4096, 4096, 4096)), ("matmul", (4096, 11008, 4096))])
+def test_other_forms_are_taken_where_they_were_measured_only(name: str, shape: tuple[int, ...]) -> None:
+    form = registry.get(name).form
+    assert form(shape, "float32", H100) is not None
+    for arch in ("sm_80", "sm_90"):
+        assert form(shape, "float32", Target(f"cuda -arch={arch}")) is None
