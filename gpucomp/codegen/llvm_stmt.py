@@ -14,7 +14,7 @@ from gpucomp.codegen.llvm_text import (
     ModuleText,
     memory_bytes,
 )
-from gpucomp.codegen.llvm_unroll import unroll_fully
+from gpucomp.codegen.llvm_unroll import fits_registers, unroll_fully
 from gpucomp.codegen.llvm_values import is_number
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -67,6 +67,8 @@ class StmtWriter(ExprWriter):
         self.parent = parent
         self.captured: dict[Var, str] = {}
         self.bound: dict[str, Var] = {}  # thread axes whose loops are open, by tag
+        self.registers: dict[Var, None] = {}  # small buffers that every loop over them leaves to registers
+        self.written_out: dict[s.For, bool] = {}
 
     def stmt(self, node: Stmt) -> None:
         """Write a statement."""
@@ -194,7 +196,9 @@ class StmtWriter(ExprWriter):
         self.fast = saved
 
     def _serial(self, node: s.For) -> None:
-        if unroll_fully(node, self.small):
+        if node not in self.written_out:
+            self.written_out[node] = unroll_fully(node, self.registers)
+        if self.written_out[node]:
             self._unrolled(node)
             return
         low, size = self.index(node.min), self.index(node.extent)
@@ -297,6 +301,7 @@ class StmtWriter(ExprWriter):
                 self._on_stack(node, size)
                 self.stmt(node.body)
                 self.small.pop(node.buffer_var, None)
+                self.registers.pop(node.buffer_var, None)
                 return
             if scope.startswith("local") and size is None:
                 raise LowerError(
@@ -316,7 +321,9 @@ class StmtWriter(ExprWriter):
         self.text.stack_bytes += count * memory_bytes(node.dtype)
         self.env[node.buffer_var] = self.text.alloca(f"[{count} x {kind}], align {ALIGNMENT}")
         if count * memory_bytes(node.dtype) <= REGISTER_FILE:
-            self.small[node.buffer_var] = count * memory_bytes(node.dtype)
+            self.small[node.buffer_var] = nbytes = count * memory_bytes(node.dtype)
+            if fits_registers(node.body, node.buffer_var, nbytes):
+                self.registers[node.buffer_var] = None
 
     def _on_heap(self, node: s.Allocate, bytes_each: int) -> None:
         total = self._byte_count(node.extents, bytes_each)

@@ -76,7 +76,9 @@ def _schedule(defn: Definition) -> tuple[Schedule, IterVar]:
     av, al = inner.split(last, factor=lanes)
     inner.storage_align(a2, lanes, 0)
     inner.reorder(a0, a1, *acc.op.reduce_axis, a2, av, al)
-    for axis in (*acc.op.reduce_axis, a2, av):
+    # Of a few filters for each channel the vectors are put together lane by lane: their rows stay a loop.
+    together = first or extent(out.shape[3]) == extent(defn.inputs[0].shape[3])
+    for axis in (*acc.op.reduce_axis[0 if together else 1 :], a2, av):
         inner.unroll(axis)
     inner.vectorize(al)
     return s, task
