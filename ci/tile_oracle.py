@@ -40,8 +40,8 @@ from gpucomp.kernels.gemm.schedule_simt import schedule_simt
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
 from gpucomp.kernels.gemm.tiles import MULTIPROCESSORS, USUAL_MULTIPROCESSORS, Choice, choose
 from gpucomp.runtime import ndarray
-from gpucomp.runtime.cuda_compile import cached_cuda
 from gpucomp.runtime.cuda_graph import CudaGraph
+from gpucomp.runtime.cuda_units import compiled_units
 from gpucomp.runtime.device import Device, default_device
 from gpucomp.runtime.module import Module
 from gpucomp.support.launch import FunctionData, Variant
@@ -89,7 +89,7 @@ def _compile(job: tuple[Shape, int]) -> tuple[Shape, int, dict[str, object]]:
     schedule = schedule_sliced(definition, choice.tile) if sliced else schedule_simt(definition, choice)
     variant = compile_function(schedule, definition.args, target, "matmul").general
     image = variant.image
-    cached_cuda(image.source, image.arch or target.arch, image.options)
+    compiled_units(image, image.arch or target.arch)
     return shape, index, variant.to_json()
 
 

@@ -14,7 +14,7 @@ import ctypes
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final  # Any: a stream has no type that all device kinds share
 
@@ -28,8 +28,9 @@ from gpucomp.runtime.base import (
     Memory,
     Missing,
 )
-from gpucomp.runtime.cuda_compile import cached_cuda, cuda_compiler, ptx_text, sass_text
+from gpucomp.runtime.cuda_compile import cuda_compiler, ptx_text, sass_text
 from gpucomp.runtime.cuda_kernel import Kernel, keep_forever
+from gpucomp.runtime.cuda_units import Unit, compiled_units
 from gpucomp.support.diagnostics import BuildError, DeviceError
 from gpucomp.support.launch import KernelImage, KernelSpec
 from gpucomp.support.resources import template_text
@@ -351,11 +352,21 @@ class CudaAPI(DeviceAPI):
 
     def load(self, index: int, image: KernelImage) -> LoadedImage:
         arch = image.arch or self.attributes(index).arch
-        cubin, log = cached_cuda(image.source, arch, image.options)
+        units = compiled_units(image, arch)
+        loaded = [(unit, self._module(index, unit, arch)) for unit in units]
+        modules = {name: module for unit, module in loaded for name in unit.kernels}
+        functions = {spec.name: self._function(index, modules[spec.name], spec) for spec in image.kernels}
+        texts: dict[str, Callable[[], str]] = {
+            "ptx": lambda: ptx_text(image.source, arch, image.options),
+            "sass": lambda: _sass(units),
+        }
+        return LoadedImage(functions, "\n".join([unit.log for unit in units]), texts)
+
+    def _module(self, index: int, unit: Unit, arch: str) -> drv.Module:
         driver = self.driver()
         try:
             with _Current(self, index, "loading code"):
-                module = driver.module_from_buffer(cubin)
+                return driver.module_from_buffer(unit.cubin)
         except DeviceError as error:
             if error.code == "GC709":
                 raise
@@ -364,12 +375,6 @@ class CudaAPI(DeviceAPI):
                 code="GC505",
                 hint=self._load_hint(index, arch),
             ) from error
-        functions = {spec.name: self._function(index, module, spec) for spec in image.kernels}
-        texts: dict[str, Callable[[], str]] = {
-            "ptx": lambda: ptx_text(image.source, arch, image.options),
-            "sass": lambda: sass_text(cubin),
-        }
-        return LoadedImage(functions, log, texts)
 
     def _function(self, index: int, module: drv.Module, spec: KernelSpec) -> Kernel:
         try:
@@ -399,8 +404,12 @@ class CudaAPI(DeviceAPI):
         if fmt == "ptx":
             return ptx_text(image.source, image.arch, image.options)
         if fmt == "sass":
-            return sass_text(cached_cuda(image.source, image.arch or "sm_90a", image.options)[0])
+            return _sass(compiled_units(image, image.arch or "sm_90a"))
         return None
+
+
+def _sass(units: Sequence[Unit]) -> str:
+    return "\n".join([sass_text(unit.cubin) for unit in units])
 
 
 def _stream(stream: Any) -> drv.Stream:

@@ -13,7 +13,7 @@ from typing import Any, Final  # Any: other libraries' modules and arrays
 from gpucomp.cli.suite.row import Row
 from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
-from gpucomp.runtime.cuda_compile import cached_cuda
+from gpucomp.runtime.cuda_units import compiled_units
 from gpucomp.target.target import Target
 
 
@@ -23,7 +23,7 @@ def compile_ours(row: Row, target: Target) -> None:
     definition = operator.define(row.shape, row.dtype, target)
     data = compile_function(operator.schedule(definition, target), definition.args, target, row.op)
     image = data.variants[0].get().image  # the one for aligned arrays
-    cached_cuda(image.source, image.arch or target.arch, image.options)
+    compiled_units(image, image.arch or target.arch)
 
 
 def compile_triton(row: Row) -> None:
