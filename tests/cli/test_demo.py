@@ -16,7 +16,14 @@ from gpucomp.support.diagnostics import GpucompError
 OPERATORS = ["add", "matmul", "softmax", "conv2d"]
 
 
+@pytest.fixture
+def one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is timed nine times in turns with numpy for people is timed once."""
+    monkeypatch.setattr(demo, "_REPEATS", 1)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_turn")
 def test_every_device_is_checked_and_sources_are_kept(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["demo", "--out", str(tmp_path / "demo")])
     assert result.exit_code == 0, result.output
@@ -36,6 +43,7 @@ def test_every_device_is_checked_and_sources_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_turn")
 def test_the_json_form_is_one_record_for_each_device_and_operator(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["demo", "--json", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output

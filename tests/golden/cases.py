@@ -413,7 +413,10 @@ def _row_cluster(target: Target) -> Made:
 
 @case("winograd_conv2d")
 def _winograd_conv2d(target: Target) -> Made:
+    return winograd_conv2d(Convolution(2, 16, (13, 10), 33, (3, 3), (1, 1), (1, 1), (1, 1)))
+
+
+def winograd_conv2d(problem: Convolution) -> Made:
     """F(2x2, 3x3): transforms and a batch of products, four kernels."""
-    problem = Convolution(2, 16, (13, 10), 33, (3, 3), (1, 1), (1, 1), (1, 1))
     defn = winograd.define(problem, "float32", 2)
     return schedule_winograd(defn, winograd_model.CHANNELS_FIRST[0]), defn.args

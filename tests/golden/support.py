@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gpucomp.ir import structural_hash
 from gpucomp.kernels.arrays import poisoned, random_array
 from gpucomp.te import Schedule, create_schedule, lower_schedule
 from gpucomp.tir.expr import IntImm, Var
@@ -14,6 +15,7 @@ from gpucomp.tir.functor import substitute
 from gpucomp.tir.interp import interpret
 
 Array = np.ndarray[Any, Any]
+_KNOWN: dict[tuple[int, tuple[bytes, ...]], list[Array]] = {}
 
 
 def outputs_of(schedule: Schedule) -> list[Any]:  # Any: te.Tensor
@@ -36,11 +38,13 @@ def make_arrays(
 
 
 def reference(schedule: Schedule, args: list[Any], arrays: list[Array]) -> list[Array]:
-    """What the operators mean: the untouched schedule of the same tensors, interpreted."""
+    """What the operators mean: the untouched schedule of the same tensors, interpreted; once for the same arrays."""
     func = lower_schedule(create_schedule(list(schedule.trace.outputs)), args, "reference")
-    copies = [a.copy() for a in arrays]
-    interpret(func, copies)
-    return copies
+    key = structural_hash(func), tuple([a.tobytes() for a in arrays])
+    if key not in _KNOWN:
+        _KNOWN[key] = [a.copy() for a in arrays]
+        interpret(func, _KNOWN[key])
+    return [a.copy() for a in _KNOWN[key]]
 
 
 def run_interpreted(func: PrimFunc, arrays: list[Array]) -> list[Array]:

@@ -6,16 +6,14 @@ import random
 
 import numpy as np
 
-import gpucomp
-from gpucomp.driver.build import lower_primfunc
-from gpucomp.kernels.arrays import Array, poisoned, random_array
+from gpucomp.kernels.arrays import Array, random_array
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
-from gpucomp.kernels.convolution.problem import Convolution, numbers
+from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.convolution.reference import convolution
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.target import Target
-from gpucomp.te import Schedule, lower_schedule
-from gpucomp.tir.interp import interpret
+from gpucomp.te import Schedule
+from tests.kernels.running import run
 
 
 def draw(rng: random.Random) -> Convolution:
@@ -64,15 +62,6 @@ def check(schedule: Schedule, defn: ConvolutionDefinition, how: str, target: Tar
     """
     conv = defn.problem
     inputs = whole_inputs(conv, dtype)
-    result = poisoned(numbers(conv.output_shape), str(defn.outputs[0].dtype))
-    if how == "interp":
-        interpret(lower_primfunc(lower_schedule(schedule, defn.args, "conv"), target), [*inputs, result])
-    elif how == "llvm":
-        gpucomp.build(schedule, defn.args, "llvm")(*inputs, result)
-    else:
-        device = gpucomp.device(how, 0)
-        arrays = [gpucomp.nd.array(array, device) for array in [*inputs, result]]
-        gpucomp.build(schedule, defn.args, target)(*arrays)
-        result = arrays[-1].numpy()
+    result = run(schedule, defn, inputs, how, target)
     (want,) = convolution(inputs, conv)
     assert np.array_equal(result, want.astype(result.dtype)), conv

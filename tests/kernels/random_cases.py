@@ -25,9 +25,9 @@ import gpucomp
 from gpucomp import te
 from gpucomp.cli.measure import relative_error
 from gpucomp.kernels import registry
-from gpucomp.kernels.arrays import Array, Shape, in_float64, poisoned, random_array
+from gpucomp.kernels.arrays import Array, Shape, in_float64, random_array
 from gpucomp.kernels.convolution import compute as convolution_compute
-from gpucomp.kernels.convolution.problem import Convolution, numbers
+from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.convolution.reference import convolution
 from gpucomp.kernels.gemm import compute as gemm_compute
 from gpucomp.kernels.registry import Definition, Operator, sum_dtype
@@ -39,6 +39,7 @@ from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.operators import const, maximum
 from tests.fuzz import jobs as fuzz_jobs
 from tests.kernels.convolutions import draw as draw_convolution
+from tests.kernels.running import run
 
 FAMILIES = ("gemm", "convolution", "depthwise")
 SIZES = (1, 2, 3, 5, 7, 8, 16, 17, 31, 32, 33, 40, 64, 65, 100, 129)
@@ -267,12 +268,8 @@ def run_case(case: KernelCase, index: int, devices: Sequence[Device]) -> Outcome
 def _error(case: KernelCase, device: Device, scheduled: Target, target: Target, want: Array) -> float:
     definition = case.define()
     schedule = case.find(scheduled.keys)(definition, scheduled)
-    module = gpucomp.build(schedule, definition.args, target)
-    output = definition.outputs[0]
-    result = poisoned(numbers(tuple(output.shape)), str(output.dtype))
-    arrays = [gpucomp.nd.array(x, device) for x in (*case.inputs, result)]
-    module(*arrays)
-    return relative_error(arrays[-1].numpy(), want, least=1.0)  # the unit of whole numbers: all of them may be 0
+    got = run(schedule, definition, case.inputs, device, target)
+    return relative_error(got, want, least=1.0)  # the unit of whole numbers: all of them may be 0
 
 
 def run_index(seed: int, index: int, devices: Sequence[str]) -> Outcome:

@@ -9,9 +9,9 @@ import pytest
 
 import gpucomp
 from gpucomp import te
-from gpucomp.driver.build import compile_function, lower_primfunc
+from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
-from gpucomp.kernels.arrays import Array, poisoned, random_array
+from gpucomp.kernels.arrays import Array, random_array
 from gpucomp.kernels.depthwise.compute import depthwise_conv2d
 from gpucomp.kernels.depthwise.reference import convolution
 from gpucomp.kernels.depthwise.schedule_cpu import schedule_depthwise as schedule_cpu
@@ -20,11 +20,10 @@ from gpucomp.kernels.depthwise.schedule_gpu import schedule_depthwise
 from gpucomp.kernels.registry import Definition
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.target import Target
-from gpucomp.te import lower_schedule
-from gpucomp.tir.interp import interpret
 from tests.codegen.devices import compile_amd, compile_cuda
+from tests.kernels import running
+from tests.kernels.running import H100
 
-H100 = Target("cuda -arch=sm_90a")
 OPENCL_CPU = Target("opencl").with_options(features=["cpu"])
 LAYOUTS = ("NCHW", "NHWC")
 # (N, C, H, W, k, stride, dil, M): MobileNet's nine layers, as they are numbered in the paper on TVM.
@@ -64,24 +63,13 @@ def define(
 
 
 def run(defn: Definition, inputs: list[Array], how: str) -> Array:
-    (out,) = defn.outputs
-    result = poisoned(tuple([int(str(size)) for size in out.shape]), str(out.dtype))
-    if how == "interp":
-        schedule = schedule_depthwise(defn, H100)
-        interpret(lower_primfunc(lower_schedule(schedule, defn.args, "depthwise"), H100), [*inputs, result])
-        return result
+    """In the schedule made for a place; the interpreter takes the GPU's."""
     if how == "llvm":
-        gpucomp.build(schedule_cpu(defn, Target("llvm")), defn.args, "llvm")(*inputs, result)
-        return result
-    if how == "cuda":
-        device, target = gpucomp.device("cuda", 0), H100
-        schedule = schedule_depthwise(defn, target)
-    else:
-        device, target = gpucomp.device("opencl", 0), OPENCL_CPU if how == "opencl-cpu" else Target("opencl")
-        schedule = (schedule_depthwise_opencl_cpu if how == "opencl-cpu" else schedule_depthwise)(defn, target)
-    arrays = [gpucomp.nd.array(array, device) for array in [*inputs, result]]
-    gpucomp.build(schedule, defn.args, target)(*arrays)
-    return arrays[-1].numpy()
+        return running.run(schedule_cpu(defn, running.CPU), defn, inputs, how)
+    if how == "opencl-cpu":
+        return running.run(schedule_depthwise_opencl_cpu(defn, OPENCL_CPU), defn, inputs, "opencl", OPENCL_CPU)
+    target = Target("opencl") if how == "opencl" else H100
+    return running.run(schedule_depthwise(defn, target), defn, inputs, how, target)
 
 
 def assert_close(got: Array, want: Array, dtype: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import gpucomp
 from gpucomp.codegen.llvm import emit_cpu
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.kernels import registry
@@ -13,26 +12,12 @@ from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_dots_cpu import schedule_dots, takes_dots
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
-from gpucomp.tir.interp import interpret
+from tests.kernels.running import CPU, compare, run
 from tests.tiers import tiered
 
-CPU = Target("llvm")
 PLAIN = Target("llvm -without=avx512vnni,avx512bf16")
 DOT = Target({"kind": "llvm", "features": ["avx512f", "avx512vnni", "avx512bf16"]})
 SHAPES = [(13, 7, 8), (50, 70, 12), (97, 129, 66), (6, 64, 4), (1, 20, 80), (2, 1, 4), (13, 7, 9)]
-
-
-def compare(name: str, shape: tuple[int, ...], dtype: str, target: Target) -> None:
-    operator = registry.get(name)
-    defn = operator.define(shape, dtype)
-    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(sum(shape)))
-    outputs = operator.make_outputs(shape, dtype)
-    gpucomp.build(operator.schedule(defn, target), defn.args, target)(*inputs, *outputs)
-    (want,) = operator.reference(inputs, shape)
-    error = np.abs(np.subtract(outputs[0].astype(np.float64), want)) / np.maximum(
-        np.abs(want), np.sqrt(np.mean(np.square(want)))
-    )
-    assert float(np.max(error)) <= operator.tolerance(dtype)
 
 
 @pytest.mark.parametrize("shape", tiered(SHAPES[:3], SHAPES[1:2]))
@@ -84,8 +69,5 @@ def test_the_same_schedule_without_the_instruction_runs_its_loops(name: str, dty
     schedule = schedule_dots(defn, operands_of(defn))
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(2))
     (want,) = operator.reference(inputs, shape)
-    results = [operator.make_outputs(shape, dtype)[0] for _ in range(2)]
-    gpucomp.build(schedule, defn.args, PLAIN)(*inputs, results[0])
-    interpret(lower_primfunc(lower_schedule(schedule, defn.args, name), PLAIN), [*inputs, results[1]])
-    for got in results:
-        assert np.allclose(got, want, rtol=1e-5, atol=1e-5)
+    for how in ("llvm", "interp"):
+        assert np.allclose(run(schedule, defn, inputs, how, PLAIN), want, rtol=1e-5, atol=1e-5)

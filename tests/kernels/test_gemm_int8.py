@@ -22,7 +22,8 @@ from gpucomp.support.dtype import DType
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from tests.codegen.devices import compile_cuda
-from tests.kernels.test_gemm_simt import H100, TINY, run, with_tile
+from tests.kernels.running import H100, run
+from tests.kernels.test_gemm_simt import TINY, with_tile
 from tests.requirements import require_libclc, require_tool
 
 PRODUCT = registry.get("matmul_int8")

@@ -10,7 +10,7 @@ from gpucomp.kernels import registry
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_gpu import LARGE, schedule_matmul
 from gpucomp.target import Target
-from tests.kernels.test_gemm_simt import whole_inputs, wide
+from tests.kernels.running import run, whole_inputs, wide
 
 NAMES = ("matmul_nt", "matmul_tn", "matmul_tt", "batch_matmul", "matmul_int8")
 
@@ -38,8 +38,7 @@ def test_plain_schedules_are_exact_on_processors(name: str, shape: tuple[int, in
     full = shape_of(name, shape)
     defn = operator.define(full, operator.dtypes[0])
     inputs = whole_inputs(defn)
-    (got,) = operator.make_outputs(full, operator.dtypes[0])
-    gpucomp.build(operator.schedule(defn, Target(target)), defn.args, "llvm")(*inputs, got)
+    got = run(operator.schedule(defn, Target(target)), defn, inputs, "llvm")
     assert np.array_equal(wide(got), operator.reference(inputs, full)[0])
 
 
@@ -48,9 +47,8 @@ def test_the_largest_tile_is_exact_where_both_operands_lie_along_k(dtype: str) -
     operator, shape = registry.get("matmul_nt"), (130, 129, 37)
     defn = operator.define(shape, dtype)
     inputs = whole_inputs(defn)
-    (got,) = operator.make_outputs(shape, dtype)
     schedule = schedule_matmul(defn, Target("cuda"), LARGE)
-    gpucomp.build(schedule, defn.args, "llvm")(*inputs, got)
+    got = run(schedule, defn, inputs, "llvm")
     assert np.array_equal(wide(got), operator.reference(inputs, shape)[0])
     # Steps of fragments that are held at once: registers do not hold four of 16-bit operands beside 64 sums.
     steps = 2 if dtype == "float16" else 4

@@ -5,27 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 import gpucomp
 from gpucomp import te
-from gpucomp.driver.build import compile_function, lower_primfunc
+from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
-from gpucomp.kernels.arrays import Array, poisoned, random_array
+from gpucomp.kernels.arrays import poisoned
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
 from gpucomp.kernels.gemm.tiles import RAGGED_TILES, TILES, SimtTile, estimate
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
-from gpucomp.te import Schedule, lower_schedule
+from gpucomp.te import Schedule
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, Var
-from gpucomp.tir.interp import interpret
 from tests.codegen.devices import compile_cuda
+from tests.kernels.running import H100, run, whole_inputs, wide
 from tests.tiers import tiered
 
-H100 = Target("cuda -arch=sm_90a")
 MATMUL = registry.get("matmul")
 SHAPES = ((512, 512, 512), (1024, 1024, 1024), (4096, 4096, 4096), (4095, 4097, 4099), (1000, 37, 513))
 TINY = next(tile for tile in TILES if (tile.m, tile.n, tile.slices) == (32, 32, 1))
@@ -38,33 +36,6 @@ def with_tile(defn: Definition, tile: SimtTile, shape: tuple[int, int, int], par
         return schedule_sliced(defn, tile)
     gathered = shape[1] % 4 != 0 and shape[1] >= tile.n
     return schedule_simt(defn, replace(estimate(tile, shape, 132, parts), gathered=gathered))
-
-
-def whole_inputs(defn: Definition, seed: int = 3) -> list[Array]:
-    """Small whole numbers: every sum is exact, so that any order of adding gives the same."""
-    rng = np.random.default_rng(seed)
-    shapes = [tuple([int(str(size)) for size in tensor.shape]) for tensor in defn.inputs]
-    return [random_array(s, str(t.dtype), rng, whole=True) for s, t in zip(shapes, defn.inputs, strict=True)]
-
-
-def wide(array: Array) -> npt.NDArray[np.float64]:
-    return array.astype(np.float64)
-
-
-def run(schedule: Schedule, defn: Definition, inputs: list[Array], how: str) -> Array:
-    (out,) = defn.outputs
-    result = poisoned(tuple([int(str(size)) for size in out.shape]), str(out.dtype))
-    if how == "interp":
-        interpret(lower_primfunc(lower_schedule(schedule, defn.args, "product"), H100), [*inputs, result])
-    elif how == "llvm":
-        gpucomp.build(schedule, defn.args, "llvm")(*inputs, result)
-    else:
-        device = gpucomp.device(how, 0)
-        target = Target.from_device(device)
-        arrays = [gpucomp.nd.array(array, device) for array in [*inputs, result]]
-        gpucomp.build(schedule, defn.args, target)(*arrays)
-        result = arrays[-1].numpy()
-    return result
 
 
 @pytest.mark.parametrize(

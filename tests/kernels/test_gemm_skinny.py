@@ -11,7 +11,7 @@ from gpucomp.kernels import registry
 from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
 from gpucomp.target import Target
 from tests.codegen.devices import compile_cuda
-from tests.kernels.test_gemm_simt import run, whole_inputs, wide
+from tests.kernels.running import run, whole_inputs, wide
 
 H100 = Target("cuda -arch=sm_90a")
 NAMES = ("matmul", "matmul_nt")

@@ -12,7 +12,8 @@ from gpucomp.kernels.gemm.tiles import Choice
 from gpucomp.kernels.gemm.transposed import gains, product_of_rows, schedule_transposed, transposed
 from gpucomp.target import Target
 from tests.codegen.devices import compile_cuda
-from tests.kernels.test_gemm_simt import TINY, run, whole_inputs, wide
+from tests.kernels.running import run, whole_inputs, wide
+from tests.kernels.test_gemm_simt import TINY
 
 H100 = Target("cuda -arch=sm_90a")
 

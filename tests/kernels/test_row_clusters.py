@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 
 import gpucomp
-from gpucomp.driver.build import compile_function, lower_primfunc
+from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
 from gpucomp.kernels.rows.schedule_gpu import tile_of
 from gpucomp.kernels.rows.tiles import choose_tile, cluster_tile, shared_tile
 from gpucomp.target import Target
-from gpucomp.te import lower_schedule
-from gpucomp.tir.interp import interpret
 from tests.codegen.devices import compile_cuda
+from tests.kernels.running import H100, run
 from tests.tiers import tiered
 
-H100 = Target("cuda -arch=sm_90a")
 OPERATORS = ("softmax", "log_softmax", "layer_norm", "add_layer_norm", "rms_norm", "add_rms_norm", "row_variance")
 
 
@@ -127,13 +125,8 @@ def test_rows_in_aligned_vectors_mean_the_same_without_a_gpu(name: str, columns:
     schedule = operator.schedule(definition, H100)
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(1))
     want = operator.reference(inputs, shape)[0]
-    outputs = operator.make_outputs(shape, dtype)
-    gpucomp.build(schedule, definition.args, "llvm")(*inputs, *outputs)
-    assert_near(outputs[0], want, operator.tolerance(dtype))
-    outputs = operator.make_outputs(shape, dtype)
-    func = lower_primfunc(lower_schedule(schedule, definition.args, name), H100)
-    interpret(func, [*inputs, *outputs])
-    assert_near(outputs[0], want, operator.tolerance(dtype))
+    for how in ("llvm", "interp"):
+        assert_near(run(schedule, definition, inputs, how), want, operator.tolerance(dtype))
 
 
 def test_rows_that_no_cluster_holds_and_targets_without_clusters_read_again() -> None:
@@ -156,13 +149,8 @@ def test_processors_and_the_interpreter_run_the_schedule_of_a_cluster(name: str,
     schedule = operator.schedule(definition, H100)
     inputs = operator.make_inputs((2, columns), dtype, np.random.default_rng(1))
     want = operator.reference(inputs, (2, columns))[0]
-    outputs = operator.make_outputs((2, columns), dtype)
-    gpucomp.build(schedule, definition.args, "llvm")(*inputs, *outputs)
-    assert_near(outputs[0], want, operator.tolerance(dtype))
-    outputs = operator.make_outputs((2, columns), dtype)
-    func = lower_primfunc(lower_schedule(schedule, definition.args, name), H100)
-    interpret(func, [*inputs, *outputs])
-    assert_near(outputs[0], want, operator.tolerance(dtype))
+    for how in ("llvm", "interp"):
+        assert_near(run(schedule, definition, inputs, how), want, operator.tolerance(dtype))
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -184,8 +172,6 @@ def test_a_gpu_computes_what_the_operators_mean(name: str, columns: int, dtype: 
     operator, shape = registry.get(name), (150, columns)
     definition = operator.define(shape, dtype)
     target = Target.from_device(device)
-    module = gpucomp.build(operator.schedule(definition, target), definition.args, target)
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(1))
-    arrays = [gpucomp.nd.array(a, device) for a in [*inputs, *operator.make_outputs(shape, dtype)]]
-    module(*arrays)
-    assert_near(arrays[-1].numpy(), operator.reference(inputs, shape)[0], operator.tolerance(dtype))
+    got = run(operator.schedule(definition, target), definition, inputs, "cuda", target)
+    assert_near(got, operator.reference(inputs, shape)[0], operator.tolerance(dtype))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import gpucomp
 from gpucomp.cli.measure import relative_error
 from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
 from gpucomp.kernels.rows.schedule_parts import parts_of
 from gpucomp.target import Target
 from tests.codegen.devices import check_everywhere
+from tests.kernels.running import H100, run
 
-H100 = Target("cuda -arch=sm_90a")
 NAMES = ("row_sum", "row_norm", "row_max", "gemv", "row_mean", "row_min")
 
 
@@ -27,11 +26,8 @@ def test_parts_of_rows_add_up(name: str, shape: tuple[int, int], dtype: str) -> 
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(5))
     (want,) = operator.reference(inputs, shape)
     for kind, target in (("llvm", H100), ("opencl", Target("opencl"))):
-        device = gpucomp.device("cpu" if kind == "llvm" else kind, 0)
-        outputs = operator.make_outputs(shape, dtype)
-        arrays = [gpucomp.nd.array(x, device) for x in (*inputs, *outputs)]
-        gpucomp.build(operator.schedule(defn, target), defn.args, kind)(*arrays)
-        assert relative_error(arrays[-1].numpy(), want) <= operator.tolerance(dtype)
+        got = run(operator.schedule(defn, target), defn, inputs, kind, Target(kind))
+        assert relative_error(got, want) <= operator.tolerance(dtype)
 
 
 def test_one_kernel_is_enough_for_short_rows_many_rows_and_several_reductions() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeGuard
 
@@ -11,10 +10,9 @@ import numpy as np
 import pytest
 
 import gpucomp
-from gpucomp import te
+from gpucomp.cli.measure import relative_error
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.kernels import registry
-from gpucomp.kernels.arrays import Array, in_float64
 from gpucomp.kernels.convolution.compute import define
 from gpucomp.kernels.convolution.problem import square
 from gpucomp.kernels.convolution.schedule_cpu import schedule_conv2d
@@ -23,7 +21,6 @@ from gpucomp.kernels.convolution.tiles_cpu import Tile, choose
 from gpucomp.kernels.gemm import schedule_few_rows
 from gpucomp.kernels.gemm.schedule_cpu import MOST_TILES, TASK_TILES, tile_of, tiles_of_task
 from gpucomp.kernels.processor import vector_bytes
-from gpucomp.kernels.registry import Definition
 from gpucomp.support.config import config
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
@@ -33,9 +30,9 @@ from gpucomp.tir.functor import post_order
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import BufferStore
 from tests.kernels.convolutions import check, draw
+from tests.kernels.running import CPU, compare
 from tests.tiers import tiered
 
-CPU = Target("llvm")
 MATMUL = [(1, 40, 9), (1, 33, 5), (5, 64, 7), (24, 128, 6), (24, 100, 6), (50, 70, 11), (203, 65, 3), (60, 7, 20)]
 # Up to 16 rows with all sums of a vector in registers; one row is a vector.
 FEW_ROWS = [(1, 40, 128), (1, 4099, 65), (1, 1, 100), (2, 1, 64), (5, 64, 70), (13, 300, 129), (16, 260, 64)]
@@ -46,32 +43,6 @@ CONV = [
     (1, 3, 23, 4, 7, 2), (12, 2, 9, 4, 3, 1),
 ]  # fmt: skip
 SOFTMAX = [(1, 1), (3, 7), (2, 16), (5, 64), (4, 65), (2, 200)]
-
-
-def compare(
-    name: str,
-    shape: tuple[int, ...],
-    dtype: str = "float32",
-    *,
-    symbolic: tuple[str, ...] = (),
-    target: Target = CPU,
-    schedule: Callable[[Definition], te.Schedule] | None = None,
-) -> None:
-    operator = registry.get(name)
-    extents = [te.var(x) if x else n for x, n in zip(symbolic, shape, strict=True)] if symbolic else shape
-    definition = operator.define(extents, dtype)
-    made = operator.schedule(definition, target) if schedule is None else schedule(definition)
-    module = gpucomp.build(made, definition.args, target, name=name)
-    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(sum(shape)))
-    outputs = operator.make_outputs(shape, dtype)
-    module(*inputs, *outputs)
-    for got, want in zip(outputs, operator.reference(inputs, shape), strict=True):
-        assert worst(got, want) < operator.tolerance(dtype)
-
-
-def worst(got: Array, want: Array) -> float:
-    scale = np.maximum(np.abs(want), np.sqrt(np.mean(np.square(want))))
-    return float(np.max(np.abs(np.subtract(in_float64(got), want)) / scale))
 
 
 @pytest.mark.parametrize("shape", MATMUL)
@@ -138,7 +109,7 @@ def test_products_on_processors_through_opencl(shape: tuple[int, ...]) -> None:
     inputs = operator.make_inputs(shape, "float32", np.random.default_rng(5))
     arrays = [gpucomp.nd.array(x, device) for x in (*inputs, *operator.make_outputs(shape, "float32"))]
     module(*arrays)
-    assert worst(arrays[-1].numpy(), operator.reference(inputs, shape)[0]) < operator.tolerance("float32")
+    assert relative_error(arrays[-1].numpy(), operator.reference(inputs, shape)[0]) < operator.tolerance("float32")
     source = module.get_source()
     assert "*(float16*)(C_local" in source or shape[1] < 16  # PoCL takes what vload16 reads of an array apart
     assert "vload16(0, C_local" not in source

@@ -12,27 +12,15 @@ from gpucomp.kernels import registry
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_vector_cpu import LINES, STREAMS, takes_vector
 from gpucomp.support.config import config
-from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.interp import interpret
+from tests.kernels.running import CPU, compare
 from tests.tiers import tiered
 
-CPU = Target("llvm")
 LAYOUTS = ["matmul", "matmul_nt", "matmul_tn", "matmul_tt"]
 # One row, and one column; streams and their ends, lanes and lines that are left over.
 PRODUCTS = [(1, 1, 32), (1, 130, 257), (1, 1000, 37), (1, 4099, 65), (77, 1, 129), (3, 1, 64), (300, 1, 1025)]
 ROWS = [(1, 3), (77, 129), (1000, 33), (64, 64), (300, 1025)]
-
-
-def compare(name: str, shape: tuple[int, ...], dtype: str = "float32") -> None:
-    operator = registry.get(name)
-    defn = operator.define(shape, dtype)
-    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(sum(shape)))
-    outputs = operator.make_outputs(shape, dtype)
-    gpucomp.build(operator.schedule(defn, CPU), defn.args, CPU)(*inputs, *outputs)
-    (want,) = operator.reference(inputs, shape)
-    scale = np.maximum(np.abs(want), np.sqrt(np.mean(np.square(want))))
-    assert float(np.max(np.abs(np.subtract(outputs[0].astype(np.float64), want)) / scale)) <= operator.tolerance(dtype)
 
 
 @pytest.mark.parametrize("shape", tiered(PRODUCTS, PRODUCTS[1:5:2]))

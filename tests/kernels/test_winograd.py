@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import gpucomp
-from gpucomp.driver.build import compile_function, lower_primfunc
+from gpucomp.cli.measure import relative_error
+from gpucomp.driver.build import compile_function
 from gpucomp.kernels import registry
-from gpucomp.kernels.arrays import Array, poisoned, random_array
+from gpucomp.kernels.arrays import Array, random_array
 from gpucomp.kernels.convolution import winograd, winograd_model
-from gpucomp.kernels.convolution.problem import Convolution, numbers, square
+from gpucomp.kernels.convolution.problem import Convolution, square
 from gpucomp.kernels.convolution.reference import convolution
 from gpucomp.kernels.convolution.winograd import WinogradDefinition
 from gpucomp.kernels.convolution.winograd_matrices import matrices
@@ -21,12 +22,11 @@ from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.support.config import config
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.target import Target
-from gpucomp.te import lower_schedule
-from gpucomp.tir.interp import interpret
 from tests.codegen.devices import compile_cuda
+from tests.kernels import running
+from tests.kernels.running import H100
 from tests.tiers import tiered
 
-H100 = Target("cuda -arch=sm_90a")
 LAYERS = ((64, 56, 64), (128, 28, 128), (256, 14, 256), (512, 7, 512))  # C, H, O of ResNet-18
 # Batch, channels, rows, columns, filters, padding.
 CASES = {
@@ -56,26 +56,11 @@ def make_inputs(conv: Convolution, *, whole: bool = False, seed: int = 5) -> lis
 
 
 def run(defn: WinogradDefinition, tile: SimtTile, inputs: list[Array], how: str) -> Array:
-    schedule = schedule_winograd(defn, tile)
-    result = poisoned(numbers(defn.problem.output_shape), "float32")
-    if how == "interp":
-        interpret(lower_primfunc(lower_schedule(schedule, defn.args, "conv"), H100), [*inputs, result])
-        return result
-    if how == "llvm":
-        gpucomp.build(schedule, defn.args, "llvm")(*inputs, result)
-        return result
-    device = gpucomp.device(how, 0)
-    arrays = [gpucomp.nd.array(array, device) for array in [*inputs, result]]
-    gpucomp.build(schedule, defn.args, Target.from_device(device))(*arrays)
-    return arrays[-1].numpy()
+    return running.run(schedule_winograd(defn, tile), defn, inputs, how)
 
 
 def worst(got: Array, inputs: list[Array], conv: Convolution) -> float:
-    """The largest error relative to an element, or to the root mean square where that is larger."""
-    want = convolution(inputs, conv)[0].astype(np.float64)
-    assert got.shape == want.shape
-    scale = np.maximum(np.abs(want), np.sqrt(np.square(want).mean()))
-    return float((np.abs(got.astype(np.float64) - want) / scale).max())
+    return relative_error(got, convolution(inputs, conv)[0])
 
 
 @pytest.mark.parametrize(("m", "r"), [(2, 3), (4, 3), (3, 2), (6, 3), (4, 5)])

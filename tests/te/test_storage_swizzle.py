@@ -15,7 +15,7 @@ from gpucomp.support.diagnostics import LowerError
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor, lower_schedule
 from gpucomp.tir.interp import interpret
-from tests.kernels.test_gemm_simt import wide
+from tests.kernels.running import wide
 from tests.te.backends import rebuilt
 from tests.te.everywhere import everywhere
 

@@ -11,6 +11,7 @@ from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr
 from gpucomp.tir.interp.access import AccessCompiler
+from gpucomp.tir.interp.broadcast import broadcast
 from gpucomp.tir.interp.faults import ASSERTION
 from gpucomp.tir.interp.meaning import MATH
 from gpucomp.tir.interp.values import Val
@@ -249,14 +250,14 @@ def as_rows(value: object, lanes: int) -> Any:  # Any: arrays and scalars of any
         data = data[:, None]
     elif data.ndim == 0:
         data = data.reshape(1, 1)
-    return np.broadcast_to(data, (data.shape[0], lanes))
+    return broadcast(data, (data.shape[0], lanes))
 
 
 def shuffle_rows(rows: tuple[Any, ...], indices: tuple[int, ...]) -> Any:  # Any: as above
     """Columns picked out of the concatenation of vectors."""
     height = max([r.shape[0] for r in rows])
-    full = np.concatenate([np.broadcast_to(r, (height, r.shape[1])) for r in rows], axis=1)
-    return full[:, list(indices)]
+    full = rows[0] if len(rows) == 1 else np.concatenate([broadcast(r, (height, r.shape[1])) for r in rows], axis=1)
+    return full if indices == tuple(range(full.shape[1])) else full.take(indices, axis=1)
 
 
 CallCompiler.table[e.Call] = CallCompiler.call

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucomp.tir.interp.broadcast import broadcast
 from gpucomp.tir.interp.faults import BOUNDS, DIVERGENCE, DIVISION, EXCHANGE, UNSUPPORTED, Faults
 from gpucomp.tir.interp.memory import Memory, SharedMemory
 
@@ -178,8 +179,8 @@ class Batch:
         if not bad.any():
             return
         lane, part = self.first(bad)
-        value = np.broadcast_to(rel, bad.shape)[(lane, part) if bad.ndim == 2 else (lane,) if bad.ndim else ()]
-        size = np.broadcast_to(extent, bad.shape)[(lane, part) if bad.ndim == 2 else (lane,) if bad.ndim else ()]
+        value = broadcast(rel, bad.shape)[(lane, part) if bad.ndim == 2 else (lane,) if bad.ndim else ()]
+        size = broadcast(extent, bad.shape)[(lane, part) if bad.ndim == 2 else (lane,) if bad.ndim else ()]
         who = lane if bad.ndim and bad.shape[0] == self.L else (0 if mask is None else int(np.flatnonzero(mask)[0]))
         raise self.fault(BOUNDS, f"{what} is at {int(value)}, outside of [0, {int(size)}): out of bounds", site, who)
 
@@ -188,7 +189,7 @@ class Batch:
         zero = np.asarray(divisor) == 0
         if not zero.any():
             return divisor
-        bad = np.broadcast_to(zero, (self.L, *zero.shape[1:]))
+        bad = broadcast(zero, (self.L, *zero.shape[1:]))
         if mask is not None:
             bad = bad & (mask[:, None] if bad.ndim == 2 else mask)
         if bad.any():
@@ -197,7 +198,7 @@ class Batch:
 
     def check_true(self, condition: object, mask: Mask | None, site: int, code: str, message: str) -> None:
         """Raise if the condition is false in an active lane."""
-        bad = np.broadcast_to(~np.asarray(condition, bool), (self.L,))
+        bad = broadcast(~np.asarray(condition, bool), (self.L,))
         if mask is not None:
             bad = bad & mask
         if bad.any():
@@ -274,9 +275,9 @@ class Batch:
         self, how: str, active: object, value: Any, operand: object, width: object, mask: Mask | None, site: int
     ) -> Values:
         """Exchange a value within each warp: by lane number, up, down or xor, inside segments of ``width``."""
-        data = np.broadcast_to(value, (self.L,))
-        step = np.broadcast_to(np.asarray(operand, np.int64), (self.L,))
-        size = np.broadcast_to(np.asarray(width, np.int64), (self.L,))
+        data = broadcast(value, (self.L,))
+        step = broadcast(np.asarray(operand, np.int64), (self.L,))
+        size = broadcast(np.asarray(width, np.int64), (self.L,))
         own = self.thread % self.warp
         start = own - own % size
         if how == "shuffle":
@@ -327,7 +328,7 @@ class Batch:
         shape = (self.B // cluster, cluster, bz, by, bx)
 
         def grouped(value: Any) -> Values:
-            full = np.broadcast_to(value, (self.L,)).reshape(shape)
+            full = broadcast(value, (self.L,)).reshape(shape)
             moved = np.moveaxis(full, axes, range(5 - len(axes), 5))
             return moved.reshape(*moved.shape[: 5 - len(axes)], -1)
 
@@ -341,14 +342,14 @@ class Batch:
             high = [g[..., half:count] for g in grids]
             joined = combine(*low, *high)
             grids = [
-                np.concatenate([np.broadcast_to(j, a.shape).astype(a.dtype), g[..., count - half : half]], axis=-1)
+                np.concatenate([broadcast(j, a.shape).astype(a.dtype), g[..., count - half : half]], axis=-1)
                 for j, a, g in zip(joined, low, grids, strict=True)
             ]
             count = half
         out: list[Values] = []
         for grid in grids:
             kept = [1 if a in axes else shape[a] for a in range(5)]
-            out.append(np.ascontiguousarray(np.broadcast_to(grid.reshape(kept), shape)).reshape(-1))
+            out.append(np.ascontiguousarray(broadcast(grid.reshape(kept), shape)).reshape(-1))
         return out
 
     # -- memory -----------------------------------------------------------------------------------------------

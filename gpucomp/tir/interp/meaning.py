@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from gpucomp.tir.interp.broadcast import broadcast
+
 Array = Any  # an ndarray or a scalar of any element type: numpy's own types cannot say "either, of equal dtype"
 
 _erf: Final = np.frompyfunc(math.erf, 1, 1)
@@ -46,8 +48,8 @@ def reinterpret(value: Array, source: np.dtype[Any], target: np.dtype[Any], lane
     if before == after == 1:
         out = raw.reshape(raw.shape or (1,)).view(target)
         return out if raw.shape else out[0]
-    rows = raw.reshape(-1, before) if raw.ndim == 2 or before == 1 else np.broadcast_to(raw, (1, before))
-    out = np.ascontiguousarray(np.broadcast_to(rows, (rows.shape[0], before))).view(target)
+    rows = raw.reshape(-1, before) if raw.ndim == 2 or before == 1 else broadcast(raw, (1, before))
+    out = np.ascontiguousarray(broadcast(rows, (rows.shape[0], before))).view(target)
     if after > 1:
         return out
     return out[:, 0] if raw.ndim else out[0, 0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucomp.tir.interp.broadcast import broadcast
 from gpucomp.tir.interp.faults import BOUNDS, UNINITIALISED, Faults
 from gpucomp.tir.interp.peers import PeerShadow
 from gpucomp.tir.interp.shadow import Index, Shadow
@@ -36,14 +37,13 @@ class Memory:
         self.size = len(data)
         self.init: Mask | None = np.zeros(max(1, data.nbytes // unit), bool) if fresh else None
         self.shadow: Shadow | None = None
-        self._views: dict[str, Values] = {data.dtype.str + data.dtype.name: data}
+        self._views: dict[np.dtype[Any], Values] = {data.dtype: data}
 
     def view(self, dtype: np.dtype[Any]) -> Values:
         """The same memory as elements of another type."""
-        key = dtype.str + dtype.name
-        found = self._views.get(key)
+        found = self._views.get(dtype)
         if found is None:
-            found = self._views[key] = self.data.view(dtype)
+            found = self._views[dtype] = self.data.view(dtype)
         return found
 
     def track(self, launch: Launch) -> None:
@@ -68,7 +68,7 @@ class Memory:
     def host_read(self, index: Any, dtype: np.dtype[Any], faults: Faults, site: int, keep: Any = None) -> Any:
         """Read where no lanes run: one element, or a vector, whose lanes are zero where ``keep`` does not hold."""
         if keep is not None:
-            keep = np.broadcast_to(keep, np.shape(index))
+            keep = broadcast(keep, np.shape(index))
             out = np.zeros(np.shape(index), dtype)
             out[keep] = self.host_read(np.asarray(index)[keep], dtype, faults, site)
             return out
@@ -79,8 +79,8 @@ class Memory:
     def host_write(self, index: Any, value: Any, dtype: np.dtype[Any], keep: Any = None) -> None:
         """Write where no lanes run; ``keep`` masks vector lanes."""
         if keep is not None:
-            keep = np.broadcast_to(keep, np.shape(index) or (1, 1))
-            index, value = np.asarray(index)[keep], np.broadcast_to(value, keep.shape)[keep]
+            keep = broadcast(keep, np.shape(index) or (1, 1))
+            index, value = np.asarray(index)[keep], broadcast(value, keep.shape)[keep]
         self.view(dtype)[index] = value
         if self.init is not None:
             self.init[_units(np.asarray(index).reshape(-1), dtype, self.unit)] = True
@@ -115,7 +115,7 @@ class Memory:
         """Write elements at ``flat`` where ``mask`` holds (per lane, or per lane and vector lane)."""
         view = self.view(dtype)
         index, on = _spread(batch, flat, mask, value)
-        data = np.broadcast_to(np.asarray(value).astype(dtype, copy=False), index.shape)
+        data = broadcast(np.asarray(value).astype(dtype, copy=False), index.shape)
         idx, lanes = _pick(batch, index, on)
         data = data.reshape(-1) if on is None else data[on]
         shadow = self.shadow
@@ -143,7 +143,7 @@ class Memory:
         view = self.view(dtype)
         index, on = _spread(batch, flat, mask)
         idx, lanes = _pick(batch, index, on)
-        data = np.broadcast_to(np.asarray(value).astype(dtype, copy=False), index.shape)
+        data = broadcast(np.asarray(value).astype(dtype, copy=False), index.shape)
         data = data.reshape(-1) if on is None else data[on]
         self._check_init(_units(idx, dtype, self.unit), batch.faults, site, " by an atomic update", batch.launch.kernel)
         if self.shadow is not None:
@@ -226,10 +226,10 @@ class SharedMemory(Memory):
     ) -> Values:
         """An element of the copy of the block with number ``rank`` in the cluster of each lane's block."""
         cluster = batch.launch.cluster
-        ranks = np.broadcast_to(np.asarray(rank, np.int64), (batch.L,))
+        ranks = broadcast(np.asarray(rank, np.int64), (batch.L,))
         batch.check_index(ranks, cluster, mask, site, "the rank of a block in its cluster")
         block = batch.block // cluster * cluster + np.clip(ranks, 0, cluster - 1)
-        index = np.broadcast_to(block * (self.stride // dtype.itemsize) + np.asarray(flat), (batch.L,))
+        index = broadcast(block * (self.stride // dtype.itemsize) + np.asarray(flat), (batch.L,))
         foreign = block != batch.block
         on = np.ones(batch.L, bool) if mask is None else mask
         own = self.load(batch, index, on & ~foreign, dtype, site)
@@ -279,7 +279,7 @@ class SharedMemory(Memory):
         index = np.array(flat)
         data, keep = np.array(value), None if mask is None else np.array(mask)
         wide = np.broadcast_shapes(index.shape, data.shape) if index.ndim == data.ndim else index.shape
-        self.store(batch, index, np.broadcast_to(garbage(np.empty((), dtype)), wide), keep, dtype, site)
+        self.store(batch, index, broadcast(garbage(np.empty((), dtype)), wide), keep, dtype, site)
         if self.init is not None:
             places, on = _spread(batch, index, keep, data)
             idx, _ = _pick(batch, places, on)
@@ -390,7 +390,7 @@ class LocalMemory:
     ) -> None:
         """Write elements at an index per lane, or vector lanes."""
         flat, on = self._where(batch, index, mask, value)
-        data = np.broadcast_to(np.asarray(value).astype(self.data.dtype, copy=False), flat.shape)
+        data = broadcast(np.asarray(value).astype(self.data.dtype, copy=False), flat.shape)
         if on is not None:
             flat, data = flat[on], data[on]
         self.flat[flat] = data
@@ -429,14 +429,13 @@ def _units(idx: Index, dtype: np.dtype[Any], unit: int) -> Index:
 def _spread(batch: Batch, flat: object, mask: object, value: object = 0) -> tuple[Index, Mask | None]:
     """Index per lane (and vector lane), and the mask in the same shape."""
     index = np.asarray(flat)
-    pattern = np.asarray(mask if mask is not None else False)
-    width = max(_width(index), _width(np.asarray(value)), _width(pattern))
-    shape = (batch.L, width) if width else (batch.L,)
-    out = index if index.shape == shape else np.broadcast_to(index, shape)
     if mask is None:
-        return out, None
-    on = pattern if pattern.ndim != 1 or not width else pattern[:, None]
-    return out, on if on.shape == shape else np.broadcast_to(on, shape)
+        width = max(_width(index), _width(np.asarray(value)))
+        return broadcast(index, (batch.L, width) if width else (batch.L,)), None
+    on = np.asarray(mask)
+    width = max(_width(index), _width(np.asarray(value)), _width(on))
+    shape = (batch.L, width) if width else (batch.L,)
+    return broadcast(index, shape), broadcast(on if on.ndim != 1 or not width else on[:, None], shape)
 
 
 def _width(data: Values) -> int:
@@ -446,7 +445,7 @@ def _width(data: Values) -> int:
 
 def _pick(batch: Batch, index: Index, on: Mask | None) -> tuple[Index, Index]:
     """Indices and lane numbers of the active accesses, flat."""
-    lanes = batch.gl if index.ndim == 1 else np.broadcast_to(batch.gl[:, None], index.shape)
+    lanes = batch.gl if index.ndim == 1 else broadcast(batch.gl[:, None], index.shape)
     if on is None:
         return index.reshape(-1), lanes.reshape(-1)
     return index[on], lanes[on]
