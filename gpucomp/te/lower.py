@@ -18,6 +18,7 @@ from gpucomp.te.stage import Stage
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.buffer import Buffer
+from gpucomp.tir.expr import IntImm
 from gpucomp.tir.function import PrimFunc
 
 
@@ -52,9 +53,9 @@ def lower_schedule(
     func = to_prim_func(current, stmt, buffers, name)
     # A store predicate of the user's may skip elements; otherwise every element of a result is computed.
     sure = all([(stage.op.writes_all and not stage.is_tensorized) or not stage.op.computes for stage in norm.stages])
-    if not sure:
+    results = [p for p, a in zip(func.params, current, strict=True) if isinstance(a, Tensor) and a.op.computes]
+    if not sure or any([_holds_nothing(a) for a in current]):
         # What a body reads and writes says nothing about what a call may leave out: the results of operations are.
-        results = [p for p, a in zip(func.params, current, strict=True) if isinstance(a, Tensor) and a.op.computes]
         func = func.with_attr("outputs", tuple(results))
     whole = sure and all([stage.store_predicate is None and not _skips(stage) for stage in sch.stages])
     least = {v.name: 0 for v in extent_vars(norm)} | {v.name: 1 for v in factor_vars(norm)}
@@ -62,6 +63,10 @@ def lower_schedule(
     if least:
         func = func.with_attr("tir.minimum", least)
     return func.with_attr("tir.writes_all", True) if whole else func
+
+
+def _holds_nothing(arg: object) -> bool:
+    return isinstance(arg, Tensor) and any([isinstance(n, IntImm) and n.value == 0 for n in arg.shape])
 
 
 def _skips(stage: Stage) -> bool:

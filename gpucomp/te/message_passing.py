@@ -81,7 +81,7 @@ def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -
             value = operators.add(operators.multiply(values[rel.outer], doms[rel.inner].extent), values[rel.inner])
             values[rel.parent] = operators.add(value, doms[rel.parent].min)
         elif isinstance(rel, Fuse):
-            size, fused = doms[rel.inner].extent, values[rel.fused]
+            size, fused = _divisor(doms[rel.inner].extent), values[rel.fused]
             outer, inner = operators.floordiv(fused, size), operators.floormod(fused, size)
             count = doms[rel.outer].extent
             if isinstance(count, IntImm) and count.value == 1:
@@ -94,6 +94,11 @@ def pass_up_index(stage: Stage, doms: Domains, leaves: Mapping[IterVar, Expr]) -
         if isinstance(rel, Align):  # its parent is a root axis, and depends on the others
             values[rel.parent] = row_value(rel, doms, values)
     return values
+
+
+def _divisor(extent: Expr) -> Expr:
+    """What indices of a fused loop are divided by: no iteration of a loop over nothing asks for the quotient."""
+    return operators.const(1, extent.dtype) if isinstance(extent, IntImm) and extent.value == 0 else extent
 
 
 def pass_down_index(stage: Stage, doms: Domains, roots: Mapping[IterVar, Expr]) -> dict[IterVar, Expr]:
@@ -243,9 +248,9 @@ def _up_fuse(rel: Fuse, doms: Domains, fused: Interval, forms: Forms) -> tuple[I
     if _is_full(fused, doms[rel.fused], forms):
         return full
     size, dtype = inner_dom.extent, rel.fused.var.dtype
-    if isinstance(size, IntImm):
+    if isinstance(size, IntImm) and size.value:
         a, b = forms.divide(fused, size.value, dtype), forms.remainder(fused, size.value, dtype)
-    elif fused.width.value() == 0:
+    elif not isinstance(size, IntImm) and fused.width.value() == 0:
         value = forms.expr(fused.low, dtype)
         a, b = forms.point(operators.floordiv(value, size)), forms.point(operators.floormod(value, size))
     else:

@@ -186,16 +186,18 @@ def cast(dtype: str, value: object) -> Expr:
         return x
     if kind.lanes != x.dtype.lanes and x.dtype.lanes == 1:
         return e.Broadcast(cast(kind.element, x), kind.lanes)
+    if isinstance(x, e.IntImm) and kind.is_float:
+        return e.FloatImm(kind, _round_float(x.value, kind))
     if isinstance(x, e.IntImm) and not kind.is_handle:
         return const(x.value, kind)
-    if isinstance(x, e.FloatImm) and kind.is_float:
-        return e.FloatImm(kind, _round_float(x.value, kind))
+    if isinstance(x, e.FloatImm) and kind.is_float:  # a literal keeps the digits that were written: those of its type first
+        return e.FloatImm(kind, _round_float(_round_float(x.value, x.dtype), kind))
     return e.Cast(kind, x)
 
 
 def _round_float(value: float, kind: DType) -> float:
     with np.errstate(all="ignore"):
-        return float(np.asarray(value, np.float64).astype(kind.numpy))
+        return float(np.asarray(value).astype(kind.numpy))
 
 
 def _trunc_div(a: int, b: int) -> int:
@@ -238,12 +240,10 @@ def fold(cls: type[Any], x: Expr, y: Expr) -> Expr | None:
 
 def _fold_float(cls: type[Any], x: FloatImm, y: FloatImm) -> Expr | None:
     kind = x.dtype.numpy.type
-    a, b = kind(x.value), kind(y.value)
-    if cls.__name__ == "Div":
-        if b == 0:
-            return None
-        return e.FloatImm(x.dtype, float(np.true_divide(a, b)))
     with np.errstate(all="ignore"):
+        a, b = kind(x.value), kind(y.value)
+        if cls.__name__ == "Div":
+            return None if b == 0 else e.FloatImm(x.dtype, float(np.true_divide(a, b)))
         value = _FOLD[cls.__name__](a, b)
     if isinstance(value, (bool, np.bool_)):
         return e.IntImm(BOOL, int(value))

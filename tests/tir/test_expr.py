@@ -11,7 +11,7 @@ from gpucomp.ir import node
 from gpucomp.support.diagnostics import TypeMismatchError, UndecidedComparison
 from gpucomp.tir import intrin, operators
 from gpucomp.tir.buffer import decl_buffer
-from gpucomp.tir.expr import Add, Cast, FloatImm, IntImm, Mul, Not, Select, SizeVar, Var
+from gpucomp.tir.expr import Add, Cast, Expr, FloatImm, IntImm, Mul, Not, Select, SizeVar, Var
 from gpucomp.tir.functor import expr_post_order, free_vars, ordered_vars, substitute
 
 
@@ -34,6 +34,23 @@ def test_literals_are_told_apart_by_type_and_bits() -> None:
 )
 def test_integer_literals_wrap_as_device_arithmetic_does(dtype: str, value: int, wrapped: int) -> None:
     assert IntImm(dtype, value).value == wrapped
+
+
+@pytest.mark.parametrize(
+    ("literal", "dtype", "expected"),
+    [
+        (FloatImm("float16", 0.1), "float32", float(np.float16(0.1))),
+        (FloatImm("bfloat16", 0.1), "float32", 0.10009765625),
+        (FloatImm("float32", 0.1), "float64", float(np.float32(0.1))),
+        (FloatImm("float16", 1e50), "float32", float("inf")),
+        (IntImm("int32", 2**24 + 1), "float32", float(2**24)),
+        (IntImm("int64", 2**53 + 1), "float64", float(2**53)),
+    ],
+)
+def test_a_literal_is_converted_from_the_number_that_its_own_type_holds(
+    literal: Expr, dtype: str, expected: float
+) -> None:
+    assert operators.cast(dtype, literal) is FloatImm(dtype, expected)
 
 
 def test_equality_of_constants_folds_and_of_variables_builds_a_node() -> None:
