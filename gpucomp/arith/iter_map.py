@@ -7,17 +7,17 @@ digit of a mark: ``mark // lower_factor % extent``, times a scale.  A *sum* adds
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.arith.int_constraints import refused
 from gpucomp.support.diagnostics import did_you_mean
 from gpucomp.support.dtype import DType
+from gpucomp.support.enums import NumberedEnum
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm
 
 
-class IterMapLevel(IntEnum):
+class IterMapLevel(NumberedEnum):
     """How much ``detect_iter_map`` has to prove."""
 
     Bijective = 0

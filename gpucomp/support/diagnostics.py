@@ -9,16 +9,20 @@ Every error that a user can cause is a :class:`GpucompError`.  Its text reads::
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import enum
 import linecache
 import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import FrameType
+from typing import ClassVar
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_INTERNAL_ROOTS: list[str] = [_PACKAGE]
+_NUMPY = f"{os.sep}site-packages{os.sep}numpy{os.sep}"
+_ON_THE_WAY = frozenset({contextlib.__file__, enum.__file__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ def caller_span() -> Span | None:
 
 def is_internal(filename: str) -> bool:
     """True for files of the compiler itself (the operator library is user code: its lines are worth showing)."""
-    return filename.startswith(_PACKAGE) and not filename.startswith(_PACKAGE + "kernels" + os.sep)
+    if filename.startswith(_PACKAGE):
+        return not filename.startswith(_PACKAGE + "kernels" + os.sep)
+    return _NUMPY in filename or filename in _ON_THE_WAY  # they call us for the user, as np.sum(A[i]) does
 
 
 class GpucompError(Exception):
@@ -63,12 +69,13 @@ class GpucompError(Exception):
     Args:
         message: what is wrong, in one sentence, with names and numbers.
         code: stable identifier such as ``"GC012"``, the key of ``gpucomp explain``.
-        where: the user's call that caused it; None asks for no location line.
+        where: the user's call that caused it; None: no location line, or the call that runs (``at_the_call``).
         context: one more line for the location, e.g. ``"stage C, loop nest i(1024) > j(1024)"``.
         hint: what mends it; pasteable where possible.
     """
 
     default_code = "GC000"
+    at_the_call: ClassVar[bool] = False  # where none is given, the user's call that runs is the cause
 
     def __init__(
         self,
@@ -81,7 +88,7 @@ class GpucompError(Exception):
     ) -> None:
         self.message = message
         self.code = code or self.default_code
-        self.where = where
+        self.where = caller_span() if where is None and self.at_the_call else where
         self.context = context
         self.hint = hint
         super().__init__(message)
@@ -117,6 +124,7 @@ class TypeMismatchError(GpucompError, TypeError):
     """Operands or arguments of an expression have types that do not go together."""
 
     default_code = "GC250"
+    at_the_call = True
 
 
 class LowerError(GpucompError, ValueError):
@@ -141,12 +149,14 @@ class ArgumentError(GpucompError, TypeError, ValueError):
     """A compiled kernel was called with arguments that do not fit."""
 
     default_code = "GC600"
+    at_the_call = True
 
 
 class DeviceError(GpucompError, RuntimeError):
     """A device is missing, failed its probe, or reported an error."""
 
     default_code = "GC700"
+    at_the_call = True
 
 
 class UndecidedComparison(GpucompError, TypeError, ValueError):

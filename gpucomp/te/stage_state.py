@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Self
 
 from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
+from gpucomp.support.enums import NumberedEnum
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.operation import Operation
 from gpucomp.te.relation import Align, Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gpucomp.te.tensor_intrin import TensorIntrin
 
 
-class AttachType(IntEnum):
+class AttachType(NumberedEnum):
     """Where a stage is computed."""
 
     GROUP_ROOT = 1

@@ -16,6 +16,7 @@ from gpucomp.ir.node import Node, intern_lookup, intern_store
 from gpucomp.ir.types import PointerType, PrimType, Type
 from gpucomp.support.diagnostics import Span, TypeMismatchError, UndecidedComparison, caller_span
 from gpucomp.support.dtype import BOOL, HANDLE, INT32, DType
+from gpucomp.support.expect import expect, mismatch
 from gpucomp.tir import operators
 
 if TYPE_CHECKING:
@@ -225,6 +226,7 @@ class Var(Expr):
         type_annotation: Type | None = None,
         span: Span | None = None,
     ) -> Var:
+        expect(name, str, cls.__name__, 'a variable is made of its name and type: te.var("n", "int32")')
         node = object.__new__(cls)
         if isinstance(dtype, PointerType):
             kind: Type = dtype
@@ -280,6 +282,8 @@ class IntImm(ConstExpr):
         if type(value) is int and (node := intern_lookup((IntImm, dtype, value))) is not None:
             return node
         kind = DType(dtype)
+        if isinstance(value, (str, float)):
+            raise mismatch("IntImm", int, value, "an IntImm is made of its dtype and a whole number")
         number = wrap_int(int(value), kind)
         key = (IntImm, kind, number)
         node = intern_lookup(key)
@@ -312,6 +316,8 @@ class FloatImm(ConstExpr):
 
     def __new__(cls, dtype: str, value: float | FloatImm, span: Span | None = None) -> FloatImm:
         kind = DType(dtype)
+        if isinstance(value, str):
+            raise mismatch("FloatImm", float, value, "a FloatImm is made of its dtype and a number")
         number = float(value)
         # Key by bits: 0.0 == -0.0 and nan != nan would both go wrong by value.
         key = (FloatImm, kind, struct.pack("<d", number))
@@ -772,7 +778,20 @@ class IterVar(Node, ExprOp):
     ) -> tuple[object, ...]:
         domain = Range(*dom) if isinstance(dom, (tuple, list)) else dom
         axis = Var(var, domain.extent.dtype if domain is not None else INT32) if isinstance(var, str) else var
+        cls._check(domain, axis, iter_type, thread_tag)
         return domain, axis, iter_type, thread_tag
+
+    @staticmethod
+    def _check(dom: object, var: object, iter_type: object, thread_tag: object) -> None:
+        """TypeError, which the constructor turns into an error at the user's line."""
+        if dom is not None and not isinstance(dom, Range):
+            raise TypeError(f"dom is no Range, pair or None: {dom!r:.60}")
+        if not isinstance(var, Var):
+            raise TypeError(f"var is no Var and no name: {var!r:.60}")
+        if not isinstance(iter_type, int) or not 0 <= iter_type <= IterVar.Tensorized:
+            raise TypeError(f"iter_type is none of IterVar.DataPar ... IterVar.Tensorized (0 to 8): {iter_type!r:.60}")
+        if not isinstance(thread_tag, str):
+            raise TypeError(f"thread_tag is no text: {thread_tag!r:.60}")
 
     def as_expr(self) -> Expr:
         return self.var

@@ -7,17 +7,17 @@ An intrinsic couples a name with its *meaning* (a numpy function here, which the
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 from typing import ClassVar, Final
 
 from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import TypeMismatchError, did_you_mean
+from gpucomp.support.enums import NumberedEnum
 from gpucomp.support.expect import expect
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Call, Expr, ExprLike, IntImm, Select, Shuffle, StringImm
 
 
-class CallEffectKind(IntEnum):
+class CallEffectKind(NumberedEnum):
     """What evaluating a call may do; passes move, merge or drop calls only as far as this allows."""
 
     ExprAnnotation = 0
@@ -372,7 +372,11 @@ def max_value(dtype: str, span: object = None) -> Expr:
 
 
 def infinity(dtype: str, span: object = None) -> Expr:
-    """Positive infinity of a floating type."""
+    """Positive infinity of a floating type.
+
+    Raises:
+        TypeMismatchError: GC254 another type.
+    """
     return operators.const(float("inf"), dtype)
 
 

@@ -87,15 +87,24 @@ def const(value: float | int | bool, dtype: str = INT32, span: object = None) ->
     """A literal of the given type; vector types give a Broadcast.
 
     Raises:
-        TypeMismatchError: the value is no number.
+        TypeMismatchError: the value is no number, or a fraction where an integer is made.
     """
     kind = DType(dtype)
     if kind.lanes > 1:
         return e.Broadcast(const(value, kind.element), kind.lanes)
     try:
-        return e.FloatImm(kind, float(value)) if kind.is_float else e.IntImm(kind, int(value))
-    except (TypeError, ValueError):
+        number = float(value) if kind.is_float else int(value)
+    except (TypeError, ValueError, OverflowError):
+        if isinstance(value, (float, np.floating)):
+            raise TypeMismatchError(f"const: {value} is no {kind}", code="GC254", hint="choose a floating type") from None
         raise mismatch("const", (int, float, bool), value, "const makes literals of numbers only") from None
+    if kind.is_float:
+        return e.FloatImm(kind, number)
+    if isinstance(value, (float, np.floating)) and number != value:
+        raise TypeMismatchError(
+            f"const: {value} is no {kind}", code="GC254", hint=f"round it first: te.const(round({value}), {str(kind)!r})"
+        )
+    return e.IntImm(kind, int(number))
 
 
 def _promote(a: DType, b: DType) -> DType:
@@ -184,6 +193,8 @@ def cast(dtype: str, value: object) -> Expr:
     kind, x = DType(dtype), convert(value)
     if x.dtype is kind:
         return x
+    if isinstance(x, e.StringImm):
+        raise TypeMismatchError(f"text is no number: {x}", hint="pass a number, or an element such as A[i, j]")
     if kind.lanes != x.dtype.lanes and x.dtype.lanes == 1:
         return e.Broadcast(cast(kind.element, x), kind.lanes)
     if isinstance(x, e.IntImm) and kind.is_float:
@@ -472,6 +483,8 @@ def equality(cls: type[Any], a: Expr, b: object) -> Expr:
 def logical(cls: type[Any], a: object, b: object) -> Expr:
     """And / Or with literal operands folded."""
     x, y = convert(a), convert(b)
+    if not (x.dtype.is_bool and y.dtype.is_bool):
+        return cls(x, y)  # which refuses them
     absorbing = int(cls.__name__ == "Or")
     for this, other in ((x, y), (y, x)):
         value = _int_value(this)
@@ -483,7 +496,7 @@ def logical(cls: type[Any], a: object, b: object) -> Expr:
 def logical_not(a: object) -> Expr:
     """Negation; comparisons of integers flip instead."""
     x = convert(a)
-    value = _int_value(x)
+    value = _int_value(x) if x.dtype.is_bool else None
     if value is not None:
         return e.IntImm(BOOL, 1 - value)
     if isinstance(x, e.Not):

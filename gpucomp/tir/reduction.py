@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, overload  # Any: the user's functions; one value or a tuple of them
 
-from gpucomp.support.diagnostics import TensorError, caller_span
+from gpucomp.support.diagnostics import TensorError, TypeMismatchError, caller_span
 from gpucomp.support.dtype import BOOL, DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
@@ -218,17 +218,36 @@ max_of = comm_reducer(operators.maximum, _lowest, name="max")
 min_of = comm_reducer(operators.minimum, _highest, name="min")
 
 
+def _condition(function: str, given: object) -> Expr:
+    condition = operators.convert(given)
+    if not condition.dtype.is_bool:
+        raise TypeMismatchError(
+            f"{function}: {condition} has type {condition.dtype}, and is no condition",
+            code="GC255",
+            hint=f"te.{function}(i > 0, A[i] != 0)",
+        )
+    return condition
+
+
 def all_of(*args: ExprLike) -> Expr:
-    """Logical and of all arguments."""
+    """Logical and of all arguments.
+
+    Raises:
+        TypeMismatchError: GC255 one of them is no condition.
+    """
     result: Expr = operators.const(1, BOOL)
     for a in args:
-        result = operators.logical(e.And, result, a)
+        result = operators.logical(e.And, result, _condition("all", a))
     return result
 
 
 def any_of(*args: ExprLike) -> Expr:
-    """Logical or of all arguments."""
+    """Logical or of all arguments.
+
+    Raises:
+        TypeMismatchError: GC255 one of them is no condition.
+    """
     result: Expr = operators.const(0, BOOL)
     for a in args:
-        result = operators.logical(e.Or, result, a)
+        result = operators.logical(e.Or, result, _condition("any", a))
     return result

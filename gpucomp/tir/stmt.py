@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from typing import Any, ClassVar
 
 from gpucomp.ir.node import Node
 from gpucomp.support.diagnostics import Span, TypeMismatchError
 from gpucomp.support.dtype import INT32, DType
+from gpucomp.support.enums import NumberedEnum
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, BufferRegion
 from gpucomp.tir.expr import CommReducer, Expr, IterVar, Range, Var, check_indices, vector_of
@@ -102,7 +102,7 @@ class Evaluate(Stmt):
         return operators.convert(value), span
 
 
-class ForKind(IntEnum):
+class ForKind(NumberedEnum):
     """How the iterations of a loop run."""
 
     SERIAL = 0
