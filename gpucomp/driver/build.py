@@ -130,6 +130,7 @@ def build(
         BuildError: the device compiler refuses the generated source.
     """
     _check_request(inputs, args, name)
+    _check_binds(binds)
     chosen = Target(target) if target is not None else Target.current()
     functions = _functions(inputs, args, name, binds) if not isinstance(inputs, Schedule) else ()
     wanted = [specialize] if isinstance(specialize, Mapping) else list(specialize)
@@ -184,6 +185,16 @@ def _check_request(inputs: object, args: object, name: object) -> None:
         )
 
 
+def _check_binds(binds: object) -> None:
+    items = binds.items() if isinstance(binds, Mapping) else () if binds is None else ((binds, None),)
+    for tensor, buffer in items:
+        if not isinstance(tensor, Tensor) or not isinstance(buffer, Buffer):
+            raise _misuse(
+                f"binds gives buffers to tensors, got {type(tensor).__name__}: {type(buffer).__name__}",
+                "binds={A: tir.decl_buffer(A.shape, A.dtype, strides=...)}",
+            )
+
+
 def _misuse(message: str, hint: str) -> LowerError:
     return LowerError(message, code="GC302", where=caller_span(), hint=hint)
 
@@ -198,6 +209,7 @@ def _functions(inp: Inputs, args: Sequence[Arg] | None, name: str, binds: Binds)
 def _given(inp: object, args: Sequence[Arg] | None, name: str, binds: Binds) -> list[PrimFunc]:
     if isinstance(inp, Schedule):
         _check_request(inp, args, name)
+        _check_binds(binds)
         return [lower_schedule(inp, list(args or ()), name, binds)]
     if isinstance(inp, IRModule):
         return list(inp.functions.values())
@@ -212,6 +224,7 @@ def compile_function(
 ) -> FunctionData:
     """Compile to the plain data that the runtime executes; equal structures come from the cache."""
     _check_request(inp, args, name)
+    _check_binds(binds)
     key = structure_key(inp, args, target, name, binds)
     known = compiled_functions.get(key)
     if known is None:

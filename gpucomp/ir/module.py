@@ -23,6 +23,9 @@ class IRModule(Node):
     @staticmethod
     def _prepare(functions: Any, attrs: Any) -> Any:
         named = {getattr(k, "name_hint", k): v for k, v in dict(functions).items()}
+        for name, function in named.items():
+            if not isinstance(name, str) or not hasattr(function, "script"):
+                raise TypeError(f"{name!r:.40} is a {type(function).__name__}, no function of IR")
         return MappingProxyType(named), MappingProxyType(dict(attrs or {}))
 
     def __reduce__(self) -> tuple[Any, ...]:

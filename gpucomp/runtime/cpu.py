@@ -57,7 +57,7 @@ class CpuAPI(DeviceAPI):
     def alloc(self, index: int, nbytes: int, alignment: int = 64) -> Memory:
         try:
             raw = np.empty(nbytes + alignment, np.uint8)
-        except MemoryError:
+        except (MemoryError, ValueError):
             raise DeviceError(f"cpu({index}) has no {nbytes:,} bytes of memory", code="GC704") from None
         address = -(-int(raw.__array_interface__["data"][0]) // alignment) * alignment
         return Memory(address, address, nbytes, raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import threading
 from dataclasses import dataclass
 from typing import ClassVar
@@ -36,7 +37,7 @@ class Device:
     index: int
 
     def __new__(cls, kind: str, index: int = 0) -> Device:
-        kind = kind_name(kind)
+        kind, index = _named(kind), _numbered(index)
         found = cls._all.get((kind, index))
         if found is not None:
             return found
@@ -195,6 +196,33 @@ def current_stream(device: Device) -> object | None:
     return streams.get(device) if streams else None
 
 
+def _as_text(kind: object) -> str:
+    if not isinstance(kind, str):
+        raise DeviceError(
+            f"a device is named by text, got {type(kind).__name__}",
+            code="GC701",
+            where=caller_span(),
+            hint='"cuda", "opencl:1", "cpu"',
+        )
+    return kind
+
+
+def _named(kind: object) -> str:
+    return kind_name(_as_text(kind))
+
+
+def _numbered(index: object) -> int:
+    try:
+        return operator.index(index)  # pyright: ignore[reportArgumentType]  # the user's, refused below
+    except TypeError:
+        raise DeviceError(
+            f"the index of a device is a whole number, got {index!r:.40}",
+            code="GC701",
+            where=caller_span(),
+            hint="0 is the first one, as in gpucomp.device('opencl', 0)",
+        ) from None
+
+
 def cpu(dev_id: int = 0) -> Device:
     """The host's processor."""
     return Device("cpu", dev_id)
@@ -218,13 +246,7 @@ def device(dev_type: str | Device, dev_id: int | None = None) -> Device:
     """
     if isinstance(dev_type, Device):
         return dev_type
-    if not isinstance(dev_type, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
-        raise DeviceError(
-            f"a device is named by text, got {type(dev_type).__name__}",
-            code="GC701",
-            where=caller_span(),
-            hint='"cuda", "opencl:1", "cpu"',
-        )
+    _as_text(dev_type)
     name, colon, index = dev_type.strip().replace("(", ":").rstrip(")").partition(":")
     if colon and not index.isdigit():
         raise DeviceError(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final  # Any: variables are of a layer that this one does not know
 
 from gpucomp.runtime.base import get_api
 from gpucomp.runtime.cache import write_atomically
-from gpucomp.runtime.device import Device
+from gpucomp.runtime.device import Device, device
 from gpucomp.runtime.function import Function
 from gpucomp.runtime.stats import ModuleStats
 from gpucomp.runtime.timing import BenchmarkResult, TimeSettings, measure
 from gpucomp.support.diagnostics import ArgumentError, caller_span, did_you_mean
+from gpucomp.support.expect import expect, expect_each
 from gpucomp.support.launch import FunctionData, KernelImage, Variant
 from gpucomp.support.launcher import render_program
 
@@ -45,7 +47,9 @@ class Module:
         type_key: str | None = None,
         specializer: Callable[[str, Mapping[Any, int]], Variant] | None = None,
     ) -> None:
+        expect(functions, Mapping, "Module", "gpucomp.build(schedule, args) makes a module")
         self._data = dict(functions)
+        expect_each(list(self._data.values()), FunctionData, "Module", "gpucomp.build(schedule, args) makes a module")
         self._specializer = specializer
         self._functions = {name: Function(data, device) for name, data in self._data.items()}
         self._device = device
@@ -88,6 +92,7 @@ class Module:
         Raises:
             ArgumentError: there is none.
         """
+        expect(name, str, "get_function", "a function is found by its name, such as module.entry_name")
         found = self._functions.get(name)
         if found is not None:
             return found
@@ -143,6 +148,8 @@ class Module:
                 where=caller_span(),
                 hint="build it from its schedule",
             )
+        if values is not None:
+            expect(values, Mapping, "specialize", "module.specialize(n=1024), or module.specialize({n: 1024})")
         function = self.entry_func
         function.add_variant(self._specializer(function.name, {**(values or {}), **sizes}))
         self._data[function.name] = function.data
@@ -220,12 +227,22 @@ class Module:
             fmt: "json" the whole module, which :func:`load_module` reads; else a form of :meth:`get_source`.
 
         Raises:
-            ArgumentError: no such form.
+            ArgumentError: no such form; GC634 the file cannot be written.
+            TypeMismatchError: GC252 the name of the file is no text and no path.
         """
+        expect(file_name, (str, os.PathLike), "save", "the file's name: module.save('add.json')")
         path = Path(file_name)
         form = fmt or path.suffix.lstrip(".")
         text = self._dumps() if form == "json" else self.get_source(form)
-        write_atomically(path, text.encode("utf-8"))
+        try:
+            write_atomically(path, text.encode("utf-8"))
+        except OSError as error:
+            raise ArgumentError(
+                f"{path} cannot be written: {error.strerror}",
+                code="GC634",
+                where=caller_span(),
+                hint="name a file in a folder that you may write to",
+            ) from error
 
     def export_library(
         self,
@@ -243,6 +260,9 @@ class Module:
             file_name: the file, with any suffix: it is JSON, not a library of the system, which other programs than
                 gpucomp cannot load.
             fcompile, fpack_imports, addons, workspace_dir, kwargs: accepted for compatibility; nothing is compiled.
+
+        Raises:
+            ArgumentError: GC634 the file cannot be written.
         """
         self.save(file_name, "json")
 
@@ -256,7 +276,7 @@ class Module:
     def time_evaluator(
         self,
         func_name: str,
-        dev: Device,
+        dev: Device | str,
         number: int = 10,
         repeat: int = 1,
         min_repeat_ms: float = 0,
@@ -270,7 +290,12 @@ class Module:
 
         Arrays that are not on ``dev`` are copied there before the clock starts; outputs may be left out.  See
         :class:`gpucomp.runtime.timing.TimeSettings` for the settings.
+
+        Raises:
+            ArgumentError: GC630 no such function; GC635 a number of calls or repeats that is no whole number >= 1.
+            DeviceError: GC701 ``dev`` is no device and no device's name.
         """
+        place = device(dev)
         settings = TimeSettings(
             number,
             repeat,
@@ -281,11 +306,12 @@ class Module:
             cache_flush_bytes,
             f_preproc,
         )
+        settings.check()
         function = self.get_function(func_name, query_imports=True)
 
         def evaluate(*args: object, stream: object | None = None) -> BenchmarkResult:
-            arrays = function.resident(args, dev)
-            return measure(lambda: function(*arrays, stream=stream), dev, settings, arrays, stream)
+            arrays = function.resident(args, place)
+            return measure(lambda: function(*arrays, stream=stream), place, settings, arrays, stream)
 
         return evaluate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, SupportsIndex, TypeAlias  # Any: elements of arrays, values of array interfaces
 
@@ -19,6 +20,7 @@ from gpucomp.runtime.dlpack import SupportsDLPack, compact_strides
 from gpucomp.runtime.memory import Allocation, get_pool
 from gpucomp.support.diagnostics import ArgumentError, caller_span
 from gpucomp.support.dtype import DType
+from gpucomp.support.expect import expect
 
 Shape: TypeAlias = "int | Iterable[SupportsIndex]"
 
@@ -74,6 +76,10 @@ class NDArray:
         allocation: Allocation | None = None,
         read_only: bool = False,
     ) -> None:
+        if type(memory) is not Memory:  # every launch makes some
+            expect(
+                memory, Memory, "NDArray", "gpucomp.nd.array(values, device) and gpucomp.nd.empty(shape) make arrays"
+            )
         self.memory = memory
         self.allocation = allocation
         self.shape = shape
@@ -167,6 +173,9 @@ class NDArray:
         """
         if isinstance(target, Device):
             target = empty(self.shape, self.dtype, target, mem_scope)
+        expect(
+            target, NDArray, "copyto", "pass gpucomp.nd.empty(shape, dtype, device), or a device such as gpucomp.cpu()"
+        )
         if target.shape != self.shape or target.dtype != self.dtype:
             theirs, ours = f"{target.dtype}{list(target.shape)}", f"{self.dtype}{list(self.shape)}"
             raise ArgumentError(f"copyto: the target is {theirs}, this array {ours}", code="GC605")
@@ -277,6 +286,8 @@ def is_compact(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 
 def _host_values(src: NDArray | npt.ArrayLike, dtype: DType) -> HostArray:
     values = src.numpy() if isinstance(src, NDArray) else np.asarray(src)
+    if values.dtype.kind in "USOmMc":  # text, objects, times, complex numbers
+        raise ArgumentError(f"copyfrom: {src!r:.40} is no array of numbers", code="GC602", hint="an array, or a list")
     wanted = dtype.numpy
     if values.dtype == wanted:
         return values
@@ -308,7 +319,15 @@ def dtype_name(dtype: np.dtype[np.generic]) -> DType | None:
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:
-    extents = (shape,) if isinstance(shape, int) else tuple(int(extent) for extent in shape)
+    try:
+        extents = tuple([operator.index(n) for n in (shape if isinstance(shape, Iterable) else (shape,))])
+    except TypeError:
+        raise ArgumentError(
+            f"a shape is a whole number or a tuple of them, got {shape!r:.60}",
+            code="GC605",
+            where=caller_span(),
+            hint="gpucomp.nd.empty((4, 8), 'float32')",
+        ) from None
     if any(extent < 0 for extent in extents):
         raise ArgumentError(
             f"shape {extents} has a negative extent", code="GC605", where=caller_span(), hint="extents are 0 or more"
@@ -408,6 +427,7 @@ def from_dlpack(dltensor: SupportsDLPack) -> NDArray:
     """
     if isinstance(dltensor, NDArray):
         return dltensor
+    expect(dltensor, SupportsDLPack, "from_dlpack", "pass an array of another library; gpucomp.nd.array copies a list")
     kind_number = dltensor.__dlpack_device__()[0]
     # 1: the legacy default stream, on which our launches run unless told otherwise.
     got = dlpack.consume(dltensor, stream=1 if kind_number in (2, 13) else None)

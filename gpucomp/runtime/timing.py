@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from gpucomp.runtime.device import Device
+from gpucomp.support.diagnostics import ArgumentError, caller_span
 from gpucomp.support.registry import get_global_func
 
 _GOLDEN_RATIO: Final = 1.618
@@ -71,6 +74,25 @@ class TimeSettings:
     repeats_to_cooldown: int = 1
     cache_flush_bytes: int = 0
     f_preproc: str = ""
+
+    def check(self) -> None:
+        """Refuse numbers of calls with which nothing is measured.
+
+        Raises:
+            ArgumentError: GC635.
+        """
+        for name, given in (("number", self.number), ("repeat", self.repeat)):
+            if not _is_whole(given) or given < 1:
+                raise ArgumentError(
+                    f"time_evaluator: {name} is {given!r:.40}, and must be a whole number >= 1",
+                    code="GC635",
+                    where=caller_span(),
+                    hint="module.time_evaluator(module.entry_name, device, number=10, repeat=3)",
+                )
+
+
+def _is_whole(given: object) -> bool:
+    return isinstance(given, (int, np.integer))
 
 
 def measure(

@@ -8,14 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ContextDecorator
 from typing import Any, overload
 
-from gpucomp.support.diagnostics import GpucompError, Span, TensorError, caller_span, is_internal
+from gpucomp.support.diagnostics import (
+    GpucompError,
+    Span,
+    TensorError,
+    TypeMismatchError,
+    caller_span,
+    is_internal,
+)
 from gpucomp.support.dtype import FLOAT32, INT32, DType
 from gpucomp.te.operation import ComputeOp, PlaceholderOp
 from gpucomp.te.scopes import KERNEL_TAGS
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_compute import tensor_compute
 from gpucomp.te.tensor_intrin import TensorIntrinCall
-from gpucomp.te.user_input import is_a, number, unfit
+from gpucomp.te.user_input import is_a, named, number, unfit
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, ExprLike, IntImm, IterVar, Range, Reduce, SizeVar, Var
@@ -45,7 +52,7 @@ def const(value: float | int | bool, dtype: str = "int32", span: Span | None = N
 def shape_of(shape: object, what: str) -> tuple[Expr, ...]:
     """Extents from one, or a tuple of them; ``what`` names the owner in messages."""
     items = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    extents = [operators.convert(number(s)) for s in items]
+    extents = [_extent(number(s), what) for s in items]
     for position, extent in enumerate(extents):
         problem = ""
         if not extent.dtype.is_int or extent.dtype.lanes != 1:
@@ -62,6 +69,18 @@ def shape_of(shape: object, what: str) -> tuple[Expr, ...]:
     return tuple(extents)
 
 
+def _extent(given: Any, what: str) -> Expr:
+    try:
+        return operators.convert(given)
+    except TypeMismatchError:
+        raise TensorError(
+            f"an extent of {what} is {given!r:.40}; extents are integers",
+            code="GC206",
+            where=caller_span(),
+            hint="an int >= 0, or an integer expression of te.var(...); several in a tuple",
+        ) from None
+
+
 def placeholder(shape: object, dtype: str | None = None, name: str = "placeholder") -> Tensor:
     """An input tensor.
 
@@ -73,6 +92,7 @@ def placeholder(shape: object, dtype: str | None = None, name: str = "placeholde
     Raises:
         TensorError: an extent is negative or no integer.
     """
+    named("placeholder", name)
     extents = shape_of(shape, f"placeholder {name!r}")
     return PlaceholderOp(name, extents, DType(dtype) if dtype else FLOAT32, caller_span()).output(0)
 
@@ -88,6 +108,7 @@ class tag_scope(ContextDecorator):  # public name
         self.tag = tag
 
     def __enter__(self) -> tag_scope:
+        named("tag_scope", "", self.tag)
         if getattr(_local, "tag", ""):
             raise TensorError(f"tag_scope {self.tag!r} inside of {_local.tag!r}: tags do not nest", where=caller_span())
         _local.tag = self.tag
@@ -151,6 +172,12 @@ def trace_body(fcompute: Callable[..., Any], args: Sequence[Any]) -> Any:
     except GpucompError as error:
         if error.where is None:
             error.where = _innermost_user_line(error)
+        raise
+    except (IndexError, TypeError) as error:  # Python's, or numpy's: a symbol where they need a number
+        error.add_note(
+            "note: inside of a compute indices and elements are symbols, not numbers: what a kernel reads is a "
+            "te.placeholder, not an array or a list; a loop over a symbol is a te.reduce_axis"
+        )
         raise
 
 
@@ -220,6 +247,7 @@ def compute(
             expression.
     """
     span = caller_span()
+    named("compute", name, tag, attrs)
     extents = shape_of(shape, f"compute {name!r}")
     names = _arg_names(fcompute, len(extents), name, varargs_names)
     axis = tuple(
@@ -236,6 +264,10 @@ def compute(
         raise _wrong_count(name, len(extents), len(axis))
     several = isinstance(result, (tuple, list))
     body = tuple([_body(x, name, span) for x in (result if several else (result,))])
+    if not body:
+        raise TensorError(
+            f"the function of compute {name!r} returns no value", code="GC208", where=span, hint="lambda i: A[i] + 1"
+        )
     _check_reductions(body, name, span)
     op = ComputeOp(name, tag or current_tag(), attrs, axis, body, span)
     return op.outputs if len(body) > 1 else op.output(0)
@@ -287,12 +319,21 @@ def _same_reduction(a: Reduce, b: Reduce) -> bool:
 def _domain(dom: Any) -> Range | None:
     if dom is None or isinstance(dom, Range):
         return dom
-    if isinstance(dom, (tuple, list)):
-        if len(dom) != 2:
-            raise TensorError(f"a domain is (begin, end), got {len(dom)} values", code="GC211", where=caller_span())
-        dom = [number(end) for end in dom]
-        return Range(dom[0], dom[1])
-    return Range(0, number(dom))
+    ends = [number(end) for end in dom] if isinstance(dom, (tuple, list)) else [0, number(dom)]
+    problem = f"got {len(ends)} values" if len(ends) != 2 else ""
+    made = None if problem else _converted(ends)
+    if made is None or not all([end.dtype.is_int and not end.dtype.is_bool for end in made]):
+        raise TensorError(
+            f"a domain is (begin, end), two whole numbers, {problem or f'got {dom!r:.60}'}",
+            code="GC211",
+            where=caller_span(),
+            hint="(0, n), or the extent n alone",
+        )
+    return Range(made[0], made[1])
+
+
+def _converted(ends: list[Any]) -> list[Expr] | None:
+    return None if any([end is None or isinstance(end, str) for end in ends]) else [operators.convert(x) for x in ends]
 
 
 def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | None = None) -> IterVar:
@@ -305,7 +346,7 @@ def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | 
         name: preferred name, the tag when not given.
 
     Raises:
-        TensorError: unknown tag.
+        TensorError: GC212 unknown tag; GC211 a domain that has no two whole ends, does not begin at 0, or is empty.
     """
     if isinstance(dom, str):
         dom, tag = None, dom
@@ -316,7 +357,19 @@ def thread_axis(dom: object = None, tag: str = "", name: str = "", span: Span | 
             where=caller_span(),
             hint="one of blockIdx.x/y/z, threadIdx.x/y/z, clusterIdx.x, vthread",
         )
-    return IterVar(_domain(dom), Var(name or tag, INT32), IterVar.ThreadIndex, tag)
+    domain = _domain(dom)
+    if domain is not None and isinstance(domain.extent, IntImm) and (domain.extent.value < 1 or _begins_late(domain)):
+        raise TensorError(
+            f"thread axis {tag} runs over {domain}; threads are numbered from 0, and there is one at the least",
+            code="GC211",
+            where=caller_span(),
+            hint=f"te.thread_axis((0, 32), {tag!r})",
+        )
+    return IterVar(domain, Var(name or tag, INT32), IterVar.ThreadIndex, tag)
+
+
+def _begins_late(domain: Range) -> bool:
+    return isinstance(domain.min, IntImm) and domain.min.value != 0
 
 
 def reduce_axis(dom: object, name: str = "rv", thread_tag: str = "", span: Span | None = None) -> IterVar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any  # Any: a tensor gives a tensor, a list gives a list
 
 from gpucomp.support.diagnostics import Span, caller_span
+from gpucomp.support.expect import expect_each
 from gpucomp.te.dataflow import data_axis, domain, insert_stage, propagate, set_op, user_tensor
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.guarded import guarded
@@ -29,7 +30,15 @@ def cache_write(schedule: Schedule, tensor: Any, scope: str) -> Any:
     check_scope(scope, "cache_write")
     several = isinstance(tensor, (list, tuple))
     tensors: list[Tensor] = list(tensor) if several else [tensor]
+    if not tensors or len(dict.fromkeys(tensors)) < len(tensors):
+        raise schedule_error(
+            "GC112",
+            f"cache_write: {'a tensor is named twice' if tensors else 'no tensor is named'}",
+            where=caller_span(),
+            hint="pass a tensor that a te.compute gives, or all the tensors that one gives, each once",
+        )
     stage = schedule[tensors[0]]
+    expect_each(tensors, Tensor, "cache_write", 's.cache_write(C, "local")')
     old = stage.op
     if not isinstance(old, ComputeOp) or any([schedule[t] is not stage for t in tensors]):
         what = "is no te.compute" if not isinstance(old, ComputeOp) else "and the others are not one operation"

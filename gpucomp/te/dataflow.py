@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any  # Any: a tensor gives a tensor, a list gives a list
 
 from gpucomp.support.diagnostics import caller_span
+from gpucomp.support.expect import expect
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.guarded import both
 from gpucomp.te.message_passing import pass_down_domain, pass_up_index, split_predicates
@@ -14,6 +15,7 @@ from gpucomp.te.relation import children_of, parents_of
 from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import check_scope
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.user_input import listed
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, IterVar, Range, Reduce, Var
@@ -74,10 +76,10 @@ def cache_read(
     """See :meth:`Schedule.cache_read`."""
     check_scope(scope, "cache_read")
     source_stage = schedule[tensor]
+    expect(tensor, Tensor, "cache_read", 's.cache_read(A, "shared", [C])')
     source = schedule.current(tensor)
-    listed = [readers] if isinstance(readers, (Tensor, Operation)) else list(readers)
     reading: list[Stage] = []
-    for reader in listed:
+    for reader in listed(readers, (Tensor, Operation)):
         stage = schedule[reader]
         if source not in stage.op.input_tensors:
             others = [s.name for s in schedule.stages if source in s.op.input_tensors]

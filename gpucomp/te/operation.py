@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar  # Any: attributes are the user'
 
 from gpucomp.support.diagnostics import Span
 from gpucomp.support.dtype import DType
+from gpucomp.support.expect import expect
 from gpucomp.te.regions import union_domain
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import Expr, IterVar, ProducerLoad, Range, Reduce
@@ -57,6 +58,8 @@ class Operation:
     writes_all: ClassVar[bool] = False  # every element of the outputs is written, whatever the body says
 
     def __init__(self, name: str, tag: str, attrs: Mapping[str, Any] | None, span: Span | None) -> None:
+        for part, given in (("name", name), ("tag", tag)):
+            expect(given, str, f"{type(self).__name__}: {part}", "te.placeholder and te.compute make operations")
         self.name = name
         self.tag = tag
         self.attrs: dict[str, Any] = dict(attrs or {})

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
 from gpucomp.support.enums import NumberedEnum
-from gpucomp.te.errors import schedule_error
+from gpucomp.support.expect import expect
+from gpucomp.te.errors import needs_schedule, schedule_error
 from gpucomp.te.operation import Operation
 from gpucomp.te.relation import Align, Fuse, IterVarRelation, Rebase, Singleton, Split, children_of, parents_of
 from gpucomp.te.scopes import STORAGE_RANK
@@ -74,6 +75,8 @@ class StageState:
     """
 
     def __init__(self, schedule: Schedule, op: Operation, is_output: bool = False, span: Span | None = None) -> None:
+        needs_schedule(schedule, "Stage")
+        expect(op, Operation, "Stage", "the stage of a tensor C is s[C]")
         self.schedule = schedule
         self.op = op
         self.origin_op = op

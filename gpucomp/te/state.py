@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gpucomp.support.diagnostics import Span, caller_span, did_you_mean
+from gpucomp.support.expect import expect_each
 from gpucomp.te.errors import schedule_error
 from gpucomp.te.graph import post_dfs_order
 from gpucomp.te.group import Group
@@ -39,7 +40,10 @@ class Schedule:
         trace: every primitive so far.
     """
 
-    def __init__(self, outputs: tuple[Operation, ...], ops: tuple[Operation, ...]) -> None:
+    def __init__(self, outputs: tuple[Operation, ...], ops: tuple[Operation, ...] = ()) -> None:
+        made_of = "te.create_schedule(C.op) makes a schedule"
+        expect_each(outputs, Operation, "Schedule", made_of)
+        expect_each(ops or (None,), Operation, "Schedule: ops, which are producers first,", made_of)
         self.outputs = outputs
         self.trace = Trace(outputs, ops)
         self.stages: list[Stage] = []
@@ -421,6 +425,10 @@ def create_schedule(ops: Sequence[Operation | Tensor] | Operation | Tensor) -> S
         TensorError: GC223 a compute reads past the ends of a tensor, whatever its inputs hold.
     """
     items = list(ops) if isinstance(ops, (list, tuple)) else [ops]
+    if not items:
+        raise schedule_error(
+            "GC104", "create_schedule needs operations, got none", where=caller_span(), hint="te.create_schedule(C.op)"
+        )
     outputs: dict[Operation, None] = {}
     for item in items:
         op = item.op if isinstance(item, Tensor) else item

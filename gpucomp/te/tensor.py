@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any  # Any: an operator gives a tensor, or ins
 
 from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.support.dtype import DType
+from gpucomp.support.expect import mismatch
 from gpucomp.te.elementwise import elementwise
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -37,6 +38,8 @@ class Tensor(ExprOp):
     __slots__ = ("dtype", "op", "shape", "value_index")
 
     def __init__(self, op: Operation, value_index: int, shape: tuple[Expr, ...], dtype: DType) -> None:
+        if not hasattr(type(op), "input_tensors"):
+            raise mismatch("Tensor", type("Operation", (), {}), op, "te.placeholder and te.compute make tensors")
         self.op = op
         self.value_index = value_index
         self.shape = shape

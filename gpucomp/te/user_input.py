@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
 import numpy as np
+
+from gpucomp.support.expect import expect
 
 _T = TypeVar("_T")
 
@@ -32,6 +34,18 @@ def listed(given: Iterable[_T] | _T, single: type | tuple[type, ...]) -> list[_T
     if isinstance(given, Iterable) and not isinstance(given, single):
         items = [*given]
     return cast("list[_T]", items)  # which of the two cases it is, a type checker cannot tell
+
+
+def named(function: str, name: object, tag: object = "", attrs: object = None) -> None:
+    """Refuse names and tags that are no text, and annotations that are no mapping.
+
+    Raises:
+        TypeMismatchError: GC252.
+    """
+    expect(name, str, f"{function}: name", f'te.{function}(..., name="A")')
+    expect(tag, str, f"{function}: tag", 'tag="broadcast"')
+    if attrs is not None:
+        expect(attrs, Mapping, f"{function}: attrs", 'attrs={"key": value}')
 
 
 def unfit(function: object, count: int | None = None) -> str:

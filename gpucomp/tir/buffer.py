@@ -9,8 +9,9 @@ from gpucomp.ir.node import Node
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import Span, TypeMismatchError
 from gpucomp.support.dtype import FLOAT32, HANDLE, INT32, DType
+from gpucomp.support.expect import expect
 from gpucomp.tir import operators
-from gpucomp.tir.expr import BufferLoad, Expr, ExprLike, Ramp, Range, Var
+from gpucomp.tir.expr import BufferLoad, Expr, ExprLike, IntImm, Ramp, Range, Var
 
 
 class Buffer(Node):
@@ -187,12 +188,10 @@ def decl_buffer(
         buffer_type: "" or "auto_broadcast".
 
     Raises:
-        TypeMismatchError: an extent is no integer, or ``data`` points to another element type.
+        TypeMismatchError: GC252, GC256 an extent is no integer >= 0, or another argument is not as described.
     """
     extents = tuple([operators.convert(s) for s in (shape if isinstance(shape, (tuple, list)) else (shape,))])
-    for extent in extents:
-        if not extent.dtype.is_int:
-            raise TypeMismatchError(f"buffer {name!r} has an extent of type {extent.dtype}")
+    _check_declaration(extents, name, data, strides, elem_offset, scope, data_alignment, offset_factor, buffer_type)
     kind = DType(dtype) if dtype else FLOAT32
     if data is None:
         data = Var(name, HANDLE, PointerType(PrimType(kind), scope or "global"))
@@ -213,6 +212,47 @@ def decl_buffer(
         buffer_type,
         tuple(axis_separators or ()),
     )
+
+
+def _check_declaration(
+    extents: tuple[Expr, ...],
+    name: object,
+    data: object,
+    strides: Sequence[ExprLike] | None,
+    elem_offset: object,
+    scope: object,
+    data_alignment: object,
+    offset_factor: object,
+    buffer_type: object,
+) -> None:
+    expect(name, str, "decl_buffer: name", 'tir.decl_buffer((n,), "float32", name="A")')
+    for extent in extents:
+        if not extent.dtype.is_int or (isinstance(extent, IntImm) and extent.value < 0):
+            raise TypeMismatchError(
+                f"buffer {name!r} has the extent {extent} of type {extent.dtype}; extents are integers >= 0",
+                code="GC256",
+                hint="an int, or an integer expression of te.var(...)",
+            )
+    if data is not None:
+        expect(data, Var, "decl_buffer: data", "a pointer variable, such as the data of another buffer")
+    if strides and len(strides) != len(extents):
+        raise TypeMismatchError(
+            f"buffer {name!r} has {len(extents)} dimensions and {len(strides)} strides",
+            code="GC256",
+            hint="a stride for each dimension, in elements, or none at all",
+        )
+    if elem_offset is not None and not operators.convert(elem_offset).dtype.is_int:
+        raise TypeMismatchError(
+            f"buffer {name!r}: elem_offset is {elem_offset!r:.40}, no integer", code="GC256", hint="te.var('offset')"
+        )
+    for part, given in (("data_alignment", data_alignment), ("offset_factor", offset_factor)):
+        expect(given, int, f"decl_buffer: {part}", "bytes, or elements, as a plain number")
+    if not isinstance(scope, str) or buffer_type not in ("", "default", "auto_broadcast"):
+        raise TypeMismatchError(
+            f"buffer {name!r}: scope is {scope!r:.40}, buffer_type {buffer_type!r:.40}",
+            code="GC256",
+            hint='scope "global", "shared", "local"...; buffer_type "" or "auto_broadcast"',
+        )
 
 
 class BufferRegion(Node):

@@ -44,6 +44,12 @@ class ExprOp:
 
         raise not_a_number(self)
 
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __round__(self, digits: int | None = None) -> int:
+        return round(float(self))
+
     def __add__(self, other: ExprLike) -> Expr:
         return operators.add(self, other)
 

@@ -96,13 +96,17 @@ def const(value: float | int | bool, dtype: str = INT32, span: object = None) ->
         number = float(value) if kind.is_float else int(value)
     except (TypeError, ValueError, OverflowError):
         if isinstance(value, (float, np.floating)):
-            raise TypeMismatchError(f"const: {value} is no {kind}", code="GC254", hint="choose a floating type") from None
+            raise TypeMismatchError(
+                f"const: {value} is no {kind}", code="GC254", hint="choose a floating type"
+            ) from None
         raise mismatch("const", (int, float, bool), value, "const makes literals of numbers only") from None
     if kind.is_float:
         return e.FloatImm(kind, number)
     if isinstance(value, (float, np.floating)) and number != value:
         raise TypeMismatchError(
-            f"const: {value} is no {kind}", code="GC254", hint=f"round it first: te.const(round({value}), {str(kind)!r})"
+            f"const: {value} is no {kind}",
+            code="GC254",
+            hint=f"round it first: te.const(round({value}), {str(kind)!r})",
         )
     return e.IntImm(kind, int(number))
 
@@ -201,7 +205,9 @@ def cast(dtype: str, value: object) -> Expr:
         return e.FloatImm(kind, _round_float(x.value, kind))
     if isinstance(x, e.IntImm) and not kind.is_handle:
         return const(x.value, kind)
-    if isinstance(x, e.FloatImm) and kind.is_float:  # a literal keeps the digits that were written: those of its type first
+    if (
+        isinstance(x, e.FloatImm) and kind.is_float
+    ):  # a literal keeps the digits that were written: those of its type first
         return e.FloatImm(kind, _round_float(_round_float(x.value, x.dtype), kind))
     return e.Cast(kind, x)
 

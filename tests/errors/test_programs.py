@@ -14,6 +14,7 @@ from gpucomp.support.diagnostics import ArgumentError, DeviceError, LowerError, 
 from tests.errors import (
     graph_programs,
     intrinsic_programs,
+    kind_programs,
     opaque_programs,
     pass_programs,
     primitive_programs,
@@ -27,6 +28,7 @@ GOLDEN = Path(__file__).parent / "golden"
 # What the issue asks for at the least; each has a program or more.
 assert graph_programs.__name__  # its programs register themselves
 assert intrinsic_programs.__name__
+assert kind_programs.__name__
 assert opaque_programs.__name__
 assert pass_programs.__name__
 assert primitive_programs.__name__
