@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from typing import Any  # Any: nodes of the layers above, known here by the fields they have
 
 from gpucomp.ir.node import Node
+from gpucomp.support.expect import expect
 from gpucomp.support.recursion import ensure_recursion
 
+_COMPARED = (Node, tuple, list, Mapping, int, float, str, type(None))
 _SKIPPED = frozenset({"span", "name", "name_hint"})
 
 
@@ -60,7 +62,15 @@ class Encoder:
             return ("map", *[(self.encode(k), self.encode(v)) for k, v in value.items()])
         if isinstance(value, float):
             return ("float", value.hex())
+        if hasattr(value, "value_index"):  # a tensor: like a variable, another one is another thing
+            return ("tensor", self._tensor(value), str(value))
         return (type(value).__name__, str(value))
+
+    def _tensor(self, tensor: object) -> int:
+        if tensor not in self._vars:
+            self.free.append(tensor)
+            self.bind(tensor)
+        return self._vars[tensor]
 
     def _node(self, node: Any) -> int:
         if hasattr(node, "type_annotation"):
@@ -119,6 +129,15 @@ class Encoder:
         return hashlib.blake2b(repr(self.entries).encode(), digest_size=16).hexdigest()
 
 
+def _encoded(root: object, function: str) -> Encoder:
+    expect(root, _COMPARED, function, "functions of tensors compare as te.create_prim_func([A, C])")
+    encoder = Encoder()
+    entry = encoder.encode(root)
+    if not isinstance(root, Node):  # a tuple or number has no entry of its own
+        encoder.entries.append(("root", entry))
+    return encoder
+
+
 def structural_hash(node: object, map_free_vars: bool = False) -> int:
     """A hash that equal structures share, in every process.
 
@@ -126,8 +145,7 @@ def structural_hash(node: object, map_free_vars: bool = False) -> int:
         node: an expression, statement, function, module, or a tuple of them.
         map_free_vars: free variables hash by their order of appearance, else also by name.
     """
-    encoder = Encoder()
-    encoder.encode(node)
+    encoder = _encoded(node, "structural_hash")
     names = "" if map_free_vars else repr([v.name for v in encoder.free])
     data = repr(encoder.entries) + names
     return int.from_bytes(hashlib.blake2b(data.encode(), digest_size=8).digest(), "big", signed=True)
@@ -140,9 +158,7 @@ def structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> b
 
 def get_first_structural_mismatch(lhs: object, rhs: object, map_free_vars: bool = False) -> tuple[str, str] | None:
     """The first pair of encodings that differ, as text, or None when the nodes are structurally equal."""
-    a, b = Encoder(), Encoder()
-    a.encode(lhs)
-    b.encode(rhs)
+    a, b = _encoded(lhs, "structural_equal"), _encoded(rhs, "structural_equal")
     for x, y in zip(a.entries, b.entries, strict=False):
         if x != y:
             return repr(x), repr(y)

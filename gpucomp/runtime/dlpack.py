@@ -12,7 +12,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
-from gpucomp.support.diagnostics import ArgumentError
+from gpucomp.support.diagnostics import ArgumentError, caller_span
 from gpucomp.support.dtype import DType
 
 _NAME: Final = b"dltensor"
@@ -165,7 +165,9 @@ def consume(source: SupportsDLPack, stream: int | None = None) -> Imported:
     try:
         capsule = source.__dlpack__() if stream is None else source.__dlpack__(stream=stream)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
-        raise ArgumentError(f"a {type(source).__name__} cannot be exchanged: {error}", code="GC620") from error
+        raise ArgumentError(
+            f"a {type(source).__name__} cannot be exchanged: {error}", code="GC620", where=caller_span()
+        ) from error
     if _api.PyCapsule_IsValid(capsule, _VERSIONED):
         managed = _ManagedVersioned.from_address(_api.PyCapsule_GetPointer(capsule, _VERSIONED))
         read_only = bool(managed.flags & READ_ONLY_FLAG)
@@ -195,7 +197,9 @@ _FLOAT8: Final = {10: "float8_e4m3fn", 12: "float8_e5m2"}
 
 def _dtype(code: int, bits: int, lanes: int) -> DType:
     if code not in _NAMES and code not in _FLOAT8:
-        raise ArgumentError(f"DLPack element type code {code} ({bits} bits) has no counterpart", code="GC620")
+        raise ArgumentError(
+            f"DLPack element type code {code} ({bits} bits) has no counterpart", code="GC620", where=caller_span()
+        )
     name = _FLOAT8.get(code) or ("bool" if code == 6 else f"{_NAMES[code]}{bits}")
     return DType(name).with_lanes(lanes)
 

@@ -70,7 +70,7 @@ class Module:
             ArgumentError: the module has no function.
         """
         if not self._functions:
-            raise ArgumentError("this module has no function", code="GC630")
+            raise ArgumentError("this module has no function", code="GC630", where=caller_span())
         return self._functions.get("main") or next(iter(self._functions.values()))
 
     @property

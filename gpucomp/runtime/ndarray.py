@@ -143,18 +143,21 @@ class NDArray:
             ArgumentError: another shape, or a conversion that loses its kind (float to int).
         """
         if self.read_only:
-            raise ArgumentError("copyfrom: this array is read-only", code="GC613")
+            raise ArgumentError("copyfrom: this array is read-only", code="GC613", where=caller_span())
         source = _host_values(src, self.dtype)
         if source.shape != self.shape:
             raise ArgumentError(
                 f"copyfrom: the source has shape {source.shape}, this array {self.shape}",
                 code="GC605",
+                where=caller_span(),
                 hint=f"reshape it: x.reshape({self.shape})" if source.size == self.size else None,
             )
         if self.device.kind == "cpu":
             np.copyto(self._host_view(), source, casting="no")
         elif not self.is_contiguous:
-            raise ArgumentError("copyfrom: this array is a strided view of foreign memory", code="GC607")
+            raise ArgumentError(
+                "copyfrom: this array is a strided view of foreign memory", code="GC607", where=caller_span()
+            )
         elif self.nbytes:
             self.device.api.copy_from_host(self.device.index, self.memory, np.ascontiguousarray(source))
         return self
@@ -162,7 +165,7 @@ class NDArray:
     def __setitem__(self, key: slice, value: NDArray | npt.ArrayLike) -> None:
         """``a[:] = values`` is :meth:`copyfrom`; no other index is supported."""
         if key != slice(None):
-            raise ArgumentError("only a[:] = values assigns to an NDArray", code="GC621")
+            raise ArgumentError("only a[:] = values assigns to an NDArray", code="GC621", where=caller_span())
         self.copyfrom(value)
 
     def copyto(self, target: NDArray | Device, mem_scope: str | None = None) -> NDArray:
@@ -178,7 +181,7 @@ class NDArray:
         )
         if target.shape != self.shape or target.dtype != self.dtype:
             theirs, ours = f"{target.dtype}{list(target.shape)}", f"{self.dtype}{list(self.shape)}"
-            raise ArgumentError(f"copyto: the target is {theirs}, this array {ours}", code="GC605")
+            raise ArgumentError(f"copyto: the target is {theirs}, this array {ours}", code="GC605", where=caller_span())
         direct = target.device is self.device and self.is_contiguous and target.is_contiguous
         if direct and not target.read_only:
             api = self.device.api
@@ -265,7 +268,7 @@ def _as_array(raw: npt.NDArray[np.uint8], like: NDArray) -> npt.NDArray[np.gener
         return np.empty(like.shape, dtype)
     flat = raw.view(dtype)
     if like.dtype.lanes > 1:
-        raise ArgumentError(f"an array of vectors ({like.dtype}) has no numpy form", code="GC603")
+        raise ArgumentError(f"an array of vectors ({like.dtype}) has no numpy form", code="GC603", where=caller_span())
     if like.is_contiguous:
         return flat.reshape(like.shape)
     strides = tuple(step * dtype.itemsize for step in like.strides)
@@ -287,7 +290,12 @@ def is_compact(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 def _host_values(src: NDArray | npt.ArrayLike, dtype: DType) -> HostArray:
     values = src.numpy() if isinstance(src, NDArray) else np.asarray(src)
     if values.dtype.kind in "USOmMc":  # text, objects, times, complex numbers
-        raise ArgumentError(f"copyfrom: {src!r:.40} is no array of numbers", code="GC602", hint="an array, or a list")
+        raise ArgumentError(
+            f"copyfrom: {src!r:.40} is no array of numbers",
+            code="GC602",
+            where=caller_span(),
+            hint="an array, or a list",
+        )
     wanted = dtype.numpy
     if values.dtype == wanted:
         return values
@@ -296,6 +304,7 @@ def _host_values(src: NDArray | npt.ArrayLike, dtype: DType) -> HostArray:
         raise ArgumentError(
             f"copyfrom: the source has dtype {values.dtype}, this array {dtype}",
             code="GC603",
+            where=caller_span(),
             hint=f"convert it: x.astype({str(dtype)!r})",
         )
     return values.astype(wanted)
@@ -412,7 +421,9 @@ def from_numpy(values: npt.NDArray[np.generic]) -> NDArray:
     kind = _kind_of(values)
     itemsize = values.dtype.itemsize
     if any(step % itemsize for step in values.strides):
-        raise ArgumentError("the strides of this array are no multiples of its element size", code="GC607")
+        raise ArgumentError(
+            "the strides of this array are no multiples of its element size", code="GC607", where=caller_span()
+        )
     strides = tuple(step // itemsize for step in values.strides)
     address = int(values.__array_interface__["data"][0]) if values.size else 0
     memory = Memory(address, address, values.nbytes, values)
@@ -433,7 +444,9 @@ def from_dlpack(dltensor: SupportsDLPack) -> NDArray:
     got = dlpack.consume(dltensor, stream=1 if kind_number in (2, 13) else None)
     kind = _DLPACK_KINDS_ALSO.get(got.device[0]) or _DLPACK_KINDS.get(got.device[0])
     if kind not in ("cpu", "cuda"):
-        raise ArgumentError(f"memory of DLPack device type {got.device[0]} is not supported", code="GC608")
+        raise ArgumentError(
+            f"memory of DLPack device type {got.device[0]} is not supported", code="GC608", where=caller_span()
+        )
     place = Device(kind, got.device[1] if kind == "cuda" else 0)
     memory = Memory(got.address, got.address, math.prod(got.shape) * got.dtype.nbytes, got.owner)
     return NDArray(memory, got.shape, got.dtype, place, got.strides, read_only=got.read_only)

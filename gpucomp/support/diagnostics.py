@@ -149,7 +149,6 @@ class ArgumentError(GpucompError, TypeError, ValueError):
     """A compiled kernel was called with arguments that do not fit."""
 
     default_code = "GC600"
-    at_the_call = True
 
 
 class DeviceError(GpucompError, RuntimeError):

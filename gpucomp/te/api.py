@@ -45,8 +45,20 @@ def size_var(name: str = "size", dtype: str = "int32", span: Span | None = None)
 
 
 def const(value: float | int | bool, dtype: str = "int32", span: Span | None = None) -> Expr:
-    """A literal of the given type."""
-    return operators.const(value, dtype)
+    """A literal of the given type.
+
+    Raises:
+        TypeMismatchError: GC252 the value is no number; GC254 an integer type does not hold it.
+    """
+    made = operators.const(value, dtype)
+    held = made.value if isinstance(made, e.Broadcast) else made
+    if isinstance(held, IntImm) and not held.dtype.is_bool and held.value != value:
+        raise TypeMismatchError(
+            f"const: {value} does not fit into {held.dtype}, and would be {held.value} there",
+            code="GC254",
+            hint=f"a wider type, or te.const({value}, 'int64').astype({str(held.dtype)!r}) for what wraps",
+        )
+    return made
 
 
 def shape_of(shape: object, what: str) -> tuple[Expr, ...]:

@@ -58,8 +58,9 @@ class Operation:
     writes_all: ClassVar[bool] = False  # every element of the outputs is written, whatever the body says
 
     def __init__(self, name: str, tag: str, attrs: Mapping[str, Any] | None, span: Span | None) -> None:
-        for part, given in (("name", name), ("tag", tag)):
-            expect(given, str, f"{type(self).__name__}: {part}", "te.placeholder and te.compute make operations")
+        if name.__class__ is not str or tag.__class__ is not str:
+            for part, given in (("name", name), ("tag", tag)):
+                expect(given, str, f"{type(self).__name__}: {part}", "te.placeholder and te.compute make operations")
         self.name = name
         self.tag = tag
         self.attrs: dict[str, Any] = dict(attrs or {})

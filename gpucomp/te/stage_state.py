@@ -75,7 +75,8 @@ class StageState:
     """
 
     def __init__(self, schedule: Schedule, op: Operation, is_output: bool = False, span: Span | None = None) -> None:
-        needs_schedule(schedule, "Stage")
+        if not hasattr(schedule, "stage_map"):
+            needs_schedule(schedule, "Stage")
         expect(op, Operation, "Stage", "the stage of a tensor C is s[C]")
         self.schedule = schedule
         self.op = op

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Union
 
 from gpucomp.ir.node import Node, intern_lookup, intern_store
 from gpucomp.ir.types import PointerType, PrimType, Type
@@ -232,7 +232,8 @@ class Var(Expr):
         type_annotation: Type | None = None,
         span: Span | None = None,
     ) -> Var:
-        expect(name, str, cls.__name__, 'a variable is made of its name and type: te.var("n", "int32")')
+        if name.__class__ is not str:  # variables are made by the thousand: no call where all is well
+            expect(name, str, cls.__name__, 'a variable is made of its name and type: te.var("n", "int32")')
         node = object.__new__(cls)
         if isinstance(dtype, PointerType):
             kind: Type = dtype
@@ -784,7 +785,9 @@ class IterVar(Node, ExprOp):
     ) -> tuple[object, ...]:
         domain = Range(*dom) if isinstance(dom, (tuple, list)) else dom
         axis = Var(var, domain.extent.dtype if domain is not None else INT32) if isinstance(var, str) else var
-        cls._check(domain, axis, iter_type, thread_tag)
+        usual = (domain is None or domain.__class__ is Range) and axis.__class__ in _AXIS_VARIABLES
+        if not usual or iter_type.__class__ is not int or thread_tag.__class__ is not str or not 0 <= iter_type <= 8:
+            cls._check(domain, axis, iter_type, thread_tag)
         return domain, axis, iter_type, thread_tag
 
     @staticmethod
@@ -814,6 +817,9 @@ class IterVar(Node, ExprOp):
 
     def __repr__(self) -> str:
         return f"IterVar({self.var.name}, {self.dom})"
+
+
+_AXIS_VARIABLES: Final = (Var, SizeVar)
 
 
 def wrap_int(value: int, dtype: DType) -> int:

@@ -70,6 +70,10 @@ def convert(value: object, dtype: str | None = None) -> Expr:
         return e.IntImm(DType(dtype or "bool"), int(value))
     if isinstance(value, (int, np.integer)):
         kind = DType(dtype) if dtype is not None else (INT32 if -(2**31) <= value < 2**31 else INT64)
+        if kind is INT64 and not _fits(int(value), INT64):
+            raise TypeMismatchError(
+                f"{value} does not fit into int64", code="GC254", hint="te.const(value, 'uint64'), or a float"
+            )
         return const(int(value), kind)
     if isinstance(value, (float, np.floating)):
         return const(float(value), DType(dtype or FLOAT32))
@@ -193,11 +197,15 @@ def convert_pair(a: object, b: object) -> tuple[Expr, Expr]:
 
 
 def cast(dtype: str, value: object) -> Expr:
-    """Convert to ``dtype``; literals are converted at once, casts to the same type vanish."""
+    """Convert to ``dtype``; literals are converted at once, casts to the same type vanish.
+
+    Raises:
+        TypeMismatchError: the value is text.
+    """
     kind, x = DType(dtype), convert(value)
     if x.dtype is kind:
         return x
-    if isinstance(x, e.StringImm):
+    if x.dtype is HANDLE and isinstance(x, e.StringImm):
         raise TypeMismatchError(f"text is no number: {x}", hint="pass a number, or an element such as A[i, j]")
     if kind.lanes != x.dtype.lanes and x.dtype.lanes == 1:
         return e.Broadcast(cast(kind.element, x), kind.lanes)
@@ -489,14 +497,12 @@ def equality(cls: type[Any], a: Expr, b: object) -> Expr:
 def logical(cls: type[Any], a: object, b: object) -> Expr:
     """And / Or with literal operands folded."""
     x, y = convert(a), convert(b)
-    if not (x.dtype.is_bool and y.dtype.is_bool):
-        return cls(x, y)  # which refuses them
     absorbing = int(cls.__name__ == "Or")
     for this, other in ((x, y), (y, x)):
         value = _int_value(this)
-        if value is not None:
+        if value is not None and this.dtype is BOOL and other.dtype.element is BOOL:
             return this if value == absorbing else other
-    return x if x is y else cls(x, y)
+    return x if x is y and x.dtype.element is BOOL else cls(x, y)
 
 
 def logical_not(a: object) -> Expr:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gpucomp import te
 from gpucomp.ir.structural import get_first_structural_mismatch, structural_equal, structural_hash
+from gpucomp.support.diagnostics import TypeMismatchError
 from gpucomp.tir import stmt as s
 from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import Var
@@ -45,3 +49,25 @@ def test_free_variables_are_equal_to_themselves_only_unless_mapped() -> None:
     assert not structural_equal(i + 1, j + 1)
     assert structural_equal(i + 1, j + 1, map_free_vars=True)
     assert not structural_equal(i + j, j + j, map_free_vars=True)
+
+
+def test_tuples_and_numbers_are_equal_where_their_parts_are_and_as_many() -> None:
+    i, j = Var("i"), Var("j")
+    assert structural_equal((i + 1, j), (i + 1, j))
+    assert not structural_equal((i + 1, i + 1), (i + 1,))
+    assert not structural_equal((i, j), (j, i))
+    assert not structural_equal(3, 4)
+    assert structural_hash((i, i)) != structural_hash((i,))
+
+
+def test_elements_of_two_tensors_of_one_name_and_shape_differ() -> None:
+    a, b = te.placeholder((4,), name="A"), te.placeholder((4,), name="A")
+    assert structural_equal(a(0) + 1.0, a(0) + 1.0)
+    assert not structural_equal(a(0) + 1.0, b(0) + 1.0)
+    assert structural_equal(a(0) + 1.0, b(0) + 1.0, map_free_vars=True)
+    assert not structural_equal(a(0) + a(0), a(0) + b(0), map_free_vars=True)
+
+
+def test_tensors_themselves_are_not_compared() -> None:
+    with pytest.raises(TypeMismatchError, match="structural_equal takes .* got a Tensor"):
+        structural_equal(te.placeholder((4,)), te.placeholder((8,)))
