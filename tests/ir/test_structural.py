@@ -69,5 +69,5 @@ def test_elements_of_two_tensors_of_one_name_and_shape_differ() -> None:
 
 
 def test_tensors_themselves_are_not_compared() -> None:
-    with pytest.raises(TypeMismatchError, match="structural_equal takes .* got a Tensor"):
+    with pytest.raises(TypeMismatchError, match=r"structural_equal takes .* got a Tensor"):
         structural_equal(te.placeholder((4,)), te.placeholder((8,)))
