@@ -61,7 +61,7 @@ def _check(node: s.AttrStmt, axis: IterVar, extent: Expr, target: object) -> Non
     size = extent.value
     if size > most or size & (size - 1):
         raise LowerError(
-            f"a cluster of {size} blocks asked, but clusters have 2, 4 or {most}",
+            f"a cluster of {size} blocks asked, but clusters have a power of two, {most} at most",
             code="GC315",
             where=node.span,
             hint=f"split the axis bound to {CLUSTER_TAG} by {most} at most, a power of two",

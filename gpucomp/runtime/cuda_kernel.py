@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from gpucomp.runtime.cuda import CudaAPI
 
 _DEFAULT_SHARED_LIMIT: Final = 48 * 1024
+# Attributes of functions by their numbers in the driver's interface, for pycuda has no names for them.
+_CLUSTER_WIDTH: Final = 11
+_LARGE_CLUSTERS: Final = 14
+_PORTABLE_CLUSTER: Final = 8  # blocks of the largest cluster that no one has to ask for
 
 _RawLaunch: TypeAlias = Callable[[Dim3, Dim3, bytes, int, object | None], None]
 
@@ -64,6 +68,8 @@ class Kernel:
         function: _DriverFunction = module.get_function(spec.name)
         self._function: _DriverFunction | None = function
         self._launch: _RawLaunch = function._launch_kernel
+        if int(api.attributes(index).compute_version.partition(".")[0]) >= 9:
+            self._allow_cluster(function, driver.function_attribute)
 
     def __call__(
         self, grid: Dim3, block: Dim3, shared_bytes: int, stream: object | None, args: tuple[object, ...], /
@@ -94,6 +100,12 @@ class Kernel:
     def __del__(self) -> None:
         if hasattr(self, "_launch"):
             self.close()
+
+    @staticmethod
+    def _allow_cluster(function: _DriverFunction, attribute: Callable[[int], object]) -> None:
+        """More blocks than every device has in a cluster have to be asked for, once per function."""
+        if function.get_attribute(attribute(_CLUSTER_WIDTH)) > _PORTABLE_CLUSTER:
+            function.set_attribute(attribute(_LARGE_CLUSTERS), 1)
 
     def _open(self) -> _DriverFunction:
         if self._function is None:

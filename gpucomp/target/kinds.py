@@ -48,7 +48,7 @@ CUDA_LIMITS: Final = {
     "registers_per_block": 65536,
     "max_vector_bytes": 16,
     "multi_processor_count": 132,  # of an H100; devices that are here say theirs
-    "max_cluster_size": 8,  # what every device with clusters can do; 16 has to be asked for
+    "max_cluster_size": 8,  # what every device with clusters can do
 }
 
 # sm -> shared memory that a block can opt into, in bytes.
@@ -65,6 +65,9 @@ CUDA_OPT_IN_SHARED: Final = {
     "sm_100a": 232448,
     "sm_120": 101376,
 }
+
+# sm -> blocks of the largest cluster, where that is more; the driver has to be asked for it.
+CUDA_LARGEST_CLUSTER: Final = {"sm_90": 16, "sm_90a": 16, "sm_100": 16, "sm_100a": 16}
 
 OPENCL_LIMITS: Final = {
     "max_num_threads": 256,

@@ -14,7 +14,7 @@ from gpucomp.runtime.device import device as parse_device
 from gpucomp.support.config import config
 from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
 from gpucomp.target.host import host_features
-from gpucomp.target.kinds import CUDA_OPT_IN_SHARED, KINDS, TAGS, Kind
+from gpucomp.target.kinds import CUDA_LARGEST_CLUSTER, CUDA_OPT_IN_SHARED, KINDS, TAGS, Kind
 
 _LOCAL = threading.local()
 _CUDA_ARCH: Final = re.compile(r"sm_[1-9][0-9]{1,2}[af]?")
@@ -75,6 +75,7 @@ class Target:
         limits = dict(self.kind_info.limits)
         if kind == "cuda":
             limits["max_dynamic_shared_memory_per_block"] = CUDA_OPT_IN_SHARED.get(self.arch, 49152)
+            limits["max_cluster_size"] = CUDA_LARGEST_CLUSTER.get(self.arch, limits["max_cluster_size"])
         unknown = [k for k in options if k not in limits]
         if unknown:
             known = [*limits, "arch", "features", "libs", "model", "without"]

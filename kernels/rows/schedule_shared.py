@@ -37,6 +37,8 @@ class _SharedRows:
             self._vectorize(stage, lane)
         stage.reorder(row, *columns)
         stage.bind(row, te.thread_axis("blockIdx.x"))
+        if self.tile.blocks:
+            stage.pragma(row, "min_blocks", self.tile.blocks)
         matrices = [t for t in self.defn.intermediates if len(t.shape) > 1]
         for tensor in matrices:
             self.s[tensor].compute_inline()

@@ -35,8 +35,13 @@ FEW_THREADS: Final = 32  # of a row, of which twice as many still share a warp
 SHORT_ROW: Final = 64  # threads of a row that has one barrier between two warps at most
 ONE_WAVE_BYTES: Final = 32 << 20
 CLUSTER_BLOCK: Final = 512  # threads of a block in a cluster: two blocks a multiprocessor, one waits, one works
+PORTABLE_CLUSTER: Final = 8  # blocks: larger ones gain nothing for these tiles
 UNROLLED: Final = 8  # vectors of a thread that are written out: more take longer to compile
 PART_BYTES: Final = 64 << 10  # of a row in the shared memory of a block: three such blocks fit a multiprocessor
+# With weights of columns, which take registers: blocks of 256 threads of which three fit, or of 512 of which two do.
+THREE_FIT: Final = 74 << 10
+TWO_FIT: Final = 112 << 10
+FOUR_FIT: Final = 48 << 10  # or more, of 512 threads, whatever registers they take
 WAITING_ROW: Final = 32 << 10  # bytes of a row of halves from which on it waits there as it is: as floats it crowds
 
 
@@ -54,6 +59,7 @@ class Tile:
         shared: a row waits in their shared memory.
         aligned: vectors start where memory is aligned, and not where the row does.
         early: weights of columns are loaded while the row is reduced.
+        blocks: that are to fit a multiprocessor at least, by their registers; 0 where the compiler is free.
         why: what led to it.
     """
 
@@ -67,6 +73,7 @@ class Tile:
     aligned: bool = False
     early: bool = False
     why: str = ""
+    blocks: int = 0
 
     @property
     def row_threads(self) -> int:
@@ -179,7 +186,7 @@ def cluster_tile(columns: int | None, nbytes: int, target: Target) -> Tile | Non
     Each thread holds 64 bytes, or up to 32 values in the largest cluster that every device can run, of 1,024 threads
     a block.
     """
-    most = target.limits.get("max_cluster_size", 1) if "cluster" in target.features else 1
+    most = min(PORTABLE_CLUSTER, target.limits.get("max_cluster_size", 1)) if "cluster" in target.features else 1
     if columns is None or most < 2:
         return None
     lanes = row_lanes(columns, nbytes)
@@ -211,27 +218,42 @@ def shared_tile(
     """
     if columns is None or "cluster" not in target.features:
         return None
-    most = target.limits.get("max_cluster_size", 1)
+    most = min(PORTABLE_CLUSTER, target.limits.get("max_cluster_size", 1))
     room = target.limits.get("max_dynamic_shared_memory_per_block", 0)
-    crowded = weights and reductions > 1
-    part = 2 * PART_BYTES if crowded else PART_BYTES
+    row_bytes, part = columns * nbytes * matrices, TWO_FIT if weights else PART_BYTES
     cluster = 1
-    while cluster < most and columns * nbytes * matrices > cluster * part:
+    while cluster < most and row_bytes > cluster * part:
         cluster *= 2
     lanes = row_lanes(columns, nbytes)
-    # Threads that wait for a second reduction are better few, with more of the row each, if they need no weights.
-    alone = columns * nbytes * matrices <= PART_BYTES
-    threads = min(512 if alone or reductions < 2 else 256, target.max_num_threads)
-    if crowded and not alone:
-        threads = min(1024, target.max_num_threads)
+    threads, blocks = _weighted_block(row_bytes // cluster) if weights else _block(row_bytes, reductions)
+    threads = min(threads, target.max_num_threads)
     chunks = -(-(columns // lanes) // (cluster * threads))
     groups = -(-chunks // UNROLLED)
     chunks = groups * -(-chunks // groups)
     needed = chunks * threads * lanes * nbytes * matrices
     if needed > room:
         return None
-    blocks = f"{cluster} blocks of {threads} threads" if cluster > 1 else f"{threads} threads"
+    where = f"{cluster} blocks of {threads} threads" if cluster > 1 else f"{threads} threads"
     why = (
-        f"vectors of {lanes * nbytes} bytes; a row waits in shared memory, at most {needed:,} bytes in each of {blocks}"
+        f"vectors of {lanes * nbytes} bytes; a row waits in shared memory, at most {needed:,} bytes in each of {where}"
     )
-    return Tile(lanes, threads, chunks, 1, True, cluster, True, why=why)
+    if blocks:
+        why += f", {blocks} of which fit a multiprocessor"
+    return Tile(lanes, threads, chunks, 1, True, cluster, True, why=why, blocks=blocks)
+
+
+def _block(row_bytes: int, reductions: int) -> tuple[int, int]:
+    """Threads of a block, and blocks that are to fit.
+
+    Threads that wait for a second reduction are better few, with more of the row each, if the row has several blocks.
+    """
+    return (512 if row_bytes <= PART_BYTES or reductions < 2 else 256), 0
+
+
+def _weighted_block(part_bytes: int) -> tuple[int, int]:
+    """The same where weights of columns take registers: without a bound, one block less fits a multiprocessor."""
+    if part_bytes <= FOUR_FIT:
+        return 512, 0
+    if part_bytes <= THREE_FIT:
+        return 256, 3
+    return 512, 2 if part_bytes <= TWO_FIT else 1

@@ -122,7 +122,7 @@ def clusters_on_a_device_that_has_none() -> object:
     return gpucomp.source(s, [a, c], "cuda -arch=sm_80")
 
 
-@mistake("64", "clusterIdx.x", "8")
+@mistake("64", "clusterIdx.x", "16")
 def a_cluster_of_too_many_blocks() -> object:
     a = te.placeholder((32, 64), name="A")
     c = te.compute((32, 64), lambda i, j: a[i, j] + 1.0, name="C")

@@ -63,10 +63,36 @@ def test_parts_of_rows_of_halves_wait_in_shared_memory(
     assert (tile.cluster, tile.threads, tile.chunks, tile.shared) == (cluster, threads, chunks, True)
     assert "shared memory" in tile.why
     assert shared_tile(1 << 20, 2, 1, 1, H100) is None
-    crowded = shared_tile(65536, 2, 1, 2, H100, weights=True)
-    assert crowded is not None
-    assert (crowded.cluster, crowded.threads, crowded.chunks) == (1, 1024, 8)
     assert shared_tile(65536, 2, 1, 1, Target("cuda -arch=sm_80")) is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "matrices", "cluster", "threads", "chunks", "blocks"),
+    [
+        (20480, 1, 1, 512, 5, 0),
+        (32768, 1, 1, 256, 16, 3),
+        (40960, 1, 1, 512, 10, 2),
+        (65536, 1, 2, 256, 16, 3),
+        (262144, 1, 8, 256, 16, 3),
+        (40960, 2, 2, 512, 5, 2),
+        (262144, 2, 8, 512, 8, 1),
+    ],
+)
+def test_rows_with_weights_say_how_many_blocks_are_to_fit(
+    columns: int, matrices: int, cluster: int, threads: int, chunks: int, blocks: int
+) -> None:
+    tile = shared_tile(columns, 2, matrices, 1, H100, weights=True)
+    assert tile is not None
+    assert (tile.cluster, tile.threads, tile.chunks, tile.blocks) == (cluster, threads, chunks, blocks)
+    room = H100.limits["max_dynamic_shared_memory_per_block"]
+    assert blocks * chunks * threads * 16 * matrices <= room
+    assert blocks == 0 or f"{blocks} of which fit a multiprocessor" in tile.why
+
+
+def test_the_bound_on_registers_reaches_the_kernel() -> None:
+    definition = registry.get("layer_norm").define((64, 65536), "bfloat16", H100)
+    source = gpucomp.source(registry.get("layer_norm").schedule(definition, H100), definition.args, H100)
+    assert "__launch_bounds__(256, 3)" in source
 
 
 def test_vectors_of_odd_rows_of_halves_are_counted_from_aligned_memory() -> None:

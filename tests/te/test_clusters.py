@@ -269,10 +269,16 @@ def test_a_target_without_clusters_is_refused(target: str) -> None:
         gpucomp.source(*row_shares(3, 301, 4, 32), target)
 
 
-@pytest.mark.parametrize("size", [3, 6, 16])
+@pytest.mark.parametrize("size", [3, 6, 32])
 def test_sizes_that_no_device_has_are_refused(size: int) -> None:
     with pytest.raises(LowerError, match=f"a cluster of {size} blocks asked"):
-        gpucomp.source(*row_shares(3, 601, size, 32), H100)
+        gpucomp.source(*row_shares(3, 1301, size, 32), H100)
+
+
+def test_sixteen_blocks_are_for_devices_that_have_them() -> None:
+    assert "__cluster_dims__(16, 1, 1)" in gpucomp.source(*row_shares(3, 601, 16, 32), H100)
+    with pytest.raises(LowerError, match="a power of two, 8 at most"):
+        gpucomp.source(*row_shares(3, 601, 16, 32), "cuda -arch=sm_120")
 
 
 def test_a_reduction_that_only_some_blocks_reach_is_refused() -> None:
@@ -288,7 +294,7 @@ def test_a_reduction_that_only_some_blocks_reach_is_refused() -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("cluster", [2, 4, 8])
+@pytest.mark.parametrize("cluster", [2, 4, 8, 16])
 def test_a_gpu_reduces_over_clusters(cluster: int) -> None:
     for rows, columns, threads in ((3, 601, 64), (200, 70000, 256), (70000, 300, 32)):
         data = small_ints((rows, columns))
