@@ -17,6 +17,8 @@ from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
+from gpucomp.kernels.gemm.schedule_strips import takes_strips
+from gpucomp.kernels.gemm.schedule_strips import why as why_strips
 from gpucomp.kernels.gemm.side_by_side import pieces_of, schedule_pieces
 from gpucomp.kernels.gemm.side_by_side import why as why_pieces
 from gpucomp.kernels.gemm.transposed import product_of_rows, schedule_transposed
@@ -99,6 +101,9 @@ def why(defn: Definition, target: Target) -> str:
         return why_pieces(pieces, target)
     if product_of_rows(defn) is not None:
         return why_transposed(defn, target)
+    if is_skinny(defn, target):
+        operands = operands_of(defn)
+        return why_strips(operands, target) if takes_strips(operands) else ""
     choice = applies(defn, target)
     return "" if choice is None else choice.reason
 

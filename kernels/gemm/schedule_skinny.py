@@ -3,7 +3,8 @@
 There is too little to compute for tiles in shared memory: a thread holds all rows of the result for its columns.
 
 * B stored (K, N): the lanes of a warp read neighbouring columns, the warps of a block take slices of k, whose sums are
-  added up through shared memory, in the order of the slices.
+  added up through shared memory, in the order of the slices.  Where its rows are no whole vectors,
+  ``schedule_strips`` does that, in parts of k.
 * B stored (N, K): the lanes of a warp read neighbouring k of a few columns, 16 bytes each, and add up by shuffles.
 
 Rows of the first operand come through the first-level cache.
@@ -18,6 +19,7 @@ from typing import Final
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import Operands, operands_of
+from gpucomp.kernels.gemm.schedule_strips import plan_of_strips, schedule_strips, takes_strips
 from gpucomp.kernels.gemm.tiles import STATIC_SHARED
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
@@ -101,12 +103,7 @@ def _columns_plan(m: int, n: int, k: int) -> SkinnyPlan:
     """
     in_turns = k >= 2048
     if n % 4:
-        if m <= 3 and in_turns:
-            return SkinnyPlan(unroll=1, steps=8, in_turns=True)
-        if m > 10:  # the compiler does not fit them into the 64 registers that 32 warps leave to a thread
-            return SkinnyPlan(unroll=2, slices=16)
-        hint = "no_allocate" if 2 < m <= 8 else ""
-        return SkinnyPlan(unroll=2 if m <= 2 else 4 if m <= 4 else 1, hint=hint)
+        return SkinnyPlan(unroll=2, slices=16)
     if m <= 5:
         slices = 128 if n <= ONE_EACH * WARP else 64
         steps = 8 if m < 5 and k % (slices * 8) == 0 else 4
@@ -122,6 +119,9 @@ def _columns_plan(m: int, n: int, k: int) -> SkinnyPlan:
 def schedule_skinny(defn: Definition, target: Target, plan: SkinnyPlan | None = None) -> Schedule:
     """Schedule a product of few rows, and what follows it elementwise."""
     operands = operands_of(defn)
+    strips = plan_of_strips(operands, target) if plan is None and takes_strips(operands) else None
+    if strips is not None:
+        return schedule_strips(defn, strips)
     plan = plan or plan_of(operands)
     return _along_k(defn, plan) if operands.transpose_b else _along_columns(defn, operands, target, plan)
 
