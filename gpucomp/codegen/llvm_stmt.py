@@ -14,7 +14,7 @@ from gpucomp.codegen.llvm_text import (
     ModuleText,
     memory_bytes,
 )
-from gpucomp.codegen.llvm_unroll import fits_registers, unroll_fully
+from gpucomp.codegen.llvm_unroll import fits_registers, index_variables, unroll_fully
 from gpucomp.codegen.llvm_values import is_number
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.support.dtype import DType
@@ -67,8 +67,9 @@ class StmtWriter(ExprWriter):
         self.parent = parent
         self.captured: dict[Var, str] = {}
         self.bound: dict[str, Var] = {}  # thread axes whose loops are open, by tag
-        self.registers: dict[Var, None] = {}  # small buffers that every loop over them leaves to registers
+        self.registers: dict[Var, frozenset[Var]] = {}  # of buffers that loops leave to registers: what indexes them
         self.written_out: dict[s.For, bool] = {}
+        self.lengths: dict[Stmt, int] = {}
 
     def stmt(self, node: Stmt) -> None:
         """Write a statement."""
@@ -197,7 +198,8 @@ class StmtWriter(ExprWriter):
 
     def _serial(self, node: s.For) -> None:
         if node not in self.written_out:
-            self.written_out[node] = unroll_fully(node, self.registers)
+            indexing = frozenset[Var]().union(*self.registers.values())
+            self.written_out[node] = unroll_fully(node, indexing, self.lengths)
         if self.written_out[node]:
             self._unrolled(node)
             return
@@ -322,8 +324,9 @@ class StmtWriter(ExprWriter):
         self.env[node.buffer_var] = self.text.alloca(f"[{count} x {kind}], align {ALIGNMENT}")
         if count * memory_bytes(node.dtype) <= REGISTER_FILE:
             self.small[node.buffer_var] = nbytes = count * memory_bytes(node.dtype)
-            if fits_registers(node.body, node.buffer_var, nbytes):
-                self.registers[node.buffer_var] = None
+            indexing = index_variables(node.body, node.buffer_var)
+            if fits_registers(node.body, indexing, nbytes, self.lengths):
+                self.registers[node.buffer_var] = indexing
 
     def _on_heap(self, node: s.Allocate, bytes_each: int) -> None:
         total = self._byte_count(node.extents, bytes_each)

@@ -31,7 +31,7 @@ from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
 from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import free_vars, post_order
+from gpucomp.tir.functor import free_vars, post_order, stmt_post_order
 from gpucomp.tir.packed import has_packed
 from gpucomp.tir.specialize import replace_vars
 from gpucomp.transform.host_expr import HostNames, host_expr, host_params
@@ -155,7 +155,7 @@ def vector_extents(func: PrimFunc) -> dict[Var, int]:
     Where they are multiples of it, rows start at multiples of vectors, and no vector is cut off.
     """
     used: dict[Var, int] = {}
-    for node in post_order(func.body):
+    for node in stmt_post_order(func.body):
         if not (isinstance(node, s.For) and node.kind is s.ForKind.VECTORIZED and isinstance(node.extent, IntImm)):
             continue
         width = node.extent.value

@@ -331,6 +331,26 @@ def rebuild_binary(cls: type[e.BinaryOp], a: Expr, b: Expr) -> Expr:
 
 def expr_children(node: Expr) -> list[Expr]:
     """The operands of an expression, in field order (variables that a Let or Reduce binds are left out)."""
+    return _CHILDREN.get(type(node), _other_children)(node)
+
+
+def _two(node: Any) -> list[Expr]:
+    return [node.a, node.b]
+
+
+def _value(node: Any) -> list[Expr]:
+    return [node.value]
+
+
+def _nothing(node: Any) -> list[Expr]:
+    return []
+
+
+def _load(node: Any) -> list[Expr]:
+    return [*node.indices] if node.predicate is None else [*node.indices, node.predicate]
+
+
+def _other_children(node: Expr) -> list[Expr]:
     if isinstance(node, e.BinaryOp):
         return [node.a, node.b]
     if isinstance(node, e.Let):
@@ -345,16 +365,33 @@ def expr_children(node: Expr) -> list[Expr]:
     return out
 
 
+# The walks over a function spend most of their time here.
+_CHILDREN: dict[type, Callable[[Any], list[Expr]]] = {
+    **dict.fromkeys((e.Add, e.Sub, e.Mul, e.Div, e.Mod, e.FloorDiv, e.FloorMod, e.Min, e.Max), _two),
+    **dict.fromkeys((e.EQ, e.NE, e.LT, e.LE, e.GT, e.GE, e.And, e.Or), _two),
+    **dict.fromkeys((e.Var, e.SizeVar, e.IntImm, e.FloatImm, e.StringImm), _nothing),
+    **dict.fromkeys((e.Cast, e.Broadcast), _value),
+    e.Call: lambda node: [*node.args],
+    e.BufferLoad: _load,
+}
+
+
+# Variables that a statement binds, memory, and what is no part of a tree.
+_NO_CHILDREN = frozenset(("loop_var", "var", "buffer_var", "buffer", "threads", "span", "kind", "annotations"))
+
+
 def stmt_children(node: Stmt) -> list[Expr | Stmt]:
     """Expressions and bodies of a statement in evaluation order (bound variables are left out)."""
     out: list[Expr | Stmt] = []
     if isinstance(node, s.BufferStore):  # indices and value are read before the write
         out += [*node.indices, node.value]
         return out if node.predicate is None else [*out, node.predicate]
+    if isinstance(node, s.SeqStmt):
+        return [*node.seq]
     if isinstance(node, s.Block):
         return _block_children(node)
     for field in node._fields:
-        if field in ("loop_var", "var", "buffer_var", "buffer", "threads"):
+        if field in _NO_CHILDREN:
             continue
         value = getattr(node, field)
         if isinstance(value, (Expr, Stmt)):
@@ -514,21 +551,37 @@ def post_order(node: Stmt | Expr) -> Iterable[Stmt | Expr]:
             stack += [(child, False) for child in reversed(stmt_children(item))]
 
 
+def stmt_post_order(root: Stmt) -> list[Stmt]:
+    """Statements alone, children first: several times faster than :func:`post_order`.  Needs no recursion."""
+    out: list[Stmt] = []
+    stack = [root]
+    while stack:  # parents first, last children first; then the other way round
+        item = stack.pop()
+        out.append(item)
+        if not isinstance(item, (s.BufferStore, s.Evaluate)):
+            stack += [child for child in stmt_children(item) if isinstance(child, Stmt)]
+    return out[::-1]
+
+
 def expr_post_order(*roots: Expr) -> list[Expr]:
     """Distinct nodes under the roots, children first, in a deterministic order.  Needs no recursion."""
     seen: dict[Expr, None] = {}
     out: list[Expr] = []
-    stack: list[tuple[Expr, bool]] = [(r, False) for r in reversed(roots)]
+    stack: list[Expr | tuple[Expr]] = [*reversed(roots)]
     while stack:
-        item, done = stack.pop()
-        if done:
-            out.append(item)
+        item = stack.pop()
+        if isinstance(item, tuple):  # its children are done
+            out.append(item[0])
             continue
         if item in seen:
             continue
         seen[item] = None
-        stack.append((item, True))
-        stack += [(child, False) for child in reversed(expr_children(item)) if child not in seen]
+        children = expr_children(item)
+        if not children:
+            out.append(item)
+            continue
+        stack.append((item,))
+        stack += [child for child in reversed(children) if child not in seen]
     return out
 
 

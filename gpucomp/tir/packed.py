@@ -21,7 +21,7 @@ from gpucomp.support.diagnostics import TypeMismatchError, caller_span
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import BufferLoad, Call, Expr, StringImm
-from gpucomp.tir.functor import expr_post_order, stmt_children
+from gpucomp.tir.functor import expr_post_order, stmt_children, stmt_post_order
 from gpucomp.tir.intrin import Op, call_intrin
 from gpucomp.tir.ir_builder import BufferVar
 from gpucomp.tir.stmt import Evaluate, Stmt
@@ -71,15 +71,8 @@ def is_packed(node: Stmt) -> bool:
 
 def has_packed(root: Stmt) -> bool:
     """Whether a statement holds a packed call, anywhere."""
-    stack: list[Stmt] = [root]
-    while stack:
-        node = stack.pop()
-        for child in stmt_children(node):
-            if isinstance(child, Stmt):
-                stack.append(child)
-            elif any([_is_call(x) for x in expr_post_order(child)]):
-                return True
-    return False
+    values = [child for node in stmt_post_order(root) for child in stmt_children(node) if isinstance(child, Expr)]
+    return any([_is_call(x) for x in expr_post_order(*values)])
 
 
 def _is_call(node: Expr) -> bool:

@@ -23,7 +23,7 @@ from gpucomp.tir.expr import (
     Var,
 )
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, post_order, rebuild_binary
+from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, rebuild_binary, stmt_post_order
 from gpucomp.tir.intrin import BITWISE, Op
 from gpucomp.tir.stmt import (
     Allocate,
@@ -53,7 +53,7 @@ def flat_extents(func: PrimFunc) -> tuple[Expr, ...]:
         out[_elements(buffer)] = None
         for item in (*buffer.shape, *buffer.strides, buffer.elem_offset):
             bound.update(dict.fromkeys([v for v in expr_post_order(item) if isinstance(v, Var)]))
-    for node in post_order(func.body):
+    for node in stmt_post_order(func.body):
         if isinstance(node, BufferRealize):
             size = _product([r.extent for r in node.bounds])
         elif isinstance(node, Allocate):

@@ -9,7 +9,7 @@ from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import LT, BufferLoad, Expr, Ramp, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, free_vars, post_order, substitute
+from gpucomp.tir.functor import Mutator, free_vars, stmt_post_order, substitute
 from gpucomp.tir.stmt import (
     Allocate,
     AllReduce,
@@ -42,7 +42,7 @@ def inject_double_buffer(func: PrimFunc) -> PrimFunc:
     The option ``tir.InjectDoubleBuffer`` of the pass context, ``{"split_loop": n}`` with an even n that divides the
     number of iterations, writes out n iterations of the loop, so that which half is which is known when compiling.
     """
-    if not any([isinstance(n, AttrStmt) and n.attr_key == _KEY for n in post_order(func.body)]):
+    if not any([isinstance(n, AttrStmt) and n.attr_key == _KEY for n in stmt_post_order(func.body)]):
         return func
     options = PassContext.current().config.get("tir.InjectDoubleBuffer") or {}
     return func.with_body(Inject(int(options.get("split_loop", 1))).stmt(func.body))

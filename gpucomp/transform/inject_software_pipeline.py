@@ -8,7 +8,7 @@ from typing import Any, Final  # Any: attributes of functions are untyped
 from gpucomp.tir import intrin, operators
 from gpucomp.tir.expr import EQ, LT, Expr, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, free_vars, post_order, substitute
+from gpucomp.tir.functor import Mutator, free_vars, stmt_post_order, substitute
 from gpucomp.tir.stmt import Allocate, AttrStmt, BufferStore, Evaluate, For, ForKind, IfThenElse, SeqStmt, Stmt, seq
 from gpucomp.transform.async_copy import ASYNC_BYTES, ASYNC_COPY, PREDICATED, READ_ANYWAY, async_source
 from gpucomp.transform.inject_double_buffer import (
@@ -65,7 +65,7 @@ def inject_software_pipeline(func: PrimFunc) -> PrimFunc:
     ``spread_copies`` the last form starts the copies in turns, some in each of its steps but the last, for where they
     are so many that the fragments of the first steps would wait for them.
     """
-    if not any([isinstance(n, AttrStmt) and n.attr_key in KEYS for n in post_order(func.body)]):
+    if not any([isinstance(n, AttrStmt) and n.attr_key in KEYS for n in stmt_post_order(func.body)]):
         return func
     target: Any = func.attrs.get("target")
     features: frozenset[str] = frozenset() if target is None else target.features

@@ -11,7 +11,7 @@ from typing import Final
 from gpucomp.tir import operators
 from gpucomp.tir.expr import BufferLoad, Select, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, post_order, substitute
+from gpucomp.tir.functor import Mutator, stmt_post_order, substitute
 from gpucomp.tir.stmt import AttrStmt, BufferStore, For, Stmt, seq
 from gpucomp.transform.inject_double_buffer import Copies, Inject, LoopBody, Uses, enlarged, wrapped
 from gpucomp.transform.walk import int_value
@@ -26,7 +26,7 @@ def loads_first(func: PrimFunc) -> PrimFunc:
     Where it cannot be told apart from its use, where filling it depends on what the loop writes, or where its size or
     the number of iterations is no constant, the loop stays as it is. The pragmas are removed.
     """
-    if not any([isinstance(n, AttrStmt) and n.attr_key == KEY for n in post_order(func.body)]):
+    if not any([isinstance(n, AttrStmt) and n.attr_key == KEY for n in stmt_post_order(func.body)]):
         return func
     return func.with_body(_LoadsFirst(1).stmt(func.body))
 

@@ -18,7 +18,7 @@ from gpucomp.arith.solve import detect_linear_equation
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, Add, BufferLoad, Call, Expr, IntImm, Select, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, expr_post_order, post_order, substitute
+from gpucomp.tir.functor import Mutator, expr_post_order, stmt_post_order, substitute
 from gpucomp.tir.stmt import AttrStmt, BufferStore, For, ForKind, Stmt
 from gpucomp.transform.walk import int_value, is_call
 
@@ -35,7 +35,7 @@ def product_order(func: PrimFunc) -> PrimFunc:
     thread, in loops of constant extents that lead to different elements of ``sum``, each of which picks an element of
     one of two operands. Anything else, and all on processors, stays as it is.
     """
-    if not any([isinstance(n, AttrStmt) and n.attr_key == KEY for n in post_order(func.body)]):
+    if not any([isinstance(n, AttrStmt) and n.attr_key == KEY for n in stmt_post_order(func.body)]):
         return func
     target: Any = func.attrs.get("target")
     return func.with_body(_Order(target is not None and target.is_gpu).stmt(func.body))

@@ -10,7 +10,7 @@ from gpucomp.tir import operators
 from gpucomp.tir.buffer import decl_buffer
 from gpucomp.tir.expr import LT, BufferLoad, Call, Cast, Expr, Var
 from gpucomp.tir.function import PrimFunc
-from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, post_order, substitute
+from gpucomp.tir.functor import Mutator, expr_post_order, free_vars, post_order, stmt_post_order, substitute
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import (
     NOOP,
@@ -168,7 +168,7 @@ def _is_converted_choice(value: Expr) -> TypeGuard[Call]:
 def _widest(body: Stmt) -> int:
     """Bytes of the widest element that the body computes with, indices left out."""
     widest = 1
-    for item in post_order(body):
+    for item in stmt_post_order(body):
         if isinstance(item, BufferStore):
             widest = max(widest, item.buffer.dtype.nbytes, _widest_value(item.value))
     return widest
@@ -395,4 +395,4 @@ class _Body(Mutator):
 
 def _stays_local(body: Stmt) -> bool:
     """True when all stores go to memory of a thread: it may be in registers, out of which a branch would keep it."""
-    return all([s.buffer.scope() == "local" for s in post_order(body) if isinstance(s, BufferStore)])
+    return all([s.buffer.scope() == "local" for s in stmt_post_order(body) if isinstance(s, BufferStore)])

@@ -23,6 +23,7 @@ MOST = 500_000  # characters, which LLVM takes about a second for
         ("matmul", (33, 65, 31), "float32", PLAIN),
         ("matmul_tn", (33, 65, 31), "float32", PLAIN),
         ("matmul_nt", (7, 1000, 5), "bfloat16", PLAIN),
+        ("matmul_nt", (64, 64, 32), "float32", PLAIN),  # a panel of 8 KB, put together element by element
         ("conv2d", (1, 17, 5, 33, 1, 1), "bfloat16", PLAIN),
         ("conv2d_transpose", (1, 3, 9, 17, 4, 3), "float32", PLAIN),
         ("depthwise_conv2d_nchw", (1, 7, 33, 33, 7, 1, 1, 1), "float32", PLAIN),
