@@ -7,6 +7,7 @@ see spurious build failures, and a kernel cache left by another version of the c
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -37,6 +38,9 @@ atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 for _variable, _folder in (("POCL_CACHE_DIR", "pocl"), ("GPUCOMP_CACHE_DIR", "kernels")):
     (_SCRATCH / _folder).mkdir()
     os.environ[_variable] = str(_SCRATCH / _folder)
+
+# A process of many tests holds millions of interned nodes: walks over all of them take a tenth of its time.
+gc.set_threshold(10_000, 20, 500)
 
 # Wall-clock deadlines flake beside other processes; in CI the draws are the same on every run.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])

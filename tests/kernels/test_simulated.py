@@ -1,6 +1,6 @@
 """Operators of the library in the simulator of OpenCL devices: no race, no stray or empty read.
 
-Every streaming operator, and each kind of product and convolution that the recorded kernels do not have.
+Every kind of streaming operator, and each kind of product and convolution that the recorded kernels do not have.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ from tests.tiers import tiered
 KINDS = ("implicit", "pipelined", "skinny", "sliced")
 
 
+# Those have the schedule and the accesses of another one, and a step of arithmetic more or less.
+ALIKE = {"gelu", "log_softmax", "row_mean", "row_min", "mean_all", "column_mean"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STREAMING)
+@pytest.mark.parametrize("name", [name for name in STREAMING if name not in ALIKE])
 def test_the_simulator_finds_nothing_in_an_operator(name: str, tmp_path: Path) -> None:
     _simulate("run_streaming", name, tmp_path)
 

@@ -97,8 +97,9 @@ def test_a_stamped_environment_is_not_installed_again(tmp_path: Path) -> None:
 @pytest.mark.opencl
 @pytest.mark.slow
 def test_the_sample_for_the_sanitizers_is_right_on_opencl() -> None:
-    done = bash(f"{sys.executable} ci/sanitize_sample.py --target opencl")
+    """Of the library's kernels a few: tests/kernels/test_random_shapes.py runs them all there."""
+    done = bash(f"{sys.executable} ci/sanitize_sample.py --target opencl --every 6")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("exact") == 6
-    assert done.stdout.count("right") >= 44
+    assert done.stdout.count("right") >= 8
     assert "WRONG" not in done.stdout
