@@ -177,6 +177,8 @@ def _check_request(inputs: object, args: object, name: object) -> None:
     """Refuse at once what a deferred module would only find at its first call."""
     if not isinstance(name, str):
         raise _misuse(f"the name of a function is text, got {type(name).__name__}", "name='main'")
+    if not name:
+        raise _misuse("the name of a function is empty", "name='main'")
     if isinstance(inputs, Schedule) and args is None:
         raise _misuse("args are needed to lower a schedule", "pass [A, B, C]: inputs, then outputs")
     if isinstance(inputs, Schedule) and not isinstance(args, (list, tuple)):

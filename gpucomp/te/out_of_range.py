@@ -108,16 +108,16 @@ def check_reads(ops: Sequence[Operation], outputs: Sequence[Operation]) -> None:
 def _whole(op: ComputeOp) -> tuple[Ends, ...] | None:
     found: list[Ends] = []
     for extent in op.output(0).shape:
-        last = _form(extent)
+        last = form_of(extent)
         if last is None or is_const_int(extent, 0):
             return None
         found.append(Ends(Form(0), last.plus(Form(-1))))
     return tuple(found)
 
 
-def _form(value: object) -> Form | None:
+def form_of(value: object) -> Form | None:
     """An extent as a form; None for what is neither constant nor linear."""
-    ends = _ends(operators.convert(value), {})
+    ends = ends_of(operators.convert(value), {})
     return ends.low if ends is not None and ends.low == ends.high else None
 
 
@@ -130,12 +130,12 @@ def _follow(
     """Check the reads of one box of a result, and note the boxes of its producers that they reach."""
     box = {axis.var: Ends(e.low, e.high, frozenset({axis.var})) for axis, e in zip(op.axis, region, strict=True)}
     for axis in op.reduce_axis:
-        low, extent = (_form(axis.dom.min), _form(axis.dom.extent)) if axis.dom is not None else (None, None)
+        low, extent = (form_of(axis.dom.min), form_of(axis.dom.extent)) if axis.dom is not None else (None, None)
         if low is not None and extent is not None and not (not extent.terms and extent.constant < 1):
             box[axis.var] = Ends(low, low.plus(extent).plus(Form(-1)), frozenset({axis.var}))
     bound = {axis.var for axis in op.root_iter_vars}
     for load in reads:
-        all_ends = [None if _unknown(index, bound, box) else _ends(index, box) for index in load.indices]
+        all_ends = [None if _unknown(index, bound, box) else ends_of(index, box) for index in load.indices]
         for dimension, ends in enumerate(all_ends):
             if ends is not None:
                 _check(op, load, dimension, ends)
@@ -163,7 +163,7 @@ def _vars(root: Expr) -> Iterator[Var]:
 
 
 def _check(op: ComputeOp, load: ProducerLoad, dimension: int, ends: Ends) -> None:
-    extent = _form(load.producer.shape[dimension])
+    extent = form_of(load.producer.shape[dimension])
     if extent is None:
         return
     past = ends.high.plus(extent, -1)
@@ -186,15 +186,21 @@ def _check(op: ComputeOp, load: ProducerLoad, dimension: int, ends: Ends) -> Non
 
 def _certain_reads(op: ComputeOp) -> Iterator[ProducerLoad]:
     """Reads that happen in each iteration, whatever data and indices are."""
-    stack: list[Expr] = list(op.body)
+    for node in certain(op.body):
+        if type(node) is ProducerLoad:
+            yield node
+
+
+def certain(roots: Sequence[Expr]) -> Iterator[Expr]:
+    """Parts of expressions that are evaluated wherever the expressions are, each once."""
+    stack: list[Expr] = list(roots)
     seen: dict[Expr, None] = {}
     while stack:
         node = stack.pop()
         if node in seen:
             continue
         seen[node] = None
-        if type(node) is ProducerLoad:
-            yield node
+        yield node
         if isinstance(node, Reduce):
             stack += node.source if is_const_int(node.condition, 1) else ()
         elif isinstance(node, (Select, And, Or)) or _chooses(node):
@@ -210,7 +216,7 @@ def _chooses(node: Expr) -> bool:
 # -- ends of an index ------------------------------------------------------------------------------------------------
 
 
-def _ends(node: Expr, box: Box) -> Ends | None:
+def ends_of(node: Expr, box: Box) -> Ends | None:
     """The ends of an index over a box; None where they need not be reached."""
     if isinstance(node, Var):  # most indices
         symbol = Form(0, ((node, 1),))
@@ -226,7 +232,7 @@ def _ends(node: Expr, box: Box) -> Ends | None:
     for atom, factor in atoms.items():
         if not factor:
             continue
-        ends = _ends(atom, box) if isinstance(atom, Var) else _monotone(atom, box)
+        ends = ends_of(atom, box) if isinstance(atom, Var) else _monotone(atom, box)
         if ends is None or not used.isdisjoint(ends.used):
             return None
         used |= ends.used
@@ -259,14 +265,14 @@ def _linear(root: Expr, atoms: dict[Expr, int]) -> int:
 def _monotone(node: Expr, box: Box) -> Ends | None:
     """The ends of a quotient by a positive number, or of a minimum or maximum of parts that share no variable."""
     if isinstance(node, FloorDiv) and isinstance(node.b, IntImm) and node.b.value > 0:
-        inner = _ends(node.a, box)
+        inner = ends_of(node.a, box)
         if inner is None or inner.low.terms or inner.high.terms:
             return None
         by = node.b.value
         return Ends(Form(inner.low.constant // by), Form(inner.high.constant // by), inner.used)
     if not isinstance(node, (Min, Max)):
         return None
-    a, b = _ends(node.a, box), _ends(node.b, box)
+    a, b = ends_of(node.a, box), ends_of(node.b, box)
     if a is None or b is None or not a.used.isdisjoint(b.used):
         return None
     if a.low.terms or a.high.terms or b.low.terms or b.high.terms:

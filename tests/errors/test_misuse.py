@@ -111,6 +111,7 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "number as a target": (lambda p: gpucomp.build(p.s, [A, p.c], 5), "a target is text, got int"),
     "unknown architecture": (lambda p: gpucomp.source(p.s, [A, p.c], "cuda -arch=banana"), "'banana' is no arch"),
     "number as a name": (lambda p: gpucomp.build(p.s, [A, p.c], "llvm", name=5), "is text, got int"),
+    "no name": (lambda p: gpucomp.build(p.s, [A, p.c], "llvm", name=""), "the name of a function is empty"),
     "text as source": (lambda p: gpucomp.source("x"), "cannot compile a str"),
     "None at launch": (lambda p: p.build()(None, X), "has type NoneType, expected an array of float32"),
     "list at launch": (lambda p: p.build()([[1.0]], X), "has type list, expected an array of float32"),

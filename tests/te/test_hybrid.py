@@ -406,6 +406,44 @@ def outside(a: Any) -> Any:
 
 
 @te.hybrid.script
+def loop_past_the_end(a: Any) -> Any:
+    b = output_tensor((4,), "float32")
+    for i in range(5):
+        b[i] = 1.0  # cause
+    return b
+
+
+@te.hybrid.script
+def next_one(a: Any) -> Any:
+    b = output_tensor((4,), "float32")
+    for i, j in grid(2, 2):
+        b[i * 2 + j] = a[i * 2 + j + 1]  # cause
+    return b
+
+
+@te.hybrid.script
+def one_before(a: Any) -> Any:
+    b = output_tensor((a.shape[0],), "float32")
+    for i in range(a.shape[0]):
+        b[i] = a[i - 1]  # cause
+    return b
+
+
+@te.hybrid.script
+def neighbours_where_there_are_some(a: Any) -> Any:
+    b = output_tensor((4,), "float32")
+    for i in range(4):
+        b[i] = a[i + 1] if i < 3 else 0.0
+        if i > 0:
+            b[i] = b[i] + a[i - 1]
+        for j in range(i):
+            b[i] = b[i] + a[j + 1]
+        for j in range(0):
+            b[i] = a[j + 9]
+    return b
+
+
+@te.hybrid.script
 def number_of_and(a: Any) -> Any:
     b = output_tensor((4,), "float32")
     b[0] = a[0] and 3  # cause
@@ -452,6 +490,9 @@ def unknown_scope(a: Any) -> Any:
         (unknown_name, "'offset' is not defined"),
         (slice_of_input, "slices cannot be compiled"),
         (loop_over_array, "a loop over 'a'"),
+        (loop_past_the_end, r"the script writes b\[i\]: the index of dimension 0 reaches 4, but the extent is 4"),
+        (next_one, r"the script reads A\[i \* 2 \+ j \+ 1\]: the index of dimension 0 reaches 4"),
+        (one_before, r"the script reads A\[i - 1\]: the index of dimension 0 goes down to -1"),
         (outside, "index 4 is outside of dimension 0 of b, of extent 4"),
     ],
 )
@@ -462,3 +503,12 @@ def test_a_mistake_is_named_at_its_line(program: Any, words: str) -> None:
     assert where is not None
     assert where.file == __file__
     assert where.text.endswith("# cause") or where.text == "@te.hybrid.script"
+
+
+def test_accesses_that_stay_inside_by_a_condition_or_a_loop_without_iterations_are_compiled() -> None:
+    a = te.placeholder((4,), name="A")
+    b = neighbours_where_there_are_some(a)
+    x = small_ints((4,))
+    got = gpucomp.build(te.create_schedule(b.op), [a, b], "llvm")(x)
+    expected = [x[1], x[2] + x[0] + x[1], x[3] + x[1] + x[1] + x[2], x[2] + x[1] + x[2] + x[3]]
+    np.testing.assert_array_equal(got, np.array(expected, "float32"))

@@ -35,6 +35,7 @@ from gpucomp.te.api import current_tag
 from gpucomp.te.hybrid.numpy_side import python_function
 from gpucomp.te.hybrid.op import HybridOp
 from gpucomp.te.hybrid.parser import ScriptParser
+from gpucomp.te.hybrid.reach import check_reach
 from gpucomp.te.hybrid.values import Source
 from gpucomp.te.lower import lower_schedule
 from gpucomp.te.state import Schedule
@@ -60,7 +61,8 @@ def script(pyfunc: Callable[..., Any]) -> Callable[..., Any]:
         The function.  Called with tensors it gives a tensor, or a list of several.
 
     Raises:
-        TensorError: GC233, when called with tensors: something that cannot be compiled, at its line.
+        TensorError: when called with tensors: GC233 something that cannot be compiled, GC224 an access that is past the
+            ends of a tensor whenever the script runs, at its line.
     """
     if not isinstance(pyfunc, FunctionType):
         raise TensorError("te.hybrid.script decorates a function", code="GC233", where=caller_span())
@@ -89,6 +91,7 @@ def _operation(function: FunctionType, args: Sequence[Any]) -> Any:
     parser = ScriptParser(source, outer)
     with operators.tracing():
         body = parser.parse(tree, args)
+    check_reach(body)
     inputs = tuple(parser.inputs)
     op = HybridOp(
         function.__name__, current_tag(), None, inputs, tuple(parser.inputs.values()), parser.outputs,
