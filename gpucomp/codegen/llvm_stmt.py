@@ -433,7 +433,11 @@ REGISTER_FILE: Final = 8 * 1024  # bytes: loops over buffers up to this size are
 
 def quoted(symbol: str) -> str:
     """A symbol as LLVM text."""
-    return symbol if symbol.replace("_", "").replace(".", "").isalnum() and symbol.isascii() else f'"{symbol}"'
+    plain = symbol.replace("_", "").replace(".", "").isalnum() and symbol.isascii() and not symbol[0].isdigit()
+    if plain:
+        return symbol
+    escaped = "".join([f"\\{ord(c):02x}" if c in '"\\' or ord(c) < 32 else c for c in symbol])
+    return f'"{escaped}"'
 
 
 def constant_elements(extents: tuple[Expr, ...]) -> int | None:

@@ -391,6 +391,7 @@ def array(arr: NDArray | npt.ArrayLike, device: Device | str | None = None, mem_
     """
     if isinstance(arr, NDArray):
         return arr.copyto(_place(device), mem_scope)
+    _refuse_masked(arr)
     try:
         values = np.asarray(arr)
     except ValueError as error:
@@ -398,6 +399,17 @@ def array(arr: NDArray | npt.ArrayLike, device: Device | str | None = None, mem_
     kind = _kind_of(values)
     made = empty(values.shape, kind, device, mem_scope)
     return made.copyfrom(values)
+
+
+def _refuse_masked(values: object) -> None:
+    """A kernel would compute with what a mask hides."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ArgumentError(
+            "elements of this array are masked, and a kernel knows no masks",
+            code="GC603",
+            where=caller_span(),
+            hint="give them a value: x.filled(0)",
+        )
 
 
 def _kind_of(values: npt.NDArray[np.generic]) -> DType:
@@ -418,6 +430,8 @@ def from_numpy(values: npt.NDArray[np.generic]) -> NDArray:
     Raises:
         ArgumentError: a dtype that no device has.
     """
+    if type(values) is not np.ndarray:
+        _refuse_masked(values)
     kind = _kind_of(values)
     itemsize = values.dtype.itemsize
     if any(step % itemsize for step in values.strides):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import gpucomp
+from gpucomp import te
 from gpucomp.codegen.llvm import emit_cpu, kernel_params
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.runtime.cpu import device_api
@@ -387,3 +389,14 @@ def test_the_same_function_gives_the_same_text() -> None:
         serial(i, x.shape[0], s.BufferStore(y, intrin.exp(x[i]) + x[i] * x[i], (i,)), ForKind.PARALLEL), x, y
     )
     assert emit_cpu(func).source == emit_cpu(func).source
+
+
+@pytest.mark.parametrize("name", ["3", "a b", 'say "x"', "back\\slash", "1.body", "for"])
+def test_a_function_of_any_name_is_compiled(name: str) -> None:
+    a = te.placeholder((64,), name="A")
+    b = te.compute((64,), lambda i: a[i] + 1.0, name="B")
+    s = te.create_schedule(b.op)
+    s[b].parallel(b.op.axis[0])  # a task has a symbol of its own, made of the name
+    module = gpucomp.build(s, [a, b], "llvm", name=name)
+    x = np.ones(64, "float32")
+    np.testing.assert_array_equal(module[name](x), x + 1)

@@ -186,6 +186,8 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "array of a shape": (lambda p: gpucomp.NDArray((3,), None, None, None), "NDArray takes a Memory, got a tuple"),
     "functions that are numbers": (lambda p: gpucomp.IRModule({"f": 3}), "'f' is a int, no function of IR"),
     "copy into numpy": (lambda p: gpucomp.nd.array(X).copyto(X), "copyto takes an NDArray, got an ndarray"),
+    "hidden elements": (lambda p: p.build()(np.ma.masked_greater(X, 0)), "elements of this array are masked"),
+    "copy of hidden elements": (lambda p: gpucomp.nd.array(np.ma.masked_equal(X, 1)), "x.filled(0)"),
     "another shape": (lambda p: gpucomp.nd.array(X).copyfrom(X[0]), "the source has shape (4,), this array (8, 4)"),
     "complex values": (lambda p: gpucomp.nd.array(X).copyfrom(X * 1j), "is no array of numbers"),
     "memory of a list": (lambda p: gpucomp.nd.from_dlpack([1]), "from_dlpack takes a SupportsDLPack, got a list"),
