@@ -121,7 +121,9 @@ if not TYPE_CHECKING:  # a type checker knows the names from above, and should r
     def __getattr__(name: str) -> object:
         home = _HOMES.get(name)
         if home is None:
-            raise AttributeError(f"module 'gpucomp' has no attribute {name!r}")
+            from gpucomp.support.absent import no_attribute
+
+            raise no_attribute("gpucomp", name, __all__)
         module = importlib.import_module(home[0] or f"gpucomp.{name}")
         value: object = getattr(module, home[1]) if home[1] else module
         globals()[name] = value

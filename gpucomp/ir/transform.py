@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar  # Any: units of any kind; options are checked
 
 from gpucomp.support.diagnostics import LowerError, caller_span, did_you_mean
-from gpucomp.support.expect import expect_each
+from gpucomp.support.expect import expect, expect_each
 
 _T = TypeVar("_T")
 
@@ -70,6 +70,7 @@ class PassContext:
 
     Raises:
         LowerError: an unknown config key.
+        TypeMismatchError: GC252 something of another kind.
     """
 
     KEYS: Mapping[str, str] = {
@@ -92,6 +93,14 @@ class PassContext:
         instruments: Iterable[PassInstrument] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
+        hint = (
+            "transform.PassContext(opt_level=2, disabled_pass=['tir.Simplify'], config={'tir.disable_vectorize': True})"
+        )
+        expect(opt_level, int, "PassContext: opt_level", hint)
+        expect(config or {}, Mapping, "PassContext: config", hint)
+        for names in (required_pass, disabled_pass):
+            expect_each(names or (), str, "PassContext: required_pass and disabled_pass", hint)
+        expect_each(instruments or (), object, "PassContext: instruments", hint)
         self.opt_level = opt_level
         self.required_pass = frozenset(required_pass or ())
         self.disabled_pass = frozenset(disabled_pass or ())

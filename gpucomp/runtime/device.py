@@ -19,6 +19,7 @@ from gpucomp.runtime.base import (
 from gpucomp.runtime.probe import probe
 from gpucomp.support.config import config
 from gpucomp.support.diagnostics import DeviceError, caller_span
+from gpucomp.support.expect import expect
 from gpucomp.support.log import logger
 
 _thread = threading.local()
@@ -264,6 +265,7 @@ def device(dev_type: str | Device, dev_id: int | None = None) -> Device:
 
 def enabled(target: str) -> bool:
     """Whether kernels of a target run here: ``enabled("cuda")`` asks the driver for a device."""
+    expect(target, str, "enabled", 'runtime.enabled("cuda")')
     words = target.split()
     try:
         return bool(words) and Device(words[0]).exist

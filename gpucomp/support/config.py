@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeAlias, TypeVar, overload  # Any: the type depends on the setting
 
-from gpucomp.support.diagnostics import ArgumentError, did_you_mean
+from gpucomp.support.diagnostics import ArgumentError, Span, caller_span, did_you_mean
 
 T = TypeVar("T", str, int, bool)
 Setting: TypeAlias = "str | int | bool | os.PathLike[str]"
@@ -78,11 +78,17 @@ class Knob(Generic[T]):
             converted: T = _CONVERT[kind](value)
         except (ValueError, TypeError):
             expected = {"bool": "1, 0, true, false, on or off", "int": "an integer", "str": "a string"}[kind]
-            raise ArgumentError(f"{source}: {value!r} is not {expected}", code="GC690", hint=self.doc) from None
+            raise ArgumentError(
+                f"{source}: {value!r} is not {expected}", code="GC690", where=_place(source), hint=self.doc
+            ) from None
         problem = self.check(converted) if self.check is not None else ""
         if problem:
-            raise ArgumentError(f"{source}: {value!r} {problem}", code="GC690", hint=self.doc)
+            raise ArgumentError(f"{source}: {value!r} {problem}", code="GC690", where=_place(source), hint=self.doc)
         return converted
+
+
+def _place(source: str) -> Span | None:
+    return caller_span() if source.startswith("config") else None  # the environment has no line
 
 
 _WORDS: Final = dict.fromkeys(("1", "true", "on", "yes"), True) | dict.fromkeys(("0", "false", "off", "no"), False)
@@ -175,7 +181,7 @@ class Config:
         for name, value in values.items():
             if name not in knobs:
                 hint = did_you_mean(name, knobs) or f"known: {', '.join(knobs)}"
-                raise ArgumentError(f"there is no setting {name!r}", code="GC691", hint=hint)
+                raise ArgumentError(f"there is no setting {name!r}", code="GC691", where=caller_span(), hint=hint)
             knobs[name].parse(value, f"config.override({name}=...)")
         token = _overrides.set(MappingProxyType({**_overrides.get(), **values}))
         try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import FunctionType
 from typing import Literal, TypeAlias, TypeVar, overload
 
-from gpucomp.support.diagnostics import GpucompError, did_you_mean
+from gpucomp.support.diagnostics import GpucompError, caller_span, did_you_mean
+from gpucomp.support.expect import expect, mismatch
 
 GlobalFunction: TypeAlias = Callable[..., object]
 _F = TypeVar("_F", bound=GlobalFunction)
@@ -32,9 +34,12 @@ def register_func(
         override: replace an earlier function of that name.
 
     Raises:
-        GpucompError: the name is taken and ``override`` is False.
+        GpucompError: GC002 the name is taken and ``override`` is False.
+        TypeMismatchError: GC252 what is registered cannot be called.
     """
     if not isinstance(func_name, str):
+        if not callable(func_name):
+            raise mismatch("register_func", (str, FunctionType), func_name, 'register_func("name", f), or a decorator')
         return _register(getattr(func_name, "__name__", repr(func_name)), func_name, override)
     if f is not None:
         return _register(func_name, f, override)
@@ -48,12 +53,13 @@ def register_func(
 
 def _register(name: str, function: GlobalFunction, override: bool) -> GlobalFunction:
     if not callable(function):
-        raise TypeError(f"register_func({name!r}): expected a callable, got {type(function).__name__}")
+        raise mismatch(f"register_func({name!r})", FunctionType, function, "a function, or another callable")
     with _lock:
         if name in _functions and not override:
             raise GpucompError(
                 f"a global function {name!r} is registered already",
                 code="GC002",
+                where=caller_span(),
                 hint=f"register_func({name!r}, f, override=True) replaces it",
             )
         _functions[name] = function
@@ -74,11 +80,13 @@ def get_global_func(name: str, allow_missing: bool = False) -> GlobalFunction | 
     Raises:
         GpucompError: there is no such function and ``allow_missing`` is False.
     """
+    expect(name, str, "get_global_func", "the name under which register_func registered it")
     found = _functions.get(name)
     if found is None and not allow_missing:
         raise GpucompError(
             f"there is no global function {name!r}",
             code="GC003",
+            where=caller_span(),
             hint=did_you_mean(name, _functions) or f"register it: register_func({name!r}, f)",
         )
     return found

@@ -20,12 +20,14 @@ from gpucomp.runtime.device import device as parse_device
 from gpucomp.runtime.function import Function
 from gpucomp.runtime.module import Module
 from gpucomp.runtime.ndarray import NDArray
-from gpucomp.support.diagnostics import ArgumentError, did_you_mean
+from gpucomp.support.diagnostics import ArgumentError, caller_span, did_you_mean
 from gpucomp.support.dtype import DType
+from gpucomp.support.expect import expect
 from gpucomp.support.hostexpr import HostExpr, evaluate, walk
 from gpucomp.support.launch import BufferParam, ScalarParam
 from gpucomp.target.target import Target
 from gpucomp.te.state import Schedule
+from gpucomp.te.user_input import unfit
 
 Reference: TypeAlias = Callable[..., npt.ArrayLike | tuple[npt.ArrayLike, ...]]
 Kernel: TypeAlias = Module | Function | Schedule
@@ -109,6 +111,12 @@ def check(
         ArgumentError: ``args`` do not fit the kernel, or it has no extent of a name in ``sizes``.
     """
     __tracebackhide__ = True
+    expect(kernel, (Schedule, Module, Function), "check", "check(schedule, [A, B, C], lambda a, b: a + b)")
+    problem = unfit(reference)
+    if problem:
+        raise ArgumentError(
+            f"check: the reference {problem}", code="GC650", where=caller_span(), hint="lambda a, b: a + b"
+        )
     function, place = _function_on(kernel, args, device)
     _check_sizes(function, sizes or {})
     used = secrets.randbits(32) if seed is None else seed
@@ -149,6 +157,7 @@ def _check_sizes(function: Function, sizes: Mapping[str, int]) -> None:
     raise ArgumentError(
         f"check: {function.name} has no symbolic extent {unknown!r}: {have}",
         code="GC650",
+        where=caller_span(),
         hint=did_you_mean(unknown, known) or None,
     )
 
@@ -160,7 +169,9 @@ def _specs(kernel: Kernel, args: Sequence[object] | None, function: Function) ->
     if len(args) != count:
         names = ", ".join(param.name for param in function.params)
         raise ArgumentError(
-            f"check: {function.name} has {count} parameters ({names}), got {len(args)} args", code="GC650"
+            f"check: {function.name} has {count} parameters ({names}), got {len(args)} args",
+            code="GC650",
+            where=caller_span(),
         )
     return list(args)
 
@@ -187,7 +198,9 @@ class _Case:
         if isinstance(param, ScalarParam):
             if isinstance(spec, (int, float, bool)):
                 return spec
-            raise ArgumentError(f"check: parameter {param.name} is a {param.dtype}: give a number", code="GC650")
+            raise ArgumentError(
+                f"check: parameter {param.name} is a {param.dtype}: give a number", code="GC650", where=caller_span()
+            )
         if callable(spec):
             return np.asarray(spec(self.rng)).astype(DType(param.dtype).numpy)
         shape = self._shape(param, spec)
@@ -208,6 +221,7 @@ class _Case:
             raise ArgumentError(
                 f"check: the extents of {param.name} depend on {unknown[0]!r}, which is not given",
                 code="GC650",
+                where=caller_span(),
                 hint=f"check(..., sizes={{{unknown[0]!r}: 37}}), or pass shapes as args",
             )
         return int(evaluate(extent, self.sizes))
@@ -241,7 +255,9 @@ class _Case:
         outputs = list(result) if isinstance(result, tuple) else [result]
         if len(outputs) != count:
             raise ArgumentError(
-                f"check: the kernel has {count} outputs, the reference returns {len(outputs)}", code="GC650"
+                f"check: the kernel has {count} outputs, the reference returns {len(outputs)}",
+                code="GC650",
+                where=caller_span(),
             )
         return [np.asarray(output) for output in outputs]
 

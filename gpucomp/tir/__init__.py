@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from gpucomp.ir.types import PointerType, PrimType
+from gpucomp.support.absent import no_attribute
 from gpucomp.tir import ir_builder, stmt_functor
 from gpucomp.tir import operators as _operators
 from gpucomp.tir.buffer import Buffer, BufferRegion, decl_buffer
@@ -178,7 +179,7 @@ if not TYPE_CHECKING:
             return importlib.import_module(f"{__name__}.{name}")
         if name == "IndexMap":
             return importlib.import_module("gpucomp.layout.index_map").IndexMap
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise no_attribute(__name__, name, __all__)
 
 
 __all__ = [

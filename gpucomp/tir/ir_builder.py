@@ -29,6 +29,7 @@ from typing import Any, Final, TypeVar  # Any: indices and values are whatever c
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import TypeMismatchError, caller_span, did_you_mean
 from gpucomp.support.dtype import HANDLE, DType
+from gpucomp.support.expect import expect
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
 from gpucomp.tir import stmt as s
@@ -152,6 +153,8 @@ class IRBuilder:
 
     def emit(self, stmt: Stmt | ExprLike | _Wrap) -> None:
         """Append a statement; an expression is evaluated for its effect; a function is called with what follows."""
+        if not callable(stmt):
+            expect(stmt, (Stmt, ExprOp, int, float, str), "emit", "a statement, or an expression such as a call")
         scope = self._scopes[-1]
         scope.after_if = False
         value = isinstance(stmt, (ExprOp, int, float, str))  # an expression may be callable: A(i)

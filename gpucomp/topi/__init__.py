@@ -11,6 +11,9 @@ Tensor(shape=[4, 5], dtype=float32, name=T_relu)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from gpucomp.support.absent import no_attribute
 from gpucomp.topi import cuda, generic, nn, tag, utils
 from gpucomp.topi.broadcast import (
     add,
@@ -115,3 +118,8 @@ __all__ = [
     "arange", "concatenate", "expand_dims", "flip", "repeat", "reshape", "split", "squeeze", "stack", "strided_slice",
     "tile", "transpose", "gather", "gather_nd", "one_hot", "take", "where", "einsum", "matmul", "tensordot",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a type checker knows the names from above, and should report others
+
+    def __getattr__(name: str) -> object:
+        raise no_attribute("gpucomp.topi", name, (*__all__, *[f"nn.{x}" for x in nn.__all__]))

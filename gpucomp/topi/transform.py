@@ -12,6 +12,7 @@ from typing import Literal, SupportsIndex
 
 from gpucomp.te.api import compute
 from gpucomp.te.tensor import Tensor
+from gpucomp.te.user_input import listed
 from gpucomp.tir import intrin, operators
 from gpucomp.tir.expr import Expr
 from gpucomp.topi.tag import INJECTIVE
@@ -129,7 +130,7 @@ def concatenate(a_tuple: Sequence[Tensor], axis: SupportsIndex = 0) -> Tensor:
     Raises:
         TensorError: GC216 other extents differ; GC221 there is no such axis; GC222 types differ, or there is no tensor.
     """
-    parts = [tensor_of("concatenate", x) for x in a_tuple]
+    parts = [tensor_of("concatenate", x) for x in listed(a_tuple, Tensor)]
     if not parts:
         raise argument_error("concatenate of no tensors", "give at least one")
     first = parts[0]

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 import gpucomp
-from gpucomp import te, tir
+from gpucomp import te, tir, topi
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.driver.build_module import get_binds
 from gpucomp.ir.transform import Sequential
 from gpucomp.support.diagnostics import GpucompError
 from gpucomp.te import schedule as sch
+from gpucomp.testing import check
 
 A, V = te.placeholder((8, 4), name="A"), te.placeholder((8,), name="V")
 ONE = tir.const(1)
@@ -224,6 +225,23 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "copy of an operation": (lambda p: p.s.cache_read(A.op, "shared", [p.c]), "takes a Tensor, got a PlaceholderOp"),
     "cache_write of an operation": (lambda p: p.s.cache_write(p.c.op, "local"), "list of Tensor, got a ComputeOp"),
     "division by nothing": (lambda p: te.floordiv(3, 0), "division of 3 by zero"),
+    "concatenation of one": (lambda p: topi.concatenate(3), "concatenate"),
+    "schedule of a topi number": (lambda p: topi.generic.schedule_injective(3), "create_schedule needs operations"),
+    "check of a number": (lambda p: check(3, [A], None), "check takes a Schedule or a Module or a Function, got"),
+    "check against nothing": (lambda p: check(p.s, [A, p.c], None), "the reference is a NoneType, no function"),
+    "check of another size": (
+        lambda p: check(p.s, [A, p.c], lambda a: a, device="cpu", sizes={"n": 3}),
+        "no symbolic extent 'n'",
+    ),
+    "setting that there is not": (lambda p: gpucomp.config.override(foo=1).__enter__(), "there is no setting 'foo'"),
+    "setting out of range": (lambda p: gpucomp.config.override(verify=9).__enter__(), "9 is not between 0 and 3"),
+    "registering a number": (lambda p: gpucomp.register_func("a.b", 3), "takes a function, got an int"),
+    "global function by number": (lambda p: gpucomp.get_global_func(3), "get_global_func takes a str, got an int"),
+    "global function that is none": (lambda p: gpucomp.get_global_func("no.such"), "register it: register_func"),
+    "options that are a number": (lambda p: gpucomp.transform.PassContext(config=3), "config takes a Mapping, got an"),
+    "passes that are a number": (lambda p: gpucomp.transform.PassContext(disabled_pass=3), "a list of str, got an int"),
+    "statement that is nothing": (lambda p: tir.ir_builder.create().emit(None), "emit takes a Stmt or an ExprOp"),
+    "target by number": (lambda p: gpucomp.runtime.enabled(3), "enabled takes a str, got an int"),
     "missing file": (lambda p: gpucomp.runtime.load_module("no-such-file.json"), "cannot be read"),
 }  # fmt: skip
 

@@ -67,5 +67,5 @@ def test_names_are_listed_in_order() -> None:
 
 
 def test_something_that_is_no_function_is_refused() -> None:
-    with pytest.raises(TypeError, match="expected a callable, got int"):
+    with pytest.raises(TypeError, match="takes a function, got an int"):
         register_func("test.number", 3)  # pyright: ignore[reportCallIssue, reportArgumentType]  # what is tested

@@ -512,3 +512,20 @@ def test_accesses_that_stay_inside_by_a_condition_or_a_loop_without_iterations_a
     got = gpucomp.build(te.create_schedule(b.op), [a, b], "llvm")(x)
     expected = [x[1], x[2] + x[0] + x[1], x[3] + x[1] + x[1] + x[2], x[2] + x[1] + x[2] + x[3]]
     np.testing.assert_array_equal(got, np.array(expected, "float32"))
+
+
+@te.hybrid.script
+def rounded(a: Any) -> Any:
+    b = output_tensor((6,), "float32")
+    for i in range(6):
+        b[i] = round(a[i])
+    return b
+
+
+def test_halves_are_rounded_away_from_zero_in_python_too() -> None:
+    x = np.array([0.5, 1.5, 2.5, -0.5, -2.5, 0.49999997], "float32")
+    a = te.placeholder((6,), name="A")
+    b = rounded(a)
+    got = gpucomp.build(te.create_schedule(b.op), [a, b], "llvm")(x)
+    np.testing.assert_array_equal(got, rounded(x))
+    np.testing.assert_array_equal(got, np.array([1, 2, 3, -1, -3, 0], "float32"))

@@ -259,7 +259,10 @@ def test_a_schedule_is_built_for_the_device_and_checked_there(device: str) -> No
 
 @pytest.mark.parametrize(
     ("extent", "words"),
-    [("m1", "f has no symbolic extent 'm': it has m1\n.*did you mean 'm1'"), (5, "'m': its extents are all numbers")],
+    [
+        ("m1", "f has no symbolic extent 'm': it has m1\n  --> .*\n.*did you mean 'm1'"),
+        (5, "'m': its extents are all numbers"),
+    ],
 )
 def test_a_size_that_the_kernel_does_not_have_is_one_clear_error(extent: int | str, words: str) -> None:
     function = kernel(lambda a, b, c: np.add(a, b, out=c), extent=extent)

@@ -10,6 +10,13 @@ from typing import Any, Final  # Any: scalars and arrays of any type
 
 import numpy as np
 
+
+def _half_away(x: Any) -> Any:
+    """As te.round does, and C: numpy's own goes to the even neighbour."""
+    whole = np.trunc(x)
+    return whole + np.copysign(abs(x - whole) >= 0.5, x)
+
+
 _SPECIAL: Final[Mapping[str, Callable[..., Any]]] = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "rsqrt": lambda x: 1 / np.sqrt(x),
@@ -18,7 +25,7 @@ _SPECIAL: Final[Mapping[str, Callable[..., Any]]] = {
     "power": np.power,
     "likely": lambda x: x,
     "if_then_else": lambda c, x, y: x if c else y,
-    "round": np.round,
+    "round": _half_away,
     "abs": np.abs,
 }
 _NUMPY: Final = (
