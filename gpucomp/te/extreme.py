@@ -47,6 +47,21 @@ def nothing(place: str, value: str, *, smallest: bool = False, last: bool = Fals
     return start, intrin.max_value(value) if smallest else intrin.min_value(value)
 
 
+def place_among(where: ExprLike, element: ExprLike, most: ExprLike) -> Expr:
+    """What is least for the element that :func:`candidate` finds, once it is known which number is the most extreme.
+
+    For places (int32) that do not all lie in one pass: ``te.min`` of it over all elements, then :func:`place_of`.
+    """
+    place, value = operators.convert(where), operators.convert(element)
+    found = intrin.select(operators.equality(e.EQ, value, most), place, intrin.max_value(str(place.dtype)))
+    if value.dtype.code not in _FLOATS:
+        return found
+    nan = operators.equality(e.NE, value, value)
+    # No sum, which would be regrouped: both uses of the place are to stay one expression.
+    less = operators.bitwise("bitwise_or", place, operators.const(_SIGN, place.dtype))
+    return intrin.select(nan, less, found)
+
+
 def place_of(found: ExprLike, dtype: str) -> Expr:
     """The place of the element that was found, among values of type ``dtype``."""
     place = operators.convert(found)

@@ -18,7 +18,10 @@ VECTORS_IN_FLIGHT: Final = 4  # vectors that a thread loads before it adds the f
 BLOCKS: Final = 1056  # eight on each of the 132 multiprocessors of the largest GPU that this was measured on
 MANY: Final = 512  # threads of a block where blocks take tiles in turns, four blocks on each multiprocessor
 IN_TURNS: Final = 528
-COLUMN_PARTS: Final = 32  # of the rows at most: each thread of the second kernel loads as many sums, all at once
+COLUMN_PARTS: Final = 32  # of the rows: each thread of the second kernel loads as many sums, all at once
+MORE_PARTS: Final = 256  # of narrow matrices, for which threads of the second kernel share a column
+SHARED_BY: Final = 8  # so many threads
+DEEP: Final = 8  # vectors of columns in flight, where a thread has so many rows
 
 
 def schedule_all(defn: Definition, target: Target) -> Schedule:
@@ -112,13 +115,17 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     columns = min(THREADS, target.max_num_threads, 1 << 30 if n is None else n)
     wide, tall = columns // lanes, lanes
     across = 1 if n is None else -(-n // columns)
-    parts = max(1, min(COLUMN_PARTS, BLOCKS // across))
+    turns = VECTORS_IN_FLIGHT
     (k,) = s[total].op.reduce_axis
     if m is None:
+        parts = max(1, min(COLUMN_PARTS, BLOCKS // across))
         part, _ = s[total].split(k, nparts=parts)
     else:
-        turns = tall * VECTORS_IN_FLIGHT
-        part, _ = s[total].split(k, factor=-(-m // (parts * turns)) * turns)
+        parts = max(1, min(MORE_PARTS, IN_TURNS // across))
+        turns = DEEP if m >= parts * tall * DEEP else VECTORS_IN_FLIGHT
+        each = -(-m // (parts * tall * turns)) * tall * turns
+        part, _ = s[total].split(k, factor=each)
+        parts = -(-m // each)
     partial = s.rfactor(total, part)
     _, by_row = s[partial].split(partial.op.reduce_axis[0], factor=tall)
     by_thread = s.rfactor(partial, by_row)
@@ -147,7 +154,7 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     inner = s[sums]
     inner.compute_at(stage, thread)
     inner.set_scope("local")
-    chunk, turn = inner.split(inner.op.reduce_axis[0], factor=VECTORS_IN_FLIGHT)
+    chunk, turn = inner.split(inner.op.reduce_axis[0], factor=turns)
     inner.reorder(chunk, turn, *inner.op.axis)
     inner.unroll(turn)
     inner.unroll(inner.op.axis[-1])
@@ -156,13 +163,23 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     if lanes > 1:
         s[x].vectorize(x.op.axis[1])
 
-    # The second kernel: few bytes are left.
-    stage = s[out]
-    block, thread = stage.split(out.op.axis[0], factor=128)
-    stage.bind(block, te.thread_axis("blockIdx.x"))
-    stage.bind(thread, te.thread_axis("threadIdx.x"))
-    s[total].compute_at(stage, thread)
-    s[total].set_scope("local")
-    _, turn = s[total].split(s[total].op.reduce_axis[0], factor=parts)
-    s[total].unroll(turn)
+    _add_parts(s, out, total, parts)
     return s
+
+
+def _add_parts(s: Schedule, out: Tensor, total: Tensor, parts: int) -> None:
+    """The second kernel of a reduction of columns: few bytes are left."""
+    stage, last = s[out], s[total]
+    few = parts <= COLUMN_PARTS
+    block, column = stage.split(out.op.axis[0], factor=128 if few else 128 // SHARED_BY)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    stage.bind(column, te.thread_axis("threadIdx.x" if few else "threadIdx.y"))
+    last.compute_at(stage, column)
+    last.set_scope("local")
+    (part,) = last.op.reduce_axis
+    if not few:
+        part, thread = last.split(part, factor=SHARED_BY)
+        last.reorder(thread, part)
+        last.bind(thread, te.thread_axis("threadIdx.x"))
+    _, turn = last.split(part, factor=min(parts, COLUMN_PARTS))
+    last.unroll(turn)

@@ -7,7 +7,8 @@ from typing import Final
 
 from gpucomp.kernels.arrays import Array, Shape, as_a_user_runs, in_float64_by
 from gpucomp.kernels.registry import Definition, Extent, Operator, register
-from gpucomp.kernels.rows import compute, reference
+from gpucomp.kernels.rows import compute, forms, reference
+from gpucomp.target import Target
 
 FLOATS: Final = ("float32", "float16", "bfloat16", "float64")
 
@@ -22,6 +23,7 @@ def _rows(
     matrices: int = 1,
     reduces: bool = False,
     output: str = "",
+    form: Callable[[Sequence[Extent], str, Target], Definition | None] = lambda shape, dtype, target: None,
 ) -> Operator:
     """Register an operator on the rows of a matrix of shape (M, N).
 
@@ -34,6 +36,7 @@ def _rows(
         matrices: inputs of the shape of the matrix.
         reduces: the result has one value a row.
         output: its element type, where it is not that of the input.
+        form: makes other expressions where they are better for a target.
     """
 
     def input_shapes(shape: Shape) -> tuple[Shape, ...]:
@@ -63,6 +66,7 @@ def _rows(
                 "cpu": "schedule_cpu:schedule_rows",
                 "opencl-cpu": "schedule_cpu:schedule_rows_opencl_cpu",
             },
+            form=form,
         )
     )
 
@@ -91,5 +95,6 @@ row_argmax = _rows(
     1,
     reduces=True,
     output="int32",
+    form=forms.argmax,
 )
 gemv = _rows(compute.gemv, reference.gemv, "matrix times vector", 2, columns=1, reduces=True)

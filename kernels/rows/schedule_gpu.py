@@ -1,10 +1,11 @@
 """Kernels on the rows of a matrix on GPUs: a row is read once and stays in the registers of some threads.
 
 Each thread holds vectors of 16 bytes, ``threads`` of them apart, so that a warp reads whole lines; reductions go
-through shuffles, and through shared memory where a row has more than one warp.  Short rows share a block; rows that
-are too long for the registers of one block are shared by a cluster of blocks, in registers or, if their elements are
-narrower there, in shared memory (``schedule_shared``); without clusters each pass reads them again.  Few long rows that
-are reduced once go in parts (``schedule_parts``).
+through shuffles, and through shared memory where a row has more than one warp.  Short rows share a block; where they
+share weights too, a thread holds parts of two of them.  Rows that are too long for the registers of one block are
+shared by a cluster of blocks, in registers or, if their elements are narrower there, in shared memory
+(``schedule_shared``); without clusters each pass reads them again.  Few long rows that are reduced once go in parts
+(``schedule_parts``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def tile_of(defn: Definition, target: Target) -> Tile:
     weights = sum([len(x.shape) == 1 for x in defn.inputs])
     nbytes = defn.inputs[0].dtype.nbytes
     once = passes(defn) < 2
-    tile = choose_tile(extent(m), extent(n), nbytes, target, weights=weights, once=once)
+    compares = any([t.dtype.is_int for t in defn.intermediates])
+    tile = choose_tile(extent(m), extent(n), nbytes, target, weights=weights, once=once, compares=compares and not once)
     long = nbytes < 4 and tile.lanes * nbytes == 16 and tile.chunks * tile.threads * 16 > WAITING_ROW
     if (tile.held and not long) or once:
         return tile
@@ -80,6 +82,8 @@ class _Rows:
             self.s[tensor].set_scope("local")
             if tensor in sums:
                 self._reduction(tensor, matrices, again)
+            if self.tile.together > 1:
+                self.s[tensor].unroll(tensor.op.axis[0])
         for tensor in matrices:
             if again and self.tile.held:
                 self._hold(tensor, stage, row)
@@ -97,10 +101,14 @@ class _Rows:
             self._hold(early, self.s[out], row)
 
     def _result(self, out: Tensor) -> IterVar:
-        """The loops of the result; returns the one that is a row."""
+        """The loops of the result; returns the one that is a row, or the rows that a thread holds together."""
         tile, stage = self.tile, self.s[out]
         row = out.op.axis[0]
         columns: list[IterVar] = []
+        turn: IterVar | None = None
+        if tile.together > 1:
+            row, turn = stage.split(row, factor=tile.together)
+            stage.unroll(turn)
         if len(out.shape) > 1:
             columns = self._spread(stage, out.op.axis[1])
             *_, chunk, lane = columns
@@ -108,6 +116,8 @@ class _Rows:
                 stage.unroll(chunk)
             if tile.lanes > 1:
                 stage.vectorize(lane)
+            if turn is not None:  # next to each other: what is loaded for one row serves the others too
+                columns.insert(-1, turn)
         if tile.rows > 1:
             block, row = stage.split(row, factor=tile.rows)
             stage.bind(row, self.ty)
@@ -173,8 +183,10 @@ class _Rows:
             vector = j // tile.lanes
             return [*rows, vector // tile.row_threads, vector % tile.row_threads, j % tile.lanes]
 
-        *_, chunk, _, lane = own.transform_layout(spread)
+        *rows, chunk, _, lane = own.transform_layout(spread)
         own.unroll(chunk)
+        if tile.together > 1 and rows:
+            own.unroll(rows[0])
         if tile.lanes > 1:
             own.vectorize(lane)
 

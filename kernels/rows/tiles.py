@@ -34,6 +34,9 @@ MOST_WEIGHTED: Final = 512  # threads of a row of which more would take weights
 FEW_THREADS: Final = 32  # of a row, of which twice as many still share a warp
 SHORT_ROW: Final = 64  # threads of a row that has one barrier between two warps at most
 ONE_WAVE_BYTES: Final = 32 << 20
+TOGETHER_BYTES: Final = 2 << 10  # of a row with two weights a column, at most, of which a thread holds two
+SHORT_TOGETHER: Final = 512  # of a row with one
+WAVE_TOGETHER: Final = 7 << 20  # of all rows, at least: half as many threads are enough then
 CLUSTER_BLOCK: Final = 512  # threads of a block in a cluster: two blocks a multiprocessor, one waits, one works
 PORTABLE_CLUSTER: Final = 8  # blocks: larger ones gain nothing for these tiles
 UNROLLED: Final = 8  # vectors of a thread that are written out: more take longer to compile
@@ -60,6 +63,7 @@ class Tile:
         aligned: vectors start where memory is aligned, and not where the row does.
         early: weights of columns are loaded while the row is reduced.
         blocks: that are to fit a multiprocessor at least, by their registers; 0 where the compiler is free.
+        together: rows that a thread holds parts of, for which it loads weights once.
         why: what led to it.
     """
 
@@ -74,6 +78,7 @@ class Tile:
     early: bool = False
     why: str = ""
     blocks: int = 0
+    together: int = 1
 
     @property
     def row_threads(self) -> int:
@@ -82,7 +87,14 @@ class Tile:
 
 
 def choose_tile(
-    rows: int | None, columns: int | None, nbytes: int, target: Target, *, weights: int = 0, once: bool = False
+    rows: int | None,
+    columns: int | None,
+    nbytes: int,
+    target: Target,
+    *,
+    weights: int = 0,
+    once: bool = False,
+    compares: bool = False,
 ) -> Tile:
     """The tile for ``rows`` rows of ``columns`` elements of ``nbytes`` bytes that stay in registers.
 
@@ -95,6 +107,7 @@ def choose_tile(
         target: what to compile for.
         weights: inputs of one value a column.
         once: rows are gone over once.
+        compares: an element takes several comparisons, for which threads with many of them keep others waiting.
     """
     limit = min(1024, target.max_num_threads)
     if columns is None:
@@ -129,6 +142,9 @@ def choose_tile(
             if one_wave
             else f"{threads} threads with half as much: weights need registers too"
         )
+    if compares and one_wave and not aligned and threads < min(BLOCK, limit, vectors):
+        threads, warp = min(BLOCK, limit, 1 << (vectors - 1).bit_length()), False
+        reason = f"{threads} threads, for each has to compare: the matrix is read in one wave"
     if warp:
         reason += ", one warp, which needs no barrier"
     chunks = -(-vectors // threads)
@@ -140,7 +156,12 @@ def choose_tile(
     place = "registers" if held else "nowhere: each pass reads them again"
     why = f"{vector}; {reason}; rows stay in {place}" + ("; weights are loaded early" if early else "")
     block = 2 * BLOCK if warp or (once and one_wave) else BLOCK
-    return Tile(lanes, threads, chunks, max(1, min(block, limit) // threads), held, 1, False, aligned, early, why)
+    whole = early and not aligned and lanes * nbytes == 16 and chunks * threads == vectors and values <= WEIGHTED_VALUES
+    small = one_wave and nbytes < 4 and row_bytes <= (TOGETHER_BYTES if weights > 1 else SHORT_TOGETHER)
+    together = 2 if whole and small and (rows or 0) * row_bytes >= WAVE_TOGETHER else 1
+    why += "; each thread holds two rows, for one load of the weights" if together > 1 else ""
+    per_block = max(1, min(block, limit) // threads)
+    return Tile(lanes, threads, chunks, per_block, held, 1, False, aligned, early, why, together)
 
 
 def _aligned_lanes(lanes: int, nbytes: int, weights: int, once: bool) -> int:

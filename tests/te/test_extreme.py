@@ -10,9 +10,12 @@ import pytest
 
 import gpucomp
 from gpucomp import te
+from gpucomp.driver.build import lower_primfunc
 from gpucomp.kernels import registry
+from gpucomp.support.dtype import DType
 from gpucomp.target import Target
-from gpucomp.te import extreme
+from gpucomp.te import extreme, lower_schedule
+from gpucomp.tir.interp import interpret
 from tests.te.everywhere import everywhere
 
 Array = np.ndarray[Any, Any]
@@ -69,14 +72,45 @@ def test_the_place_is_that_of_numpy_whatever_is_in_the_row(how: str, smallest: b
 def test_row_argmax_of_the_library_gives_a_place_in_the_row(columns: int, dtype: str) -> None:
     a = hard_rows(columns).astype(dtype)
     operator = registry.get("row_argmax")
-    for target, device in (("llvm", "cpu"), ("opencl", "opencl:0")):
-        definition = operator.define(a.shape, dtype)
+    for target, device in (("llvm", "cpu"), ("opencl", "opencl:0"), ("cuda -arch=sm_90", "cpu")):
+        definition = operator.define(a.shape, dtype, target)
         place = gpucomp.device(device)
         schedule = operator.schedule(definition, Target(target))
         kernel = gpucomp.build(schedule, definition.args, Target.from_device(place))
         out = gpucomp.nd.array(np.full(a.shape[0], -7, "int32"), place)
         kernel(gpucomp.nd.array(a, place), out)
         np.testing.assert_array_equal(out.numpy(), a.astype("float64").argmax(1), err_msg=target)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("columns", [96, 1027])
+def test_row_argmax_by_two_reductions_gives_the_place_that_pairs_give(columns: int, dtype: str) -> None:
+    a = np.concatenate([hard_rows(columns), np.full((8, columns), -0.0)]).astype(DType(dtype).numpy)
+    a[8, -1] = 0.0  # equal, and the first one counts
+    a[9, columns // 3 :] = 1.0
+    a[10, 5:9] = 9.0, -NAN, NAN, INF
+    operator = registry.get("row_argmax")
+    target = Target("cuda -arch=sm_90")
+    definition = operator.define(a.shape, dtype, target)
+    assert [t.name for t in definition.intermediates] == ["X", "row_max", "row_best"]
+    lowered = lower_primfunc(lower_schedule(operator.schedule(definition, target), definition.args), target)
+    out = np.full(a.shape[0], -7, "int32")
+    interpret(lowered, [a, out])
+    np.testing.assert_array_equal(out, a.astype("float64").argmax(1))
+
+
+def test_rows_that_no_block_keeps_are_searched_once_in_pairs() -> None:
+    operator, a100 = registry.get("row_argmax"), Target("cuda -arch=sm_80")
+
+    def reductions(shape: tuple[int, int], target: str | Target) -> int:
+        return len(operator.define(shape, "float16", target).intermediates) - 1
+
+    assert reductions((4096, 32768), a100) == 2
+    assert reductions((4096, 65536), a100) == 1
+    assert reductions((4096, 65536), "cuda -arch=sm_90") == 1
+    assert reductions((16, 65536), "cuda -arch=sm_90") == 2  # so few rows that clusters share them
+    assert reductions((16, 65536), a100) == 1
+    assert reductions((4096, 4096), "llvm") == 1
 
 
 def test_the_condition_of_a_search_is_written_once() -> None:
