@@ -121,7 +121,8 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
         parts = max(1, min(COLUMN_PARTS, BLOCKS // across))
         part, _ = s[total].split(k, nparts=parts)
     else:
-        parts = max(1, min(MORE_PARTS, IN_TURNS // across))
+        most = max(COLUMN_PARTS, min(MORE_PARTS, m // (tall * DEEP)))
+        parts = max(1, min(most, IN_TURNS // across))
         turns = DEEP if m >= parts * tall * DEEP else VECTORS_IN_FLIGHT
         each = -(-m // (parts * tall * turns)) * tall * turns
         part, _ = s[total].split(k, factor=each)

@@ -16,7 +16,7 @@ from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.kernels.rows.schedule_parts import parts_of, schedule_parts
 from gpucomp.kernels.rows.schedule_shared import reduces, schedule_shared
-from gpucomp.kernels.rows.tiles import WAITING_ROW, Tile, choose_tile, cluster_tile, shared_tile
+from gpucomp.kernels.rows.tiles import WAITING_ROW, Tile, choose_tile, cluster_tile, in_pairs, shared_tile
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import Expr, IterVar
@@ -32,6 +32,7 @@ def tile_of(defn: Definition, target: Target) -> Tile:
     once = passes(defn) < 2
     compares = any([t.dtype.is_int for t in defn.intermediates])
     tile = choose_tile(extent(m), extent(n), nbytes, target, weights=weights, once=once, compares=compares and not once)
+    tile = in_pairs(tile, extent(m), extent(n), defn.inputs[0].dtype, weights)
     long = nbytes < 4 and tile.lanes * nbytes == 16 and tile.chunks * tile.threads * 16 > WAITING_ROW
     if (tile.held and not long) or once:
         return tile

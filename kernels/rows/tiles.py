@@ -5,10 +5,11 @@ The figures behind the rules are of an H100; each rule says what it is about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gpucomp.kernels.registry import row_lanes
+from gpucomp.support.dtype import DType
 from gpucomp.target import Target
 
 # Values that a thread keeps of one matrix; with twice as many, fewer than half of the threads fit a multiprocessor.
@@ -156,12 +157,27 @@ def choose_tile(
     place = "registers" if held else "nowhere: each pass reads them again"
     why = f"{vector}; {reason}; rows stay in {place}" + ("; weights are loaded early" if early else "")
     block = 2 * BLOCK if warp or (once and one_wave) else BLOCK
-    whole = early and not aligned and lanes * nbytes == 16 and chunks * threads == vectors and values <= WEIGHTED_VALUES
-    small = one_wave and nbytes < 4 and row_bytes <= (TOGETHER_BYTES if weights > 1 else SHORT_TOGETHER)
-    together = 2 if whole and small and (rows or 0) * row_bytes >= WAVE_TOGETHER else 1
-    why += "; each thread holds two rows, for one load of the weights" if together > 1 else ""
     per_block = max(1, min(block, limit) // threads)
-    return Tile(lanes, threads, chunks, per_block, held, 1, False, aligned, early, why, together)
+    return Tile(lanes, threads, chunks, per_block, held, 1, False, aligned, early, why)
+
+
+def in_pairs(tile: Tile, rows: int | None, columns: int | None, dtype: DType, weights: int) -> Tile:
+    """The tile with two rows a thread where that pays: short rows of halves, all of them read in one wave.
+
+    A block then loads weights for twice as many rows, with half as many threads.  Not so rows of bfloat16 that are
+    reduced without a barrier, with two weights a column: compilers make floats of those at once, which registers
+    cannot hold.
+    """
+    if rows is None or columns is None or not tile.early or dtype.nbytes * tile.lanes != 16 or tile.aligned:
+        return tile
+    row_bytes = columns * dtype.nbytes
+    whole = tile.chunks * tile.threads * tile.lanes == columns and tile.chunks * tile.lanes <= WEIGHTED_VALUES
+    short = row_bytes <= (TOGETHER_BYTES if weights > 1 else SHORT_TOGETHER)
+    crowded = weights > 1 and dtype.code == "bfloat" and row_bytes <= SHORT_TOGETHER
+    one_wave = WAVE_TOGETHER <= rows * row_bytes < ONE_WAVE_BYTES
+    if dtype.nbytes > 2 or crowded or not (whole and short and one_wave):
+        return tile
+    return replace(tile, together=2, why=f"{tile.why}; each thread holds two rows, for one load of the weights")
 
 
 def _aligned_lanes(lanes: int, nbytes: int, weights: int, once: bool) -> int:

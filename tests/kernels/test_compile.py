@@ -20,6 +20,11 @@ ROWS = [
     Row("transpose", (7207, 8627), "float32"),
     Row("rms_norm", (3875, 8045), "float16"),
     Row("layer_norm", (3875, 8045), "float16"),
+    Row("layer_norm", (4095, 1024), "bfloat16"),
+    Row("add_layer_norm", (16384, 256), "float16"),
+    Row("row_argmax", (8192, 8191), "float16"),
+    Row("row_argmax", (32, 131072), "float16"),
+    Row("column_sum", (32768, 256), "float16"),
 ]
 # Rows of clusters, and what else is long: as many registers as a thread may have, and the most instructions.
 LONG = [
