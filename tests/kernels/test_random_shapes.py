@@ -56,7 +56,8 @@ def _shape(name: str, rng: random.Random) -> tuple[int, ...]:
 def _check(operator: Operator, shape: tuple[int, ...], dtype: str, backend: str, symbolic: bool) -> None:
     where, scheduled, target = BACKENDS[backend]
     rng = np.random.default_rng(7)
-    definition = operator.define(tuple([te.var(f"n{i}") for i in range(len(shape))]) if symbolic else shape, dtype)
+    extents = tuple([te.var(f"n{i}") for i in range(len(shape))]) if symbolic else shape
+    definition = operator.define(extents, dtype, scheduled)
     module = gpucomp.build(operator.schedule(definition, scheduled), definition.args, target or scheduled)
     inputs = operator.make_inputs(shape, dtype, rng)
     device = gpucomp.device(where, 0)
