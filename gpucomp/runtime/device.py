@@ -300,7 +300,11 @@ def choose_device(asked: Device | str | None = None) -> Choice:
     if asked is not None:
         return Choice(device(asked).require(), "argument")
     if config.device:
-        return Choice(device(config.device).require(), "GPUCOMP_DEVICE")
+        try:
+            return Choice(device(config.device).require(), "GPUCOMP_DEVICE")
+        except DeviceError as error:
+            error.message = f"GPUCOMP_DEVICE={config.device}: {error.message}"  # no word of the call's
+            raise
     return _fallback()
 
 

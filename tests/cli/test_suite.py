@@ -243,12 +243,23 @@ def test_libraries_of_gpus_are_left_out_elsewhere_with_a_reason() -> None:
         (["--family", "row"], "did you mean 'rows'"),
         (["--family", "rows", "--against", "torhc"], "did you mean 'torch'"),
         (["--family", "rows", "--only", "conv2d"], "no operator 'conv2d'"),
+        (["--family", "rows", "--only", "softmax,softmx"], "no operator 'softmx'\n  help: did you mean 'softmax'?"),
+        (["--family", "rows", "--dtype", "float99"], "no rows of type 'float99'\n  help: they are of float16,"),
+        (["--family", "rows", "--out", "/dev/null/rows.jsonl"], "/dev/null/rows.jsonl cannot be written"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(arguments: list[str], text: str) -> None:
     result = CliRunner().invoke(cli, ["bench", "suite", "--device", "cpu", *arguments])
     assert result.exit_code == 2
     assert text in result.output
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_measured() -> None:
+    pytest.importorskip("matplotlib")
+    arguments = ["bench", "suite", "--device", "cpu", "--family", "rows", "--plot", "/dev/null/rows.svg"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert "/dev/null/rows.svg cannot be written" in result.output
 
 
 def record(op: str, seconds: float, spread: float = 0.01) -> dict[str, Any]:

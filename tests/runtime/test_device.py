@@ -182,6 +182,15 @@ def test_no_working_device_at_all_lists_the_reasons(machine: dict[str, Fake], mo
         choose_device()
 
 
+def test_an_error_about_a_device_of_the_environment_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPUCOMP_DEVICE", "gpu0")
+    with pytest.raises(DeviceError, match="GPUCOMP_DEVICE=gpu0: there is no device kind 'gpu0'"):
+        choose_device()
+    monkeypatch.setenv("GPUCOMP_DEVICE", "cpu:99")
+    with pytest.raises(DeviceError, match=r"GPUCOMP_DEVICE=cpu:99: device cpu\(99\) is not there"):
+        choose_device()
+
+
 def test_a_device_asked_for_by_name_never_falls_back(machine: dict[str, Fake], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="no NVIDIA driver"):
         default_device("cuda")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias  # Any: values of JSON rows, and matplotlib's objects
@@ -10,6 +11,18 @@ from gpucomp.support.diagnostics import ArgumentError
 
 Record = dict[str, Any]
 Axes: TypeAlias = Any
+
+
+def needs_matplotlib() -> None:
+    """Refuse to draw before anything is measured.
+
+    Raises:
+        ArgumentError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ArgumentError(
+            "--plot needs matplotlib, which is not installed", code="GC644", hint="pip install 'gpucomp[report]'"
+        )
 
 
 def draw(records: Sequence[Record], path: Path) -> None:
@@ -21,12 +34,9 @@ def draw(records: Sequence[Record], path: Path) -> None:
     Raises:
         ArgumentError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise ArgumentError(
-            "--plot needs matplotlib, which is not installed", code="GC644", hint="pip install 'gpucomp[report]'"
-        ) from None
+    needs_matplotlib()
+    import matplotlib
+
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "gpucomp"  # the same picture for the same numbers
     import matplotlib.pyplot as pyplot

@@ -21,6 +21,7 @@ from gpucomp.cli.numpy_side import NumpySide
 from gpucomp.cli.suite.ahead import Ahead, Alone, Helper, usual_jobs
 from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, Clock, Times
 from gpucomp.cli.suite.peers import Peer, check_names, open_peers
+from gpucomp.cli.suite.roofline import draw, needs_matplotlib
 from gpucomp.cli.suite.roofs import Roofs
 from gpucomp.cli.suite.row import Row
 from gpucomp.cli.suite.rows import COMPUTE, rows_of
@@ -31,7 +32,7 @@ from gpucomp.kernels.registry import Operator
 from gpucomp.runtime import ndarray
 from gpucomp.runtime.device import Device, default_device
 from gpucomp.runtime.ndarray import NDArray
-from gpucomp.support.diagnostics import ArgumentError, GpucompError
+from gpucomp.support.diagnostics import ArgumentError, GpucompError, did_you_mean
 from gpucomp.support.dtype import DType
 from gpucomp.target.target import Target
 
@@ -54,25 +55,47 @@ def run(
 ) -> int:
     """The command; returns the exit status: 1 when a result is wrong or a kernel cannot be built."""
     check_names(against)
+    rows = _asked_for(family, rows_of(family, seed), only, dtype)
+    if plot is not None:
+        needs_matplotlib()
+    path, picture = [None if name is None else _writable(Path(name)) for name in (out, plot)]
     place = default_device(device)
-    rows = [row for row in rows_of(family, seed) if only is None or row.op in only.split(",")]
-    if not rows:
-        raise ArgumentError(f"family {family!r} has no operator {only!r}", code="GC644")
-    rows = [row for row in rows if dtype in (None, row.dtype)]
-    if not rows:
-        raise ArgumentError(f"family {family!r} has no rows of type {dtype!r}", code="GC644")
     rows = _part_of(_within_reach(rows, place), part)
-    path = None if out is None else Path(out)
     jobs = usual_jobs(place, against) if jobs is None else jobs
     records = Suite(place, against, seed, family, jobs).run(rows, as_json, path)
     if path is not None:
         log(f"written: {path}")
-    if plot is not None:
-        from gpucomp.cli.suite.roofline import draw
-
-        draw(records, Path(plot))
-        log(f"drawn: {plot}")
+    if picture is not None:
+        draw(records, picture)
+        log(f"drawn: {picture}")
     return 0 if all(record.get("ok") for record in records) else 1
+
+
+def _asked_for(family: str, rows: list[Row], only: str | None, dtype: str | None) -> list[Row]:
+    operators = list(dict.fromkeys([row.op for row in rows]))
+    wanted = operators if only is None else only.split(",")
+    for name in wanted:
+        if name not in operators:
+            hint = did_you_mean(name, operators) or f"it has {', '.join(operators)}"
+            raise ArgumentError(f"family {family!r} has no operator {name!r}", code="GC644", hint=hint)
+    rows = [row for row in rows if row.op in wanted]
+    types = list(dict.fromkeys([row.dtype for row in rows]))
+    if dtype is not None and dtype not in types:
+        raise ArgumentError(
+            f"family {family!r} has no rows of type {dtype!r}", code="GC644", hint=f"they are of {', '.join(types)}"
+        )
+    return [row for row in rows if dtype in (None, row.dtype)]
+
+
+def _writable(path: Path) -> Path:
+    """The file, seen to be one that can be written: hours of measuring would be lost."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be written: {error.strerror}", code="GC644", hint="another file") from error
+    return path
 
 
 def _within_reach(rows: list[Row], device: Device) -> list[Row]:
@@ -145,7 +168,6 @@ class Suite:
         ``out`` gets each line as soon as it is there.
         """
         if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text("", encoding="utf-8")
         empty = self.roofs.empty()
         if empty is not None:
