@@ -1,11 +1,12 @@
 """The tests that ``ci/test --quick`` leaves out, chosen by measured time: tests/not_quick.txt.
 
-    bash ci/test --durations=0 --durations-min=0.05 | tee log     measure, on two quiet cores
-    python ci/quick_list.py log --seconds 150                     choose, and write the list
+    GPUCOMP_TEST_TIMES=times python -m pytest -n 2 -p tests.cpu_times     measure processors' time
+    python ci/quick_list.py times/gw*.txt                                 choose, and write the list
 
-Of each test function the cheapest case comes first, cheap functions before dear ones; then their other cases, cheap
-ones first, until the seconds are used up.  Each file keeps one test at least.  What the log does not name took less
-than its least time, or is new: it stays.  Tests marked ``slow`` by hand are left out anyway.
+What ``pytest --durations=0`` prints will do too, where nothing else ran.  Of each test function the cheapest case comes
+first, and those that take next to nothing, cheap ones before dear ones; then other cases, cheap ones first, until the
+seconds are used up.  Each file keeps one test at least.  What is not named is new: it stays.  Tests marked ``slow`` by
+hand are left out anyway.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LIST: Final = ROOT / "tests" / "not_quick.txt"
+SECONDS: Final = 80.0  # with what each file keeps two minutes on two cores, the types beside
+TINY: Final = 0.02
 _LINE: Final = re.compile(r"\s*(\d+\.\d+)s (?:call|setup|teardown)\s+(tests/\S+?\.py::.*\S)\s*$")
 
 
@@ -42,8 +45,12 @@ def left_out(seconds: Mapping[str, float], budget: float) -> list[str]:
     for name, took in seconds.items():
         file = name.partition("::")[0]
         spare[file] = min(took, spare.get(file, took))
-    # A case that is no cheapest one waits until there is one of each function.
-    order = sorted(seconds, key=lambda name: (seconds[name] > cheapest[name.partition("[")[0]], seconds[name], name))
+
+    def waits(name: str) -> bool:
+        """Until there is one case of each function, unless it costs no more than naming it."""
+        return seconds[name] > max(TINY, cheapest[name.partition("[")[0]])
+
+    order = sorted(seconds, key=lambda name: (waits(name), seconds[name], name))
     out: list[str] = []
     used = 0.0
     for name in order:
@@ -59,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("logs", type=Path, nargs="+", help="what pytest printed")
     parser.add_argument(
-        "--seconds", type=float, default=150.0, help="what the measured tests of the quick tier may take"
+        "--seconds", type=float, default=SECONDS, help="what the measured tests of the quick tier may take"
     )
     parser.add_argument("--list", type=Path, default=LIST, help="the file to write")
     chosen = parser.parse_args(arguments)
