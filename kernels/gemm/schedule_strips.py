@@ -28,13 +28,15 @@ WARP: Final = 32
 PIECES: Final = (4, 2, 1)
 SLICES: Final = (8, 16)
 MOST_PARTS: Final = 32
+MANY_ROWS: Final = 9
 TURNS: Final = 2  # of each slice of a part, at least
-COPIED_WORDS: Final = 32  # of the first operand that a thread has on their way at once
-# Blocks of eight warps that a multiprocessor's registers hold, by a thread's columns, and rows at most.
+COPIED_WORDS: Final = (32, 16)  # of the first operand on their way to a thread at once: of two blocks, of more
+# Blocks of eight warps that a multiprocessor's registers hold as compiled for it, by a thread's columns, and rows at
+# most; told how many are to fit, the compiler spills some.
 RESIDENT: Final = {
     4: ((4, 4), (8, 3), (16, 2)),
     2: ((4, 5), (8, 4), (14, 3), (16, 2)),
-    1: ((4, 6), (10, 5), (14, 4), (16, 2)),
+    1: ((4, 6), (8, 5), (14, 4), (16, 3)),
 }
 # Of the model: bytes a microsecond of the second operand, of sums of parts, and of the first operand; microseconds of a
 # turn that waits for memory, of a round's start and end, and of a second kernel.
@@ -51,23 +53,21 @@ class StripPlan:
     """How a product of few rows is shared.
 
     Attributes:
-        pieces: words, or vectors, of a thread's columns, a warp's width apart.
+        pieces: columns of a thread, a warp's width apart.
         parts: of k, a block each.
         slices: warps of a block; each takes ``steps`` of k in turns.
         steps: of k that a thread loads at once.
-        vector: neighbouring columns that a thread loads at once.
     """
 
     pieces: int
     parts: int
     slices: int = 8
     steps: int = 4
-    vector: int = 1
 
     @property
     def columns(self) -> int:
         """Of a strip."""
-        return WARP * self.pieces * self.vector
+        return WARP * self.pieces
 
     def depth(self, k: int) -> int:
         """Steps of a part: whole turns of the block."""
@@ -80,13 +80,14 @@ class StripPlan:
 
 
 def takes_strips(operands: Operands) -> bool:
-    """True for a second operand whose rows are no whole vectors; of others the schedules for vectors are as fast."""
-    return not operands.transpose_b and (operands.n or 1) % 4 > 0
+    """True where rows of the second operand are no whole vectors, or of many rows of the first; others are as fast."""
+    m, n, k = operands.m or 1, operands.n or 1, operands.k or 1
+    return not operands.transpose_b and (n % 4 > 0 or (m >= MANY_ROWS and k % 4 > 0))
 
 
 def resident(plan: StripPlan, m: int) -> int:
-    """How many blocks of a plan a multiprocessor is to hold."""
-    blocks = next(blocks for rows, blocks in RESIDENT[plan.pieces * plan.vector] if m <= rows)
+    """How many blocks of a plan a multiprocessor holds."""
+    blocks = next(blocks for rows, blocks in RESIDENT[plan.pieces] if m <= rows)
     return max(1, blocks * SLICES[0] // plan.slices)
 
 
@@ -171,7 +172,6 @@ def schedule_strips(defn: Definition, plan: StripPlan) -> Schedule:
     block, j = stage.split(j, factor=plan.columns)
     stage.reorder(*parts, block, i, j)
     stage.bind(block, te.thread_axis("blockIdx.x"))
-    stage.pragma(block, "min_blocks", resident(plan, m))
     for part in parts:
         stage.bind(part, te.thread_axis("blockIdx.y"))
     _, thread = stage.split(stage.fuse(i, j), factor=threads)
@@ -184,15 +184,12 @@ def schedule_strips(defn: Definition, plan: StripPlan) -> Schedule:
     middle = s[partial]
     middle.compute_at(stage, block)
     part, *parts, i, j = middle.op.axis
-    j, vector = middle.split(j, factor=plan.vector)
     piece, j = middle.split(j, factor=WARP)
-    middle.reorder(piece, part, *parts, j, i, vector)
+    middle.reorder(piece, part, *parts, j, i)
     middle.bind(piece, te.thread_axis("vthread", name="vx"))
     thread = middle.fuse(part, *parts, j)
     middle.bind(thread, tx)
     middle.unroll(i)
-    if plan.vector > 1:
-        middle.vectorize(vector)
 
     inner = s[acc]
     inner.compute_at(middle, thread)
@@ -205,11 +202,8 @@ def schedule_strips(defn: Definition, plan: StripPlan) -> Schedule:
     inner.pragma(turns, "unroll_factor", 2)  # of the two buffers in registers, each round then names its own
 
     s[second].compute_at(inner, turns)
-    s[second].unroll(second.op.axis[0])
-    if plan.vector > 1:
-        s[second].vectorize(second.op.axis[1])
-    else:
-        s[second].unroll(second.op.axis[1])
+    for axis in second.op.axis:
+        s[second].unroll(axis)
     s[first].compute_at(inner, i)
     rest, vector = s[first].split(first.op.axis[1], factor=4)
     s[first].unroll(rest)
@@ -221,7 +215,7 @@ def schedule_strips(defn: Definition, plan: StripPlan) -> Schedule:
     words, vector = copy.split(copy.fuse(*shared.op.axis), factor=lanes)
     turn, thread = copy.split(words, factor=threads)
     turns = -(-m * depth // (lanes * threads))
-    rounds = -(-turns * lanes // COPIED_WORDS)
+    rounds = -(-turns * lanes // COPIED_WORDS[resident(plan, m) > 2])
     outer, turn = copy.split(turn, factor=-(-turns // rounds))
     copy.bind(thread, tx)
     copy.unroll(turn)

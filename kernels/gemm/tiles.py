@@ -1,9 +1,9 @@
 """Tiles of fp32 matrix products on NVIDIA's GPUs, and the model that chooses among them.
 
-The model is analytic but for two figures a tile: how fast a multiprocessor runs one block of it, and as many as fit.
-They and the costs beside them are fitted to all legal tiles and splits of 26 products on an H100
-(docs/benchmarks/tiles), those near the best of a product counting most; rates of other layouts were set from single
-products.  Products whose rows of the result allow no 16-byte stores have tiles and costs of their own, fitted to 38 in
+The model is analytic but for three figures a tile: how fast a multiprocessor runs one block of it, and as many as fit,
+and how much of a round a rest of blocks takes.  They and the costs beside them are fitted to all legal tiles and splits
+of 26 products on an H100, and some of four batched ones (docs/benchmarks/tiles), those near the best of a product
+counting most; rates of other layouts were set from single products.  Products whose rows of the result allow no 16-byte stores have tiles and costs of their own, fitted to 38 in
 all layouts.  Time is that of the multiprocessor that has most blocks: whole rounds of
 resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the number of blocks.  What
 a tile computes past the edges of the result counts as work like any other.  Splitting the sum over k into parts
@@ -40,8 +40,6 @@ class Costs:
         second: what a second kernel adds at least.
         near, far: bytes a microsecond of parts that the L2 cache holds, and of others.
         stored: bytes of the result a microsecond.
-        uneven: how near the blocks past the last whole round come to taking a whole round on some multiprocessor:
-            blocks that ran side by side end together, and two new ones follow where one each would be fair.
         split_gain: of the time; what a split gains beyond it is more than the model does not know.
     """
 
@@ -50,13 +48,13 @@ class Costs:
     near: float = 5e6
     far: float = FAR_PARTS_BYTES_PER_US
     stored: float = math.inf
-    uneven: float = 0.0
     split_gain: float = 0.92
 
 
-FLOATS: Final = Costs(4.6, 0.9, 4.1e6, 4.2e6, 4.3e6, 0.75, 0.98)  # fitted, as the rates of the tiles
-RAGGED: Final = Costs(5.4, 1.2, 3.8e6, 3.8e6, 3.9e6, 0.6, 0.98)  # of RAGGED_TILES, fitted to 38 products
+FLOATS: Final = Costs(4.5, 0.9, 4.25e6, 4.25e6, 4.4e6, 0.98)  # fitted, as the rates of the tiles
+RAGGED: Final = Costs(5.4, 1.2, 3.8e6, 3.8e6, 3.9e6, 0.98)  # of RAGGED_TILES, fitted to 38 products
 WORDS: Final = Costs()
+RAGGED_UNEVEN: Final = 0.6
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,8 @@ class SimtTile:
             measured.
         interleaved: neighbouring lanes share rows and columns in turns (measured as well).
         slices: groups of warps that each take ``k`` steps of a slab, which is that many times as deep.
+        uneven: how near the blocks past the last whole round come to taking a whole round on some multiprocessor: where
+            blocks that ran side by side end together, several new ones follow where one each would be fair.
         unaligned: by how much its rate changes where rows of the result allow no 16-byte copies (of bytes).
         layouts: by how much its rate changes where none, one or both of the operands are stored along k.
     """
@@ -97,6 +97,7 @@ class SimtTile:
     predicated: bool = False
     interleaved: bool = False
     slices: int = 1
+    uneven: float = 0.0
     unaligned: float = 1.0
     layouts: tuple[float, float, float] = (1.0, 1.0, 0.95)
 
@@ -138,27 +139,30 @@ TILES: Final = (
     ),
     SimtTile(
         128, 128, 8, 2, 2, 8, 4, 2, 4, 4,
-        alone=360, full=383, resident=2, predicated=True, layouts=(1.07, 1.0, 0.985),
+        alone=370, full=383, resident=2, predicated=True, uneven=1.0, layouts=(1.07, 1.0, 0.985),
     ),
-    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=202, full=381, resident=4, predicated=True),
-    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True),
+    SimtTile(64, 128, 8, 1, 2, 8, 4, 2, 4, 4, alone=188, full=381, resident=4, predicated=True, uneven=1.0),
+    SimtTile(128, 128, 16, 2, 4, 8, 4, 2, 2, 3, alone=341, full=359, resident=2, predicated=True, uneven=0.18),
     SimtTile(
         64, 128, 8, 1, 4, 8, 4, 2, 2, 4,
-        alone=332, full=372, resident=4, order=2, predicated=True, interleaved=True,
-        layouts=(1.0, 1.0, 0.91),
+        alone=352, full=375, resident=4, order=2, predicated=True, interleaved=True, uneven=0.52,
+        layouts=(0.99, 1.0, 0.9),
     ),
     SimtTile(
         64, 64, 8, 1, 2, 8, 4, 2, 2, 4,
-        alone=160, full=320, resident=2, order=2, predicated=True, interleaved=True,
+        alone=139, full=339, resident=2, order=2, predicated=True, interleaved=True, layouts=(0.94, 1.0, 0.9),
     ),
     SimtTile(
         64, 64, 16, 2, 2, 8, 4, 1, 2, 4,
-        alone=270, full=330, resident=4, order=0, predicated=True, interleaved=True,
+        alone=262, full=309, resident=4, order=0, predicated=True, interleaved=True, layouts=(1.07, 1.0, 1.015),
     ),
-    SimtTile(32, 64, 16, 1, 4, 8, 4, 1, 1, 4, alone=233, full=295, resident=4, predicated=True, interleaved=True),
+    SimtTile(
+        32, 64, 16, 1, 4, 8, 4, 1, 1, 4,
+        alone=247, full=306, resident=4, predicated=True, interleaved=True, uneven=0.17, layouts=(0.96, 1.0, 0.92),
+    ),
     SimtTile(
         32, 32, 16, 1, 2, 8, 4, 1, 1, 4,
-        alone=133, full=256, resident=4, predicated=True, interleaved=True,
+        alone=133, full=250, resident=4, predicated=True, interleaved=True, layouts=(1.02, 1.0, 0.97),
     ),
     SimtTile(32, 32, 8, 1, 2, 8, 4, 1, 1, 3, alone=171, full=204, resident=4, slices=4),
     SimtTile(32, 16, 8, 1, 1, 8, 4, 1, 1, 3, alone=160, full=155, resident=2, slices=8),
@@ -168,7 +172,7 @@ TILES: Final = (
 # powers of two; those of TILES are missing that were never among the best.
 RAGGED_TILES: Final = (
     *[
-        replace(TILES[i], alone=alone, full=full, layouts=layouts)
+        replace(TILES[i], alone=alone, full=full, uneven=RAGGED_UNEVEN, layouts=layouts)
         for i, alone, full, layouts in (
             (1, 370, 374, (1.024, 0.991, 0.951)),
             (4, 324, 361, (0.992, 0.957, 0.919)),
@@ -182,15 +186,17 @@ RAGGED_TILES: Final = (
     ],
     SimtTile(
         128, 64, 8, 2, 2, 8, 4, 2, 2, 4,
-        alone=342, full=349, resident=4, order=2, predicated=True, interleaved=True, layouts=(0.984, 1.0, 0.95),
+        alone=342, full=349, resident=4, order=2, predicated=True, interleaved=True, uneven=RAGGED_UNEVEN,
+        layouts=(0.984, 1.0, 0.95),
     ),
     SimtTile(
         96, 128, 8, 1, 4, 8, 4, 3, 2, 4,
-        alone=352, full=370, resident=3, predicated=True, layouts=(0.984, 0.995, 0.987),
+        alone=352, full=370, resident=3, predicated=True, uneven=RAGGED_UNEVEN, layouts=(0.984, 0.995, 0.987),
     ),
     SimtTile(
         128, 128, 8, 2, 4, 8, 4, 2, 2, 4,
-        alone=358, full=366, resident=2, order=2, predicated=True, interleaved=True, layouts=(0.984, 0.962, 0.957),
+        alone=358, full=366, resident=2, order=2, predicated=True, interleaved=True, uneven=RAGGED_UNEVEN,
+        layouts=(0.984, 0.962, 0.957),
     ),
 )  # fmt: skip
 # The same tiles for dot products of four bytes, of which a multiprocessor does half as many as multiplications in
@@ -202,7 +208,7 @@ DOT_RATES: Final = (
 DOT_UNALIGNED: Final = (0.95, 0.89, 0.88, 1.04)
 DOT_TILES: Final = tuple([
     replace(tile, alone=alone, full=full, resident=4 if (tile.m, tile.n) == (64, 64) else tile.resident,
-            interleaved=False, unaligned=DOT_UNALIGNED[i] if i < len(DOT_UNALIGNED) else 0.95)
+            interleaved=False, uneven=0.0, unaligned=DOT_UNALIGNED[i] if i < len(DOT_UNALIGNED) else 0.95)
     for i, (tile, (alone, full)) in enumerate(zip(TILES, DOT_RATES, strict=True))
 ])  # fmt: skip
 
@@ -250,7 +256,7 @@ def estimate(
     if rest:
         share = (1 / rest - 1 / tile.resident) / (1 - 1 / tile.resident)
         last = rest * work / (tile.full - (tile.full - tile.alone) * share)
-        time += last + (whole - last) * (costs.uneven if rounds else 0)
+        time += last + (whole - last) * (tile.uneven if rounds else 0)
     if parts > 1:
         nbytes = 4 * batch * m * n * (2 * parts + 1)
         time += costs.second + nbytes / (costs.near if nbytes < CACHED_BYTES else costs.far)
