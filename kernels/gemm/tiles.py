@@ -3,12 +3,12 @@
 The model is analytic but for three figures a tile: how fast a multiprocessor runs one block of it, and as many as fit,
 and how much of a round a rest of blocks takes.  They and the costs beside them are fitted to all legal tiles and splits
 of 26 products on an H100, and some of four batched ones (docs/benchmarks/tiles), those near the best of a product
-counting most; rates of other layouts were set from single products.  Products whose rows of the result allow no 16-byte stores have tiles and costs of their own, fitted to 38 in
-all layouts.  Time is that of the multiprocessor that has most blocks: whole rounds of
-resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the number of blocks.  What
-a tile computes past the edges of the result counts as work like any other.  Splitting the sum over k into parts
-multiplies the blocks and divides their work; writing the parts, and adding them up in a second kernel, costs time of
-its own.
+counting most; rates of other layouts were set from single products.  Products whose rows of the result allow no 16-byte
+stores have tiles and costs of their own, fitted to 38 in all layouts.  Time is that of the multiprocessor that has most
+blocks: whole rounds of resident blocks, and a rest that runs at a rate between the two, linear in the reciprocal of the
+number of blocks.  What a tile computes past the edges of the result counts as work like any other.  Splitting the sum
+over k into parts multiplies the blocks and divides their work; writing the parts, and adding them up in a second
+kernel, costs time of its own.
 """
 
 from __future__ import annotations
