@@ -81,7 +81,7 @@ def shape_of(shape: object, what: str) -> tuple[Expr, ...]:
     return tuple(extents)
 
 
-def _extent(given: Any, what: str) -> Expr:
+def _extent(given: object, what: str) -> Expr:
     try:
         return operators.convert(given)
     except TypeMismatchError:
@@ -344,7 +344,7 @@ def _domain(dom: Any) -> Range | None:
     return Range(made[0], made[1])
 
 
-def _converted(ends: list[Any]) -> list[Expr] | None:
+def _converted(ends: Sequence[object]) -> list[Expr] | None:
     return None if any([end is None or isinstance(end, str) for end in ends]) else [operators.convert(x) for x in ends]
 
 

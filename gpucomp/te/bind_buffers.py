@@ -174,7 +174,7 @@ def placeholder_values(old: Buffer, new: Buffer, who: str, span: Span | None) ->
             known = values.setdefault(mine, given)
             if known is given:
                 continue
-        elif mine is given or (e.is_const_int(mine) and e.is_const_int(given) and int(mine) == int(given)):  # pyright: ignore[reportArgumentType]  # both IntImm
+        elif mine is given or (e.is_const_int(mine) and e.is_const_int(given) and int(mine) == int(given)):
             continue
         elif not (e.is_const_int(mine) and e.is_const_int(given)):
             continue  # symbolic on both sides: the user vouches for it, as for the shapes of arguments

@@ -334,19 +334,19 @@ def expr_children(node: Expr) -> list[Expr]:
     return _CHILDREN.get(type(node), _other_children)(node)
 
 
-def _two(node: Any) -> list[Expr]:
+def _two(node: e.BinaryOp) -> list[Expr]:
     return [node.a, node.b]
 
 
-def _value(node: Any) -> list[Expr]:
+def _value(node: e.Cast | e.Broadcast) -> list[Expr]:
     return [node.value]
 
 
-def _nothing(node: Any) -> list[Expr]:
+def _nothing(node: Expr) -> list[Expr]:
     return []
 
 
-def _load(node: Any) -> list[Expr]:
+def _load(node: e.BufferLoad) -> list[Expr]:
     return [*node.indices] if node.predicate is None else [*node.indices, node.predicate]
 
 
@@ -366,7 +366,7 @@ def _other_children(node: Expr) -> list[Expr]:
 
 
 # The walks over a function spend most of their time here.
-_CHILDREN: dict[type, Callable[[Any], list[Expr]]] = {
+_CHILDREN: dict[type, Callable[..., list[Expr]]] = {
     **dict.fromkeys((e.Add, e.Sub, e.Mul, e.Div, e.Mod, e.FloorDiv, e.FloorMod, e.Min, e.Max), _two),
     **dict.fromkeys((e.EQ, e.NE, e.LT, e.LE, e.GT, e.GE, e.And, e.Or), _two),
     **dict.fromkeys((e.Var, e.SizeVar, e.IntImm, e.FloatImm, e.StringImm), _nothing),

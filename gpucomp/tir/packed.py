@@ -85,5 +85,5 @@ def array_parts(call: Call) -> tuple[BufferLoad, tuple[Expr, ...], tuple[Expr, .
     assert isinstance(address, Call)
     load = address.args[0]
     assert isinstance(load, BufferLoad)
-    count = int(ndim)  # pyright: ignore[reportArgumentType]  # an IntImm
+    count = int(ndim)
     return load, tuple(rest[:count]), tuple(rest[count:])

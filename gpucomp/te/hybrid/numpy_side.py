@@ -11,7 +11,7 @@ from typing import Any, Final  # Any: scalars and arrays of any type
 import numpy as np
 
 
-def _half_away(x: Any) -> Any:
+def _half_away(x: float) -> float:
     """As te.round does, and C: numpy's own goes to the even neighbour."""
     whole = np.trunc(x)
     return whole + np.copysign(abs(x - whole) >= 0.5, x)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Values = NDArray[Any]  # of any element type
 
-def broadcast(values: object, shape: tuple[int, ...]) -> NDArray[Any]:  # Any: of any element type
+
+def broadcast(values: object, shape: tuple[int, ...]) -> Values:
     """``np.broadcast_to`` at a third of its price: a view that may not be written to.
 
     Raises:
@@ -29,6 +31,6 @@ def broadcast(values: object, shape: tuple[int, ...]) -> NDArray[Any]:  # Any: o
             strides.append(0)
         else:
             return np.broadcast_to(data, shape)
-    view: NDArray[Any] = np.ndarray(shape, data.dtype, data, 0, strides)
+    view = np.ndarray(shape, data.dtype, data, 0, strides)
     view.flags.writeable = False
     return view

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # Any: arrays of any element type
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucomp.tir.interp.broadcast import broadcast
+from gpucomp.tir.interp.broadcast import Values, broadcast
 from gpucomp.tir.interp.faults import BOUNDS, UNINITIALISED, Faults
 from gpucomp.tir.interp.peers import PeerShadow
 from gpucomp.tir.interp.shadow import Index, Shadow
@@ -15,7 +15,6 @@ from gpucomp.tir.interp.shadow import Index, Shadow
 if TYPE_CHECKING:
     from gpucomp.tir.interp.lanes import Batch, Launch
 
-Values = NDArray[Any]  # of any element type
 Mask = NDArray[np.bool_]
 
 
@@ -37,7 +36,7 @@ class Memory:
         self.size = len(data)
         self.init: Mask | None = np.zeros(max(1, data.nbytes // unit), bool) if fresh else None
         self.shadow: Shadow | None = None
-        self._views: dict[np.dtype[Any], Values] = {data.dtype: data}
+        self._views: dict[object, Values] = {data.dtype: data}
 
     def view(self, dtype: np.dtype[Any]) -> Values:
         """The same memory as elements of another type."""
