@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from gpucomp.kernels.convolution import compute, plans, reference, winograd_model
+from gpucomp.kernels.convolution import choice, compute, reference, winograd_model
 from gpucomp.kernels.convolution.problem import Convolution, numbers, square
 from gpucomp.kernels.registry import Extent, Operator, Shape, register, sum_dtype
 from gpucomp.support.diagnostics import ArgumentError
@@ -58,7 +58,7 @@ def operator(
 def _form(conv: Convolution, dtype: str, target: Target) -> compute.ConvolutionDefinition | None:
     """By Winograd's filtering, or with filters that are packed before; None where neither helps."""
     defn = winograd_model.define(conv, dtype, target)
-    if defn is None and plans.packs(conv, dtype, target):
+    if defn is None and choice.packs(conv, dtype, target):
         return compute.define(conv, dtype, pack=True)
     return defn
 

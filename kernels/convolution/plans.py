@@ -13,7 +13,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.gemm.tiles import (
     CACHED_BYTES,
@@ -90,6 +89,7 @@ SPLIT_GAIN: Final = 0.97  # of the time: a smaller gain is within what the model
 SECOND_US: Final = 2.0  # what a kernel more adds at least
 PARTS_BYTES_PER_US: Final = 5.7e6  # parts are written to the L2 cache and read from it
 INTERLEAVED_BYTES_PER_US: Final = 0.6e6  # of a result that is stored phase by phase: parts of it are in one piece
+SCATTERED_BYTES_PER_US: Final = 0.6e6  # the same of rows that no vector fits: a store is of parts of sectors
 REPACK_BYTES_PER_US: Final = 1.5e6  # filters are read and written
 MEMORY_BYTES_PER_US: Final = 2.6e6
 # How much longer slabs of one tap take where pixels are copied element by element, and read far apart: those of 16
@@ -117,6 +117,7 @@ class Plan:
         by_taps: a part is of one index of the first spatial dimension of windows, and of all channels.
         microseconds: what the model says.
         reason: why, in words.
+        sliced: by :mod:`gpucomp.kernels.convolution.schedule_sliced`.
     """
 
     tile: SimtTile
@@ -129,10 +130,11 @@ class Plan:
     by_taps: bool = False
     microseconds: float = 0.0
     reason: str = ""
+    sliced: bool = False
 
 
 @dataclass(frozen=True)
-class _Sizes:
+class Sizes:
     """A convolution of known extents."""
 
     batch: int
@@ -147,41 +149,19 @@ class _Sizes:
         return self.batch * math.prod(self.out_size)
 
 
-def _sizes(conv: Convolution) -> _Sizes | None:
+def sizes_of(conv: Convolution) -> Sizes | None:
     values = [extent(x) for x in (conv.batch, conv.group_channels, conv.filters, *conv.size, *conv.phase_size)]
     known = [x for x in values if x is not None]
     if len(known) != len(values):
         return None
     batch, channels, filters, *place = known
     size, out_size = tuple(place[: conv.ndim]), tuple(place[conv.ndim :])
-    return _Sizes(batch, channels, filters // conv.groups, size, out_size, math.prod(conv.phase_taps))
+    return Sizes(batch, channels, filters // conv.groups, size, out_size, math.prod(conv.phase_taps))
 
 
-def choose_plan(defn: ConvolutionDefinition, target: Target) -> Plan | None:
-    """The fastest plan by the model; None where implicit GEMM is not for the convolution.
-
-    It is for float32 of known extents, no smaller than a tile, on CUDA devices since sm_80.
-    """
-    if not _takes(str(defn.inputs[0].dtype), target):
-        return None
-    found = plans(defn.problem, target)
-    return min(found, key=lambda p: p.microseconds * (SPLIT_GAIN if p.parts == 1 else 1.0), default=None)
-
-
-def _takes(dtype: str, target: Target) -> bool:
+def takes(dtype: str, target: Target) -> bool:
+    """Whether there are plans for inputs of a type on a target."""
     return dtype == "float32" and str(target.kind) == "cuda" and "cp_async" in target.features
-
-
-def packs(conv: Convolution, dtype: str, target: Target) -> bool:
-    """Whether filters are first brought into an order in which four of them are a vector.
-
-    It pays where they are no multiple of four, and would be copied one by one, and there are several taps: those that
-    have them last are brought into the order of slabs anyway, and those of single taps are soon read.
-    """
-    sizes = _sizes(conv)
-    if sizes is None or not _takes(dtype, target) or conv.groups > 1 or conv.transposed or sizes.filters % 4 == 0:
-        return False
-    return sizes.taps > 1 and bool(plans(conv, target))
 
 
 def plans(conv: Convolution, target: Target) -> list[Plan]:
@@ -194,7 +174,7 @@ def tiles_for(conv: Convolution) -> tuple[SimtTile, ...]:
     channels = extent(conv.group_channels)
     if channels is not None and slab_of(channels, conv, 16)[1] > 1:
         return FEW_CHANNELS
-    sizes = _sizes(conv)
+    sizes = sizes_of(conv)
     if conv.has_phases and sizes is not None and sizes.pixels < min([tile.n for tile in CHANNELS_FIRST]):
         return FEW_PIXELS
     return CHANNELS_LAST if conv.channels_last else CHANNELS_FIRST
@@ -202,7 +182,7 @@ def tiles_for(conv: Convolution) -> tuple[SimtTile, ...]:
 
 def plans_of(conv: Convolution, tile: SimtTile, target: Target) -> list[Plan]:
     """The plans with a tile, in one part or several; none where it does not fit."""
-    sizes = _sizes(conv)
+    sizes = sizes_of(conv)
     if sizes is None:
         return []
     slab = slab_of(sizes.channels, conv, tile.k)
@@ -242,7 +222,7 @@ def slab_of(channels: int, conv: Convolution, depth: int) -> tuple[int, int]:
 
 def _plan(
     conv: Convolution,
-    sizes: _Sizes,
+    sizes: Sizes,
     tile: SimtTile,
     target: Target,
     split: tuple[int, int],
@@ -290,11 +270,20 @@ def _plan(
         reason += "; filters are brought into the order of slabs before"
     if parts == 1 and conv.has_phases:
         time += results / INTERLEAVED_BYTES_PER_US
+    elif parts == 1 and _scattered(conv, sizes, tile):
+        time += results / SCATTERED_BYTES_PER_US
     if parts > 1:
         rate = PARTS_BYTES_PER_US if results * parts < CACHED_BYTES else FAR_PARTS_BYTES_PER_US
         time += SECOND_US + results * (2 * parts + 1) / rate
     reason += f"; about {time:.0f} us"
     return Plan(tile, slab[0], slab[1] > 1, repacked, vector, parts, depth, by_taps, time, reason)
+
+
+def _scattered(conv: Convolution, sizes: Sizes, tile: SimtTile) -> bool:
+    """Whether threads store elements that are not next to each other one by one."""
+    if conv.channels_last or conv.groups > 1:
+        return conv.groups == 1 and sizes.filters % 4 != 0
+    return math.prod(sizes.out_size) % 4 != 0 and sizes.filters % tile.m != 0
 
 
 def _far_apart(tile: SimtTile, channels: int, channels_last: bool) -> float:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 from gpucomp import te
 from gpucomp.kernels.convolution import phases
+from gpucomp.kernels.convolution.choice import choose_plan
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
-from gpucomp.kernels.convolution.plans import choose_plan
 from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.convolution.schedule_few_filters import choose_few_filters, schedule_few_filters
 from gpucomp.kernels.convolution.schedule_implicit import schedule_implicit
+from gpucomp.kernels.convolution.schedule_sliced import schedule_sliced
 from gpucomp.kernels.convolution.winograd import WinogradDefinition
 from gpucomp.kernels.convolution.winograd_schedule import schedule_winograd
 from gpucomp.kernels.gemm.tiles import MULTIPROCESSORS, USUAL_MULTIPROCESSORS
@@ -209,7 +210,8 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
 
     Unless ``tile`` is given, those of many channels and a few filters go to
     :mod:`gpucomp.kernels.convolution.schedule_few_filters`, and float32 ones on CUDA devices since sm_80 that are no
-    smaller than a tile to :mod:`gpucomp.kernels.convolution.schedule_implicit`.
+    smaller than a tile to :mod:`gpucomp.kernels.convolution.schedule_implicit`, or, with sums that are split within a
+    block, to :mod:`gpucomp.kernels.convolution.schedule_sliced`.
     """
     assert isinstance(defn, ConvolutionDefinition)
     if isinstance(defn, WinogradDefinition):
@@ -220,7 +222,9 @@ def schedule_conv2d(defn: Definition, target: Target, tile: ConvTile | None = No
     if few is not None:
         return schedule_few_filters(defn, few)
     plan = choose_plan(defn, target)
-    return schedule_direct(defn, target) if plan is None else schedule_implicit(defn, plan)
+    if plan is None:
+        return schedule_direct(defn, target)
+    return schedule_sliced(defn, plan, target) if plan.sliced else schedule_implicit(defn, plan)
 
 
 def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile | None = None) -> Schedule:

@@ -40,15 +40,15 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     """Schedule a convolution, and what follows it elementwise, as ``plan`` says."""
     conv, tile = defn.problem, plan.tile
     s = te.create_schedule(defn.outputs[0].op)
-    stored = _split_sum(s, defn, plan)
-    _matrix(s[stored], defn)
+    stored = split_sum(s, defn, plan)
+    matrix_axes(s[stored], defn)
     staged = _staged(s, defn, plan, stored)
     acc: Tensor = s.cache_write(stored if staged is None else staged, "local")
     if stored is defn.product and stored is not defn.outputs[0]:
         s[stored].compute_inline()
         stored = defn.outputs[0]
-    pixels, acc = _pixels(s, defn, acc, plan)
-    weights, acc = _weights(s, defn, acc, plan)
+    pixels, acc = gathered_pixels(s, defn, acc, plan, tile.scope())
+    weights, acc = gathered_filters(s, defn, acc, plan, tile.scope())
     operands = (pixels, weights) if conv.channels_last else (weights, pixels)
     fragments = [s.cache_read(t, "local", [acc]) for t in operands]
     acc = s[acc].op.output(0)
@@ -65,7 +65,7 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     pipeline_slabs(inner, ko, ki, acc.op.axis, tile)
     if tile.k > (UNROLLED_STEPS_3D if conv.ndim == 3 else UNROLLED_STEPS):
         inner.pragma(ki, "unroll_factor", STEPS_AT_ONCE)
-    _gather(s[pixels], pixels, inner, ko, block.tx, plan, along_channels=conv.channels_last and plan.channels >= 8)
+    gather(s[pixels], pixels, inner, ko, block.tx, plan, along_channels=conv.channels_last and plan.channels >= 8)
     if plan.repacked or conv.channels_last or defn.packed is not None:
         s[weights].compute_at(inner, ko)
         fetch_rows(s[weights], weights, tile.threads, block.tx)
@@ -73,9 +73,9 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
         *taps, c, o = weights.op.axis
         s[weights].compute_at(inner, ko)
         if plan.channels >= 8:
-            _eight_by_eight(s[weights], taps, c, o, tile, block.tx)
+            eight_by_eight(s[weights], taps, c, o, tile, block.tx)
         else:
-            _one_by_one(s[weights], [*taps, c, o], tile, block.tx)
+            one_by_one(s[weights], [*taps, c, o], tile, block.tx)
     for local in fragments:
         s[local].compute_at(inner, ki)
         *outer, last = local.op.axis
@@ -85,7 +85,7 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
     return s
 
 
-def _split_sum(s: Schedule, defn: ConvolutionDefinition, plan: Plan) -> Tensor:
+def split_sum(s: Schedule, defn: ConvolutionDefinition, plan: Plan) -> Tensor:
     """The tensor that blocks compute: the sum of products, or parts of it, which another kernel adds up."""
     if plan.parts == 1:
         return defn.product
@@ -96,7 +96,7 @@ def _split_sum(s: Schedule, defn: ConvolutionDefinition, plan: Plan) -> Tensor:
     return parts
 
 
-def _matrix(stage: Stage, defn: ConvolutionDefinition) -> tuple[list[IterVar], IterVar, IterVar]:
+def matrix_axes(stage: Stage, defn: ConvolutionDefinition) -> tuple[list[IterVar], IterVar, IterVar]:
     """The loops of a stage in the layout of the result as those of a matrix: what is outside, rows and columns.
 
     Rows are channels, and columns pixels of all images, where the image has its channels first; else the other way
@@ -130,7 +130,9 @@ def _matrix_of_phases(stage: Stage, conv: Convolution) -> tuple[list[IterVar], I
     return [*outside, stage.fuse(*which)], channels, stage.fuse(batch, *places)
 
 
-def _pixels(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+def gathered_pixels(
+    s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan, scope: str
+) -> tuple[Tensor, Tensor]:
     """The matrix of pixels in shared memory, by taps, channels and pixels; zeros of the border are computed there."""
     conv = defn.problem
     *outside, rows, columns = acc.op.axis
@@ -139,45 +141,47 @@ def _pixels(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) -
     rc, *taps = acc.op.reduce_axis
     source = defn.inputs[0] if defn.padded is None else defn.padded
     place = [*parts, *groups, *taps, rc, rows if conv.channels_last else columns]
-    made = s.reindex_cache_read(source, plan.tile.scope(), acc, place)
+    made = s.reindex_cache_read(source, scope, acc, place)
     if defn.padded is not None:
         s[defn.padded].compute_inline()
     return made, s[acc].op.output(0)
 
 
-def _weights(s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+def gathered_filters(
+    s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan, scope: str
+) -> tuple[Tensor, Tensor]:
     """The filters in shared memory, by taps, channels and filters."""
     conv = defn.problem
     source = defn.inputs[1]
     if defn.packed is not None:
         source = defn.packed
         _turn(s, defn, source)
-    elif plan.repacked:
+    elif plan.repacked and not conv.channels_last:
         source = _repack(s, defn, acc)
         acc = s[acc].op.output(0)
     if conv.has_phases:
-        return _weights_of_phases(s, defn, acc, plan, source)
-    shared = s.cache_read(source, plan.tile.scope(), [acc])
+        return _weights_of_phases(s, defn, acc, source, scope)
+    shared = s.cache_read(source, scope, [acc])
     if defn.packed is None and not plan.repacked and not conv.channels_last:
-        s[shared].transform_layout(_by_slabs(conv))
+        s[shared].transform_layout(slab_order(conv))
         shared = s[shared].op.output(0)
     return shared, s[acc].op.output(0)
 
 
 def _weights_of_phases(
-    s: Schedule, defn: ConvolutionDefinition, acc: Tensor, plan: Plan, source: Tensor
+    s: Schedule, defn: ConvolutionDefinition, acc: Tensor, source: Tensor, scope: str
 ) -> tuple[Tensor, Tensor]:
     """The same of every s-th tap: which those are depends on the phase."""
     source = source if defn.filled is None else defn.filled
     *parts, phase, filters, _ = acc.op.axis
     rc, *taps = acc.op.reduce_axis
-    shared = s.reindex_cache_read(source, plan.tile.scope(), acc, [*parts, phase, *taps, rc, filters])
+    shared = s.reindex_cache_read(source, scope, acc, [*parts, phase, *taps, rc, filters])
     if defn.filled is not None:
         s[defn.filled].compute_inline()
     return shared, s[acc].op.output(0)
 
 
-def _by_slabs(conv: Convolution) -> Callable[..., list[Var]]:
+def slab_order(conv: Convolution) -> Callable[..., list[Var]]:
     """Where a filter's element goes in the order of slabs: taps, channels, filters."""
     if conv.transposed:
         return lambda c, o, *taps: [*taps, c, o]
@@ -187,7 +191,7 @@ def _by_slabs(conv: Convolution) -> Callable[..., list[Var]]:
 def _repack(s: Schedule, defn: ConvolutionDefinition, acc: Tensor) -> Tensor:
     """The filters by taps, channels and filters, in memory: a kernel before the other, which turns squares."""
     packed = s.cache_read(defn.inputs[1], "global", [acc if defn.filled is None else defn.filled])
-    s[packed].transform_layout(_by_slabs(defn.problem))
+    s[packed].transform_layout(slab_order(defn.problem))
     return _turn(s, defn, s[packed].op.output(0))
 
 
@@ -223,7 +227,7 @@ def _turn(s: Schedule, defn: ConvolutionDefinition, packed: Tensor) -> Tensor:
 def _store(stage: Stage, defn: ConvolutionDefinition, plan: Plan) -> Block:
     """Tiles to blocks, those of the same pixels next to each other; 4x4 pieces to threads."""
     conv = defn.problem
-    outside, i, j = _matrix(stage, defn)
+    outside, i, j = matrix_axes(stage, defn)
     block_i, block_j, *within = tile_axes(stage, i, j, plan.tile)
     piece_i, piece_j, warp_i, warp_j, lane_i, lane_j, i, j = within
     blocks = (block_i, block_j) if conv.channels_last else (block_j, block_i)
@@ -259,7 +263,7 @@ def _staged(s: Schedule, defn: ConvolutionDefinition, plan: Plan, stored: Tensor
 def _store_rows(s: Schedule, stored: Tensor, staged: Tensor, defn: ConvolutionDefinition, tile: SimtTile) -> Block:
     """4x4 pieces to shared memory by their threads, then rows of the tile by all threads, each along its column."""
     stage = s[stored]
-    outside, i, j = _matrix(stage, defn)
+    outside, i, j = matrix_axes(stage, defn)
     block_i, i = stage.split(i, factor=tile.m)
     block_j, j = stage.split(j, factor=tile.n)
     column, j = stage.split(j, factor=tile.threads)
@@ -298,43 +302,47 @@ def _aligned(defn: ConvolutionDefinition, plan: Plan) -> bool:
     return math.prod([extent(x) or 1 for x in conv.out_size]) % 4 == 0
 
 
-def _gather(
+def gather(
     stage: Stage, tensor: Tensor, into: Stage, at: IterVar, tx: IterVar, plan: Plan, *, along_channels: bool
 ) -> None:
     """Neighbouring threads copy neighbouring pixels, or eight neighbouring channels of four pixels."""
     stage.compute_at(into, at)
     *outer, rc, pixel = tensor.op.axis
     if along_channels:
-        _eight_by_eight(stage, outer, rc, pixel, plan.tile, tx)
+        eight_by_eight(stage, outer, rc, pixel, plan.tile, tx, plan.tile.m)
         return
     if plan.vector_pixels:
         pixel, vector = stage.split(pixel, factor=4)
         stage.vectorize(vector)
-    _one_by_one(stage, [*outer, rc, pixel], plan.tile, tx)
+    one_by_one(stage, [*outer, rc, pixel], plan.tile, tx)
 
 
-def _one_by_one(stage: Stage, axes: list[IterVar], tile: SimtTile, tx: IterVar) -> None:
+def one_by_one(stage: Stage, axes: list[IterVar], tile: SimtTile, tx: IterVar) -> None:
     """Neighbouring threads copy what is next to each other in the copy."""
     rounds, thread = stage.split(stage.fuse(*axes), factor=tile.threads)
     stage.bind(thread, tx)
     stage.unroll(rounds)
 
 
-def _eight_by_eight(
-    stage: Stage, outer: list[IterVar], channel: IterVar, row: IterVar, tile: SimtTile, tx: IterVar
+def eight_by_eight(
+    stage: Stage, outer: list[IterVar], channel: IterVar, row: IterVar, tile: SimtTile, tx: IterVar, rows: int = 0
 ) -> None:
     """A warp copies eight neighbouring channels of four rows (pixels or filters), element by element.
 
     In memory channels are next to each other, in the copy rows are; four floats more a row of it make the warp's stores
-    free of conflicts.
+    free of conflicts.  Where threads are more than eight channels of ``rows``, some copy the next eight.
     """
     stage.storage_align(channel, 32, 4)
     chunk, channel = stage.split(channel, factor=8)
-    part, row = stage.split(row, factor=tile.threads // 8)
-    stage.reorder(*outer, chunk, part, row, channel)
+    together = [row, channel]
+    if rows and rows < tile.threads // 8:
+        chunk, several = stage.split(chunk, factor=tile.threads // 8 // rows)
+        together = [several, *together]
+    part, together[-2] = stage.split(row, factor=min(rows or tile.threads, tile.threads // 8))
+    stage.reorder(*outer, chunk, part, *together)
     for axis in (*outer, chunk, part):
         stage.unroll(axis)
-    stage.bind(stage.fuse(row, channel), tx)
+    stage.bind(stage.fuse(*together), tx)
 
 
 def _add_parts(s: Schedule, defn: ConvolutionDefinition) -> None:

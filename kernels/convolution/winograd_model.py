@@ -3,17 +3,15 @@
 The time of its kernels is estimated from what they multiply and move: the products as those of
 ``gpucomp.kernels.gemm.tiles``, with rates fitted to the layers of ResNet-18 timed on an H100 (32 images, both
 layouts), the transforms from the bytes they read and write.  Against it stands the direct sum by the model of
-``gpucomp.kernels.convolution.plans``.
+``gpucomp.kernels.convolution.choice``.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gpucomp.kernels.convolution import plans as direct
-from gpucomp.kernels.convolution import winograd
+from gpucomp.kernels.convolution import choice, winograd
 from gpucomp.kernels.convolution.problem import Convolution, numbers
 from gpucomp.kernels.convolution.winograd import TAPS, WinogradDefinition
 from gpucomp.kernels.gemm import tiles
@@ -92,8 +90,8 @@ def _room(target: Target) -> int:
 
 
 def direct_microseconds(conv: Convolution, target: Target) -> float:
-    """What the direct sum takes by its own model; infinite where that has no tile for it."""
-    return min([p.microseconds for p in direct.plans(conv, target)], default=math.inf)
+    """What the direct sum takes by its own models; infinite where those have no tile for it."""
+    return choice.microseconds(conv, target)
 
 
 def choose(conv: Convolution, dtype: str, target: Target) -> Plan | None:

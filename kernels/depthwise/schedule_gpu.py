@@ -24,6 +24,8 @@ from gpucomp.tir.expr import IterVar
 
 THREADS: Final = 128
 VECTOR_BYTES: Final = 16
+MOST_IDLE: Final = 0.8  # of the threads along channels that 64 of them take: how many 32 have to take to be better
+MOST_HELD_TAPS: Final = 25  # of vectors of less than 16 bytes: weights and pixels of a window all fit the registers
 MOST_TAPS: Final = 49  # more weights and pixels than of 7x7 windows do not fit the registers of a thread
 
 
@@ -83,7 +85,9 @@ def _tile_nhwc(defn: Definition, target: Target) -> Tile:
     lanes_in = lanes // times if lanes % times == 0 else 1
     narrow = nbytes <= 2
     rows, columns = (4, 2)
-    if _taps(defn) > 9:
+    # Vectors of less than 16 bytes are better read by twice as many neighbours.
+    ragged = nbytes == 4 and lanes < 4 and _taps(defn) <= MOST_HELD_TAPS and target.thread_warp_size > 1
+    if _taps(defn) > 9 and not ragged:
         rows, columns = 1, 4  # the rows of a window are held one at a time
     elif narrow and 2 * (height or 1) <= (extent(image.shape[1]) or 1) + 1:
         rows = 1  # strides leave little to share between rows, and eight channels fill registers twice as fast
@@ -91,7 +95,10 @@ def _tile_nhwc(defn: Definition, target: Target) -> Tile:
         rows = 7
     down = 2 if narrow else 1
     vectors = (channels or 16 * lanes) // lanes
-    across = min(16, 1 << (vectors - 1).bit_length(), target.max_num_threads // down)
+    most = 16
+    if ragged:  # but not where a second block would have a thread or two
+        most = 32 if -(-vectors // 32) * 32 < MOST_IDLE * -(-vectors // 64) * 64 else 64
+    across = min(most, 1 << (vectors - 1).bit_length(), target.max_num_threads // down)
     along = max(1, min(THREADS // down // max(8, across), target.max_num_threads // down // across))
     reason = f"{lanes} channels x {columns} x {rows} pixels a thread"
     return Tile(lanes_in, lanes, rows, columns, (across, along, down), reason)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gpucomp.kernels import registry
+from gpucomp.kernels.convolution.choice import choose_plan
 from gpucomp.kernels.convolution.compute import ConvolutionDefinition
-from gpucomp.kernels.convolution.plans import choose_plan
 from gpucomp.kernels.convolution.winograd import WinogradDefinition
 from gpucomp.kernels.gemm.schedule_skinny import is_skinny
 from tests.kernels.run_matrix import CASES
