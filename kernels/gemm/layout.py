@@ -20,6 +20,7 @@ class Operands:
         transpose_a, transpose_b: the first operand is stored (K, M), the second one (N, K).
         batch: number of products: 1 where there is no axis of them, None where symbolic.
         batched: there is a leading axis of products.
+        whole: both operands are stored along rows that allow copies of 8 bytes at least.
     """
 
     m: int | None
@@ -29,6 +30,7 @@ class Operands:
     transpose_b: bool
     batch: int | None
     batched: bool
+    whole: bool = False
 
     @property
     def a_along_k(self) -> bool:
@@ -63,4 +65,5 @@ def operands_of(defn: Definition) -> Operands:
     }
     *batch, m, n = [extent(size) for size in product.shape]
     depth = extent(a.shape[-1 if along_k[a] else -2])
-    return Operands(m, n, depth, not along_k[a], along_k[b], batch[0] if batch else 1, bool(batch))
+    whole = all([not along_k[x] and (extent(x.shape[-1]) or 1) % 2 == 0 for x in (a, b)])
+    return Operands(m, n, depth, not along_k[a], along_k[b], batch[0] if batch else 1, bool(batch), whole)

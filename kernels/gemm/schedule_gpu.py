@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from gpucomp import te
 from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue
 from gpucomp.kernels.gemm.layout import operands_of
+from gpucomp.kernels.gemm.rows_first import product_of_rows, schedule_rows_first
+from gpucomp.kernels.gemm.rows_first import why as why_rows
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
@@ -21,8 +23,6 @@ from gpucomp.kernels.gemm.schedule_strips import takes_strips
 from gpucomp.kernels.gemm.schedule_strips import why as why_strips
 from gpucomp.kernels.gemm.side_by_side import pieces_of, schedule_pieces
 from gpucomp.kernels.gemm.side_by_side import why as why_pieces
-from gpucomp.kernels.gemm.transposed import product_of_rows, schedule_transposed
-from gpucomp.kernels.gemm.transposed import why as why_transposed
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
@@ -100,7 +100,7 @@ def why(defn: Definition, target: Target) -> str:
     if pieces:
         return why_pieces(pieces, target)
     if product_of_rows(defn) is not None:
-        return why_transposed(defn, target)
+        return why_rows(defn, target)
     if is_skinny(defn, target):
         operands = operands_of(defn)
         return why_strips(operands, target) if takes_strips(operands) else ""
@@ -114,13 +114,13 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
     Unless ``tile`` is given, float32 products on CUDA devices of at most 16 rows go to
     :mod:`gpucomp.kernels.gemm.schedule_skinny`, and on devices since sm_80 others, that are not smaller than the tiles
     there, to :mod:`gpucomp.kernels.gemm.schedule_simt`; definitions in pieces
-    (:mod:`gpucomp.kernels.gemm.side_by_side`) do so piece by piece, those of transposed operands
-    (:mod:`gpucomp.kernels.gemm.transposed`) after their transposes.
+    (:mod:`gpucomp.kernels.gemm.side_by_side`) do so piece by piece, those of operands along rows
+    (:mod:`gpucomp.kernels.gemm.rows_first`) after the kernels that write those.
     """
     if pieces_of(defn):
         return schedule_pieces(defn, target)
     if product_of_rows(defn) is not None:
-        return schedule_transposed(defn, target)
+        return schedule_rows_first(defn, target)
     if tile is None and is_skinny(defn, target):
         return schedule_skinny(defn, target)
     choice = applies(defn, target) if tile is None else None

@@ -56,7 +56,7 @@ def applies(defn: Definition, target: Target) -> Choice | None:
     words = factors_of_a_word(defn)
     if words > 1 and ("dp4a" not in target.features or k % words or operands.padded < 2):
         return None
-    return choose((m, n, k), target, batch, operands.padded, words)
+    return choose((m, n, k), target, batch, operands.padded, words, whole=operands.whole)
 
 
 def schedule_simt(defn: Definition, choice: Choice, s: Schedule | None = None) -> Schedule:

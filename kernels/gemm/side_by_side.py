@@ -17,9 +17,9 @@ from gpucomp import te
 from gpucomp.arith import Analyzer
 from gpucomp.kernels.gemm.epilogue import product_of
 from gpucomp.kernels.gemm.layout import operands_of
+from gpucomp.kernels.gemm.rows_first import plan_of, rows_first
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.tiles import Choice, choose, legal_tiles, multiprocessors
-from gpucomp.kernels.gemm.transposed import gains, transposed
 from gpucomp.kernels.registry import Definition, Extent, extent
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
@@ -99,17 +99,17 @@ def pieces_of(defn: Definition) -> list[Definition]:
 def better_form(define: Callable[[Sequence[Extent], str], Definition]) -> Form:
     """What makes another definition of a product where the model says that it is faster, else None.
 
-    In two pieces, or, where the rounds of blocks are even, with operands transposed first.
+    In two pieces, or of operands that are written out along rows first.
     """
 
     def form(shape: Sequence[Extent], dtype: str, target: Target) -> Definition | None:
         if target.arch != MEASURED or not all([isinstance(size, int) for size in shape]):
             return None
         defn = define(shape, dtype)
-        found = cut_of(defn, target)
-        if found is not None:
-            return cut(defn, found.axis, found.at)
-        return transposed(defn) if gains(defn, target) else None
+        found, plan = cut_of(defn, target), plan_of(defn, target)
+        if plan is not None and (found is None or plan.microseconds < found.microseconds):
+            return rows_first(defn, target, plan.choice.tile.k)
+        return None if found is None else cut(defn, found.axis, found.at)
 
     return form
 

@@ -37,8 +37,20 @@ def in_vectors(shape: Sequence[int], dtype: str, lanes: int, height: int) -> Def
         lanes: elements of a vector.
         height: rows of a panel; a schedule may keep panels apart in memory.
     """
+    a = te.placeholder(tuple(shape), dtype, "A")
+    vectors, out = turn_in_vectors(a, shape, lanes, height, ("V", "B"))
+    return Definition((a,), (out,), (vectors,))
+
+
+def turn_in_vectors(
+    a: te.Tensor, shape: Sequence[int], lanes: int, height: int, names: tuple[str, str], padded: int = 0
+) -> tuple[te.Tensor, te.Tensor]:
+    """The vectors of :func:`in_vectors` and the result, with these names, for any tensor of that shape.
+
+    Rows of the result are ``padded`` long, with zeros past their end, where that is more than there is of them.
+    """
     *batch, m, n = shape
-    a = te.placeholder((*batch, m, n), dtype, "A")
+    dtype = str(a.dtype)
 
     def before(row: Sequence[ExprLike]) -> ExprLike:
         """Elements of the first vector that lie before the row."""
@@ -57,11 +69,12 @@ def in_vectors(shape: Sequence[int], dtype: str, lanes: int, height: int) -> Def
 
     most_before = lanes - math.gcd(n, lanes)
     panels = ((m + height - 1) // height, height, (n + most_before + lanes - 1) // lanes, lanes)
-    vectors = te.compute((*batch, *panels), lane, name="V")
+    vectors = te.compute((*batch, *panels), lane, name=names[0])
 
     def element(*at: Var) -> ExprLike:
         *outer, i, j = at
         place = i % lanes + before((*outer, j))
-        return vectors[(*outer, j // height, j % height, i // lanes + place // lanes, place % lanes)]
+        value = vectors[(*outer, j // height, j % height, i // lanes + place // lanes, place % lanes)]
+        return te.if_then_else(j < m, value, tir.const(0, dtype)) if padded > m else value
 
-    return Definition((a,), (te.compute((*batch, n, m), element, name="B"),), (vectors,))
+    return vectors, te.compute((*batch, n, max(m, padded)), element, name=names[1])

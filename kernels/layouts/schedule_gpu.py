@@ -13,7 +13,7 @@ from gpucomp import te
 from gpucomp.kernels.layouts.tiles import SECTOR, Tile, choose_tile, vector_tile
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
-from gpucomp.te import Schedule
+from gpucomp.te import Schedule, Tensor
 from gpucomp.te.stage import Stage
 from gpucomp.tir.expr import IterVar
 
@@ -41,19 +41,32 @@ def schedule_transpose(defn: Definition, target: Target) -> Schedule:
 
 
 def schedule_vectors(defn: Definition, tile: Tile) -> Schedule:
+    """The schedule of a definition by way of vectors."""
+    s = te.create_schedule(defn.outputs[0].op)
+    turn_vectors(s, defn.intermediates[0], defn.outputs[0], tile)
+    return s
+
+
+def schedule_elements(defn: Definition, tile: Tile) -> Schedule:
+    """The schedule of a definition without vectors between."""
+    s = te.create_schedule(defn.outputs[0].op)
+    turn_elements(s, defn.outputs[0], tile)
+    return s
+
+
+def turn_vectors(s: Schedule, vectors: Tensor, out: Tensor, tile: Tile) -> None:
     """Whole vectors of the input in shared memory, in panels; see ``compute.in_vectors`` and ``tiles``.
 
     All loads of a thread are on their way before the first is stored.  Where none of them has a condition, device
     compilers see to that.
     """
-    (a,), (vectors,), (out,) = defn.inputs, defn.intermediates, defn.outputs
-    lanes, words = tile.loads, max(1, 4 // a.dtype.nbytes)
-    s = te.create_schedule(out.op)
+    nbytes = out.dtype.nbytes
+    lanes, words = tile.loads, max(1, 4 // nbytes)
     s[vectors].set_scope("shared")
     conditional = tile.aligned_loads or tile.aligned_stores
     loaded = s.cache_write(vectors, "local") if conditional else None
     stage = s[out]
-    block = _store(stage, tile, SECTOR // a.dtype.nbytes)
+    block = _store(stage, tile, SECTOR // nbytes)
     fetch = s[vectors]
     fetch.compute_at(stage, block)
     *batch, panel, row, vector, lane = fetch.op.axis
@@ -70,18 +83,16 @@ def schedule_vectors(defn: Definition, tile: Tile) -> Schedule:
         fetch.pragma(turn, "loads_first")
         s[loaded].compute_at(fetch, turn)
         s[loaded].vectorize(s[loaded].op.axis[-1])
-    return s
 
 
-def schedule_elements(defn: Definition, tile: Tile) -> Schedule:
+def turn_elements(s: Schedule, out: Tensor, tile: Tile) -> None:
     """Elements of the input in shared memory, where the tile's columns are.
 
     Rows of a tile in shared memory are two 16-bit elements (or one wider one) longer than the tile: the eight or four
     elements of a column that a thread picks up then lie in banks of which at most two threads of a warp use the same.
     """
-    (a,), (out,) = defn.inputs, defn.outputs
+    (a,) = out.op.input_tensors
     nbytes = a.dtype.nbytes
-    s = te.create_schedule(out.op)
     shared = s.cache_read(a, "shared", [out])
     vectors = s.cache_read(a, "local", [shared]) if tile.aligned_loads else None
     stage = s[out]
@@ -99,13 +110,12 @@ def schedule_elements(defn: Definition, tile: Tile) -> Schedule:
     fetch.bind(thread, te.thread_axis("threadIdx.x"))
     if vectors is None:
         fetch.vectorize(lane)
-        return s
+        return
     fetch.reorder(thread, turn, lane)
     fetch.unroll(lane)
     fetch.pragma(turn, "loads_first")
     s[vectors].compute_at(fetch, turn)
     s[vectors].vectorize(vectors.op.axis[-1])
-    return s
 
 
 def _store(stage: Stage, tile: Tile, sector: int) -> IterVar:
