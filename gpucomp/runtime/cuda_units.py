@@ -19,8 +19,7 @@ from gpucomp.support.launch import KernelImage
 
 _LONG: Final = 2000  # characters of a kernel: shorter ones compile in less time than a program takes to start
 _MARK: Final = re.compile(r"^// (\w+): grid \(", re.MULTILINE)
-_HELPER: Final = re.compile(r"\bstatic\s+__device__\s+__forceinline__\b")
-_STATE: Final = re.compile(r"\b__(?:device|constant|managed)__\b")
+_STATE: Final = re.compile(r"\b__(?:device|constant|managed)__\b(?!\s+__forceinline__)")  # helpers are inlined
 _QUIET: Final = "--diag-suppress=177"  # helpers that only the other kernels use
 
 
@@ -47,7 +46,7 @@ def parts_of(source: str, kernels: Sequence[str]) -> list[str]:
     marks = list(_MARK.finditer(source))
     if len(marks) < 2 or [mark[1] for mark in marks] != list(kernels):
         return [source]
-    if _STATE.search(_HELPER.sub("", source)):  # variables that kernels may share
+    if _STATE.search(source):  # variables that kernels may share
         return [source]
     ends = [mark.start() for mark in marks[1:]] + [len(source)]
     texts = [source[mark.start() : end] for mark, end in zip(marks, ends, strict=True)]
