@@ -49,6 +49,8 @@ def plan_of(defn: Definition, target: Target) -> Plan | None:
         return None
     if str(defn.inputs[0].dtype) != "float32" or product_of(defn) is not defn.outputs[0]:
         return None
+    if not operands.b_along_k and (not operands.a_along_k or n % 4 != 2):  # measured: nothing is gained
+        return None
     moved = _moved(operands)
     choice = choose((m, n, k), target, 1, 0, whole=True)
     if choice is None or not any(moved) or direct.microseconds < LEAST_US:

@@ -53,7 +53,11 @@ def test_depths_that_are_filled_up_are_split_too(how: str) -> None:
 
 
 def test_the_choice_is_that_of_the_plan_once_the_depth_is_filled_up() -> None:
-    for name, shape in (("matmul_nt", (1868, 1731, 1602)), ("matmul", (4095, 4097, 4099)), ("matmul_tt", (4096,) * 3)):
+    for name, shape in (
+        ("matmul_nt", (1868, 1731, 1602)),
+        ("matmul_nt", (3133, 4979, 1989)),
+        ("matmul_tt", (4096,) * 3),
+    ):
         product = registry.get(name).define(shape)
         plan = plan_of(product, H100)
         assert plan is not None
@@ -97,7 +101,9 @@ def test_rates_of_whole_rows_are_for_such_operands_of_odd_results_only() -> None
         ("matmul_nt", (1868, 1731, 1602), ["A_rows", "B_rows"]),
         ("matmul_tt", (1620, 2678, 2958), ["B_rows"]),  # rows of an even length stay
         ("matmul", (1793, 3714, 3247), ["A_rows"]),
-        ("matmul", (1793, 3715, 3247), ["A_rows", "B_rows"]),
+        ("matmul", (1793, 3715, 3247), []),
+        ("matmul", (4096, 4096, 4096), []),
+        ("matmul_tn", (3189, 2197, 4906), []),
         ("matmul_nt", (8192, 8192, 8192), ["A_vectors", "A_rows", "B_vectors", "B_rows"]),
     ],
 )
