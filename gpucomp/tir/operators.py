@@ -275,13 +275,27 @@ def _fold_float(cls: type[Any], x: FloatImm, y: FloatImm) -> Expr | None:
     return e.FloatImm(x.dtype, float(value))
 
 
+def _of_bools(sign: str) -> TypeMismatchError:
+    return TypeMismatchError(
+        f"'{sign}' of two bools",
+        code="GC257",
+        hint="to count, cast: x.astype('int32'); conditions go together by te.all, te.any, & and |",
+    )
+
+
 def _int_value(x: Expr) -> int | None:
     return x.value if type(x) is e.IntImm else None
 
 
 def add(a: object, b: object) -> Expr:
-    """a + b"""
+    """a + b
+
+    Raises:
+        TypeMismatchError: GC257 both are bools; C, numpy and LLVM disagree about their sums.
+    """
     x, y = match_types(a, b)
+    if x.dtype is BOOL:
+        raise _of_bools("+")
     if isinstance(x, e.ConstExpr) or isinstance(y, e.ConstExpr):
         done = fold(e.Add, x, y)
         if done is not None:
@@ -294,8 +308,14 @@ def add(a: object, b: object) -> Expr:
 
 
 def subtract(a: object, b: object) -> Expr:
-    """a - b"""
+    """a - b
+
+    Raises:
+        TypeMismatchError: GC257 both are bools.
+    """
     x, y = match_types(a, b)
+    if x.dtype is BOOL:
+        raise _of_bools("-")
     if isinstance(y, e.ConstExpr):
         done = fold(e.Sub, x, y)
         if done is not None:
@@ -306,8 +326,14 @@ def subtract(a: object, b: object) -> Expr:
 
 
 def multiply(a: object, b: object) -> Expr:
-    """a * b"""
+    """a * b
+
+    Raises:
+        TypeMismatchError: GC257 both are bools.
+    """
     x, y = match_types(a, b)
+    if x.dtype is BOOL:
+        raise _of_bools("*")
     if isinstance(x, e.ConstExpr) or isinstance(y, e.ConstExpr):
         done = fold(e.Mul, x, y)
         if done is not None:
@@ -389,6 +415,8 @@ def _min_max(cls: type[Any], a: object, b: object) -> Expr:
     x, y = match_types(a, b)
     if x is y:
         return x
+    if x.dtype is BOOL:
+        return logical(e.Or if cls is e.Max else e.And, x, y)
     done = fold(cls, x, y)
     return done if done is not None else cls(x, y)
 
@@ -406,6 +434,8 @@ def negate(a: object) -> Expr:
 def absolute(a: object) -> Expr:
     """Absolute value; of the smallest signed integer it wraps to itself."""
     x = convert(a)
+    if x.dtype is BOOL:
+        return x
     if x.dtype.is_float:
         return unary("fabs", x)
     if x.dtype.code == "uint":

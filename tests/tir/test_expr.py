@@ -11,7 +11,7 @@ from gpucomp.ir import node
 from gpucomp.support.diagnostics import TypeMismatchError, UndecidedComparison
 from gpucomp.tir import intrin, operators
 from gpucomp.tir.buffer import decl_buffer
-from gpucomp.tir.expr import Add, Cast, Expr, FloatImm, IntImm, Mul, Not, Select, SizeVar, Var
+from gpucomp.tir.expr import Add, And, Cast, Expr, FloatImm, IntImm, Mul, Not, Or, Select, SizeVar, Var
 from gpucomp.tir.functor import expr_post_order, free_vars, ordered_vars, substitute
 
 
@@ -34,6 +34,13 @@ def test_literals_are_told_apart_by_type_and_bits() -> None:
 )
 def test_integer_literals_wrap_as_device_arithmetic_does(dtype: str, value: int, wrapped: int) -> None:
     assert IntImm(dtype, value).value == wrapped
+
+
+def test_the_larger_of_two_bools_is_their_or_and_the_smaller_their_and() -> None:
+    a, b = Var("a", "bool"), Var("b", "bool")
+    assert operators.maximum(a, b) is Or(a, b)
+    assert operators.minimum(a, b) is And(a, b)
+    assert operators.absolute(a) is a
 
 
 @pytest.mark.parametrize(
