@@ -34,7 +34,7 @@ from gpucomp.tir.expr import IterVar
 
 STORE_UNROLL = 8
 # Threads of a multiprocessor for which kernels of one spatial dimension in parts get registers, of few pieces and of
-# many, and those of many before sm_90: left alone, NVRTC takes a few too few for some of these.
+# many, those of many before sm_90, and blocks of two warps: left alone, NVRTC takes a few too few for some of these.
 RESIDENT, RESIDENT_HELD = 512, 384
 FEW_PIECES = 2
 SCOPE = "shared.dyn"  # where sums take the place of slabs
@@ -80,7 +80,8 @@ def schedule_sliced(defn: ConvolutionDefinition, plan: Plan, target: Target) -> 
     ko = inner.fuse(chunk, *taps)
     pipeline_slabs(inner, ko, step, acc.op.axis, tile)
     few = tile.pieces_m * tile.pieces_n <= FEW_PIECES
-    if (conv.ndim == 1 and plan.by_taps) or not (few or target.arch.startswith("sm_9")):
+    narrow = few and tile.threads <= 64
+    if (conv.ndim == 1 and plan.by_taps) or narrow or not (few or target.arch.startswith("sm_9")):
         inner.pragma(ko, "min_blocks", max(1, (RESIDENT if few else RESIDENT_HELD) // tile.threads))
 
     gather(s[pixels], pixels, inner, ko, tx, plan, along_channels=conv.channels_last)

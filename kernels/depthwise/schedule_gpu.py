@@ -15,17 +15,21 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from gpucomp import te
+from gpucomp import arith, te
 from gpucomp.kernels.gemm.epilogue import accumulator, product_of
 from gpucomp.kernels.registry import Definition, extent, row_lanes
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Stage, Tensor
-from gpucomp.tir.expr import IterVar
+from gpucomp.te.operation import ComputeOp
+from gpucomp.tir.expr import IterVar, ProducerLoad, Reduce
+from gpucomp.tir.functor import expr_post_order, substitute
+from gpucomp.tir.operators import const
 
 THREADS: Final = 128
 VECTOR_BYTES: Final = 16
 MOST_IDLE: Final = 0.8  # of the threads along channels that 64 of them take: how many 32 have to take to be better
-MOST_HELD_TAPS: Final = 25  # of vectors of less than 16 bytes: weights and pixels of a window all fit the registers
+MOST_RAGGED_TAPS: Final = 25  # of windows over vectors of less than 16 bytes; larger ones were not timed
+MOST_HELD: Final = 160  # weights and pixels of a thread that has vectors of less than 16 bytes: all in registers
 MOST_TAPS: Final = 49  # more weights and pixels than of 7x7 windows do not fit the registers of a thread
 
 
@@ -86,7 +90,8 @@ def _tile_nhwc(defn: Definition, target: Target) -> Tile:
     narrow = nbytes <= 2
     rows, columns = (4, 2)
     # Vectors of less than 16 bytes are better read by twice as many neighbours.
-    ragged = nbytes == 4 and lanes < 4 and _taps(defn) <= MOST_HELD_TAPS and target.thread_warp_size > 1
+    ragged = nbytes == 4 and lanes < 4 and target.thread_warp_size > 1 and _taps(defn) <= MOST_RAGGED_TAPS
+    ragged = ragged and _held(defn, lanes, 4, 2) <= MOST_HELD
     if _taps(defn) > 9 and not ragged:
         rows, columns = 1, 4  # the rows of a window are held one at a time
     elif narrow and 2 * (height or 1) <= (extent(image.shape[1]) or 1) + 1:
@@ -108,6 +113,25 @@ def _taps(defn: Definition) -> int:
     shape = defn.inputs[1].shape
     window = shape[2:] if _channels_first(defn) else shape[:2]
     return math.prod([extent(size) or MOST_TAPS + 1 for size in window])
+
+
+def _held(defn: Definition, lanes: int, rows: int, columns: int) -> int:
+    """Weights and pixels that a thread holds for so many results, with channels last."""
+    product = product_of(defn)
+    assert isinstance(product.op, ComputeOp)
+    (reduce,) = product.op.body
+    assert isinstance(reduce, Reduce)
+    padded = defn.intermediates[0]
+    (load,) = [n for n in expr_post_order(reduce.source[0]) if isinstance(n, ProducerLoad) and n.producer is padded]
+    analyzer = arith.Analyzer()
+    sides: list[int] = []
+    for d, count in ((1, rows), (2, columns)):
+        tap, place = reduce.axis[d - 1], product.op.axis[d].var
+        last = {place: const(count - 1, place.dtype), tap.var: tap.dom.extent - 1 if tap.dom else const(0, place.dtype)}
+        first = {place: const(0, place.dtype), tap.var: const(0, place.dtype)}
+        reach = analyzer.simplify(substitute(load.indices[d], last) - substitute(load.indices[d], first))
+        sides.append((extent(reach) or 0) + 1)
+    return (math.prod(sides) + _taps(defn)) * lanes
 
 
 def schedule_depthwise(defn: Definition, target: Target, tile: Tile | None = None) -> Schedule:

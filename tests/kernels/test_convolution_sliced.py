@@ -111,6 +111,13 @@ def test_nothing_is_spilled(arch: str, last: bool, part: int) -> None:
         assert all([used.spill_bytes == 0 for used in compile_cuda(image, arch).values()])
 
 
+def test_a_block_of_two_warps_does_not_spill() -> None:
+    operator = registry.get("conv2d")
+    defn = operator.define((3, 24, 41, 204, 1, 1), "float32", H100)
+    image = compile_function(operator.schedule(defn, H100), defn.args, H100, "main").general.image
+    assert all([used.spill_bytes == 0 for used in compile_cuda(image, "sm_90a").values()])
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("seed", range(32))
 def test_a_gpu_computes_any_convolution(seed: int) -> None:

@@ -16,7 +16,7 @@ from gpucomp.kernels.depthwise.compute import depthwise_conv2d
 from gpucomp.kernels.depthwise.reference import convolution
 from gpucomp.kernels.depthwise.schedule_cpu import schedule_depthwise as schedule_cpu
 from gpucomp.kernels.depthwise.schedule_cpu import schedule_depthwise_opencl_cpu
-from gpucomp.kernels.depthwise.schedule_gpu import schedule_depthwise
+from gpucomp.kernels.depthwise.schedule_gpu import choose_tile, schedule_depthwise
 from gpucomp.kernels.registry import Definition
 from gpucomp.support.diagnostics import ArgumentError
 from gpucomp.target import Target
@@ -178,3 +178,23 @@ def test_batches_and_channels_may_be_symbolic(layout: str) -> None:
     for schedule in (schedule_depthwise(defn, H100), schedule_cpu(defn, Target("llvm"))):
         gpucomp.build(schedule, defn.args, "llvm")(*inputs, result)
         assert_close(result, operator.reference(inputs, shape)[0], "float32")
+
+
+@pytest.mark.parametrize(
+    ("channels", "how", "expected"),
+    [
+        (94, (3, 1, 1), (4, 2, (64, 2, 1))),
+        (130, (5, 1, 1), (4, 2, (32, 4, 1))),  # 65 vectors: a second block of 64 would have one
+        (130, (5, 1, 2), (1, 4, (16, 8, 1))),  # too many pixels for registers
+        (45, (7, 1, 1), (1, 4, (16, 8, 1))),
+        (256, (3, 1, 1), (4, 2, (16, 8, 1))),
+    ],
+)
+def test_channels_that_no_whole_vector_fits_are_read_by_more_neighbours(
+    channels: int, how: tuple[int, int, int], expected: tuple[int, int, tuple[int, int, int]]
+) -> None:
+    defn = registry.get("depthwise_conv2d_nhwc").define((2, channels, 20, 20, *how, 1), "float32", H100)
+    tile = choose_tile(defn, H100)
+    assert (tile.rows, tile.columns, tile.block) == expected
+    image = compile_function(schedule_depthwise(defn, H100), defn.args, H100, "main").general.image
+    assert all([used.spill_bytes == 0 for used in compile_cuda(image).values()])
