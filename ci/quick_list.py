@@ -21,7 +21,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LIST: Final = ROOT / "tests" / "not_quick.txt"
-SECONDS: Final = 80.0  # with what each file keeps two minutes on two cores, the types beside
+SECONDS: Final = 60.0  # with what each file keeps two minutes on two cores, the types beside
 TINY: Final = 0.02
 _LINE: Final = re.compile(r"\s*(\d+\.\d+)s (?:call|setup|teardown)\s+(tests/\S+?\.py::.*\S)\s*$")
 
