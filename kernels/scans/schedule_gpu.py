@@ -13,7 +13,10 @@ from gpucomp.tir.expr import IterVar
 
 THREADS: Final = 256
 HELD_VALUES: Final = 64  # of a row that a thread keeps
-FEW_GROUPS: Final = 64  # whose sums each thread adds up itself, rather than wait for those that do it for all
+# Groups whose sums each thread adds up itself, rather than wait for those that do it for all; of more of them, AMD's
+# compilers run out of scalar registers, one pair for each condition.
+FEW_GROUPS: Final = 64
+FEW_WITHOUT_SHUFFLES: Final = 16
 
 
 def schedule_scan(defn: Definition, target: Target) -> Schedule:
@@ -37,7 +40,8 @@ class _Scan:
         threads = min(THREADS, target.max_num_threads)
         self.many = threads // RUNS if groups is None else max(1, min(threads // RUNS, groups))
         self.held = groups is not None and -(-groups // self.many) * run <= HELD_VALUES
-        self.few = groups is not None and groups <= FEW_GROUPS
+        few = FEW_GROUPS if "shuffle" in target.features else FEW_WITHOUT_SHUFFLES
+        self.few = groups is not None and groups <= few
         self.lanes = min(run, row_lanes(n, defn.inputs[0].dtype.nbytes))
         self.tx, self.ty = te.thread_axis("threadIdx.x"), te.thread_axis("threadIdx.y")
 

@@ -12,6 +12,7 @@ from gpucomp.kernels.scans import schedule_gpu
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.interp import interpret
+from tests.kernels.compile_table import Case, compile_case
 
 OPERATOR = registry.get("cumulative_sum")
 
@@ -22,7 +23,7 @@ def test_scans_are_right_whoever_adds_up_groups(
     held: int, few: int, shape: tuple[int, int], dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule_gpu, "HELD_VALUES", held)
-    monkeypatch.setattr(schedule_gpu, "FEW_GROUPS", few)
+    monkeypatch.setattr(schedule_gpu, "FEW_WITHOUT_SHUFFLES", few)
     monkeypatch.setattr(schedule_gpu, "THREADS", 64)
     target = Target("opencl")
     defn = OPERATOR.define(shape, dtype, target)
@@ -41,3 +42,10 @@ def test_a_row_that_threads_hold_is_read_once() -> None:
     kernel = held[held.index("__global__") :]
     assert kernel[: kernel.index("\n}\n")].count("(const uint4*)(A") == 1
     assert kernel[: kernel.index("\n}\n")].count("__syncthreads") == 1
+
+
+@pytest.mark.parametrize("chip", ["gfx90a", "gfx1100"])
+def test_the_default_shape_keeps_its_registers_on_chips_of_amd(chip: str) -> None:
+    """Each of 64 conditions took a pair of scalar registers, of which a chip has 102."""
+    case = Case("cumulative_sum", (4096, 4096), "float32")
+    assert [taken.faults() for taken in compile_case(case, [chip])] == [[]]
