@@ -20,7 +20,7 @@ from gpucomp.kernels.convolution.compute import ConvolutionDefinition
 from gpucomp.kernels.convolution.plans import Plan
 from gpucomp.kernels.convolution.problem import Convolution
 from gpucomp.kernels.gemm.schedule_simt import Block, add_parts, pipeline_slabs, tile_axes
-from gpucomp.kernels.gemm.staging import fetch_rows
+from gpucomp.kernels.gemm.staging import fetch_rows, read_fragments
 from gpucomp.kernels.gemm.tiles import STATIC_SHARED, SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.te import Schedule, Stage, Tensor
@@ -76,12 +76,7 @@ def schedule_implicit(defn: ConvolutionDefinition, plan: Plan) -> Schedule:
             eight_by_eight(s[weights], taps, c, o, tile, block.tx)
         else:
             one_by_one(s[weights], [*taps, c, o], tile, block.tx)
-    for local in fragments:
-        s[local].compute_at(inner, ki)
-        *outer, last = local.op.axis
-        for axis in outer:
-            s[local].unroll(axis)
-        s[local].vectorize(last)
+    read_fragments(s, fragments, inner, ki)
     return s
 
 

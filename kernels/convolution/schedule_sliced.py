@@ -24,8 +24,9 @@ from gpucomp.kernels.convolution.schedule_implicit import (
     matrix_axes,
     split_sum,
 )
+from gpucomp.kernels.gemm.epilogue import add_in_order
 from gpucomp.kernels.gemm.schedule_simt import pipeline_slabs
-from gpucomp.kernels.gemm.staging import fetch_rows
+from gpucomp.kernels.gemm.staging import fetch_rows, read_fragments
 from gpucomp.kernels.gemm.tiles import SimtTile
 from gpucomp.kernels.registry import extent
 from gpucomp.target import Target
@@ -66,10 +67,7 @@ def schedule_sliced(defn: ConvolutionDefinition, plan: Plan, target: Target) -> 
     acc = s[acc].op.output(0)
 
     block, thread, tx = _store_rows(s[stored], defn, plan)
-    s[total].compute_at(s[stored], thread)
-    (part,) = s[total].op.reduce_axis
-    s[total].reorder(part, *s[total].op.axis)
-    s[total].unroll(part)
+    add_in_order(s, total, s[stored], thread)
     s[partial].compute_at(s[stored], block)
     thread = _pieces(s[partial], partial, tile, tx)
 
@@ -92,12 +90,7 @@ def schedule_sliced(defn: ConvolutionDefinition, plan: Plan, target: Target) -> 
     else:
         *taps, c, o = weights.op.axis
         eight_by_eight(s[weights], taps, c, o, tile, tx, tile.m)
-    for local in fragments:
-        s[local].compute_at(inner, step)
-        *outer, last = local.op.axis
-        for axis in outer:
-            s[local].unroll(axis)
-        s[local].vectorize(last)
+    read_fragments(s, fragments, inner, step)
     return s
 
 

@@ -7,7 +7,8 @@ keep it in registers and compute the rest where a thread stores its elements: on
 from __future__ import annotations
 
 from gpucomp.kernels.registry import Definition, is_reduction
-from gpucomp.te import Schedule, Tensor
+from gpucomp.te import Schedule, Stage, Tensor
+from gpucomp.tir.expr import IterVar
 
 
 def product_of(defn: Definition) -> Tensor:
@@ -31,3 +32,12 @@ def inline_epilogue(s: Schedule, defn: Definition) -> None:
     for tensor in defn.intermediates:
         if tensor is not product:
             s[tensor].compute_inline()
+
+
+def add_in_order(s: Schedule, total: Tensor, stage: Stage, at: IterVar) -> None:
+    """Add up the parts of a sum, one after the other, for all elements that ``stage`` stores inside of ``at``."""
+    summed = s[total]
+    summed.compute_at(stage, at)
+    (part,) = summed.op.reduce_axis
+    summed.reorder(part, *summed.op.axis)
+    summed.unroll(part)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpucomp import te
-from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.epilogue import accumulator, add_in_order, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.staging import factors_of_a_word, stage_operands
 from gpucomp.kernels.gemm.tiles import Choice, SimtTile, choose
@@ -251,11 +251,7 @@ def add_parts(s: Schedule, out: Tensor, total: Tensor) -> None:
     block, thread = stage.split(fused, factor=SUM_THREADS)
     stage.bind(block, te.thread_axis("blockIdx.x"))
     stage.bind(thread, te.thread_axis("threadIdx.x"))
-    summed = s[total]
-    summed.compute_at(stage, thread)
-    (part,) = summed.op.reduce_axis
-    summed.reorder(part, *summed.op.axis)
-    summed.unroll(part)
+    add_in_order(s, total, stage, thread)
     if lanes > 1:
         stage.vectorize(vector)
-        summed.vectorize(summed.op.axis[-1])
+        s[total].vectorize(s[total].op.axis[-1])

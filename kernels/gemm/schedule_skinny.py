@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.epilogue import accumulator, add_in_order, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import Operands, operands_of
-from gpucomp.kernels.gemm.schedule_strips import plan_of_strips, schedule_strips, takes_strips
+from gpucomp.kernels.gemm.schedule_strips import plan_of_strips, schedule_strips, share_strips, takes_strips
 from gpucomp.kernels.gemm.tiles import STATIC_SHARED
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
@@ -150,16 +150,8 @@ def _along_columns(defn: Definition, operands: Operands, target: Target, plan: S
 
     tx = te.thread_axis("threadIdx.x")
     stage = s[out]
-    i, j = stage.op.axis
-    block, j = stage.split(j, factor=WARP)
-    stage.reorder(block, i, j)
-    stage.bind(block, te.thread_axis("blockIdx.x"))
-    _, thread = stage.split(stage.fuse(i, j), factor=lanes * slices)
-    stage.bind(thread, tx)
-    s[total].compute_at(stage, thread)
-    (part,) = s[total].op.reduce_axis
-    s[total].reorder(part, *s[total].op.axis)
-    s[total].unroll(part)
+    block, thread = share_strips(stage, WARP, lanes * slices, tx)
+    add_in_order(s, total, stage, thread)
 
     middle = s[partial]
     middle.compute_at(stage, block)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from gpucomp import te
-from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.epilogue import accumulator, add_in_order, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.staging import factors_of_a_word, stage_operands
 from gpucomp.kernels.gemm.tiles import SimtTile
@@ -55,10 +55,7 @@ def schedule_sliced(defn: Definition, tile: SimtTile) -> Schedule:
     stage.unroll(rest)
     if lanes > 1:
         stage.vectorize(vector)
-    s[total].compute_at(stage, thread)
-    (part,) = s[total].op.reduce_axis
-    s[total].reorder(part, *s[total].op.axis)
-    s[total].unroll(part)
+    add_in_order(s, total, stage, thread)
 
     middle = s[partial]
     middle.compute_at(stage, block)

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue, product_of
+from gpucomp.kernels.gemm.epilogue import accumulator, add_in_order, inline_epilogue, product_of
 from gpucomp.kernels.gemm.layout import Operands, operands_of
 from gpucomp.kernels.gemm.schedule_simt import add_parts
 from gpucomp.kernels.gemm.tiles import STATIC_SHARED, multiprocessors
 from gpucomp.kernels.registry import Definition
 from gpucomp.target import Target
-from gpucomp.te import Schedule, Tensor
+from gpucomp.te import Schedule, Stage, Tensor
+from gpucomp.tir.expr import IterVar
 
 WARP: Final = 32
 PIECES: Final = (4, 2, 1)
@@ -168,18 +169,8 @@ def schedule_strips(defn: Definition, plan: StripPlan) -> Schedule:
     tx = te.thread_axis("threadIdx.x")
     threads = WARP * plan.slices
     stage = s[stored]
-    *parts, i, j = stage.op.axis
-    block, j = stage.split(j, factor=plan.columns)
-    stage.reorder(*parts, block, i, j)
-    stage.bind(block, te.thread_axis("blockIdx.x"))
-    for part in parts:
-        stage.bind(part, te.thread_axis("blockIdx.y"))
-    _, thread = stage.split(stage.fuse(i, j), factor=threads)
-    stage.bind(thread, tx)
-    s[total].compute_at(stage, thread)
-    (part,) = s[total].op.reduce_axis
-    s[total].reorder(part, *s[total].op.axis)
-    s[total].unroll(part)
+    block, thread = share_strips(stage, plan.columns, threads, tx)
+    add_in_order(s, total, stage, thread)
 
     middle = s[partial]
     middle.compute_at(stage, block)
@@ -226,3 +217,19 @@ def schedule_strips(defn: Definition, plan: StripPlan) -> Schedule:
         copy.vectorize(vector)
         s[moved].vectorize(moved.op.axis[1])
     return s
+
+
+def share_strips(stage: Stage, columns: int, threads: int, tx: IterVar) -> tuple[IterVar, IterVar]:
+    """Strips of columns to blocks, parts of the sum along their y, and elements of a strip to threads.
+
+    Returns the loop over the blocks, and that over the threads.
+    """
+    *parts, i, j = stage.op.axis
+    block, j = stage.split(j, factor=columns)
+    stage.reorder(*parts, block, i, j)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    for part in parts:
+        stage.bind(part, te.thread_axis("blockIdx.y"))
+    _, thread = stage.split(stage.fuse(i, j), factor=threads)
+    stage.bind(thread, tx)
+    return block, thread

@@ -7,6 +7,7 @@ bytes whose products are added up four at a time, (.., K / 4, rows, 4): all coun
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpucomp.kernels.gemm.layout import operands_of
@@ -109,3 +110,13 @@ def _fetch_turned(stage: Stage, tensor: Tensor, threads: int, tx: IterVar, words
     stage.bind(thread, tx)
     for axis in (*(turns if apart else []), fused):
         stage.unroll(axis)
+
+
+def read_fragments(s: Schedule, fragments: Sequence[Tensor], inner: Stage, step: IterVar) -> None:
+    """Read what a thread needs for a step of its products from shared memory to registers, by whole vectors."""
+    for local in fragments:
+        s[local].compute_at(inner, step)
+        *outer, last = local.op.axis
+        for axis in outer:
+            s[local].unroll(axis)
+        s[local].vectorize(last)

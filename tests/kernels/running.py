@@ -48,6 +48,16 @@ def run(
     return run_into(schedule, defn, inputs, [poisoned(extents(out), str(out.dtype))], how, target)[0]
 
 
+def error_on_a_gpu(name: str, shape: tuple[int, ...]) -> float:
+    """The largest error of an fp32 operator of the library on an NVIDIA GPU, relative to the root mean square."""
+    operator = registry.get(name)
+    defn = operator.define(shape)
+    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(1))
+    got = run(operator.schedule(defn, Target.from_device("cuda:0")), defn, inputs, "cuda")
+    want = wide(operator.reference(inputs, shape)[0])
+    return float(np.abs(wide(got) - want).max() / np.sqrt(np.square(want).mean()))
+
+
 def run_into(
     schedule: Schedule,
     defn: Definition,

@@ -14,7 +14,7 @@ from gpucomp.kernels.gemm.schedule_skinny import schedule_skinny
 from gpucomp.kernels.gemm.schedule_strips import StripPlan, plan_of_strips, resident, schedule_strips
 from gpucomp.target import Target
 from tests.codegen.devices import compile_cuda
-from tests.kernels.test_gemm_simt import run, whole_inputs, wide
+from tests.kernels.running import error_on_a_gpu, run, whole_inputs, wide
 
 H100 = Target("cuda -arch=sm_90a")
 MATMUL = registry.get("matmul")
@@ -87,9 +87,4 @@ def test_nothing_is_spilled(shape: tuple[int, int, int], arch: str) -> None:
 @pytest.mark.parametrize("shape", [(10, 3497, 4066), (2, 33, 1030), (16, 4999, 602), (5, 20001, 900)], ids=str)
 @pytest.mark.parametrize("name", ["matmul", "matmul_bias_gelu"])
 def test_a_gpu_computes_them(name: str, shape: tuple[int, int, int]) -> None:
-    operator = registry.get(name)
-    defn = operator.define(shape)
-    inputs = operator.make_inputs(shape, "float32", np.random.default_rng(1))
-    got = run(operator.schedule(defn, Target.from_device("cuda:0")), defn, inputs, "cuda")
-    want = wide(operator.reference(inputs, shape)[0])
-    assert np.abs(wide(got) - want).max() <= 1e-5 * np.sqrt(np.square(want).mean())
+    assert error_on_a_gpu(name, shape) <= 1e-5
