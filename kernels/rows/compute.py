@@ -111,8 +111,9 @@ def log_softmax(shape: Sequence[Extent], dtype: str) -> Definition:
     x = rows.x
     largest = rows.total("row_max", te.max, lambda i, k: x[i, k])
     total = rows.total("row_sum", te.sum, lambda i, k: exp(x[i, k] - largest[i]))
-    shift = rows.values("row_shift", lambda i: largest[i] + log(total[i]))
-    return rows.of_elements(lambda i, j: x[i, j] - shift[i])
+    # Not the sum of the two: beside a large maximum nothing would be left of the logarithm.
+    logarithm = rows.values("row_log", lambda i: log(total[i]))
+    return rows.of_elements(lambda i, j: x[i, j] - largest[i] - logarithm[i])
 
 
 def layer_norm(shape: Sequence[Extent], dtype: str) -> Definition:

@@ -1,4 +1,4 @@
-"""Scans on GPUs: a block for each row, a thread for each run of elements."""
+"""Scans on GPUs: a block for each row, or chunk of a long one; a thread for each run of elements."""
 
 from __future__ import annotations
 
@@ -17,14 +17,43 @@ HELD_VALUES: Final = 64  # of a row that a thread keeps
 # compilers run out of scalar registers, one pair for each condition.
 FEW_GROUPS: Final = 64
 FEW_WITHOUT_SHUFFLES: Final = 16
+FEW_OF_A_CHUNK: Final = 32  # with the chunks before to be added, NVIDIA's compiler spills sooner
+LANES: Final = 32  # threads that add up the sums of the chunks before one
 
 
 def schedule_scan(defn: Definition, target: Target) -> Schedule:
     """The threads of a group are neighbouring lanes, which add up its runs; the sums of groups meet in shared memory.
 
-    A row that the registers of a block hold is read once; elements of longer ones are read twice.
+    A row that the registers of a block hold is read once; elements of longer ones are read twice.  Sums of chunks are
+    added up by kernels before.
     """
-    return _Scan(defn, target).schedule()
+    scan = _Scan(defn, target)
+    if scan.chunked:
+        _schedule_chunks(scan)
+    return scan.schedule()
+
+
+def _schedule_chunks(scan: _Scan) -> None:
+    """A block for each chunk adds up its elements, some threads for each the sums of those before."""
+    s, (y, parts, before) = scan.s, scan.chunked
+    stage = s[parts]
+    place = stage.fuse(*parts.op.axis)
+    turn, mine = stage.split(parts.op.reduce_axis[0], factor=scan.threads * scan.lanes)
+    thread, lane = stage.split(mine, factor=scan.lanes)
+    stage.reorder(place, thread, turn, lane)
+    stage.bind(place, te.thread_axis("blockIdx.x"))
+    stage.bind(thread, te.thread_axis("threadIdx.x"))
+    stage.unroll(lane)
+    s[y].compute_at(stage, turn)
+    s[y].set_scope("local")
+    scan.vectorize(s[y], y.op.axis[-1])
+    stage = s[before]
+    place = stage.fuse(*before.op.axis)
+    block, place = stage.split(place, factor=scan.threads // LANES)
+    _, lane = stage.split(before.op.reduce_axis[0], factor=LANES)
+    stage.bind(block, te.thread_axis("blockIdx.x"))
+    stage.bind(place, te.thread_axis("threadIdx.y"))
+    stage.bind(lane, te.thread_axis("threadIdx.x"))
 
 
 class _Scan:
@@ -32,16 +61,16 @@ class _Scan:
 
     def __init__(self, defn: Definition, target: Target) -> None:
         (self.out,) = defn.outputs
-        self.x, self.runs, self.groups, self.earlier, self.inside, self.within = defn.intermediates
+        *self.chunked, self.x, self.runs, self.groups, self.earlier, self.inside, self.within = defn.intermediates
         self.s = te.create_schedule(self.out.op)
-        self.run = run = int(str(self.x.shape[3]))
+        self.run = run = int(str(self.x.shape[-1]))
         n = extent(self.out.shape[1])
-        groups = None if n is None else -(-n // (RUNS * run))
-        threads = min(THREADS, target.max_num_threads)
+        groups = extent(self.x.shape[-3])
+        self.threads = threads = min(THREADS, target.max_num_threads)
         self.many = threads // RUNS if groups is None else max(1, min(threads // RUNS, groups))
         self.held = groups is not None and -(-groups // self.many) * run <= HELD_VALUES
         few = FEW_GROUPS if "shuffle" in target.features else FEW_WITHOUT_SHUFFLES
-        self.few = groups is not None and groups <= few
+        self.few = groups is not None and groups <= (min(few, FEW_OF_A_CHUNK) if self.chunked else few)
         self.lanes = min(run, row_lanes(n, defn.inputs[0].dtype.nbytes))
         self.tx, self.ty = te.thread_axis("threadIdx.x"), te.thread_axis("threadIdx.y")
 
@@ -51,17 +80,16 @@ class _Scan:
         if not self.held:
             first, second = [s.cache_read(self.x, "local", [reader]) for reader in (self.runs, self.within)]
             s[self.x].compute_inline()
-        row, j = self.out.op.axis
+        row, j = self._blocks(stage)
         mine, lane = stage.split(j, factor=self.run)
         group, mine = stage.split(mine, factor=RUNS)
         turn, group = stage.split(group, factor=self.many)
         outer, lane = stage.split(lane, factor=self.lanes)
         stage.reorder(row, group, mine, turn, outer, lane)
-        stage.bind(row, te.thread_axis("blockIdx.x"))
         stage.bind(group, self.ty)
         stage.bind(mine, self.tx)
         stage.unroll(outer)
-        self._vectorize(stage, lane)
+        self.vectorize(stage, lane)
         if self.held:
             stage.unroll(turn)
             self._hold(stage, row)
@@ -71,9 +99,22 @@ class _Scan:
             s[tensor].compute_at(stage, turn)
             s[tensor].set_scope("local")
             s[tensor].unroll(s[tensor].op.reduce_axis[0])
-        s[self.within].unroll(self.within.op.axis[3])
+        s[self.within].unroll(self.within.op.axis[-1])
         self._sums(stage, row, first)
         return s
+
+    def _blocks(self, stage: Stage) -> tuple[IterVar, IterVar]:
+        """The loop over what a block computes, and the one over its elements."""
+        row, j = self.out.op.axis
+        if self.chunked:
+            chunk, j = stage.split(j, factor=int(str(self.chunked[0].shape[-1])))
+            if extent(self.out.shape[1]) is None:  # the number of a block of both would not tell what it reads
+                stage.bind(row, te.thread_axis("blockIdx.x"))
+                stage.bind(chunk, te.thread_axis("blockIdx.y"))
+                return chunk, j
+            row = stage.fuse(row, chunk)
+        stage.bind(row, te.thread_axis("blockIdx.x"))
+        return row, j
 
     def _sums(self, stage: Stage, row: IterVar, elements: Tensor) -> None:
         """Sums of runs and of groups, and where there are many of the groups before each."""
@@ -81,8 +122,8 @@ class _Scan:
         for own in (runs, groups, *([] if self.few else [self.s[self.earlier]])):
             own.compute_at(stage, row)
             own.set_scope("shared")
-        turn, group = runs.split(self.runs.op.axis[1], factor=self.many)
-        lane = self.runs.op.axis[2]
+        turn, group = runs.split(self.runs.op.axis[-2], factor=self.many)
+        lane = self.runs.op.axis[-1]
         runs.reorder(group, lane, turn)
         runs.bind(group, self.ty)
         runs.bind(lane, self.tx)
@@ -91,12 +132,12 @@ class _Scan:
             runs.unroll(turn)
         else:
             self._load(elements, runs, turn)
-        turn, group = groups.split(self.groups.op.axis[1], factor=self.many)
+        turn, group = groups.split(self.groups.op.axis[-1], factor=self.many)
         groups.bind(group, self.ty)
         groups.bind(groups.op.reduce_axis[0], self.tx)
         if not self.few:
             own = self.s[self.earlier]
-            turn, group = own.split(self.earlier.op.axis[1], factor=self.many)
+            turn, group = own.split(self.earlier.op.axis[-1], factor=self.many)
             lane, _ = own.split(turn, nparts=RUNS)
             own.bind(group, self.ty)
             own.bind(lane, self.tx)
@@ -106,7 +147,7 @@ class _Scan:
         own, many = self.s[self.x], self.many
         own.compute_at(stage, row)
         own.set_scope("local")
-        _, turn, _, _, lane = own.transform_layout(lambda i, g, q, v: [i, g // many, g % many, q, v])
+        *_, turn, _, _, lane = own.transform_layout(lambda *at: [*at[:-3], at[-3] // many, at[-3] % many, *at[-2:]])
         own.unroll(turn)
         self._vectors(own, lane)
 
@@ -114,13 +155,13 @@ class _Scan:
         own = self.s[tensor]
         own.compute_at(stage, at)
         own.set_scope("local")
-        self._vectors(own, tensor.op.axis[3])
+        self._vectors(own, tensor.op.axis[-1])
 
     def _vectors(self, own: Stage, lane: IterVar) -> None:
         outer, lane = own.split(lane, factor=self.lanes)
         own.unroll(outer)
-        self._vectorize(own, lane)
+        self.vectorize(own, lane)
 
-    def _vectorize(self, own: Stage, lane: IterVar) -> None:
+    def vectorize(self, own: Stage, lane: IterVar) -> None:
         if self.lanes > 1:
             own.vectorize(lane)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import gpucomp
+from gpucomp import te
+from gpucomp.cli.measure import relative_error
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.kernels import registry
 from gpucomp.kernels.scans import schedule_gpu
@@ -13,6 +15,7 @@ from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.interp import interpret
 from tests.kernels.compile_table import Case, compile_case
+from tests.kernels.running import CPU, H100
 
 OPERATOR = registry.get("cumulative_sum")
 
@@ -34,6 +37,46 @@ def test_scans_are_right_whoever_adds_up_groups(
     scale = float(np.sqrt(np.square(wanted).mean()))
     tolerance = OPERATOR.tolerance(dtype)
     np.testing.assert_allclose(outputs[0].astype(np.float64), wanted, rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("where", ["llvm", "gpu-on-llvm", "opencl", "opencl-cpu"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((2, 100_001), "float16"), ((1, 131_072), "float32"), ((1, 66_000), "float64")]
+)
+def test_rows_too_long_for_the_memory_of_a_block_go_in_chunks(where: str, shape: tuple[int, int], dtype: str) -> None:
+    if dtype == "float64" and where == "opencl":
+        dtype = "bfloat16"
+    _in_chunks(where, shape, dtype, symbolic=False)
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("where", ["llvm", "gpu-on-llvm", "opencl", "opencl-cpu"])
+def test_rows_of_any_length_go_in_chunks(where: str) -> None:
+    _in_chunks(where, (3, 5003), "float32", symbolic=True)
+
+
+def _in_chunks(where: str, shape: tuple[int, int], dtype: str, symbolic: bool) -> None:
+    made_for = {"gpu-on-llvm": H100, "opencl-cpu": Target.from_device(gpucomp.opencl(0))}.get(where)
+    target = made_for or Target(where)
+    defn = OPERATOR.define([te.var("m"), te.var("n")] if symbolic else shape, dtype, target)
+    assert len(defn.intermediates) == 9
+    inputs = OPERATOR.make_inputs(shape, dtype, np.random.default_rng(2))
+    module = gpucomp.build(OPERATOR.schedule(defn, target), defn.args, CPU if where == "gpu-on-llvm" else target)
+    device = gpucomp.device("opencl" if "opencl" in where else "cpu", 0)
+    arrays = [gpucomp.nd.array(a, device) for a in [*inputs, *OPERATOR.make_outputs(shape, dtype)]]
+    module(*arrays)
+    wanted = OPERATOR.reference(inputs, shape)[0]
+    assert relative_error(arrays[1].numpy(), wanted) <= OPERATOR.tolerance(dtype)
+
+
+@pytest.mark.parametrize("target", ["cuda -arch=sm_80", "cuda -arch=sm_90a", "opencl"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_rows_of_every_length_fit_a_gpu(target: str, dtype: str) -> None:
+    found = Target(target).with_options(features=["fp64"]) if target == "opencl" else Target(target)
+    for length in (8_192, 16_384, 32_768, 65_536, 65_537, 200_000, 1 << 28):
+        defn = OPERATOR.define((2, length), dtype, found)
+        assert gpucomp.source(OPERATOR.schedule(defn, found), defn.args, found)
 
 
 def test_a_row_that_threads_hold_is_read_once() -> None:
