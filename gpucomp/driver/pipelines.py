@@ -33,6 +33,7 @@ from gpucomp.transform.lower_thread_allreduce import lower_thread_allreduce
 from gpucomp.transform.lower_warp_memory import lower_warp_memory
 from gpucomp.transform.product_order import product_order
 from gpucomp.transform.remove_no_op import remove_no_op
+from gpucomp.transform.round_conditions import round_conditions
 from gpucomp.transform.serialize_threads import serialize_threads
 from gpucomp.transform.simplify import simplify
 from gpucomp.transform.storage_rewrite import storage_rewrite
@@ -118,11 +119,20 @@ CPU_THREADS: Final = [
     Step("serialize_threads", serialize_threads, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
 ]
 
+# What only device compilers gain from.
+GPU_ROUNDS: Final = [
+    Step(
+        "round_conditions", round_conditions, needs=_F({"flat", "unrolled", "no-allreduce"}), opt_level=1, optional=True
+    ),
+]
+
 GPU_TEXT: Final = [
     Step("loop_ends", loop_ends, needs=_F({"synced", "unrolled"})),
 ]
 
-GPU: Final = Sequential([*FLATTEN, *LOOPS, *GPU_THREADS, *CLEAN_UP, *GPU_TEXT], name="gpu", given=("buffers",))
+GPU: Final = Sequential(
+    [*FLATTEN, *LOOPS, *GPU_THREADS, *GPU_ROUNDS, *CLEAN_UP, *GPU_TEXT], name="gpu", given=("buffers",)
+)
 CPU: Final = Sequential([*FLATTEN, *LOOPS, *CPU_THREADS, *CLEAN_UP], name="cpu", given=("buffers",))
 LOWER: Final = Sequential([*FLATTEN, *LOOPS], name="lower", given=("buffers",))
 
