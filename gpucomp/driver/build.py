@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from gpucomp.driver.cache import compiled_functions, structure_key
 from gpucomp.driver.default_schedule import with_default_schedule
@@ -29,6 +30,7 @@ from gpucomp.tir.specialize import given_values
 
 Inputs = Schedule | PrimFunc | IRModule
 Binds = Mapping[Tensor, Buffer] | None
+_LONGEST_NAME: Final = 200
 Sizes = Mapping[Var, int] | Mapping[Expr, int] | Mapping[str, int]
 
 
@@ -179,11 +181,20 @@ def _check_request(inputs: object, args: object, name: object) -> None:
         raise _misuse(f"the name of a function is text, got {type(name).__name__}", "name='main'")
     if not name:
         raise _misuse("the name of a function is empty", "name='main'")
+    _check_length(name)
     if isinstance(inputs, Schedule) and args is None:
         raise _misuse("args are needed to lower a schedule", "pass [A, B, C]: inputs, then outputs")
     if isinstance(inputs, Schedule) and not isinstance(args, (list, tuple)):
         raise _misuse(
             f"args is a list of tensors, got one {type(args).__name__}", "pass [A, B, C]: inputs, then outputs"
+        )
+
+
+def _check_length(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise _misuse(
+            f"the name of a function has at most {_LONGEST_NAME} characters, {name[:20]!r}... has {len(name):,}",
+            "drivers make file names of it: give it a shorter one",
         )
 
 
@@ -203,6 +214,8 @@ def _misuse(message: str, hint: str) -> LowerError:
 
 def _functions(inp: Inputs, args: Sequence[Arg] | None, name: str, binds: Binds) -> list[PrimFunc]:
     found = _given(inp, args, name, binds)
+    for func in found:
+        _check_length(func.name)
     if PassContext.current().config.get("tir.noalias", True):
         return found
     return [f.with_attr("tir.noalias", False) for f in found]

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 DIGEST_BYTES: Final = 20
+_SHORT: Final = 12
 
 
 class _Sink(Protocol):
@@ -33,6 +34,11 @@ def digest(*values: object) -> str:
     for value in values:
         _feed(sink, value)
     return sink.hexdigest()
+
+
+def bounded(name: str, most: int) -> str:
+    """A name of at most ``most`` characters: as it is, or its start and 12 digits of the hash of all of it."""
+    return name if len(name) <= most else f"{name[: most - _SHORT - 1]}_{digest(name)[:_SHORT]}"
 
 
 def _feed(sink: _Sink, value: object) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from gpucomp.arith.analyzer import Analyzer
 from gpucomp.ir.types import PointerType
 from gpucomp.support.diagnostics import LowerError, Span
+from gpucomp.support.hashing import bounded
 from gpucomp.support.hostexpr import HostExpr, walk
 from gpucomp.support.launch import (
     AllocStep,
@@ -45,6 +46,7 @@ from gpucomp.transform.vector_access import vector_bytes
 GRID_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 BLOCK_TAGS: Final = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 CLUSTER_TAG: Final = "clusterIdx.x"
+_LONGEST_NAME: Final = 100
 WORKSPACE_ALIGNMENT: Final = 64  # what the runtime's allocations promise
 
 
@@ -335,8 +337,12 @@ class Splitter(Functor):
         return usage.alignment.get(var, 1)
 
     def kernel_name(self) -> str:
-        """A name for the next kernel."""
-        base = "".join([c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in self.func.name])
+        """A name for the next kernel.
+
+        Drivers make file names of it, which have 255 characters at most: PoCL ends the process where they do not fit.
+        """
+        name = bounded(self.func.name, _LONGEST_NAME)
+        base = "".join([c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name])
         base = base if base[:1].isalpha() else "f" + base
         number = len(self.kernels)
         return f"{base}_kernel" + (f"_{number}" if number else "")

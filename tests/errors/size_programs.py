@@ -96,3 +96,8 @@ def a_reduction_over_a_number() -> object:
 def a_pass_of_no_function() -> object:
     number: Any = 3
     return gpucomp.tir.transform.prim_func_pass(number)  # cause
+
+
+@mistake("name", "200 characters", "300")
+def a_function_whose_name_is_too_long_for_a_file() -> object:
+    return gpucomp.build(*doubled(), "llvm", name="matmul" * 50)  # cause

@@ -79,3 +79,19 @@ def test_tensors_of_one_name_stay_apart() -> None:
 @pytest.mark.opencl
 def test_tensors_of_one_name_stay_apart_on_devices() -> None:
     check(Target("opencl"), gpucomp.opencl(0), ("x", "x", "x"))
+
+
+@pytest.mark.opencl
+def test_kernels_of_long_names_have_shorter_ones_of_their_own() -> None:
+    n, m = te.var("n" * 150), te.var("m" * 150)
+    a = te.placeholder((n, m), name="A")
+    b = te.compute((n, m), lambda i, j: a[i, j] * 2.0, name="B")
+    s = te.create_schedule(b.op)
+    s[b].bind(b.op.axis[0], te.thread_axis("blockIdx.x"))
+    module = gpucomp.build(s, [a, b], "opencl", name="f" * 200, specialize=[{n: rows, m: 5} for rows in (3, 4)])
+    for rows in (3, 4, 6):
+        x = np.arange(rows * 5, dtype="float32").reshape(rows, 5)
+        np.testing.assert_array_equal(module(x), 2 * x)
+    names = [kernel.name for variant in module.entry_func.data.variants for kernel in variant.image.kernels]
+    assert len({*names}) == len(names) >= 3
+    assert max([len(name) for name in names]) <= 120
