@@ -269,7 +269,7 @@ class _Lower(Mutator):
             body = plan.across_warps(buffers)
         else:
             buffers, again = self.staging.take(dtypes, count * plan.groups, apart)
-            body = plan.through_memory(buffers)
+            body = plan.through_memory(buffers, side_by_side=plan.groups > 1 and dims[0] not in inner)
         # A thread may still read what an earlier reduction, or the last round of a loop, left there.
         first = _barrier() if (again or self.loops) and not self.clean else None
         self.clean = False
@@ -455,48 +455,76 @@ class _Reduction:
 
     # -- shared memory ----------------------------------------------------------------------------------------
 
-    def through_memory(self, buffers: list[Buffer]) -> Stmt:
-        """Two stages in memory: some threads combine a share each, then every thread combines what those found.
+    def through_memory(self, buffers: list[Buffer], *, side_by_side: bool) -> Stmt:
+        """Two stages in memory: some threads combine a share each, then every thread combine what those found.
 
         Both stages take about as many steps, the square root of the count; there are two barriers whatever the count.
         The shares of a symmetric combiner are interleaved, so that neighbouring threads read neighbouring addresses;
         others are pieces in the order of the threads.  A thread overwrites only what nobody else reads.
+
+        Args:
+            buffers: memory for each value of all threads.
+            side_by_side: neighbouring threads are of different groups.  Each value of all groups is then a row, in
+                which they meet different banks; otherwise the values of a group are.
         """
         rank, count = self.rank, self.count
-        row = operators.multiply(self.group, count)
-        place = operators.add(row, rank)
-        steps: list[Stmt] = [_assign([(b, (place,)) for b in buffers], self.own()), _barrier()]
+        column = _Column(buffers, self.group, self.groups) if side_by_side else None
+        values = column or _Column(buffers, operators.multiply(self.group, count), 1)
+        steps: list[Stmt] = [values.store(rank, self.own()), _barrier()]
         shares, each = _stages(count)
         if each == 1:
-            return s.seq(*steps, self._combine_row(buffers, row, 1, count))
+            return s.seq(*steps, self._combine_all(values, 1, count))
         stride = shares if self.symmetric else 1
         first = rank if self.symmetric else operators.multiply(rank, each)
-        begin = operators.add(row, first)
         share = [
-            self.set_results(_loads(buffers, begin)),
-            self._combine_loop(buffers, begin, stride, each, operators.subtract(count, first)),
-            _assign([(b, (begin,)) for b in buffers], self.results()),
+            self.set_results(values.load(first)),
+            self._combine_loop(values, first, stride, each, operators.subtract(count, first)),
+            values.store(first, self.results()),
         ]
         steps += [s.IfThenElse(operators.compare(e.LT, rank, shares), s.seq(*share)), _barrier()]
-        steps.append(self._combine_row(buffers, row, 1 if self.symmetric else each, shares))
+        steps.append(self._combine_all(values, 1 if self.symmetric else each, shares))
         return s.seq(*steps)
 
-    def _combine_row(self, buffers: list[Buffer], begin: Expr, stride: int, count: int) -> Stmt:
-        loop = self._combine_loop(buffers, begin, stride, count, operators.const(stride * count))
-        return s.seq(self.set_results(_loads(buffers, begin)), loop)
+    def _combine_all(self, values: _Column, stride: int, count: int) -> Stmt:
+        none = operators.const(0)
+        loop = self._combine_loop(values, none, stride, count, operators.const(stride * count))
+        return s.seq(self.set_results(values.load(none)), loop)
 
-    def _combine_loop(self, buffers: list[Buffer], begin: Expr, stride: int, count: int, end: Expr) -> Stmt | None:
+    def _combine_loop(self, values: _Column, begin: Expr, stride: int, count: int, end: Expr) -> Stmt | None:
         """Combine the result with ``count - 1`` further values, as far as they lie before ``end`` (from ``begin``)."""
         if count == 1:
             return None
         j = Var("j", begin.dtype)
         offset = operators.multiply(operators.add(j, 1), stride)
-        found = _loads(buffers, operators.add(begin, offset))
-        step = self.set_results(self.combine(self.results(), found))
+        step = self.set_results(self.combine(self.results(), values.load(begin, offset)))
         whole = isinstance(end, IntImm) or (self.symmetric and self.count % stride == 0)
         if not (whole or (not self.symmetric and self.count % count == 0)):
             step = s.IfThenElse(operators.compare(e.LT, offset, end), step)
         return s.For(j, 0, count - 1, s.ForKind.UNROLLED, step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Column:
+    """The values of one group of threads in shared memory: ``step`` apart, from ``start`` on."""
+
+    buffers: list[Buffer]
+    start: Expr
+    step: int
+
+    def _place(self, *number: Expr) -> Expr:
+        place = self.start
+        for part in number:
+            place = operators.add(place, operators.multiply(part, self.step) if self.step > 1 else part)
+        return place
+
+    def load(self, *number: Expr) -> tuple[Expr, ...]:
+        """A value by its number, which is a sum."""
+        return _loads(self.buffers, self._place(*number))
+
+    def store(self, number: Expr, values: tuple[Expr, ...]) -> Stmt:
+        """Store a value by its number."""
+        place = self._place(number)
+        return _assign([(b, (place,)) for b in self.buffers], values)
 
 
 def _stages(count: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Any  # arrays of any element type
 import numpy as np
 import pytest
 
+from gpucomp.analysis import bank_conflicts
 from gpucomp.codegen import emit_unit
 from gpucomp.support.diagnostics import LowerError
 from gpucomp.target import Target
@@ -128,6 +129,8 @@ CASES = [
     ((100,), (0,)),
     ((7, 3), (0,)),
     ((8, 6), (1,)),
+    ((16, 23), (1,)),
+    ((4, 3, 20), (2,)),
     ((3, 5, 2), (0, 2)),
     ((1, 8), (0,)),
 ]
@@ -230,6 +233,13 @@ def test_much_shared_memory_is_taken_again_behind_a_barrier(between: Stmt | None
     data, got = draw("int32", 300), np.zeros(300, np.int32)
     interpret(func, [data, got])
     np.testing.assert_array_equal(got, expected(data, (100,), (0,), "sum")[0])
+
+
+@pytest.mark.parametrize("block", [(32, 8), (32, 32), (64, 12)])
+@pytest.mark.parametrize("kind", ["sum", "argmax"])
+def test_threads_of_different_sums_side_by_side_meet_different_banks(block: tuple[int, int], kind: str) -> None:
+    found = bank_conflicts(lower_thread_allreduce(kernel(block, (1,), kind, target="cuda")))
+    assert {(access.wavefronts, access.ideal) for access in found} == {(1, 1)}
 
 
 def test_an_unsymmetric_combiner_is_combined_in_order_of_the_threads() -> None:
