@@ -17,6 +17,7 @@ Row = dict[str, Any]
 COMPUTE: Final = ("gemm", "conv", "ansor")
 # Our own kernels as peers.
 OWN: Final = ("opencl", "opencl-plain")
+COMPILED: Final = "torch.compile"
 OWN_METHOD: Final = (
     "`opencl` and `opencl-plain` are our own kernels through the driver's OpenCL, with shuffles in inline PTX and"
     " without\n(`GPUCOMP_OPENCL_PTX=0`): medians of the time from the end of the kernel that empties the cache to the"
@@ -56,7 +57,7 @@ def page(rows: list[Row], name: str) -> str:
         cells = [op, shape, row["dtype"], *ours, *theirs, versus]
         lines.append("| " + " | ".join(cells) + " |")
     own = [peer for peer in peers if peer in OWN]
-    lines += ["", *([] if own else _means(rows))]
+    lines += ["", *([] if own else _means(rows)), *_slower(rows), *_notes(rows)]
     if own:
         lines += [OWN_METHOD, ""]
     for peer in own:
@@ -95,6 +96,32 @@ def _means(rows: list[Row]) -> list[str]:
         lines.append(f"* {words}" if group else words)
         lines += [] if group or len(groups) < 2 else [""]
     return lines
+
+
+def _name(row: Row) -> str:
+    return f"{row['op']} {' x '.join(f'{extent:,}' for extent in row['shape'])} {row['dtype']}"
+
+
+def _slower(rows: list[Row]) -> list[str]:
+    """The rows at which a peer is faster, the slowest first, where torch.compile is a peer."""
+    slower = [row for row in rows if row["vs_best_peer"] and row["vs_best_peer"] < 1]
+    if not slower or not any(peer.startswith(COMPILED) for row in rows for peer in row["peers"]):
+        return []
+    slower.sort(key=lambda row: row["vs_best_peer"])
+    lines = [f"* {row['vs_best_peer']:.3f}: {_name(row)}, {row['best_peer']}" for row in slower]
+    return ["", f"Below 1 are {len(slower)} rows:", "", *lines]
+
+
+def _notes(rows: list[Row]) -> list[str]:
+    """Where a peer failed, or computed something else."""
+    lines: list[str] = []
+    for row in rows:
+        for peer, found in row["peers"].items():
+            if isinstance(found, dict) and "error" in found:
+                lines.append(f"* {peer} on {_name(row)}: `{found['error']}`")
+            elif isinstance(found, dict) and "differs" in found:
+                lines.append(f"* {peer} on {_name(row)}: its result differs from ours by {found['differs']:.2g}")
+    return ["", "Not timed, or another result:", "", *lines] if lines else []
 
 
 def _microseconds(found: Any) -> str:

@@ -129,7 +129,7 @@ def bench_op(
     "--against",
     default="",
     metavar="A,B,...",
-    help="torch, torch.compile, triton, cupy, numpy; opencl and opencl-plain: our own kernels.",
+    help="torch, torch.compile, torch.compile.max, triton, cupy, numpy; opencl and opencl-plain: our own kernels.",
 )
 @_device
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of the drawn shapes.")
@@ -143,6 +143,7 @@ def bench_op(
     type=click.IntRange(0),
     help="Processes that compile, make inputs and compare results [default: on CUDA all processors but two].",
 )
+@click.option("--limit", type=click.FloatRange(0), metavar="SECONDS", help="Begin no row after so many seconds.")
 @_as_json
 def bench_suite(
     family: str,
@@ -155,13 +156,14 @@ def bench_suite(
     out: str | None,
     plot: str | None,
     jobs: int | None,
+    limit: float | None,
     as_json: bool,
 ) -> None:
     """A family of operators beside other libraries, checked first, by one clock in one run."""
     from gpucomp.cli.suite import run as implementation
 
     peers = [name for name in against.split(",") if name]
-    sys.exit(implementation.run(family, peers, device, seed, only, dtype, part, out, plot, as_json, jobs))
+    sys.exit(implementation.run(family, peers, device, seed, only, dtype, part, out, plot, as_json, jobs, limit))
 
 
 @bench.command("compare")

@@ -16,7 +16,8 @@ import gpucomp
 from gpucomp.cli.main import cli
 from gpucomp.cli.suite import ahead, checked, own_forms, peak, roofline, rows, run
 from gpucomp.cli.suite.clock import Clock
-from gpucomp.cli.suite.peers import CUPY, TORCH, open_peers
+from gpucomp.cli.suite.formulas import CUPY, TORCH
+from gpucomp.cli.suite.peers import Arrays, open_peers
 from gpucomp.cli.suite.row import Row
 from gpucomp.cli.suite.rows import FAMILIES, rows_of
 from gpucomp.cli.suite.torch_products import CONVOLUTIONS
@@ -345,7 +346,7 @@ def test_our_opencl_form_is_a_peer_that_is_checked(small: None, monkeypatch: pyt
     peer.plain, peer.device = True, gpucomp.opencl(0)
     peer.clock = Clock(peer.device)
     row = SMALL[1]
-    peer.load(registry.get(row.op).make_inputs(row.shape, row.dtype, np.random.default_rng(0)))
+    peer.load(Arrays(registry.get(row.op).make_inputs(row.shape, row.dtype, np.random.default_rng(0))))
     times = peer.time(row, peer.clock)
     assert times.low > 0
     monkeypatch.setattr(own_forms, "worst_error", lambda *_: 1.0)

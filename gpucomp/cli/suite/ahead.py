@@ -12,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,8 +26,9 @@ import numpy as np
 
 from gpucomp.cli.console import log, seconds_text
 from gpucomp.cli.suite.checked import worst_error
+from gpucomp.cli.suite.inductor import MODES, import_compiler, shared_caches
 from gpucomp.cli.suite.row import Row
-from gpucomp.cli.suite.warm import compile_all
+from gpucomp.cli.suite.warm import Compiled, compile_all
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array
 from gpucomp.runtime.device import Device
@@ -107,30 +109,55 @@ class Ahead:
         self.folder = Path(tempfile.mkdtemp(prefix="gpucomp-suite-", dir=_MEMORY_FOLDER if room else None))
         # Forked children of a process with a GPU's context are of no use.
         self.context = multiprocessing.get_context("spawn")
-        # Before numpy is there, which is imported with the first task: threads of one process are in the others' way.
-        alone = ("OPENBLAS_NUM_THREADS", "1")
-        self.pool = ProcessPoolExecutor(jobs, self.context, initializer=os.putenv, initargs=alone)
+        # Who stops the run by a signal to all of its processes still gets the rows that were measured.
+        ignored = (signal.SIGTERM, signal.SIG_IGN)
+        self.pool = ProcessPoolExecutor(jobs, self.context, initializer=signal.signal, initargs=ignored)
+        self.environment: dict[str, str | None] = {}
         self.made: dict[int, Future[list[tuple[tuple[int, ...], str]]]] = {}
         self.compared: list[Future[float]] = []
 
     def __enter__(self) -> Self:
+        # Threads of one process are in the others' way.
+        wanted = {**shared_caches(self.folder), "OPENBLAS_NUM_THREADS": "1"}
+        self.environment = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
         for number in range(min(ROWS_AHEAD, len(self.rows))):
             self._make_later(number)
         start = time.perf_counter()
         with ProcessPoolExecutor(self.jobs, self.context) as compilers:
             waiting = [compilers.submit(compile_all, row, Target(self.target), self.against) for row in self.rows]
+            self._meanwhile()
+            compiled: list[Compiled] = []
             for row, future in zip(self.rows, waiting, strict=True):
                 problem = future.exception()
-                if problem is not None:  # it will be reported when the row's turn comes
+                if problem is None:
+                    compiled += future.result()
+                else:  # it will be reported when the row's turn comes
                     logger.debug("not compiled ahead: %s %s %s: %r", row.op, row.shape, row.dtype, problem)
         log(f"compiled {len(self.rows)} rows in {seconds_text(time.perf_counter() - start)}")
+        for line in _told(compiled):
+            log(line)
         return self
+
+    def _meanwhile(self) -> None:
+        """Import what this process will need of torch's compiler."""
+        if not any(name in MODES for name in self.against):
+            return
+        try:
+            import_compiler()
+        except Exception as error:  # as the rows will say
+            logger.debug("torch's compiler: %r", error)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+        for name, old in self.environment.items():
+            if old is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = old
 
     def inputs(self, number: int) -> list[Array]:
         for later in range(number, min(number + ROWS_AHEAD, len(self.rows))):
@@ -156,6 +183,17 @@ class Ahead:
 
     def _make_later(self, number: int) -> None:
         self.made[number] = self.pool.submit(_make_files, self.folder, number, self.rows[number], self.seed)
+
+
+def _told(compiled: Sequence[Compiled]) -> list[str]:
+    """A line for each peer: what compiling for it took, and what it could not compile."""
+    lines: list[str] = []
+    for peer in dict.fromkeys(one.peer for one in compiled):
+        mine = [one for one in compiled if one.peer == peer]
+        problems = [one.problem for one in mine if one.problem]
+        failed = f"; not {len(problems)} of {len(mine)} rows, the first {problems[0]}" if problems else ""
+        lines.append(f"compiled for {peer} in {seconds_text(sum(one.seconds for one in mine))} of processes{failed}")
+    return lines
 
 
 def _make(row: Row, seed: int) -> list[Array]:

@@ -54,12 +54,14 @@ _NEEDED: Final = ("op", "shape", "dtype", "device", "seconds", "p10", "p90")
 
 def _read(name: str) -> dict[Key, Record]:
     out: dict[Key, Record] = {}
-    for number, line in enumerate(Path(name).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(Path(name).read_text(encoding="utf-8").splitlines(keepends=True), 1):
         if not line.strip():
             continue
         try:
             record: Record = json.loads(line)
         except ValueError:
+            if not line.endswith("\n"):  # the last one, of a run that was killed
+                continue
             raise ArgumentError(f"{name}:{number} is no JSON", code="GC644") from None
         if all(field in record for field in _NEEDED):
             out[str(record["op"]), tuple(record["shape"]), str(record["dtype"]), str(record["device"])] = record

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gpucomp.cli.suite.checked import worst_error
 from gpucomp.cli.suite.clock import Clock, Times
+from gpucomp.cli.suite.peers import Arrays
 from gpucomp.cli.suite.row import Row
 from gpucomp.driver import build
 from gpucomp.kernels import registry
@@ -40,12 +41,13 @@ class OpenCLForms:
         self.device = found[0]
         self.clock = Clock(self.device)
         self.inputs: Sequence[Array] = ()
+        self.difference: float | None = None  # a wrong result is an error
 
     def version(self) -> str:
         return str(self.device.api_version)
 
-    def load(self, inputs: Sequence[Array]) -> None:
-        self.inputs = inputs
+    def load(self, arrays: Arrays) -> None:
+        self.inputs = arrays.host
 
     def time(self, row: Row, clock: Clock) -> Times:
         """The time of one call; its results are compared with the reference first."""

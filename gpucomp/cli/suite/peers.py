@@ -8,25 +8,47 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol  # Any: other libraries' modules and arrays
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+from gpucomp.cli.measure import relative_error
 from gpucomp.cli.suite.checked import worst_error
 from gpucomp.cli.suite.clock import Clock, Times
+from gpucomp.cli.suite.formulas import Library, Tensor, cupy_call, torch_call
+from gpucomp.cli.suite.inductor import MODES, compiled
 from gpucomp.cli.suite.row import Row
-from gpucomp.cli.suite.torch_products import CONVOLUTIONS, PRODUCTS
+from gpucomp.cli.suite.torch_products import PRODUCTS
 from gpucomp.kernels import registry
 from gpucomp.kernels.arrays import Array
+from gpucomp.runtime.ndarray import NDArray
 from gpucomp.support.diagnostics import ArgumentError, DeviceError, did_you_mean
 
-Formula = Callable[..., Any]
 PEERS_ERROR: Final = 0.02  # more is another formula; products in halves stay far below
+COMPARED: Final = 1 << 16  # elements of a peer's result
+LONGEST_CALL: Final = 3.0  # seconds of a first call, in which CuPy compiles
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """What a row's sides share.
+
+    Attributes:
+        host: the inputs.
+        given: the same on the device, which all libraries read where ours does.
+        results: ours, on the device.
+    """
+
+    host: Sequence[Array] = ()
+    given: Sequence[NDArray] = ()
+    results: Sequence[NDArray] = ()
 
 
 class Peer(Protocol):
     """A library to compare with."""
 
-    def load(self, inputs: Sequence[Array]) -> None:
+    def load(self, arrays: Arrays) -> None:
         """Take the arrays of the rows that follow."""
         ...
 
@@ -38,127 +60,73 @@ class Peer(Protocol):
         """For the record."""
         ...
 
-
-# What a user of the library writes; ``t`` is torch.  Compiled by torch.compile, each becomes one kernel or a few.
-TORCH: Final[Mapping[str, Formula]] = {
-    "softmax": lambda t, a: t.softmax(a, 1),
-    "log_softmax": lambda t, a: t.log_softmax(a, 1),
-    "layer_norm": lambda t, a, w, v: t.nn.functional.layer_norm(a, a.shape[1:], w, v),
-    "add_layer_norm": lambda t, a, r, w, v: t.nn.functional.layer_norm(a + r, a.shape[1:], w, v),
-    "rms_norm": lambda t, a, w: t.nn.functional.rms_norm(a, a.shape[1:], w, 1e-5),
-    "add_rms_norm": lambda t, a, r, w: t.nn.functional.rms_norm(a + r, a.shape[1:], w, 1e-5),
-    "row_sum": lambda t, a: a.sum(1),
-    "row_mean": lambda t, a: a.mean(1),
-    "row_max": lambda t, a: a.amax(1),
-    "row_min": lambda t, a: a.amin(1),
-    "row_argmax": lambda t, a: a.argmax(1),
-    "row_variance": lambda t, a: a.var(1, correction=0),
-    "row_norm": lambda t, a: t.linalg.vector_norm(a, dim=1),
-    "gemv": lambda t, a, v: t.mv(a, v),
-    "transpose": lambda t, a: a.t().contiguous(),
-    "permute": lambda t, a: a.permute(0, 2, 1).contiguous(),
-    "column_sum": lambda t, a: a.sum(0),
-    "column_mean": lambda t, a: a.mean(0),
-    "cumulative_sum": lambda t, a: a.cumsum(1),
-    "copy": lambda t, a: a.clone(),
-    "add_bias": lambda t, a, v: t.relu(a + v),
-    "add": lambda t, a, b: a + b,
-    "gelu": lambda t, a: t.nn.functional.gelu(a, approximate="tanh"),
-    "gelu_chain": lambda t, a, b: t.nn.functional.gelu(a + b, approximate="tanh") * a,
-    "sum_all": lambda t, a: a.sum(),
-    "mean_all": lambda t, a: a.mean(),
-    "max_all": lambda t, a: a.max(),
-    **PRODUCTS,
-}
-
-CUPY: Final[Mapping[str, Formula]] = {
-    "softmax": lambda c, a: _cupy_softmax(c, a),
-    "row_sum": lambda c, a: a.sum(1),
-    "row_max": lambda c, a: a.max(1),
-    "row_argmax": lambda c, a: a.argmax(1),
-    "row_variance": lambda c, a: a.var(1),
-    "gemv": lambda c, a, v: a @ v,
-    "transpose": lambda c, a: c.ascontiguousarray(a.T),
-    "column_sum": lambda c, a: a.sum(0),
-    "cumulative_sum": lambda c, a: a.cumsum(1),
-    "add": lambda c, a, b: a + b,
-    "sum_all": lambda c, a: a.sum(),
-    "max_all": lambda c, a: a.max(),
-    "matmul": lambda c, a, b: a @ b,
-    "matmul_nt": lambda c, a, b: a @ b.T,
-    "matmul_tn": lambda c, a, b: a.T @ b,
-    "matmul_tt": lambda c, a, b: a.T @ b.T,
-    "batch_matmul": lambda c, a, b: a @ b,
-}
-
-
-def _cupy_softmax(c: Any, a: Any) -> Any:
-    powers = c.exp(a - a.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    @property
+    def difference(self) -> float | None:
+        """How far the results that were timed last were from ours; None where they were not compared."""
+        ...
 
 
 class TorchPeer:
-    """PyTorch, eager or compiled."""
+    """PyTorch, eager or compiled.
 
-    def __init__(self, clock: Clock, compiled: bool = False) -> None:
-        self.torch: Any = importlib.import_module("torch")
+    Args:
+        clock: of the run.
+        mode: of torch.compile; None: eager.
+    """
+
+    def __init__(self, clock: Clock, mode: str | None = None) -> None:
+        self.torch: Library = importlib.import_module("torch")
         self.torch.backends.cuda.matmul.allow_tf32 = False
         self.torch.backends.cudnn.allow_tf32 = False
         self.torch.backends.cudnn.benchmark = True  # it takes the fastest of its convolutions
-        self.compiled = compiled
-        self.stream: Any = self.torch.cuda.ExternalStream(clock.stream.handle)
-        self.inputs: list[Any] = []
-        self.arrays: Sequence[Array] = []
+        self.mode = mode
+        self.stream: Library = self.torch.cuda.ExternalStream(clock.stream.handle)
+        self.inputs: list[Tensor] = []
+        self.arrays = Arrays()
+        self.difference: float | None = None
 
     def version(self) -> str:
         return str(self.torch.__version__)
 
-    def load(self, inputs: Sequence[Array]) -> None:
-        self.arrays = inputs
-        self.inputs = [self._tensor(x) for x in inputs]
-
-    def _tensor(self, array: Array) -> Any:
-        if array.dtype.name == "bfloat16":  # numpy hands torch no bfloat16
-            bits = self.torch.from_numpy(array.view("int16"))
-            return bits.cuda().view(self.torch.bfloat16)
-        return self.torch.from_numpy(array).cuda()
+    def load(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+        self.inputs = [self.torch.from_dlpack(x) for x in arrays.given]
 
     def time(self, row: Row, clock: Clock) -> Times | None:
-        torch, inputs = self.torch, self.inputs
-        shaped, formula = CONVOLUTIONS.get(row.op), TORCH.get(row.op)
-        if shaped is not None:
-            inputs, written = shaped.prepare(torch, row.shape, inputs), shaped.run
-
-            def plain(*arrays: Any) -> Any:
-                return written(torch, row.shape, *arrays)
-        elif formula is not None:
-
-            def plain(*arrays: Any) -> Any:
-                return formula(torch, *arrays)
-        else:
+        torch, self.difference = self.torch, None
+        found = torch_call(torch, row, self.inputs)
+        if found is None:
             return None
-
-        run = torch.compile(plain, mode="max-autotune-no-cudagraphs", dynamic=False) if self.compiled else plain
-        with torch.no_grad(), torch.cuda.stream(self.stream):
-            kept = run(*inputs)
-            for _ in range(2):
-                run(*inputs)
-            self.stream.synchronize()
-            if shaped is not None or row.op in PRODUCTS:
-                self._check(row, kept if shaped is None else shaped.result(torch, kept))
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=self.stream):
+        plain, inputs, shaped = found
+        run = compiled(torch, plain, self.mode) if self.mode else plain
+        try:
+            with torch.no_grad(), torch.cuda.stream(self.stream):
                 kept = run(*inputs)
-            times = clock.time_launch(graph.replay, graph=True)
-        del graph, kept
-        if self.compiled:
-            torch._dynamo.reset()
-        return times
+                for _ in range(2):
+                    run(*inputs)
+                self.stream.synchronize()
+                if shaped is not None or row.op in PRODUCTS:
+                    self._check(row, kept if shaped is None else shaped.result(torch, kept))
+                else:
+                    self.compare(kept)
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph, stream=self.stream):
+                    kept = run(*inputs)
+                return clock.time_launch(graph.replay, graph=True)
+        finally:
+            if self.mode:
+                torch._dynamo.reset()
 
-    def _check(self, row: Row, result: Any) -> None:
+    def compare(self, result: Tensor) -> None:
+        """Note how far the first elements are from ours."""
+        ours = self.torch.from_dlpack(self.arrays.results[0])
+        first = [x.reshape(-1)[:COMPARED].double().cpu().numpy() for x in (result, ours)]
+        self.difference = relative_error(*first)
+
+    def _check(self, row: Row, result: Tensor) -> None:
         """That the formula computes what ours does, or times would say nothing."""
         output = result.float() if result.is_floating_point() else result
-        error = worst_error(registry.get(row.op), row, self.arrays, [output.contiguous().cpu().numpy()], seed=0)
+        error = worst_error(registry.get(row.op), row, self.arrays.host, [output.contiguous().cpu().numpy()], seed=0)
         if error > PEERS_ERROR:
             raise ArgumentError(f"{row.op}: the formula for {self.version()} is not ours ({error:.3g})", code="GC644")
 
@@ -167,25 +135,35 @@ class CupyPeer:
     """CuPy; what it cannot record as a graph is timed with its launches, and marked so."""
 
     def __init__(self, clock: Clock) -> None:
-        self.cupy: Any = importlib.import_module("cupy")
-        self.stream: Any = self.cupy.cuda.ExternalStream(clock.stream.handle)
-        self.inputs: list[Any] = []
+        self.cupy: Library = importlib.import_module("cupy")
+        self.stream: Library = self.cupy.cuda.ExternalStream(clock.stream.handle)
+        self.arrays = Arrays()
+        self.difference: float | None = None
 
     def version(self) -> str:
         return str(self.cupy.__version__)
 
-    def load(self, inputs: Sequence[Array]) -> None:
-        self.inputs = [] if any(x.dtype.name == "bfloat16" for x in inputs) else [self.cupy.asarray(x) for x in inputs]
+    def load(self, arrays: Arrays) -> None:
+        self.arrays = arrays
 
     def time(self, row: Row, clock: Clock) -> Times | None:
-        formula = CUPY.get(row.op)
-        if formula is None or not self.inputs:
+        formula, self.difference = cupy_call(self.cupy, row), None
+        if formula is None:
             return None
         with self.stream:
-            for _ in range(3):
-                formula(self.cupy, *self.inputs)
+            inputs = [self.cupy.asarray(x) for x in self.arrays.given]
+            start = time.perf_counter()
+            result = formula(*inputs)
             self.stream.synchronize()
-            return clock.time_launch(lambda: formula(self.cupy, *self.inputs), graph=False)
+            took = time.perf_counter() - start
+            if took > LONGEST_CALL:
+                raise ArgumentError(f"not timed: its first call took {took:.1f} s", code="GC644")
+            first = [x.reshape(-1)[:COMPARED].get() for x in (result, self.cupy.asarray(self.arrays.results[0]))]
+            self.difference = relative_error(*first)
+            try:
+                return clock.time(lambda: formula(*inputs))
+            except Exception:  # a graph takes no call of cuBLAS, and no waiting for the device
+                return clock.time_launch(lambda: formula(*inputs), graph=False)
 
 
 def _torch(clock: Clock) -> Peer:
@@ -193,7 +171,11 @@ def _torch(clock: Clock) -> Peer:
 
 
 def _torch_compile(clock: Clock) -> Peer:
-    return TorchPeer(clock, compiled=True)
+    return TorchPeer(clock, MODES["torch.compile"])
+
+
+def _torch_compile_max(clock: Clock) -> Peer:
+    return TorchPeer(clock, MODES["torch.compile.max"])
 
 
 def _triton(clock: Clock) -> Peer:
@@ -217,6 +199,7 @@ def _opencl_plain(clock: Clock) -> Peer:
 PEERS: Final[Mapping[str, tuple[str, Callable[[Clock], Peer]]]] = {
     "torch": ("torch", _torch),
     "torch.compile": ("torch", _torch_compile),
+    "torch.compile.max": ("torch", _torch_compile_max),
     "cupy": ("cupy", CupyPeer),
     "triton": ("triton", _triton),
     "opencl": ("pyopencl", _opencl),

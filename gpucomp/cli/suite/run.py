@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import platform
+import signal
+import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +22,8 @@ from gpucomp.cli.measure import BACKENDS
 from gpucomp.cli.numpy_side import NumpySide
 from gpucomp.cli.suite.ahead import Ahead, Alone, Helper, usual_jobs
 from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, Clock, Times
-from gpucomp.cli.suite.peers import Peer, check_names, open_peers
+from gpucomp.cli.suite.inductor import MODES, graphs_found
+from gpucomp.cli.suite.peers import Arrays, Peer, check_names, open_peers
 from gpucomp.cli.suite.roofline import draw, needs_matplotlib
 from gpucomp.cli.suite.roofs import Roofs
 from gpucomp.cli.suite.row import Row
@@ -37,6 +40,7 @@ from gpucomp.support.dtype import DType
 from gpucomp.target.target import Target
 
 Record = dict[str, object]
+MOST_DIFFERENCE: Final = 4.0  # times our tolerance: what sums in halves are off by is noted
 MOST_FLOPS: Final = 5e10  # of a row on a processor: about a second
 
 
@@ -52,6 +56,7 @@ def run(
     plot: str | None,
     as_json: bool,
     jobs: int | None = None,
+    limit: float | None = None,
 ) -> int:
     """The command; returns the exit status: 1 when a result is wrong or a kernel cannot be built."""
     check_names(against)
@@ -62,7 +67,7 @@ def run(
     place = default_device(device)
     rows = _part_of(_within_reach(rows, place), part)
     jobs = usual_jobs(place, against) if jobs is None else jobs
-    records = Suite(place, against, seed, family, jobs).run(rows, as_json, path)
+    records = Suite(place, against, seed, family, jobs, limit).run(rows, as_json, path)
     if path is not None:
         log(f"written: {path}")
     if picture is not None:
@@ -151,9 +156,19 @@ class Measured:
 class Suite:
     """One run: a device, its clock, the peers, the roofs."""
 
-    def __init__(self, device: Device, against: Sequence[str], seed: int, family: str, jobs: int) -> None:
+    def __init__(
+        self,
+        device: Device,
+        against: Sequence[str],
+        seed: int,
+        family: str,
+        jobs: int,
+        limit: float | None = None,
+    ) -> None:
         self.device, self.seed, self.family, self.compute = device, seed, family, family in COMPUTE
         self.against, self.jobs = against, jobs
+        self.end = None if limit is None else time.monotonic() + limit
+        self.spent: dict[str, float] = {}
         self.clock = Clock(device)
         self.peers = open_peers(against, self.clock)
         for name, peer in self.peers.items():
@@ -189,10 +204,14 @@ class Suite:
         waiting: deque[Measured] = deque()
         try:
             with ExitStack() as around:
+                around.enter_context(self._stopping())
                 helper = around.enter_context(self._helper(rows))
                 if self.numpy is not None:
                     around.enter_context(self.numpy)
                 for number in range(len(rows)):
+                    if self.end is not None and time.monotonic() >= self.end:
+                        log(f"stopped: {len(rows) - number} of {len(rows)} rows were not begun")
+                        break
                     waiting.append(self._row(rows, number, helper))
                     while waiting and waiting[0].is_done():
                         report(waiting.popleft())
@@ -200,6 +219,7 @@ class Suite:
                     report(measured)
         finally:
             self.clock.close()
+        self._tell_where_time_went()
         if not as_json:
             table(
                 _headers(list(self.peers), "TF/s" if self.compute else "GB/s"),
@@ -207,6 +227,34 @@ class Suite:
                 numbers=range(3, 7 + len(self.peers)),
             )
         return records
+
+    def _tell_where_time_went(self) -> None:
+        if self.spent:
+            log("measuring took " + ", ".join(f"{name} {seconds_text(s)}" for name, s in self.spent.items()))
+        if any(name in MODES and not isinstance(peer, str) for name, peer in self.peers.items()):
+            found, missed = graphs_found()
+            log(f"torch.compile found {found} graphs compiled ahead, and compiled {missed}")
+
+    @contextmanager
+    def _stopping(self) -> Generator[None]:
+        """SIGTERM ends the run after the row that is being measured, and what was measured is told."""
+
+        def stop(number: int, frame: object) -> None:
+            self.end = time.monotonic()
+
+        before = signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    @contextmanager
+    def _spending(self, name: str) -> Generator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - start
 
     def _helper(self, rows: Sequence[Row]) -> Helper:
         if not self.jobs:
@@ -237,13 +285,17 @@ class Suite:
         record |= {"label": row.label} if row.label else {}
         try:
             operator = registry.get(row.op)
-            inputs = helper.inputs(number)
-            times, error = self._ours(operator, row, inputs, lambda outputs: helper.error(number, inputs, outputs))
+            with self._spending("inputs"):
+                inputs = helper.inputs(number)
+            with self._spending("ours"):
+                times, error, arrays = self._ours(
+                    operator, row, inputs, lambda outputs: helper.error(number, inputs, outputs)
+                )
         except GpucompError as problem:
             log(f"{row.op} {row.shape} {row.dtype}: {problem.message}")
             return Measured({**record, "ok": False, "error": problem.message})
         record |= times
-        record["peers"] = self._theirs(row, inputs)
+        record["peers"] = self._theirs(row, arrays)
         return Measured(record | _verdict(record), error, operator.tolerance(row.dtype))
 
     def _ours(
@@ -252,7 +304,7 @@ class Suite:
         row: Row,
         inputs: Sequence[Array],
         compare: Callable[[Sequence[NDArray]], Future[float]],
-    ) -> tuple[Record, Future[float]]:
+    ) -> tuple[Record, Future[float], Arrays]:
         target = Target.from_device(self.device)
         definition = operator.define(row.shape, row.dtype, target)
         module = build(operator.schedule(definition, target), definition.args, target, name=row.op)
@@ -276,7 +328,7 @@ class Suite:
             "roof": {"kind": roof.kind, "seconds": float(f"{roof.seconds:.5g}")},
             "of_roof": float(f"{roof.seconds / times.median:.4g}"),
         }
-        return record, error
+        return record, error, Arrays(inputs, given, outputs)
 
     def _poisoned(self, operator: Operator, row: Row) -> list[NDArray]:
         """Results full of values that no kernel computes: NaN, whose bits may all be set."""
@@ -289,26 +341,33 @@ class Suite:
             api.memset(index, array.memory.handle, 0xFF, array.nbytes)
         return made
 
-    def _theirs(self, row: Row, inputs: Sequence[Array]) -> dict[str, object]:
+    def _theirs(self, row: Row, arrays: Arrays) -> dict[str, object]:
         out: dict[str, object] = {}
         for name, peer in self.peers.items():
             if not isinstance(peer, str):
-                out[name] = _peer_time(name, peer, row, inputs, self.clock)
+                with self._spending(name):
+                    out[name] = _peer_time(name, peer, row, arrays, self.clock)
         if self.numpy is not None:
-            shapes = [[list(x.shape), x.dtype.name] for x in inputs]
+            shapes = [[list(x.shape), x.dtype.name] for x in arrays.host]
             self.numpy.load({"op": row.op, "file": "", "shape": row.shape, "inputs": shapes, "seed": self.seed})
             out["numpy"] = {"seconds": float(f"{self.numpy.seconds():.5g}")}
         return out
 
 
-def _peer_time(name: str, peer: Peer, row: Row, inputs: Sequence[Array], clock: Clock) -> object:
+def _peer_time(name: str, peer: Peer, row: Row, arrays: Arrays, clock: Clock) -> object:
     try:
-        peer.load(inputs)
+        peer.load(arrays)
         times: Times | None = peer.time(row, clock)
     except Exception as error:  # another library's failure is that row's result
         log(f"{name} fails on {row.op} {row.shape} {row.dtype}: {error!r:.200}")
         return {"error": f"{error!r:.200}"}
-    return None if times is None else times.record()
+    if times is None:
+        return None
+    record, difference = times.record(), peer.difference
+    if difference is not None and not difference <= MOST_DIFFERENCE * registry.get(row.op).tolerance(row.dtype):
+        log(f"{name} on {row.op} {row.shape} {row.dtype}: differs from ours by {difference:.3g}")
+        record["differs"] = float(f"{min(difference, 1e30):.3g}")
+    return record
 
 
 def _verdict(record: Mapping[str, object]) -> Record:

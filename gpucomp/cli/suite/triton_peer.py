@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final  # Any: triton and torch objects
 
 from gpucomp.cli.suite.clock import Clock, Times
-from gpucomp.cli.suite.peers import TorchPeer
+from gpucomp.cli.suite.peers import Arrays, TorchPeer
 from gpucomp.cli.suite.row import Row
-from gpucomp.kernels.arrays import Array
 
 LONGEST_ROW: Final = 65536
 OPERATORS: Final = ("softmax", "layer_norm", "rms_norm", "row_sum")
@@ -34,11 +33,15 @@ class TritonPeer:
     def version(self) -> str:
         return str(self.triton.__version__)
 
-    def load(self, inputs: Sequence[Array]) -> None:
-        self.torch_side.load(inputs)
+    @property
+    def difference(self) -> float | None:
+        return self.torch_side.difference
+
+    def load(self, arrays: Arrays) -> None:
+        self.torch_side.load(arrays)
 
     def time(self, row: Row, clock: Clock) -> Times | None:
-        meta = meta_of(row)
+        meta, self.torch_side.difference = meta_of(row), None
         if meta is None:
             return None
         kernels: Mapping[str, Any] = self.kernels.KERNELS
@@ -55,4 +58,5 @@ class TritonPeer:
         with torch.cuda.stream(side.stream):
             launch()
             side.stream.synchronize()
+            side.compare(out)
             return clock.time(launch)
