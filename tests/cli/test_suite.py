@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import gpucomp
 from gpucomp.cli.main import cli
 from gpucomp.cli.suite import ahead, checked, own_forms, peak, roofline, rows, run
-from gpucomp.cli.suite.clock import Clock
+from gpucomp.cli.suite.clock import Clock, Side, Times, in_turns
 from gpucomp.cli.suite.formulas import CUPY, TORCH
 from gpucomp.cli.suite.peers import Arrays, open_peers
 from gpucomp.cli.suite.row import Row
@@ -347,11 +347,12 @@ def test_our_opencl_form_is_a_peer_that_is_checked(small: None, monkeypatch: pyt
     peer.clock = Clock(peer.device)
     row = SMALL[1]
     peer.load(Arrays(registry.get(row.op).make_inputs(row.shape, row.dtype, np.random.default_rng(0))))
-    times = peer.time(row, peer.clock)
-    assert times.low > 0
+    side = peer.side(row, peer.clock)
+    assert all(seconds > 0 for seconds in side.series(3))
+    assert not side.graph
     monkeypatch.setattr(own_forms, "worst_error", lambda *_: 1.0)
     with pytest.raises(ArgumentError, match="row_sum: wrong on"):
-        peer.time(row, peer.clock)
+        peer.side(row, peer.clock)
     peer.clock.close()
 
 
@@ -361,8 +362,32 @@ def test_a_series_that_something_disturbed_is_measured_again(monkeypatch: pytest
     monkeypatch.setattr(device.api, "time_cold", lambda *_: next(took), raising=False)
     clock = Clock(device)
     try:
-        again = clock.time_launch(lambda: None, 10, graph=False)
+        again = clock.time(lambda: None, 10)
         assert (again.low, again.high, again.repeats) == (1.0, 1.5, 10)
-        assert clock.time_launch(lambda: None, 10, graph=False).median == 2.0
+        assert clock.time(lambda: None, 10).median == 2.0
     finally:
         clock.close()
+
+
+def test_sides_take_turns_forwards_and_backwards_and_one_that_fails_is_alone() -> None:
+    order: list[str] = []
+
+    def side(name: str, seconds: float) -> Side:
+        def series(repeats: int) -> list[float]:
+            order.append(name)
+            if name == "c" and len(order) > 3:
+                raise RuntimeError("lost")
+            return [seconds * len(order)] * repeats
+
+        return Side(series, graph=True)
+
+    first, second, third = in_turns([side("a", 1.0), side("b", 10.0), side("c", 1.0)], repeats=4, turns=3)
+    assert "".join(order) == "abccbaab"
+    assert isinstance(third, RuntimeError)
+    assert isinstance(first, Times)
+    assert isinstance(second, Times)
+    assert (first.median, first.repeats) == (6.0, 12)  # its series were the first, the sixth and the seventh
+    assert (second.median, second.graph) == (50.0, True)
+    (alone,) = in_turns([side("d", 1.0)], repeats=5)
+    assert isinstance(alone, Times)
+    assert alone.repeats == 5

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from gpucomp.cli.main import cli
 from gpucomp.cli.measure import relative_error
 from gpucomp.cli.suite import ahead, formulas, inductor, warm
-from gpucomp.cli.suite.clock import Clock, Times
+from gpucomp.cli.suite.clock import Clock, Side
 from gpucomp.cli.suite.peers import Arrays
 from gpucomp.cli.suite.row import Row
 from gpucomp.cli.suite.rows import FAMILIES
@@ -48,7 +48,7 @@ class Fake:
     """A peer that takes a nanosecond, and does ``each`` before that."""
 
     def __init__(self, each: Callable[[Row], None], difference: float | None = None) -> None:
-        self.each, self.difference = each, difference
+        self.each, self.difference, self.closed = each, difference, 0
 
     def version(self) -> str:
         return "1"
@@ -57,9 +57,12 @@ class Fake:
         assert [x.shape for x in arrays.given] == [x.shape for x in arrays.host]
         assert all(np.isfinite(x.numpy()).all() for x in arrays.results)  # ours are there to compare with
 
-    def time(self, row: Row, clock: Clock) -> Times | None:
+    def side(self, row: Row, clock: Clock) -> Side | None:
         self.each(row)
-        return None if row.op == "sum_all" else Times(1e-9, 1e-9, 1e-9, 5, True)
+        return None if row.op == "sum_all" else Side(lambda repeats: [1e-9] * repeats, graph=True, close=self.close)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def nothing(row: Row) -> None: ...
@@ -76,7 +79,8 @@ def test_a_peer_that_fails_on_a_row_costs_that_cell_only(
         if row.op == "row_sum":
             raise RuntimeError("no kernel image")
 
-    use(monkeypatch, a=Fake(fail), b=Fake(nothing))
+    peers = {"a": Fake(fail), "b": Fake(nothing)}
+    use(monkeypatch, **peers)
     out = tmp_path / "rows.jsonl"
     result = suite("--out", str(out))
     assert result.exit_code == 0
@@ -86,6 +90,8 @@ def test_a_peer_that_fails_on_a_row_costs_that_cell_only(
     assert "a fails on row_sum (70, 33) float16" in result.stderr
     assert [record["best_peer"] for record in records] == ["a", "b", None]
     assert records[1]["peers"]["b"]["seconds"] == 1e-9
+    assert [record["repeats"] for record in records] == [15, 15, 5]  # three turns beside others
+    assert (peers["a"].closed, peers["b"].closed) == (1, 2)
     assert "measuring took inputs" in result.stderr
     compared = CliRunner().invoke(cli, ["bench", "compare", str(out), str(out)])
     assert "geometric mean over 3 rows: 1.000x" in compared.stdout

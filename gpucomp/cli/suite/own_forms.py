@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpucomp.cli.suite.checked import worst_error
-from gpucomp.cli.suite.clock import Clock, Times
+from gpucomp.cli.suite.clock import Clock, Side
 from gpucomp.cli.suite.peers import Arrays
 from gpucomp.cli.suite.row import Row
 from gpucomp.driver import build
@@ -49,8 +49,8 @@ class OpenCLForms:
     def load(self, arrays: Arrays) -> None:
         self.inputs = arrays.host
 
-    def time(self, row: Row, clock: Clock) -> Times:
-        """The time of one call; its results are compared with the reference first."""
+    def side(self, row: Row, clock: Clock) -> Side:
+        """The call, whose results are compared with the reference first."""
         operator, device = registry.get(row.op), self.device
         device.set_raw_stream(self.clock.stream)  # another clock of this device may have set its own
         with config.override(opencl_ptx=not self.plain):
@@ -64,4 +64,10 @@ class OpenCLForms:
             results = [x.numpy() for x in arrays[len(self.inputs) :]]
             if worst_error(operator, row, self.inputs, results, 0) > operator.tolerance(row.dtype):
                 raise ArgumentError(f"{row.op}: wrong on {device}", code="GC644")
-            return self.clock.time(lambda: module(*arrays))
+            side = self.clock.side(lambda: module(*arrays))
+
+        def series(repeats: int) -> list[float]:
+            device.set_raw_stream(self.clock.stream)
+            return side.series(repeats)
+
+        return Side(series, side.graph, side.close)

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from gpucomp.cli.measure import relative_error
 from gpucomp.cli.suite.checked import worst_error
-from gpucomp.cli.suite.clock import Clock, Times
+from gpucomp.cli.suite.clock import Clock, Side
 from gpucomp.cli.suite.formulas import Library, Tensor, cupy_call, torch_call
 from gpucomp.cli.suite.inductor import MODES, compiled
 from gpucomp.cli.suite.row import Row
@@ -52,8 +52,8 @@ class Peer(Protocol):
         """Take the arrays of the rows that follow."""
         ...
 
-    def time(self, row: Row, clock: Clock) -> Times | None:
-        """The time of one call; None when the library has no such operator."""
+    def side(self, row: Row, clock: Clock) -> Side | None:
+        """One call, ready to be timed; None when the library has no such operator."""
         ...
 
     def version(self) -> str:
@@ -62,7 +62,7 @@ class Peer(Protocol):
 
     @property
     def difference(self) -> float | None:
-        """How far the results that were timed last were from ours; None where they were not compared."""
+        """How far the last side's results were from ours; None where they were not compared."""
         ...
 
 
@@ -92,30 +92,37 @@ class TorchPeer:
         self.arrays = arrays
         self.inputs = [self.torch.from_dlpack(x) for x in arrays.given]
 
-    def time(self, row: Row, clock: Clock) -> Times | None:
+    def side(self, row: Row, clock: Clock) -> Side | None:
         torch, self.difference = self.torch, None
         found = torch_call(torch, row, self.inputs)
         if found is None:
             return None
         plain, inputs, shaped = found
         run = compiled(torch, plain, self.mode) if self.mode else plain
-        try:
-            with torch.no_grad(), torch.cuda.stream(self.stream):
+        with torch.no_grad(), torch.cuda.stream(self.stream):
+            kept = run(*inputs)
+            for _ in range(2):
+                run(*inputs)
+            self.stream.synchronize()
+            if shaped is not None or row.op in PRODUCTS:
+                self._check(row, kept if shaped is None else shaped.result(torch, kept))
+            else:
+                self.compare(kept)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=self.stream):
                 kept = run(*inputs)
-                for _ in range(2):
-                    run(*inputs)
-                self.stream.synchronize()
-                if shaped is not None or row.op in PRODUCTS:
-                    self._check(row, kept if shaped is None else shaped.result(torch, kept))
-                else:
-                    self.compare(kept)
-                graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(graph, stream=self.stream):
-                    kept = run(*inputs)
-                return clock.time_launch(graph.replay, graph=True)
-        finally:
+        alive = [run, kept]  # kernels, and memory that the graph writes to
+
+        def series(repeats: int) -> list[float]:
+            with torch.cuda.stream(self.stream):
+                return clock.series(graph.replay, repeats)
+
+        def close() -> None:
+            alive.clear()
             if self.mode:
                 torch._dynamo.reset()
+
+        return Side(series, graph=True, close=close)
 
     def compare(self, result: Tensor) -> None:
         """Note how far the first elements are from ours."""
@@ -146,7 +153,7 @@ class CupyPeer:
     def load(self, arrays: Arrays) -> None:
         self.arrays = arrays
 
-    def time(self, row: Row, clock: Clock) -> Times | None:
+    def side(self, row: Row, clock: Clock) -> Side | None:
         formula, self.difference = cupy_call(self.cupy, row), None
         if formula is None:
             return None
@@ -161,9 +168,13 @@ class CupyPeer:
             first = [x.reshape(-1)[:COMPARED].get() for x in (result, self.cupy.asarray(self.arrays.results[0]))]
             self.difference = relative_error(*first)
             try:
-                return clock.time(lambda: formula(*inputs))
+                return clock.side(lambda: formula(*inputs))
             except Exception:  # a graph takes no call of cuBLAS, and no waiting for the device
-                return clock.time_launch(lambda: formula(*inputs), graph=False)
+                return Side(lambda repeats: self._series(clock, lambda: formula(*inputs), repeats), graph=False)
+
+    def _series(self, clock: Clock, call: Callable[[], object], repeats: int) -> list[float]:
+        with self.stream:
+            return clock.series(call, repeats)
 
 
 def _torch(clock: Clock) -> Peer:

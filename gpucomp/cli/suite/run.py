@@ -21,7 +21,7 @@ from gpucomp.cli.environment import package_versions
 from gpucomp.cli.measure import BACKENDS
 from gpucomp.cli.numpy_side import NumpySide
 from gpucomp.cli.suite.ahead import Ahead, Alone, Helper, usual_jobs
-from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, Clock, Times
+from gpucomp.cli.suite.clock import EVICTED_BYTES, REPEATS, TURNS, Clock, Side, Times, in_turns
 from gpucomp.cli.suite.inductor import MODES, graphs_found
 from gpucomp.cli.suite.peers import Arrays, Peer, check_names, open_peers
 from gpucomp.cli.suite.roofline import draw, needs_matplotlib
@@ -187,7 +187,8 @@ class Suite:
         empty = self.roofs.empty()
         if empty is not None:
             log(f"{self.device.device_name}: an empty launch takes {seconds_text(empty)}")
-        log(f"medians of {REPEATS} after reading {EVICTED_BYTES >> 20} MiB; --seed {self.seed}")
+        turns = f"{TURNS} turns of " if any(not isinstance(peer, str) for peer in self.peers.values()) else ""
+        log(f"medians of {turns}{REPEATS} after reading {EVICTED_BYTES >> 20} MiB; --seed {self.seed}")
         records: list[Record] = []
         lines: list[list[str]] = []
 
@@ -288,14 +289,13 @@ class Suite:
             with self._spending("inputs"):
                 inputs = helper.inputs(number)
             with self._spending("ours"):
-                times, error, arrays = self._ours(
+                ours, error, arrays = self._ours(
                     operator, row, inputs, lambda outputs: helper.error(number, inputs, outputs)
                 )
+            record |= self._compared(operator, row, ours, arrays)
         except GpucompError as problem:
             log(f"{row.op} {row.shape} {row.dtype}: {problem.message}")
             return Measured({**record, "ok": False, "error": problem.message})
-        record |= times
-        record["peers"] = self._theirs(row, arrays)
         return Measured(record | _verdict(record), error, operator.tolerance(row.dtype))
 
     def _ours(
@@ -304,7 +304,7 @@ class Suite:
         row: Row,
         inputs: Sequence[Array],
         compare: Callable[[Sequence[NDArray]], Future[float]],
-    ) -> tuple[Record, Future[float], Arrays]:
+    ) -> tuple[Side, Future[float], Arrays]:
         target = Target.from_device(self.device)
         definition = operator.define(row.shape, row.dtype, target)
         module = build(operator.schedule(definition, target), definition.args, target, name=row.op)
@@ -314,12 +314,37 @@ class Suite:
         module(*arrays)
         self.device.sync()
         error = compare(outputs)
-        times = self.clock.time(lambda: module(*arrays))
+        return self.clock.side(lambda: module(*arrays)), error, Arrays(inputs, given, outputs)
+
+    def _compared(self, operator: Operator, row: Row, ours: Side, arrays: Arrays) -> Record:
+        """Our time and the peers', which take turns."""
+        theirs: dict[str, Record | None] = {}
+        sides: dict[str, Side] = {}
+        try:
+            for name, peer in self.peers.items():
+                if not isinstance(peer, str):
+                    with self._spending(name):
+                        self._make_ready(name, peer, row, arrays, sides, theirs)
+            with self._spending("turns"):
+                times, *others = in_turns([ours, *sides.values()])
+        finally:
+            for side in (ours, *sides.values()):
+                side.close()
+        if isinstance(times, Exception):
+            raise times
+        for name, found in zip(sides, others, strict=True):
+            known = theirs[name] or {}
+            theirs[name] = _failed(name, row, found) if isinstance(found, Exception) else found.record() | known
+        if self.numpy is not None:
+            theirs["numpy"] = self._numpy(row, arrays.host)
+        return self._rates(operator, row, times, arrays.host) | {"peers": theirs}
+
+    def _rates(self, operator: Operator, row: Row, times: Times, inputs: Sequence[Array]) -> Record:
         moved = operator.bytes_moved(row.shape, row.dtype)
         read = sum(x.nbytes for x in inputs)
         flops = operator.flops(row.shape)
         roof = self.roofs.work(moved, read, flops, row.dtype) if self.compute else self.roofs.moved(moved, read)
-        record: Record = {
+        return {
             "bytes": moved,
             "flops": flops,
             **times.record(),
@@ -328,7 +353,6 @@ class Suite:
             "roof": {"kind": roof.kind, "seconds": float(f"{roof.seconds:.5g}")},
             "of_roof": float(f"{roof.seconds / times.median:.4g}"),
         }
-        return record, error, Arrays(inputs, given, outputs)
 
     def _poisoned(self, operator: Operator, row: Row) -> list[NDArray]:
         """Results full of values that no kernel computes: NaN, whose bits may all be set."""
@@ -341,33 +365,38 @@ class Suite:
             api.memset(index, array.memory.handle, 0xFF, array.nbytes)
         return made
 
-    def _theirs(self, row: Row, arrays: Arrays) -> dict[str, object]:
-        out: dict[str, object] = {}
-        for name, peer in self.peers.items():
-            if not isinstance(peer, str):
-                with self._spending(name):
-                    out[name] = _peer_time(name, peer, row, arrays, self.clock)
-        if self.numpy is not None:
-            shapes = [[list(x.shape), x.dtype.name] for x in arrays.host]
-            self.numpy.load({"op": row.op, "file": "", "shape": row.shape, "inputs": shapes, "seed": self.seed})
-            out["numpy"] = {"seconds": float(f"{self.numpy.seconds():.5g}")}
-        return out
+    def _make_ready(
+        self, name: str, peer: Peer, row: Row, arrays: Arrays, sides: dict[str, Side], theirs: dict[str, Record | None]
+    ) -> None:
+        """Add a peer to the sides if it has the operator; what is known before it is timed goes to its cell."""
+        try:
+            peer.load(arrays)
+            side = peer.side(row, self.clock)
+        except Exception as error:  # another library's failure is that row's result
+            theirs[name] = _failed(name, row, error)
+            return
+        theirs[name] = None
+        if side is not None:
+            sides[name] = side
+            theirs[name] = _difference(name, row, peer.difference)
+
+    def _numpy(self, row: Row, inputs: Sequence[Array]) -> Record:
+        assert self.numpy is not None
+        shapes = [[list(x.shape), x.dtype.name] for x in inputs]
+        self.numpy.load({"op": row.op, "file": "", "shape": row.shape, "inputs": shapes, "seed": self.seed})
+        return {"seconds": float(f"{self.numpy.seconds():.5g}")}
 
 
-def _peer_time(name: str, peer: Peer, row: Row, arrays: Arrays, clock: Clock) -> object:
-    try:
-        peer.load(arrays)
-        times: Times | None = peer.time(row, clock)
-    except Exception as error:  # another library's failure is that row's result
-        log(f"{name} fails on {row.op} {row.shape} {row.dtype}: {error!r:.200}")
-        return {"error": f"{error!r:.200}"}
-    if times is None:
-        return None
-    record, difference = times.record(), peer.difference
-    if difference is not None and not difference <= MOST_DIFFERENCE * registry.get(row.op).tolerance(row.dtype):
-        log(f"{name} on {row.op} {row.shape} {row.dtype}: differs from ours by {difference:.3g}")
-        record["differs"] = float(f"{min(difference, 1e30):.3g}")
-    return record
+def _failed(name: str, row: Row, error: Exception) -> Record:
+    log(f"{name} fails on {row.op} {row.shape} {row.dtype}: {error!r:.200}")
+    return {"error": f"{error!r:.200}"}
+
+
+def _difference(name: str, row: Row, difference: float | None) -> Record:
+    if difference is None or difference <= MOST_DIFFERENCE * registry.get(row.op).tolerance(row.dtype):
+        return {}
+    log(f"{name} on {row.op} {row.shape} {row.dtype}: differs from ours by {difference:.3g}")
+    return {"differs": float(f"{min(difference, 1e30):.3g}")}
 
 
 def _verdict(record: Mapping[str, object]) -> Record:

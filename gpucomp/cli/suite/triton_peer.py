@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Final  # Any: triton and torch objects
 
-from gpucomp.cli.suite.clock import Clock, Times
+from gpucomp.cli.suite.clock import Clock, Side
 from gpucomp.cli.suite.peers import Arrays, TorchPeer
 from gpucomp.cli.suite.row import Row
 
@@ -40,14 +40,14 @@ class TritonPeer:
     def load(self, arrays: Arrays) -> None:
         self.torch_side.load(arrays)
 
-    def time(self, row: Row, clock: Clock) -> Times | None:
+    def side(self, row: Row, clock: Clock) -> Side | None:
         meta, self.torch_side.difference = meta_of(row), None
         if meta is None:
             return None
         kernels: Mapping[str, Any] = self.kernels.KERNELS
         kernel = kernels[row.op]
-        side = self.torch_side
-        inputs, torch = side.inputs, side.torch
+        torch_side = self.torch_side
+        inputs, torch = torch_side.inputs, torch_side.torch
         rows, columns = inputs[0].shape
         reduces = row.op.startswith("row_")
         out = torch.empty(rows if reduces else (rows, columns), device="cuda", dtype=inputs[0].dtype)
@@ -55,8 +55,8 @@ class TritonPeer:
         def launch() -> None:
             kernel[(rows,)](*inputs, out, columns, **meta)
 
-        with torch.cuda.stream(side.stream):
+        with torch.cuda.stream(torch_side.stream):
             launch()
-            side.stream.synchronize()
-            side.compare(out)
-            return clock.time(launch)
+            torch_side.stream.synchronize()
+            torch_side.compare(out)
+            return clock.side(launch)
