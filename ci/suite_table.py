@@ -71,12 +71,9 @@ def page(rows: list[Row], name: str) -> str:
 
 
 def _method(row: Row) -> str:
-    turns = "; all sides in one run, checked first."
-    if row["repeats"] > SERIES:
-        turns = (
-            f"; all sides in one run, checked first, in turns: {row['repeats'] // SERIES} times {SERIES} replays each."
-        )
-    return "Medians of graphs, replayed after the cache was emptied by reading" + turns
+    turns = f", in turns: {row['repeats'] // SERIES} times {SERIES} replays each" if row["repeats"] > SERIES else ""
+    start = "Medians of graphs, replayed after the cache was emptied by reading"
+    return f"{start}; all sides in one run, checked first{turns}."
 
 
 def _mean(ratios: list[float]) -> float:
