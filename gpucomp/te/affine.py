@@ -185,6 +185,9 @@ class Forms:
         if isinstance(term, e.FloorDiv) and isinstance(term.b, e.IntImm) and term.b.value > 0:
             low, high = self.bound(self.of(term.a))
             return _quotient(low, term.b.value), _quotient(high, term.b.value)
+        if isinstance(term, e.Cast):  # a thread among loops of 64 bits
+            wider = term.dtype.is_int and term.value.dtype.is_int and term.dtype.bits > term.value.dtype.bits
+            return self.bound(self.of(term.value)) if wider else _UNKNOWN
         if isinstance(term, (e.Min, e.Max)):
             (a, b), (c, d) = self.bound(self.of(term.a)), self.bound(self.of(term.b))
             pick = min if isinstance(term, e.Min) else max

@@ -326,6 +326,8 @@ def rebuild_binary(cls: type[e.BinaryOp], a: Expr, b: Expr) -> Expr:
         return operators.compare(cls, a, b)
     if cls is e.And or cls is e.Or:
         return operators.logical(cls, a, b)
+    if a.dtype is not b.dtype:  # an index of 64 bits took the place of one of 32
+        a, b = operators.match_types(a, b)
     return operators.division(cls, a, b)
 
 

@@ -8,6 +8,7 @@ that two blocks write in part is read from memory before it is written back.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from gpucomp import te
 from gpucomp.kernels.layouts.tiles import SECTOR, Tile, choose_tile, vector_tile
@@ -16,6 +17,8 @@ from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.te.stage import Stage
 from gpucomp.tir.expr import IterVar
+
+MOST_BLOCKS: Final = 65_535  # along blockIdx.y and blockIdx.z; blockIdx.x takes 2^31 - 1
 
 
 def tile_of(defn: Definition, target: Target) -> Tile:
@@ -121,6 +124,8 @@ def turn_elements(s: Schedule, out: Tensor, tile: Tile) -> None:
 def _store(stage: Stage, tile: Tile, sector: int) -> IterVar:
     """Tiles to blocks, vectors of the result to threads; the axis below which a block's tile is read."""
     *outer, i, j = stage.op.axis
+    across = -(-(extent(stage.op.output(0).shape[-2]) or 0) // tile.columns)
+    matrices = math.prod([extent(size) or 0 for size in stage.op.output(0).shape[:-2]])
     if tile.aligned_stores:
         j = stage.align(j, sector)
     block_i, i = stage.split(i, factor=tile.columns)
@@ -129,10 +134,15 @@ def _store(stage: Stage, tile: Tile, sector: int) -> IterVar:
     stage.reorder(*outer, block_i, block_j, i, group, lane)
     turn, thread = stage.split(stage.fuse(i, group), factor=tile.threads)
     stage.unroll(turn)
+    # Blocks that follow each other write on in the same lines: what a line gets from two of them meets in the cache.
+    if matrices > MOST_BLOCKS:
+        block_j, outer = stage.fuse(*outer, block_i, block_j), []
+    elif across > MOST_BLOCKS:
+        block_j = stage.fuse(block_i, block_j)
+    else:
+        stage.bind(block_i, te.thread_axis("blockIdx.y"))
     if outer:
         stage.bind(stage.fuse(*outer), te.thread_axis("blockIdx.z"))
-    # Blocks that follow each other write on in the same lines: what a line gets from two of them meets in the cache.
-    stage.bind(block_i, te.thread_axis("blockIdx.y"))
     stage.bind(block_j, te.thread_axis("blockIdx.x"))
     stage.bind(thread, te.thread_axis("threadIdx.x"))
     stage.vectorize(lane)

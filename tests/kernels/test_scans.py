@@ -40,13 +40,13 @@ def test_scans_are_right_whoever_adds_up_groups(
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("where", ["llvm", "gpu-on-llvm", "opencl", "opencl-cpu"])
 @pytest.mark.parametrize(
-    ("shape", "dtype"), [((2, 100_001), "float16"), ((1, 131_072), "float32"), ((1, 66_000), "float64")]
-)
+    ("where", "shape", "dtype"),
+    [("llvm", (2, 100_001), "float16"), ("gpu-on-llvm", (1, 131_072), "float32"),
+     ("gpu-on-llvm", (1, 66_000), "float64"),
+     ("opencl", (2, 66_001), "bfloat16"), ("opencl-cpu", (1, 70_000), "float32")],
+)  # fmt: skip
 def test_rows_too_long_for_the_memory_of_a_block_go_in_chunks(where: str, shape: tuple[int, int], dtype: str) -> None:
-    if dtype == "float64" and where == "opencl":
-        dtype = "bfloat16"
     _in_chunks(where, shape, dtype, symbolic=False)
 
 
@@ -70,11 +70,11 @@ def _in_chunks(where: str, shape: tuple[int, int], dtype: str, symbolic: bool) -
     assert relative_error(arrays[1].numpy(), wanted) <= OPERATOR.tolerance(dtype)
 
 
-@pytest.mark.parametrize("target", ["cuda -arch=sm_80", "cuda -arch=sm_90a", "opencl"])
+@pytest.mark.parametrize("target", ["cuda -arch=sm_90a", "opencl"])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_rows_of_every_length_fit_a_gpu(target: str, dtype: str) -> None:
     found = Target(target).with_options(features=["fp64"]) if target == "opencl" else Target(target)
-    for length in (8_192, 16_384, 32_768, 65_536, 65_537, 200_000, 1 << 28):
+    for length in (32_768, 65_536, 65_537, 1 << 28, 5 << 30):
         defn = OPERATOR.define((2, length), dtype, found)
         assert gpucomp.source(OPERATOR.schedule(defn, found), defn.args, found)
 

@@ -55,6 +55,35 @@ def test_the_library_s_tiles_are_right_on_a_processor(shape: tuple[int, int], dt
     np.testing.assert_array_equal(got, inputs[0].T)
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("permute", (70_000, 9, 8)), ("permute", (70_000, 200, 301)), ("permute", (2, 3, 5_000_000)),
+     ("transpose", (2, 1 << 23)),
+     ("transpose", (128, 5_000_003)), ("transpose", (1 << 30, 3)), ("transpose", (3, 1 << 30))],
+)  # fmt: skip
+def test_more_tiles_than_a_grid_has_along_y_and_z_are_counted_along_x(name: str, shape: tuple[int, ...]) -> None:
+    for dtype in ("float16", "int8"):
+        text = re.sub(r"T\.int64\((\d+)\)", r"\1", _source(shape, dtype, name))
+        grids = re.findall(r"grid \((\d+), (\d+), (\d+)\)", text)
+        assert [(x, int(y) <= 65_535, int(z) <= 65_535) for x, y, z in grids] == [(grids[0][0], True, True)]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("permute", (3, 150, 140)), ("permute", (3, 129, 257)), ("transpose", (130, 300))]
+)
+def test_tiles_that_are_counted_along_x_are_right(
+    name: str, shape: tuple[int, ...], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = registry.get(name)
+    definition = operator.define(shape, dtype, CUDA)
+    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(0))
+    for most in (1, 2, 3):
+        monkeypatch.setattr(schedule_gpu, "MOST_BLOCKS", most)
+        got = run_kernel(operator.schedule(definition, CUDA), definition, inputs, "llvm")
+        np.testing.assert_array_equal(got, inputs[0].swapaxes(-1, -2))
+
+
 def _source(shape: tuple[int, ...], dtype: str, name: str = "transpose") -> str:
     operator = registry.get(name)
     definition = operator.define(shape, dtype, CUDA)

@@ -40,3 +40,20 @@ def test_axes_whose_product_32_bits_hold_stay_of_32_bits() -> None:
     assert fused.var.dtype == "int32"
     assert s[b].fuse(fused, b.op.axis[2]).var.dtype == "int64"
     assert [str(extent) for extent in s[b].nominal_extents().values()][-1] == "T.int64(2147483648)"
+
+
+def test_a_tensor_of_small_extents_is_computed_where_64_bits_count_its_elements() -> None:
+    """Its index expressions have 32 bits, and what takes the place of its axes has 64."""
+    row, count = 1 << 13, 5 << 30
+    a = te.placeholder((count,), "int8", name="A")
+    x = te.compute((count // row, row // 64, 64), lambda i, j, k: a[(i * 128 + j // 2 * 2 + j % 2) * 64 + k], name="X")
+    c = te.compute((count,), lambda i: x[i // row, i % row // 64, i % 64], name="C")
+    s = te.create_schedule(c.op)
+    block, inner = s[c].split(c.op.axis[0], factor=row)
+    turn, thread = s[c].split(inner, factor=256)
+    s[c].bind(block, te.thread_axis("blockIdx.x"))
+    s[c].bind(thread, te.thread_axis("threadIdx.x"))
+    s[x].compute_at(s[c], turn)
+    text = te.lower_schedule(s, [a, c]).script()
+    wide = "i_inner_outer * T.int64(4)"
+    assert f"T.realize(X[blockIdx_x:blockIdx_x + T.int64(1), {wide}:{wide} + T.int64(4), 0:64]" in text
