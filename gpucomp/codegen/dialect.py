@@ -225,6 +225,21 @@ class Cluster(Protocol):
         ...
 
 
+class Matrices(Protocol):
+    """Extension, feature ``mma``: the threads of a warp multiply tiles of 16x16 that they hold together.
+
+    Pointers are to the eight elements of a tile that a thread has, in registers.
+    """
+
+    def ldmatrix(self, element: str, trans: bool, to: str, row: str, /) -> str:
+        """Four matrices of 8x8 elements of 16 bits, of which each thread points to a row in shared memory."""
+        ...
+
+    def mma(self, element: str, total: str, to: str, a: str, b: str, c: str, /) -> str:
+        """``c + a @ b``."""
+        ...
+
+
 class AsyncCopy(Protocol):
     """Extension, feature ``cp_async``: copies from global to shared memory that threads do not wait for."""
 
@@ -249,6 +264,7 @@ EXTENSIONS: Final[Mapping[str, type]] = {
     "dp4a": DotProduct,
     "cluster": Cluster,
     "cp_async": AsyncCopy,
+    "mma": Matrices,
 }
 FILES: Final = {"cuda": "cuh", "opencl": "cl"}
 UNITS: Final = {"cuda": "unit.cu.j2", "opencl": "unit.cl.j2"}

@@ -12,6 +12,7 @@ from typing import Final
 
 from gpucomp.codegen.dialect import Dialect, extension
 from gpucomp.codegen.expression import ATOM, NARROW_FLOATS, PLUS, UNARY, Memory, Text, unlowered
+from gpucomp.codegen.fragments import ALIGNMENT, fragments_of
 from gpucomp.codegen.names import identifier
 from gpucomp.codegen.rings import Ring, ring_counters
 from gpucomp.codegen.stepping import step_pointers
@@ -77,6 +78,7 @@ class CEmitter(StoreText):
         self.span: Span | None = func.span
         self.thread_vars: dict[Var, str] = {}
         self.cluster = 1  # blocks of a cluster
+        self.fragments = fragments_of(func.body)
 
     # -- the kernel -------------------------------------------------------------------------------------------
 
@@ -344,7 +346,7 @@ class CEmitter(StoreText):
             alignment = PRIVATE_VECTOR if vectors else width
             self.memory[var] = Memory(name, element, space, alignment, single=single)
             kind = self.dialect.storage_type(element)
-            mark = alignment if vectors else 0
+            mark = alignment if vectors else ALIGNMENT if var in self.fragments else 0
             self.line(f"{kind} {name};" if single else self.dialect.array(space, element, name, size, mark))
         self.stmt(node.body)
 

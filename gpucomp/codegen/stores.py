@@ -6,7 +6,7 @@ from typing import Final
 
 from gpucomp.codegen.dialect import Dialect, extension
 from gpucomp.codegen.expression import PLUS
-from gpucomp.codegen.pointers import PointerText
+from gpucomp.codegen.fragments import FragmentText
 from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
@@ -21,7 +21,7 @@ LONG_LINE: Final = 80
 LINE_BYTES: Final = 64
 
 
-class StoreText(PointerText):
+class StoreText(FragmentText):
     """Adds stores to what is written of expressions and addresses."""
 
     def __init__(self, dialect: Dialect, features: frozenset[str]) -> None:
@@ -50,7 +50,8 @@ class StoreText(PointerText):
             self.wanted = wanted
             return
         if value.dtype.lanes > 1:
-            self._store_vector(node)
+            if not self._store_fragment(node):
+                self._store_vector(node)
             return
         if node.predicate is not None:
             self.stmt(s.IfThenElse(node.predicate, s.BufferStore(node.buffer, value, node.indices)))

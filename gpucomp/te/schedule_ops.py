@@ -32,7 +32,7 @@ from gpucomp.te.stage import Stage
 from gpucomp.te.stage_state import AttachType
 from gpucomp.te.store_threads import first_of_chosen
 from gpucomp.te.tensor import Tensor
-from gpucomp.te.tensorize import tensorized_nest, tensorized_position
+from gpucomp.te.tensorize import collective_tags, tensorized_nest, tensorized_position
 from gpucomp.tir import operators
 from gpucomp.tir.expr import EQ, GE, LT, Expr, IntImm, IterVar, ProducerLoad, Range, Reduce, Var, is_const_int
 from gpucomp.tir.functor import expr_post_order, free_vars, substitute
@@ -284,7 +284,8 @@ class Builder:
         if STORAGE_RANK[scope] >= STORAGE_RANK["local"]:
             return conjunction(checks)
         leaves = [leaf for leaf in stage.leaf_iter_vars if leaf not in stage.env_thread_axes]
-        own = {t.thread_tag for leaf in leaves if (t := self.bounds.thread(stage, leaf)) is not None}
+        own = collective_tags(stage)
+        own |= {t.thread_tag for leaf in leaves if (t := self.bounds.thread(stage, leaf)) is not None}
         named: list[ThreadUse] = []
         for tag in KERNEL_TAGS:
             use = self.bounds.kernels[self.bounds.root_of(stage)].get(tag)

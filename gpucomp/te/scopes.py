@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from gpucomp.tir.fragments import SCOPES as FRAGMENT_SCOPES
+
 GLOBAL_RANK: Final = 0
 SHARED_RANK: Final = 1
 WARP_RANK: Final = 2
@@ -18,6 +20,7 @@ STORAGE_RANK: Final[dict[str, int]] = {
     "shared": SHARED_RANK,
     "shared.dyn": SHARED_RANK,
     "warp": WARP_RANK,
+    **dict.fromkeys(FRAGMENT_SCOPES, WARP_RANK),  # tiles that a warp holds in registers together
     "local": LOCAL_RANK,
 }
 
@@ -50,6 +53,6 @@ def is_virtual(tag: str) -> bool:
 
 def needs_relax(scope: str, tag: str) -> bool:
     """True when a stage in ``scope`` is shared by the threads that differ in axis ``tag``."""
-    if scope == "warp":
+    if STORAGE_RANK[scope] == WARP_RANK:
         return tag == "threadIdx.x"
     return STORAGE_RANK[scope] <= thread_rank(tag)

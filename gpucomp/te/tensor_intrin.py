@@ -21,7 +21,7 @@ from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import Call, Expr, IntImm, IterVar, Range, StringImm, Var
 from gpucomp.tir.functor import expr_post_order, post_order
 from gpucomp.tir.intrin import Op
-from gpucomp.tir.stmt import Evaluate, Stmt
+from gpucomp.tir.stmt import AttrStmt, Evaluate, Stmt
 
 _EXTERNS = frozenset({"tir.call_extern", "tir.call_pure_extern", "tir.call_llvm_intrin", "tir.call_llvm_pure_intrin"})
 
@@ -39,11 +39,14 @@ class TensorIntrin:
         body: computes the outputs.
         reduce_init: sets the outputs to the start of a reduction; None where there is none.
         reduce_update: adds to the outputs; None where there is none.
+        threads: thread axes whose threads do the work together: those of ``scope_attr(axis, "thread_extent", n)``
+            around the statements.
         span: the user's declaration.
     """
 
     __slots__ = (
         "any_scope", "body", "buffers", "inputs", "name", "op", "reduce_init", "reduce_update", "scalar_params", "span",
+        "threads",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +61,9 @@ class TensorIntrin:
     ) -> None:
         self.name, self.op, self.inputs = name, op, op.input_tensors
         self.buffers, self.any_scope, self.scalar_params = buffers, any_scope, scalar_params
-        self.body, self.reduce_init, self.reduce_update = body
+        found = [_without_threads(x) for x in body]
+        self.body, self.reduce_init, self.reduce_update = [x for x, _ in found]
+        self.threads = tuple({axis.var: axis for _, axes in found for axis in axes}.values())
         self.span = span
 
     @property
@@ -282,6 +287,16 @@ def extern_names(stmt: Stmt) -> tuple[str, ...]:
             if isinstance(name, StringImm):
                 found[name.value] = None
     return tuple(found)
+
+
+def _without_threads(stmt: Stmt | None) -> tuple[Stmt | None, list[IterVar]]:
+    """Statements without the thread axes that stand around them, and those."""
+    axes: list[IterVar] = []
+    while isinstance(stmt, AttrStmt) and stmt.attr_key == "thread_extent" and isinstance(stmt.node, IterVar):
+        dom = Range.from_min_extent(0, stmt.value)
+        axes.append(IterVar(dom, stmt.node.var, stmt.node.iter_type, stmt.node.thread_tag))
+        stmt = stmt.body
+    return stmt, axes
 
 
 def value_of_extent(var: Var, extent: Expr) -> Expr | None:

@@ -38,6 +38,13 @@ def tensorized_position(stage: Stage) -> int | None:
     return None
 
 
+def collective_tags(stage: Stage) -> set[str]:
+    """Thread axes whose threads the statements of a stage's intrinsic share their work among."""
+    position = tensorized_position(stage)
+    intrin = None if position is None else stage.attr(stage.leaf_iter_vars[position]).tensor_intrin
+    return set() if intrin is None else {axis.thread_tag for axis in intrin.threads}
+
+
 def tensorized_nest(builder: Builder, work: Work, op: ComputeOp, position: int) -> Stmt:
     """The loops of a stage with a tensorized one.
 
@@ -58,6 +65,7 @@ class _Tensorized:
         self.span = attr.kind_span
         self.inner = work.leaves[position:]
         self.match = self._verified()
+        self.scalars = {**self.match.scalars, **self._threads()}
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
@@ -103,6 +111,29 @@ class _Tensorized:
                     f"the reduction axis {leaf.name!r} is bound to threads, which {self.intrin.name} cannot combine",
                     f"s.rfactor({self.stage.name}, {leaf.name}) first, and tensorize one of the two stages",
                 )
+
+    def _threads(self) -> dict[Var, Expr]:
+        """The kernel's own variables for the thread axes that the statements share their work among."""
+        uses = self.builder.bounds.kernels[self.builder.bounds.root_of(self.stage)]
+        out: dict[Var, Expr] = {}
+        for axis in self.intrin.threads:
+            use = uses.get(axis.thread_tag)
+            wanted = None if axis.dom is None else axis.dom.extent
+            own = [leaf for leaf in self.work.leaves if use is not None and self.builder.bounds.thread(self.stage, leaf)
+                   is use.axis]  # fmt: skip
+            if use is None or wanted is None or not self.builder.bounds.forms.of(use.extent).same(
+                self.builder.bounds.forms.of(wanted)
+            ) or own:  # fmt: skip
+                found = "no loop of this kernel is bound to it" if use is None else f"here it has {use.extent}"
+                found = f"loop {own[0].name!r} of the stage is bound to it" if own else found
+                raise self._error(
+                    "GC158",
+                    f"{self.intrin.name} is the work of {wanted} threads along {axis.thread_tag} together, but {found}",
+                    f"bind warps to threadIdx.y or z, and a loop of {wanted} iterations of the stages that copy to "
+                    f"shared memory to {axis.thread_tag}",
+                )
+            out[axis.var] = operators.cast(axis.var.dtype, use.axis.var)
+        return out
 
     def _box(self) -> dict[IterVar, AxisBox]:
         """The part of each root axis that the inner loops run over."""
@@ -223,7 +254,7 @@ class _Tensorized:
 
     def _bound(self, body: Stmt, places: list[Place]) -> Stmt:
         """The statements of the intrinsic, with its buffers bound to the regions."""
-        return bound_statement(self.intrin, body, places, self.match.scalars, self.stage, self.span)
+        return bound_statement(self.intrin, body, places, self.scalars, self.stage, self.span)
 
     def _choice(self, body: Stmt, meaning: Stmt) -> Stmt:
         return target_choice(body, meaning)

@@ -27,6 +27,7 @@ from gpucomp.tir.stmt import (
     Prefetch,
     Stmt,
 )
+from gpucomp.transform.fragments import Registers, in_registers
 from gpucomp.transform.swizzle import SWIZZLE, Swizzle, make_swizzle
 from gpucomp.transform.walk import ScopedMutator, int_value, is_call
 
@@ -57,7 +58,7 @@ def flatten_storage(func: PrimFunc) -> PrimFunc:
 class _Layout:
     """Where element ``indices`` of a buffer lies: ``start + sum((indices - mins) * strides)``.
 
-    The last of the differences may be swizzled.
+    The last of the differences may be swizzled.  Tiles that a warp holds in registers have a layout of their own.
     """
 
     flat: Buffer
@@ -65,6 +66,7 @@ class _Layout:
     strides: tuple[Expr, ...]
     start: Expr
     swizzle: Swizzle | None = None
+    registers: Registers | None = None
 
 
 class _Flatten(ScopedMutator):
@@ -105,6 +107,12 @@ class _Flatten(ScopedMutator):
         extents = [self.analyzer.simplify(self.expr(r.extent)) for r in node.bounds]
         if buffer.scope() not in _RUN_TIME_SIZED:
             extents = [self._constant(node, axis, extent) for axis, extent in enumerate(extents)]
+        tiles = in_registers(node, mins, extents)
+        if tiles is not None:
+            flat, size = tiles.flat, tiles.flat.shape[0]
+            self.layouts[buffer] = _Layout(flat, mins, (), operators.const(0, size.dtype), registers=tiles)
+            body = self.stmt(node.body)
+            return Allocate(flat.data, buffer.dtype, (size,), self.expr(node.condition), body, None, node.span)
         strides, size = self._padded_strides(extents, self.aligned.pop(buffer, {}))
         flat = _flat(buffer, size)
         asked = self.swizzled.pop(buffer, None)
@@ -181,8 +189,13 @@ class _Flatten(ScopedMutator):
         return done
 
     def _offset(self, layout: _Layout, indices: tuple[Expr, ...]) -> Expr:
+        if layout.registers is not None:
+            return self.analyzer.simplify(layout.registers.index(indices))
         lanes = indices[-1].dtype.lanes if indices else 1
         split = [_base_and_step(i) for i in indices]
+        if layout.swizzle is not None and self._in_one_chunk(layout, layout.swizzle, indices):
+            base = self._dot(layout, tuple([s[0] for s in split if s is not None]))
+            return Ramp(base, operators.const(1, base.dtype), lanes)
         if lanes == 1 or any([s is None for s in split]) or layout.swizzle is not None:
             return self._dot(layout, indices)
         bases = tuple([s[0] for s in split if s is not None])
@@ -193,6 +206,14 @@ class _Flatten(ScopedMutator):
             step = operators.add(step, operators.multiply(lane_step, stride))
         step = self.analyzer.simplify(step)
         return Broadcast(base, lanes) if int_value(step) == 0 else Ramp(base, step, lanes)
+
+    def _in_one_chunk(self, layout: _Layout, swizzle: Swizzle, indices: tuple[Expr, ...]) -> bool:
+        """True for neighbours in a row that stay neighbours."""
+        *outer, last = indices
+        if not isinstance(last, Ramp) or int_value(last.stride) != 1 or swizzle.vector % last.lanes:
+            return False
+        start = operators.floormod(operators.subtract(last.base, layout.mins[-1]), last.lanes)
+        return all([i.dtype.lanes == 1 for i in outer]) and int_value(self.analyzer.simplify(start)) == 0
 
     def _dot(self, layout: _Layout, indices: tuple[Expr, ...]) -> Expr:
         total = layout.start

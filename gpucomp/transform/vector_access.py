@@ -12,6 +12,7 @@ from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, Var
+from gpucomp.transform.walk import is_call
 
 # No more is promised of an address: wider vectors are accessed as unaligned ones, or in pieces.
 ALIGNED_BYTES: Final = 16
@@ -30,6 +31,12 @@ def as_ramp(index: Expr) -> tuple[Expr, Expr] | None:
         return index.base, index.stride
     if isinstance(index, e.Broadcast):
         return index.value, operators.const(0, index.value.dtype)
+    if is_call(index, "bitwise_xor"):  # places that are permuted
+        assert isinstance(index, e.Call)
+        x, y = [as_ramp(arg) for arg in index.args]
+        if x is None or y is None or not (_is_zero(x[1]) and _is_zero(y[1])):
+            return None
+        return operators.bitwise("bitwise_xor", x[0], y[0]), x[1]
     if not isinstance(index, (e.Add, e.Sub, e.Mul)):
         return None
     a, b = as_ramp(index.a), as_ramp(index.b)

@@ -181,6 +181,19 @@ class CallCompiler(AccessCompiler):
         args = f"{active.text}, {self.typed(value)}, {operand.text}, {width.text}, {self.mask_text()}, {self.site}"
         return self._own(self.here(f"K.shuffle({name!r}, {args})", node.dtype, arr=True, varying=True))
 
+    def call_warp_ldmatrix(self, node: e.Call) -> Val:
+        if not self.in_lanes:
+            raise self.unsupported("ldmatrix outside of any kernel")
+        rows, trans = self.expr(node.args[0]), isinstance(node.args[1], e.IntImm) and bool(node.args[1].value)
+        text = f"K.ldmatrix({rows.text}, {trans}, {self.mask_text()}, {self.site})"
+        return self.here(text, node.dtype, arr=True, varying=True)
+
+    def call_warp_mma(self, node: e.Call) -> Val:
+        if not self.in_lanes:
+            raise self.unsupported("mma outside of any kernel")
+        texts = ", ".join([self.expr(a).text for a in node.args])
+        return self.here(f"K.mma({texts}, {self.mask_text()}, {self.site})", node.dtype, arr=True, varying=True)
+
     def call_activemask(self, node: e.Call) -> Val:
         if not self.in_lanes:
             raise self.unsupported("activemask outside of any kernel")

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucomp.tir.fragments import LANE_ELEMENTS, WARP, ldmatrix_meaning, mma_meaning
 from gpucomp.tir.interp.broadcast import broadcast
 from gpucomp.tir.interp.faults import BOUNDS, DIVERGENCE, DIVISION, EXCHANGE, UNSUPPORTED, Faults
 from gpucomp.tir.interp.memory import Memory, SharedMemory
@@ -298,6 +299,24 @@ class Batch:
                 other = self.launch.describe(int(self.gl[lane[me]]))
                 raise self.fault(EXCHANGE, f"{how} reads {other}, which does not take part; asked", site, me)
         return data[lane]
+
+    def whole_warps(self, what: str, mask: Mask | None, site: int) -> None:
+        """Raise unless all threads of each warp make a call together."""
+        if self.T % self.warp or self.warp != WARP:
+            raise self.fault(EXCHANGE, f"{what} of a block of {self.T} threads, which are no whole warps, asked", site, 0)
+        if mask is not None:
+            self.whole_groups(mask, self.warp, site, what)
+
+    def ldmatrix(self, rows: Any, trans: bool, mask: Mask | None, site: int) -> Values:
+        """Rows of matrices, exchanged within each warp."""
+        self.whole_warps("ldmatrix", mask, site)
+        return ldmatrix_meaning(broadcast(rows, (self.L, LANE_ELEMENTS)), trans)
+
+    def mma(self, a: Any, b: Any, c: Any, mask: Mask | None, site: int) -> Values:
+        """Products of the fragments of each warp."""
+        self.whole_warps("mma", mask, site)
+        x, y, z = [broadcast(np.asarray(v), (self.L, LANE_ELEMENTS)) for v in (a, b, c)]
+        return mma_meaning(x, y, z)
 
     def activemask(self, mask: Mask | None) -> Values:
         """Bit set of the active lanes of each lane's warp."""

@@ -1,0 +1,140 @@
+"""Products of small matrices by the 32 threads of a warp together: fragments, and what threads exchange.
+
+A tile of 16x16 elements that a warp holds in registers is a fragment: each thread has eight of its elements.  Which
+ones is data (:class:`Fragment`, :data:`FRAGMENTS`); the interpreter, the intrinsics of ``te`` and the tests read it
+from there.  Two intrinsics work on fragments, and all threads of a warp have to reach them:
+
+* ``ldmatrix(x, trans)``: each thread gives a row of eight 16-bit elements; it gets its part of four 8x8 matrices, whose
+  rows are those of threads 0-7, 8-15, 16-23 and 24-31 (transposed: whose columns they are).
+* ``mma(a, b, c)``: ``c + a @ b`` of fragments.
+
+Both are pure functions of vectors, so that every pass knows what they read and write: the row comes from an ordinary
+load of shared memory, fragments from ordinary loads of registers.
+
+Source: PTX ISA, "Matrix multiply-accumulate operation using mma instruction", fragments of mma.m16n8k16, and "ldmatrix".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucomp.support.diagnostics import TypeMismatchError
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Call, Expr, ExprLike, IntImm
+from gpucomp.tir.intrin import Op, call_intrin, register
+
+WARP: Final = 32
+TILE: Final = 16  # rows and columns of a fragment
+LANE_ELEMENTS: Final = TILE * TILE // WARP
+SCOPES: Final = ("mma.frag.a", "mma.frag.b", "mma.frag.c")
+Index = NDArray[np.intp]
+
+# Not to be moved to where only some threads of a warp are, but free to be left out: the value depends on nothing else.
+register("tir.warp_ldmatrix", arity=2)
+register("tir.warp_mma", arity=3)
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """Where the elements of a tile are.
+
+    Attributes:
+        row, column: of element ``e`` of thread ``t``, as arrays [t, e].
+    """
+
+    row: Index
+    column: Index
+
+    def gather(self, tile: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The elements of each thread, of tiles (..., 16, 16)."""
+        return tile[..., self.row, self.column]
+
+    def scatter(self, held: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Tiles (..., 16, 16) of what threads hold, (..., 32, 8)."""
+        tile = np.empty((*held.shape[:-2], TILE, TILE), held.dtype)
+        tile[..., self.row, self.column] = held
+        return tile
+
+
+def _fragment(order: tuple[int, int, int, int]) -> Fragment:
+    """Of four 8x8 matrices, numbered by rows of the tile, in the ``order`` in which threads hold them.
+
+    Thread t has elements 2 * (t % 4) and the next one of row t // 4 of each.
+    """
+    lane, element = np.indices((WARP, LANE_ELEMENTS))
+    matrix = np.asarray(order)[element // 2]
+    return Fragment(matrix // 2 * 8 + lane // 4, matrix % 2 * 8 + lane % 4 * 2 + element % 2)
+
+
+def _transposed(fragment: Fragment) -> Fragment:
+    return Fragment(fragment.column, fragment.row)
+
+
+# Operand b is k x n: a thread holds neighbours along k.
+FRAGMENTS: Final = {
+    "a": _fragment((0, 2, 1, 3)),
+    "b": _transposed(_fragment((0, 1, 2, 3))),
+    "c": _fragment((0, 2, 1, 3)),
+}
+# What a matrix instruction multiplies, and the types that it adds up in.
+SUMS: Final = {"float16": ("float32", "float16"), "bfloat16": ("float32",)}
+
+
+def warp_ldmatrix(row: ExprLike, trans: bool = False) -> Call:
+    """Exchange rows of 8x8 matrices of 16-bit elements: see the module.
+
+    Raises:
+        TypeMismatchError: anything but eight 16-bit elements.
+    """
+    x = operators.convert(row)
+    if x.dtype.lanes != LANE_ELEMENTS or x.dtype.bits != 16:
+        raise TypeMismatchError(f"ldmatrix of {x.dtype}", hint="a vector of eight 16-bit elements: one row of a matrix")
+    return call_intrin(x.dtype, "warp_ldmatrix", x, IntImm("bool", int(trans)))
+
+
+def warp_mma(a: ExprLike, b: ExprLike, c: ExprLike) -> Call:
+    """``c + a @ b`` of fragments.
+
+    Raises:
+        TypeMismatchError: types that no instruction takes.
+    """
+    x, y, z = [operators.convert(v) for v in (a, b, c)]
+    sums = SUMS.get(str(x.dtype.element), ())
+    lanes = {v.dtype.lanes for v in (x, y, z)}
+    if x.dtype is not y.dtype or str(z.dtype.element) not in sums or lanes != {LANE_ELEMENTS}:
+        raise TypeMismatchError(
+            f"mma of {x.dtype}, {y.dtype} and {z.dtype}",
+            hint="float16x8, float16x8, float32x8 (or float16x8); or bfloat16x8, bfloat16x8, float32x8",
+        )
+    return call_intrin(z.dtype, "warp_mma", x, y, z)
+
+
+def is_collective(node: Expr) -> bool:
+    """True for calls that all threads of a warp make together."""
+    return isinstance(node, Call) and isinstance(node.op, Op) and node.op.name in ("tir.warp_ldmatrix", "tir.warp_mma")
+
+
+# -- meaning: of arrays with one row for each thread of whole warps ----------------------------------------------------
+
+
+def ldmatrix_meaning(rows: NDArray[np.generic], trans: bool) -> NDArray[np.generic]:
+    """What each thread gets of rows (threads, 8)."""
+    matrices = rows.reshape(-1, 4, 8, 8)
+    if trans:
+        matrices = matrices.swapaxes(2, 3)
+    lane, element = np.indices((WARP, LANE_ELEMENTS))
+    return matrices[:, element // 2, lane // 4, lane % 4 * 2 + element % 2].reshape(rows.shape)
+
+
+def mma_meaning(
+    a: NDArray[np.generic], b: NDArray[np.generic], c: NDArray[np.generic]
+) -> NDArray[np.generic]:
+    """What each thread gets of a product of fragments, each (threads, 8)."""
+    held = [np.asarray(x).reshape(-1, WARP, LANE_ELEMENTS) for x in (a, b, c)]
+    x, y, z = [FRAGMENTS[name].scatter(h).astype(np.float32) for name, h in zip("abc", held, strict=True)]
+    done = (z + np.matmul(x, y)).astype(c.dtype)
+    return FRAGMENTS["c"].gather(done).reshape(c.shape)
