@@ -55,6 +55,7 @@ GC155   a part of a reduction is tensorized by an intrinsic without an update
 GC156   memory does not fulfil what a buffer of a tensor intrinsic requires
 GC157   a tensor intrinsic is called in a te.compute with regions, scalars or axes that it does not take
 GC158   a tensor intrinsic is the work of threads that its kernel does not have
+GC159   a stage needs elements of tiles in registers that other threads of the warp hold
 ======  ==============================================================================================
 """
 

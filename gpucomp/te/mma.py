@@ -13,6 +13,7 @@ from typing import Any  # Any: buffers of the builders
 from gpucomp.support.diagnostics import TensorError
 from gpucomp.te.api import compute, placeholder, reduce_axis, thread_axis, var
 from gpucomp.te.reduction import sum_of
+from gpucomp.te.stage import Stage
 from gpucomp.te.tensor import Tensor
 from gpucomp.te.tensor_intrin import TensorIntrin, decl_tensor_intrin
 from gpucomp.tir import operators
@@ -116,6 +117,29 @@ def mma_store(total: str = "float32", dtype: str = "", *, scope: str = "global")
 
     binds = {x: _view(x, "mma.frag.c"), y: _view(y, scope, 2)}
     return decl_tensor_intrin(y.op, statements, "mma_store", binds=binds)
+
+
+def own_elements(stage: Stage, i: IterVar, j: IterVar) -> tuple[IterVar, list[IterVar], IterVar]:
+    """Split rows and columns of sums in registers so that each thread computes what belongs to its own elements.
+
+    What follows a product elementwise is computed by an ordinary stage: it reads the tensor in "mma.frag.c" with these
+    loops, the first of which is to be bound to threadIdx.x (of 32 threads).
+
+    Args:
+        stage: reads the sums; both axes are leaves, multiples of 16 long.
+        i, j: its loops over rows and columns of a warp's part.
+
+    Returns:
+        The axis of threads; the axes of tiles and of halves of tiles, outermost first; an axis of two neighbours in a
+        row.
+    """
+    tile_i, i = stage.split(i, factor=TILE)
+    tile_j, j = stage.split(j, factor=TILE)
+    half_i, i = stage.split(i, factor=TILE // 2)
+    half_j, j = stage.split(j, factor=TILE // 2)
+    j, pair = stage.split(j, factor=2)
+    stage.reorder(tile_i, tile_j, half_i, half_j, i, j, pair)
+    return stage.fuse(i, j), [tile_i, tile_j, half_i, half_j], pair
 
 
 def _warp() -> IterVar:

@@ -17,6 +17,7 @@ from gpucomp.te.atomics import adds_atomically, atomic_stores, start_kernel
 from gpucomp.te.bound import Bounds, ThreadUse
 from gpucomp.te.cross_thread import cross_thread_nest, reduce_threads
 from gpucomp.te.errors import needs_schedule, schedule_error
+from gpucomp.te.fragment_reads import own_elements, refuse_fragments
 from gpucomp.te.join import parts_of_joins, settle_joins
 from gpucomp.te.message_passing import pass_up_index, split_predicates
 from gpucomp.te.nest import Guard, Loops, conjunction
@@ -186,6 +187,10 @@ class Builder:
         axis = IterVar(dom, use.axis.var, IterVar.ThreadIndex, use.axis.thread_tag)
         return AttrStmt(axis, "thread_extent", use.extent, body, use.span)
 
+    def scope_of(self, tensor: Tensor) -> str:
+        """Where a tensor lives; empty for what the caller gives."""
+        return self.bounds.scopes.get(self.overrun.owner[tensor], "")
+
     # -- one stage --------------------------------------------------------------------------------------------------
 
     def nest(self, work: Work, op: ComputeOp) -> Stmt:
@@ -198,10 +203,11 @@ class Builder:
     def plain_nest(self, work: Work, op: ComputeOp) -> Stmt:
         """The loops of one compute stage, or of the inner part of one, without tensor intrinsics."""
         if not isinstance(op.body[0], Reduce):
-            values = [substitute(b, work.mapping) for b in op.body]
+            values = own_elements(self, work.stage, [substitute(b, work.mapping) for b in op.body])
             if work.value_guard is not None:
                 values = [if_then_else(work.value_guard, v, operators.const(0, v.dtype)) for v in values]
             return self.serial(work, 0, self._marked(work, self.stores(work, values)), work.data_guards)
+        refuse_fragments(self, work.stage)
         threads = reduce_threads(work.stage, work.leaves, self.bounds)
         if threads:
             return cross_thread_nest(self, work, threads)

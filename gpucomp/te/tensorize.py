@@ -21,6 +21,7 @@ from gpucomp.te.tensor_intrin import TensorIntrin, extern_names
 from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import BufferLoad, Expr, IterVar, Reduce, Var
+from gpucomp.tir.fragments import SCOPES
 from gpucomp.tir.functor import free_vars, post_order, substitute
 from gpucomp.tir.intrin import call_intrin
 from gpucomp.tir.stmt import Allocate, AttrStmt, BufferStore, IfThenElse, Stmt, seq
@@ -257,6 +258,15 @@ class _Tensorized:
         return bound_statement(self.intrin, body, places, self.scalars, self.stage, self.span)
 
     def _choice(self, body: Stmt, meaning: Stmt) -> Stmt:
+        names = extern_names(body)
+        tensors = [t for t in (*self.op.outputs, *self.op.input_tensors) if self.builder.scope_of(t) in SCOPES]
+        if names and tensors:
+            raise self._error(
+                "GC159",
+                f"{self.intrin.name} calls {names[0]}, in whose place the loops run on targets that lack it, but the "
+                f"threads of a warp hold {tensors[0].name} in registers together",
+                "write the statements with tir.warp_ldmatrix and tir.warp_mma, as te.mma does",
+            )
         return target_choice(body, meaning)
 
 

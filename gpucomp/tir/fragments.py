@@ -40,45 +40,65 @@ register("tir.warp_mma", arity=3)
 
 @dataclass(frozen=True)
 class Fragment:
-    """Where the elements of a tile are.
+    """Where the elements of a tile are: which bit of the number of a thread, or of its element, each bit of a place is.
 
     Attributes:
-        row, column: of element ``e`` of thread ``t``, as arrays [t, e].
+        row: the bits of the row, lowest first: "l2" is bit 2 of the thread's lane, "e0" bit 0 of its element's number.
+        column: the bits of the column.
     """
 
-    row: Index
-    column: Index
+    row: tuple[str, ...]
+    column: tuple[str, ...]
+
+    def places(self) -> tuple[Index, Index]:
+        """Row and column of element ``e`` of thread ``t``, as arrays [t, e]."""
+        lane, element = np.indices((WARP, LANE_ELEMENTS))
+
+        def number(bits: tuple[str, ...]) -> Index:
+            sources = [((lane if bit[0] == "l" else element) >> int(bit[1:])) & 1 for bit in bits]
+            return np.asarray(sum([source << k for k, source in enumerate(sources)]))
+
+        return number(self.row), number(self.column)
 
     def gather(self, tile: NDArray[np.generic]) -> NDArray[np.generic]:
         """The elements of each thread, of tiles (..., 16, 16)."""
-        return tile[..., self.row, self.column]
+        row, column = self.places()
+        return tile[..., row, column]
 
     def scatter(self, held: NDArray[np.generic]) -> NDArray[np.generic]:
         """Tiles (..., 16, 16) of what threads hold, (..., 32, 8)."""
+        row, column = self.places()
         tile = np.empty((*held.shape[:-2], TILE, TILE), held.dtype)
-        tile[..., self.row, self.column] = held
+        tile[..., row, column] = held
         return tile
 
-
-def _fragment(order: tuple[int, int, int, int]) -> Fragment:
-    """Of four 8x8 matrices, numbered by rows of the tile, in the ``order`` in which threads hold them.
-
-    Thread t has elements 2 * (t % 4) and the next one of row t // 4 of each.
-    """
-    lane, element = np.indices((WARP, LANE_ELEMENTS))
-    matrix = np.asarray(order)[element // 2]
-    return Fragment(matrix // 2 * 8 + lane // 4, matrix % 2 * 8 + lane % 4 * 2 + element % 2)
-
-
-def _transposed(fragment: Fragment) -> Fragment:
-    return Fragment(fragment.column, fragment.row)
+    def holder(self, row: Expr, column: Expr) -> tuple[Expr, Expr]:
+        """Which thread has the element at a place, and as which of its elements."""
+        parts: dict[str, Expr] = {"l": operators.const(0, row.dtype), "e": operators.const(0, row.dtype)}
+        for place, bits in ((row, self.row), (column, self.column)):
+            for low, source, to, count in _runs(bits):
+                part = operators.floordiv(operators.floormod(place, 1 << (low + count)), 1 << low)
+                parts[source] = operators.add(parts[source], operators.multiply(part, 1 << to))
+        return parts["l"], parts["e"]
 
 
-# Operand b is k x n: a thread holds neighbours along k.
+def _runs(bits: tuple[str, ...]) -> list[tuple[int, str, int, int]]:
+    """Neighbouring bits that come from neighbouring ones: first bit, source, first bit there, and how many."""
+    out: list[tuple[int, str, int, int]] = []
+    for k, bit in enumerate(bits):
+        source, at = bit[0], int(bit[1:])
+        if out and out[-1][1] == source and out[-1][2] + out[-1][3] == at:
+            out[-1] = (*out[-1][:3], out[-1][3] + 1)
+        else:
+            out.append((k, source, at, 1))
+    return out
+
+
+# Operand b is k x n.  Elements 2 e and 2 e + 1 of a thread are one register of 16-bit elements.
 FRAGMENTS: Final = {
-    "a": _fragment((0, 2, 1, 3)),
-    "b": _transposed(_fragment((0, 1, 2, 3))),
-    "c": _fragment((0, 2, 1, 3)),
+    "a": Fragment(("l2", "l3", "l4", "e1"), ("e0", "l0", "l1", "e2")),
+    "b": Fragment(("e0", "l0", "l1", "e1"), ("l2", "l3", "l4", "e2")),
+    "c": Fragment(("l2", "l3", "l4", "e1"), ("e0", "l0", "l1", "e2")),
 }
 # What a matrix instruction multiplies, and the types that it adds up in.
 SUMS: Final = {"float16": ("float32", "float16"), "bfloat16": ("float32",)}

@@ -16,6 +16,7 @@ from gpucomp.kernels.gemm.epilogue import accumulator, inline_epilogue
 from gpucomp.kernels.gemm.layout import operands_of
 from gpucomp.kernels.gemm.rows_first import product_of_rows, schedule_rows_first
 from gpucomp.kernels.gemm.rows_first import why as why_rows
+from gpucomp.kernels.gemm.schedule_mma import choice_of, schedule_mma
 from gpucomp.kernels.gemm.schedule_simt import applies, schedule_simt
 from gpucomp.kernels.gemm.schedule_skinny import is_skinny, schedule_skinny
 from gpucomp.kernels.gemm.schedule_sliced import schedule_sliced
@@ -104,7 +105,7 @@ def why(defn: Definition, target: Target) -> str:
     if is_skinny(defn, target):
         operands = operands_of(defn)
         return why_strips(operands, target) if takes_strips(operands) else ""
-    choice = applies(defn, target)
+    choice = choice_of(defn, target) or applies(defn, target)
     return "" if choice is None else choice.reason
 
 
@@ -113,7 +114,8 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
 
     Unless ``tile`` is given, float32 products on CUDA devices of at most 16 rows go to
     :mod:`gpucomp.kernels.gemm.schedule_skinny`, and on devices since sm_80 others, that are not smaller than the tiles
-    there, to :mod:`gpucomp.kernels.gemm.schedule_simt`; definitions in pieces
+    there, to :mod:`gpucomp.kernels.gemm.schedule_simt`, and 16-bit products to tensor cores
+    (:mod:`gpucomp.kernels.gemm.schedule_mma`); definitions in pieces
     (:mod:`gpucomp.kernels.gemm.side_by_side`) do so piece by piece, those of operands along rows
     (:mod:`gpucomp.kernels.gemm.rows_first`) after the kernels that write those.
     """
@@ -123,6 +125,9 @@ def schedule_matmul(defn: Definition, target: Target, tile: GemmTile | None = No
         return schedule_rows_first(defn, target)
     if tile is None and is_skinny(defn, target):
         return schedule_skinny(defn, target)
+    matrices = choice_of(defn, target) if tile is None else None
+    if matrices is not None:
+        return schedule_mma(defn, matrices)
     choice = applies(defn, target) if tile is None else None
     if choice is not None:
         return schedule_sliced(defn, choice.tile) if choice.tile.slices > 1 else schedule_simt(defn, choice)
