@@ -75,5 +75,7 @@ class FragmentText(PointerText):
 def _stray(call: e.Call, problem: str) -> LowerError:
     name = "ldmatrix" if is_call(call, "warp_ldmatrix") else "mma"
     return LowerError(
-        f"{name}: {problem}", code="GC396", hint="te.mma has intrinsics that load, multiply and store tiles in registers"
+        f"{name}: {problem}",
+        code="GC396",
+        hint="te.mma has intrinsics that load, multiply and store tiles in registers",
     )

@@ -26,7 +26,7 @@ _LIBRARY: Final = frozenset({
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
     "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "pow", "atan2", "hypot", "fmod", "nextafter",
 })  # fmt: skip
-_COOPERATIVE: Final = frozenset({"shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"})
+_COOPERATIVE: Final = frozenset({"shuffle", "shuffle_up", "shuffle_down", "shuffle_xor", "warp_ldmatrix", "warp_mma"})
 
 
 def write_call(w: ExprWriter, node: Call) -> str:

@@ -83,8 +83,10 @@ class _Reads(Mutator):
         if scope not in SCOPES:
             return self.visit_expr(node)
         *outer, row, column = node.indices
-        lane, element = FRAGMENTS[scope[-1]].holder(row, column)
-        analyzer = self._known(row, column)
+        *_, low_row, low_column = [self.builder.bounds.doms[axis].min for axis in node.producer.op.region_axis]
+        analyzer = self._known(row, column, low_row, low_column)
+        places = [analyzer.simplify(operators.subtract(i, low)) for i, low in ((row, low_row), (column, low_column))]
+        lane, element = FRAGMENTS[scope[-1]].holder(places[0], places[1])
         if scope != SCOPES[2] or self.lane is None or not analyzer.can_prove_equal(lane, self.lane):
             raise schedule_error(
                 "GC159",
@@ -94,6 +96,7 @@ class _Reads(Mutator):
                 where=self.stage.span,
                 hint="tensorize the stage by te.mma.mma_store(), or split its loops by te.mma.own_elements(...)",
             )
-        first = [operators.subtract(i, operators.floormod(i, TILE)) for i in (row, column)]
-        index = operators.add(first[1], element)
-        return ProducerLoad(node.producer, (*outer, *[analyzer.simplify(i) for i in (first[0], index)]))
+        inside = [operators.floormod(place, TILE) for place in places]
+        first = operators.subtract(row, inside[0])
+        own = operators.add(operators.subtract(column, inside[1]), element)
+        return ProducerLoad(node.producer, (*outer, analyzer.simplify(first), analyzer.simplify(own)))

@@ -11,7 +11,7 @@ from there.  Two intrinsics work on fragments, and all threads of a warp have to
 Both are pure functions of vectors, so that every pass knows what they read and write: the row comes from an ordinary
 load of shared memory, fragments from ordinary loads of registers.
 
-Source: PTX ISA, "Matrix multiply-accumulate operation using mma instruction", fragments of mma.m16n8k16, and "ldmatrix".
+Source: PTX ISA, "Matrix multiply-accumulate operation using mma instruction" (fragments of mma.m16n8k16), "ldmatrix".
 """
 
 from __future__ import annotations
@@ -150,9 +150,7 @@ def ldmatrix_meaning(rows: NDArray[np.generic], trans: bool) -> NDArray[np.gener
     return matrices[:, element // 2, lane // 4, lane % 4 * 2 + element % 2].reshape(rows.shape)
 
 
-def mma_meaning(
-    a: NDArray[np.generic], b: NDArray[np.generic], c: NDArray[np.generic]
-) -> NDArray[np.generic]:
+def mma_meaning(a: NDArray[np.generic], b: NDArray[np.generic], c: NDArray[np.generic]) -> NDArray[np.generic]:
     """What each thread gets of a product of fragments, each (threads, 8)."""
     held = [np.asarray(x).reshape(-1, WARP, LANE_ELEMENTS) for x in (a, b, c)]
     x, y, z = [FRAGMENTS[name].scatter(h).astype(np.float32) for name, h in zip("abc", held, strict=True)]

@@ -107,7 +107,7 @@ class _Flatten(ScopedMutator):
         extents = [self.analyzer.simplify(self.expr(r.extent)) for r in node.bounds]
         if buffer.scope() not in _RUN_TIME_SIZED:
             extents = [self._constant(node, axis, extent) for axis, extent in enumerate(extents)]
-        tiles = in_registers(node, mins, extents, self.analyzer)
+        tiles = in_registers(node, mins, extents)
         if tiles is not None:
             flat, size = tiles.flat, tiles.flat.shape[0]
             self.layouts[buffer] = _Layout(flat, mins, (), operators.const(0, size.dtype), registers=tiles)

@@ -303,7 +303,9 @@ class Batch:
     def whole_warps(self, what: str, mask: Mask | None, site: int) -> None:
         """Raise unless all threads of each warp make a call together."""
         if self.T % self.warp or self.warp != WARP:
-            raise self.fault(EXCHANGE, f"{what} of a block of {self.T} threads, which are no whole warps, asked", site, 0)
+            raise self.fault(
+                EXCHANGE, f"{what} of a block of {self.T} threads, which are no whole warps, asked", site, 0
+            )
         if mask is not None:
             self.whole_groups(mask, self.warp, site, what)
 
