@@ -157,6 +157,30 @@ def test_conversions_between_integers_keep_the_low_bits_and_extend_by_the_source
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("signed", "unsigned", "meeting"),
+    [
+        ("int8", "uint8", "int8"), ("int8", "uint32", "int32"), ("int16", "uint8", "int16"), ("int32", "uint32", "int32"),
+        ("int32", "uint64", "int64"), ("int64", "uint16", "int64"), ("int64", "uint64", "int64"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_signed_and_unsigned_numbers_are_compared_in_the_wider_type_with_a_sign(
+    backend: str, signed: str, unsigned: str, meeting: str, form: str
+) -> None:
+    a, b = [x.reshape(-1) for x in np.meshgrid(numbers(signed)[0][::5], numbers(unsigned)[0][::5])]
+
+    def compare(x: Any, y: Any) -> list[Any]:
+        return [x < y, y < x, x <= y, x >= y, te.const(1) < y, y > -1, x == y, op.maximum(x, y)]
+
+    x, y = a.astype(meeting), b.astype(meeting)  # the largest unsigned numbers become negative where they do not fit
+    wide = "int64" if unsigned == "uint64" else "int32"  # of literals; -1 fits no unsigned type
+    one = b.astype(wide)
+    want = [x < y, y < x, x <= y, x >= y, 1 < one, one > -1, x == y, np.maximum(x, y)]
+    same(apply(backend, compare, a, b, form=form), want)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_bool_is_one_byte_that_is_0_or_1(backend: str, form: str) -> None:
     a, b = numbers("int32")
