@@ -9,8 +9,9 @@ from gpucomp.target.target import Target
 
 
 def _describe(target: Target) -> str:
-    extras = sorted(target.features & {"fp16", "fp64"})
-    return "OpenCL C 1.2" + (f" with {', '.join(extras)}" if extras else "")
+    extras = sorted(target.features & {"fp16", "fp64", "subgroups"})
+    version = "3.0" if "subgroups" in target.features else "1.2"
+    return f"OpenCL C {version}" + (f" with {', '.join(extras)}" if extras else "")
 
 
 BACKEND: Final = Backend(folder="opencl", kind="opencl", describe=_describe)

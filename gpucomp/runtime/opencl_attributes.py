@@ -74,6 +74,8 @@ def _features(device: cl.Device, extensions: frozenset[str]) -> frozenset[str]:
         ("cl_khr_fp16", "fp16"),
         ("cl_khr_fp64", "fp64"),
         ("cl_khr_subgroups", "subgroups"),
+        ("cl_khr_subgroup_shuffle", "subgroup_shuffle"),
+        ("cl_intel_required_subgroup_size", "subgroup_size"),
         ("cl_khr_int64_base_atomics", "int64_atomics"),
     ):
         if extension in extensions:

@@ -1,13 +1,22 @@
 """PoCL's ways of making work-groups out of work-items.
 
-PoCL 5 makes loops over the work-items between barriers, and gets some kernels with branches in loops wrong: a loop
-that does not end, an array of one work-item that another one overwrites, a jump to nowhere (``tests/runtime/test_pocl``
-has the three kernels; oclgrind and PoCL's other way, continuations, agree on what they mean).  So continuations it is,
-from PoCL 4 on, which has them.  The compiler prints a line about "SubCFGs" for each kernel with barriers that it
-compiles so.
+There are two: loops over the work-items between barriers, which may be vectorized, and continuations.  Each of them
+gets some kernels wrong in some versions: a loop that does not end, an array of one work-item that another one
+overwrites, a jump to nowhere.  ``tests/runtime/test_pocl`` has such kernels; oclgrind and the ways that are right agree
+on what they mean.
 
-PoCL 3 has only the loops, and vectorizes them ("loopvec"), which drops guarded stores of some work-items; "auto" leaves
-them as they are.  Kernels of one work-item a group, which is what schedules for processors make, lose nothing by it.
+===========  ==========  ====================================================================================
+version      chosen      because
+===========  ==========  ====================================================================================
+3            "auto"      loops, not vectorized; "loopvec" drops guarded stores of some work-items
+4, 5         "cbs"       continuations; loops get branches in loops wrong
+6 and later  "loopvec"   vectorized loops; continuations of version 6 do not end for nested loops, and those of
+                         version 7 differ from build to build.  "auto" copies the code of groups of one or two
+                         work-items, where version 6 stops at an assertion of its own
+===========  ==========  ====================================================================================
+
+Continuations print a line about "SubCFGs" for each kernel with barriers.  Kernels of one work-item a group, which is
+what schedules for processors make, are the same in all ways.
 
 ``POCL_WORK_GROUP_METHOD`` in the environment decides otherwise.
 """
@@ -19,9 +28,8 @@ import re
 from typing import Final
 
 METHOD: Final = "POCL_WORK_GROUP_METHOD"
-_CONTINUATIONS: Final = "cbs"
-_FIRST: Final = 4
-_PLAIN_LOOPS: Final = "auto"
+# From a version on, the newest first.
+_METHODS: Final = ((6, "loopvec"), (4, "cbs"), (0, "auto"))
 
 
 def choose_method(platform_version: str) -> str:
@@ -36,7 +44,8 @@ def choose_method(platform_version: str) -> str:
     found = re.search(r"\b[Pp]o[Cc][Ll] (\d+)", platform_version)
     if found is None:
         return ""
-    return os.environ.setdefault(METHOD, _CONTINUATIONS if int(found[1]) >= _FIRST else _PLAIN_LOOPS)
+    version = int(found[1])
+    return os.environ.setdefault(METHOD, next(method for first, method in _METHODS if version >= first))
 
 
 def build_options(platform_version: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from gpucomp.target.kinds import CUDA_LARGEST_CLUSTER, CUDA_OPT_IN_SHARED, KINDS
 
 _LOCAL = threading.local()
 _CUDA_ARCH: Final = re.compile(r"sm_[1-9][0-9]{1,2}[af]?")
+_SUBGROUP: Final = 32
 _DEFAULT_ARCH: Final = {"cuda": "sm_90", "opencl": "", "llvm": "host"}
 
 
@@ -76,12 +77,17 @@ class Target:
         if kind == "cuda":
             limits["max_dynamic_shared_memory_per_block"] = CUDA_OPT_IN_SHARED.get(self.arch, 49152)
             limits["max_cluster_size"] = CUDA_LARGEST_CLUSTER.get(self.arch, limits["max_cluster_size"])
+        if kind == "opencl" and "subgroups" in self.features:
+            self.features |= {"shuffle"}
+            limits["thread_warp_size"] = _SUBGROUP
         unknown = [k for k in options if k not in limits]
         if unknown:
             known = [*limits, "arch", "features", "libs", "model", "without"]
             hint = did_you_mean(unknown[0], known) or f"known: {', '.join(known)}"
             raise _refusal(f"unknown option {unknown[0]!r} of target {kind}", hint)
         self.options = {k: _number(k, v) for k, v in options.items()}
+        if "subgroups" in self.features and self.options.get("thread_warp_size", _SUBGROUP) != _SUBGROUP:
+            raise _refusal(f"kernels with subgroups have {_SUBGROUP} threads in each", "leave out thread_warp_size")
         if kind == "opencl" and "max_num_threads" in self.options:  # a larger block may be long in any direction
             limits |= {f"max_block_{axis}": self.options["max_num_threads"] for axis in "xyz"}
         self.limits = limits | self.options

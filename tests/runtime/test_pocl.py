@@ -1,4 +1,4 @@
-"""Kernels that PoCL compiles wrong when it makes, or vectorizes, loops over work-items, and the way chosen instead."""
+"""Kernels that PoCL compiles wrong when it makes work-groups in one way or another, and the way that is chosen."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import subprocess
 import sys
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from gpucomp.runtime import pocl
 from tests.requirements import require_pocl
 
+Array = npt.NDArray[np.float32]
 POCL_5 = "OpenCL 3.0 PoCL 5.0+debian  Linux, None+Asserts, RELOC, SPIR, LLVM 16.0.6, SLEEF, DISTRO, POCL_DEBUG"
 
 # The work-items of group 1 do not leave the loop over j.
@@ -101,12 +103,33 @@ __kernel __attribute__((reqd_work_group_size(4, 16, 1))) void f(
 }
 """
 
+# PoCL 6.0's continuations do not end.
+NESTED = """
+__kernel __attribute__((reqd_work_group_size(4, 1, 1))) void f(__global float* Z, __global const float* X) {
+  const int t = (int)get_local_id(0);
+  const int b = (int)get_group_id(0);
+  __local float sh[16];
+  float acc[4];
+  for (int i = 0; i < 4; ++i) acc[i] = 0.0f;
+  for (int k = 0; k < 2; ++k) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = 0; i < 4; ++i) sh[i * 4 + t] = X[b * 8 + k * 4 + t + i];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int r = 0; r < 2; ++r)
+      for (int z = 0; z < 3; ++z)
+        for (int i = 0; i < 4; ++i) acc[i] += sh[r * 4 + t + i] * sh[i + z];
+  }
+  for (int i = 0; i < 4; ++i) Z[b * 16 + t * 4 + i] = acc[i];
+}
+"""
+
 
 @pytest.mark.parametrize(
     ("version", "options"),
     [
         (POCL_5, ("-DGPUCOMP_WORK_GROUPS=cbs",)),
-        ("OpenCL 3.0 PoCL 10.1  Linux", ("-DGPUCOMP_WORK_GROUPS=cbs",)),
+        ("OpenCL 3.0 PoCL 6.0+debian  Linux", ("-DGPUCOMP_WORK_GROUPS=loopvec",)),
+        ("OpenCL 3.0 PoCL 10.1  Linux", ("-DGPUCOMP_WORK_GROUPS=loopvec",)),
         ("OpenCL 3.0 PoCL 3.1+debian  Linux, None+Asserts", ("-DGPUCOMP_WORK_GROUPS=auto",)),
         ("OpenCL 2.0 pocl 3.0, LLVM 14.0.6", ("-DGPUCOMP_WORK_GROUPS=auto",)),
         ("OpenCL 3.0 CUDA 13.0.0", ()),
@@ -130,18 +153,28 @@ def test_the_way_that_the_environment_names_is_kept(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.opencl
-def test_kernels_that_loops_over_work_items_get_wrong() -> None:
+def test_kernels_that_some_ways_of_making_work_groups_get_wrong() -> None:
     require_pocl()
     b = np.arange(96, dtype=np.float32) % 7 - 2
     for source, arrays, groups, block, want in (
         (ENDLESS, 2, 2, (3, 2, 1), [*[max(b[j : j + 3].sum(), 0) for j in (0, 1, 2, 0)], 0.0, 0.0]),
         (DROPPED, 3, 3, (4, 16, 1), [b[row] * b[column] for row in range(96) for column in range(8)]),
         (LOST, 3, 6, (8, 1, 1), [b[(g + g // 3) * 6 + t + g % 3 * 2] for g in range(6) for t in range(8)]),
+        (NESTED, 2, 2, (4, 1, 1), _nested(b)),
     ):
         # In a process of its own: one that hangs or dies is no answer either.
         program = _RUN.format(source=source, arrays=arrays, groups=groups, block=block, count=len(want))
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
         np.testing.assert_array_equal(np.array(done.stdout.split(), np.float32), np.array(want, np.float32))
+
+
+def _nested(b: Array) -> list[float]:
+    out: list[float] = []
+    for group, thread, i in np.ndindex(2, 4, 4):
+        shared = [[b[group * 8 + k * 4 + at % 4 + at // 4] for at in range(16)] for k in range(2)]
+        terms = [sh[r * 4 + thread + i] * sh[i + z] for sh in shared for r in range(2) for z in range(3)]
+        out.append(float(np.sum(terms)))
+    return out
 
 
 _RUN = """
