@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gpucomp.driver.defaults.plan import gpu_defaults
 from gpucomp.support.diagnostics import ScheduleError
 from gpucomp.support.log import logger
 from gpucomp.target import Target
@@ -22,7 +23,6 @@ from gpucomp.te.tensor_compute import TensorComputeOp
 from gpucomp.tir.expr import IntImm, IterVar, Reduce
 
 _THREADS: Final = 256
-_ROW_THREADS: Final = 128
 _VECTOR: Final = 16
 
 
@@ -38,7 +38,6 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
     outputs = set(sch.trace.outputs)
     opaque = (ExternOp, TensorComputeOp, ScanOp, JoinOp)
     whole = {t.op for op in sch.trace.ops if isinstance(op, opaque) for t in op.input_tensors}
-    rule = _gpu if target.is_gpu else _cpu
     for op in sch.trace.ops:
         if isinstance(op, (PlaceholderOp, ExternOp, ScanOp, JoinOp)):
             continue  # an opaque operation does what is in its body, a scan what its stages do, a join nothing
@@ -53,9 +52,10 @@ def with_default_schedule(sch: Schedule, target: Target) -> Schedule:
             _intrinsics(fresh, op, target)
         elif op not in outputs and not _reduces(op) and op not in whole:
             fresh[op].compute_inline()
-        else:
-            rule(fresh, op, target)
+        elif not target.is_gpu:
+            _cpu(fresh, op, target)
     if target.is_gpu:
+        gpu_defaults(fresh, target)
         logger.info("default GPU schedule applied to %s: it had none", ", ".join([o.name for o in sch.trace.outputs]))
     return fresh
 
@@ -74,27 +74,6 @@ def _extent(axes: list[IterVar]) -> int | None:
     return total
 
 
-def _gpu(sch: Schedule, op: Operation, target: Target) -> None:
-    assert isinstance(op, ComputeOp)
-    stage = sch[op]
-    axes, reduce_axes = list(op.axis), list(op.reduce_axis)
-    threads = min(_THREADS, target.max_num_threads)
-    spatial, reduced = _extent(axes), _extent(reduce_axes)
-    rows = min(_ROW_THREADS, target.max_num_threads)
-    if (
-        reduce_axes
-        and len(op.body) == 1
-        and (reduced is None or reduced >= 2 * rows)
-        and (spatial or 1 << 30) <= 1 << 16
-    ):
-        _row_per_block(sch, op, rows)
-        return
-    fused = stage.fuse(*axes)
-    outer, inner = stage.split(fused, factor=threads)
-    stage.bind(outer, thread_axis("blockIdx.x"))
-    stage.bind(inner, thread_axis("threadIdx.x"))
-
-
 def _intrinsics(sch: Schedule, op: TensorComputeOp, target: Target) -> None:
     """The axes outside of the intrinsic run in parallel."""
     stage = sch[op]
@@ -104,16 +83,6 @@ def _intrinsics(sch: Schedule, op: TensorComputeOp, target: Target) -> None:
             stage.parallel(stage.fuse(*axes) if len(axes) > 1 else axes[0])
         return
     outer, inner = stage.split(stage.fuse(*axes), factor=min(_THREADS, target.max_num_threads))
-    stage.bind(outer, thread_axis("blockIdx.x"))
-    stage.bind(inner, thread_axis("threadIdx.x"))
-
-
-def _row_per_block(sch: Schedule, op: ComputeOp, threads: int) -> None:
-    """One block for each element of the result; its threads share the reduction."""
-    stage = sch[op]
-    outer = stage.fuse(*op.axis)
-    reduction = op.reduce_axis[0] if len(op.reduce_axis) == 1 else stage.fuse(*op.reduce_axis)
-    _, inner = stage.split(reduction, factor=threads)
     stage.bind(outer, thread_axis("blockIdx.x"))
     stage.bind(inner, thread_axis("threadIdx.x"))
 

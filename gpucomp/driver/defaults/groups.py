@@ -1,0 +1,249 @@
+"""Reductions of rows and what is computed of each row with their results (softmax, norms), in one kernel.
+
+A row is read once: it stays in the registers of the threads that share it, each of which holds vectors of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gpucomp.driver.defaults.access import VECTOR, Read, extent, known, lanes_of, product, reads_of
+from gpucomp.target import Target
+from gpucomp.te.api import thread_axis
+from gpucomp.te.operation import ComputeOp, Operation
+from gpucomp.te.stage import Stage
+from gpucomp.te.state import Schedule
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir import operators
+from gpucomp.tir.expr import Expr, IntImm, IterVar, Reduce
+
+BYTES: Final = 64  # of a row for each of its threads, at least
+WARP: Final = 32  # threads of a row that may have less, for they need no barrier
+MOST_VALUES: Final = 32  # of a row in the registers of a thread
+BLOCK: Final = 128
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Stages that go over the rows of matrices together.
+
+    Attributes:
+        out: the operation that stores the result, as the schedule knows it.
+        rows: how many of its axes are rows; the others are columns.
+        reductions: likewise, in the order of computation.
+        matrices: what is read at all rows and columns, each with those that read it.
+        nbytes: of the widest element of a matrix.
+    """
+
+    out: ComputeOp
+    rows: int
+    reductions: list[ComputeOp]
+    matrices: dict[Tensor, list[ComputeOp]]
+    nbytes: int
+
+    @property
+    def columns(self) -> list[IterVar]:
+        return list(self.out.axis[self.rows :])
+
+
+def find(
+    out: ComputeOp,
+    op: ComputeOp,
+    inlined: Mapping[Operation, ComputeOp],
+    users: Mapping[Operation, Sequence[Operation]],
+    results: Sequence[Operation],
+) -> Group | None:
+    """The group that an operation finishes; None where it finishes none.
+
+    Args:
+        out: as the schedule knows it.
+        op: with what is inlined into it.
+        inlined: the reductions that are stages, with what is inlined into them, by what the schedule knows.
+        users: the operations that read one, as the schedule knows them.
+        results: that leave the graph.
+    """
+    members = _members(out, inlined, users, results)
+    reductions = [x for x in members if x in inlined and x is not out]
+    if not reductions or len(op.body) != 1:
+        return None
+    rows = _rows(op, inlined, reductions)
+    if rows is None or not 0 <= rows < len(op.axis) or product(op.axis) is None:
+        return None
+    columns = [extent(axis) for axis in op.axis[rows:]]
+    row_sizes = [extent(axis) for axis in op.axis[:rows] if extent(axis) != 1]
+    for reduction in reductions:
+        if [extent(axis) for axis in reduction.reduce_axis] != columns:
+            return None
+        if [extent(axis) for axis in reduction.axis if extent(axis) != 1] != row_sizes:
+            return None
+    matrices: dict[Tensor, list[ComputeOp]] = {}
+    for member in members:
+        for read in reads_of(member):
+            source = read.tensor.op
+            if source in members and source is not out:
+                if source in inlined and not _at_row(read, member, rows):
+                    return None
+                continue
+            if _is_matrix(read, member, rows):
+                matrices.setdefault(read.tensor, [])
+                if member not in matrices[read.tensor]:
+                    matrices[read.tensor].append(member)
+    if not matrices:
+        return None
+    return Group(out, rows, reductions, matrices, max([t.dtype.nbytes for t in matrices]))
+
+
+def _members(
+    out: ComputeOp,
+    inlined: Mapping[Operation, ComputeOp],
+    users: Mapping[Operation, Sequence[Operation]],
+    results: Sequence[Operation],
+) -> list[ComputeOp]:
+    """The operations above ``out`` that nothing else needs, in the order of computation."""
+    members: dict[Operation, None] = {out: None}
+    order: list[ComputeOp] = []
+    pending = [out]
+    while pending:
+        for tensor in pending.pop().input_tensors:
+            source = tensor.op
+            if source in members or type(source) is not ComputeOp or source in results:
+                continue
+            if all([user in members for user in users.get(source, ())]):
+                members[source] = None
+                pending.append(source)
+    # An operation is a member only when all its readers are: those that were met too early are met again.
+    grown = True
+    while grown:
+        grown = False
+        for member in list(members):
+            for tensor in member.input_tensors:
+                source = tensor.op
+                if source in members or type(source) is not ComputeOp or source in results:
+                    continue
+                if all([user in members for user in users.get(source, ())]):
+                    members[source] = None
+                    grown = True
+    done: dict[Operation, None] = {}
+
+    def visit(operation: Operation) -> None:
+        if operation in done or operation not in members or not isinstance(operation, ComputeOp):
+            return
+        done[operation] = None
+        for tensor in operation.input_tensors:
+            visit(tensor.op)
+        order.append(operation)
+
+    visit(out)
+    return order
+
+
+def _rows(op: ComputeOp, inlined: Mapping[Operation, ComputeOp], reductions: Sequence[ComputeOp]) -> int | None:
+    """How many of the first axes are those at which it reads the reductions; None where that is not so."""
+    own = {inlined[x] for x in reductions}
+    found: int | None = None
+    for read in reads_of(op):
+        if read.tensor.op not in own:
+            continue
+        used = [i for i, axis in enumerate(op.axis) if read.uses(axis)]
+        long = [i for i, axis in enumerate(op.axis) if extent(axis) != 1]
+        last = max(used, default=-1) + 1
+        if [i for i in long if i < last] != [i for i in used if i in long] or (found is not None and found != last):
+            return None
+        plain = [i for i in read.indices if not isinstance(i, IntImm)]
+        if any([not any([i is axis.var for axis in op.axis]) for i in plain]):
+            return None
+        found = last
+    return found
+
+
+def _at_row(read: Read, member: ComputeOp, rows: int) -> bool:
+    """Whether the result of a reduction is read for the own row."""
+    data = [axis.var for axis in member.axis if extent(axis) != 1]
+    places = [i for i in read.indices if not isinstance(i, IntImm)]
+    return all([p is v for p, v in zip(places, data, strict=False)]) and len(places) <= len(data)
+
+
+def _is_matrix(read: Read, member: ComputeOp, rows: int) -> bool:
+    """Whether a tensor is read at the own row and column."""
+    data = [axis for axis in (*member.axis, *member.reduce_axis)]
+    if len(read.indices) != len(data) or len(data) <= rows:
+        return False
+    if any([index is not axis.var for index, axis in zip(read.indices, data, strict=True)]):
+        return False
+    return [known(size) for size in read.tensor.shape] == [extent(axis) for axis in data]
+
+
+def schedule(sch: Schedule, group: Group, target: Target) -> str | None:
+    """Schedule a group; returns why so, None (and does nothing) where a row is too long or too short."""
+    length = product(group.columns) or 0
+    lanes = lanes_of(extent(group.columns[-1]), group.nbytes)
+    vectors = -(-length // lanes)
+    limit = min(1024, target.max_num_threads)
+    wanted = max(1, -(-length * group.nbytes // BYTES))
+    threads = 1
+    while threads < limit and threads < wanted:
+        threads *= 2
+    while threads < min(WARP, limit) and threads < vectors:
+        threads *= 2
+    chunks = -(-vectors // threads)
+    if chunks * lanes * len(group.matrices) > MOST_VALUES or length < 2:
+        return None
+    per_block = max(1, min(BLOCK, limit) // threads)
+    held = [sch.cache_read(tensor, "local", readers) for tensor, readers in group.matrices.items()]
+    stage = sch[group.out]
+    axes = list(stage.op.axis)
+    row = stage.fuse(*axes[: group.rows])
+    column = stage.fuse(*axes[group.rows :])
+    thread, chunk, lane = _spread(stage, column, threads, lanes)
+    block, row = stage.split(row, factor=per_block)
+    stage.reorder(block, row, thread, chunk, lane)
+    stage.bind(block, thread_axis("blockIdx.x"))
+    if per_block > 1:
+        stage.bind(row, thread_axis("threadIdx.y"))
+    stage.unroll(chunk)
+    if lanes > 1:
+        stage.vectorize(lane)
+    for reduction in group.reductions:
+        own = sch[reduction]
+        own.compute_at(stage, row)
+        own.set_scope("local")
+        thread, chunk, lane = _spread(own, own.fuse(*own.op.reduce_axis), threads, lanes)
+        own.reorder(thread, chunk, lane)
+        own.unroll(chunk)
+        own.unroll(lane)
+    for copy in held:
+        _hold(sch[copy], stage, row, group, threads, lanes)
+    return (
+        f"{product(axes[: group.rows])} rows of {length}, each read once: it stays in registers of {threads} threads, "
+        f"vectors of {lanes} elements; {per_block} rows a block; {len(group.reductions)} reductions of a row"
+    )
+
+
+def _spread(stage: Stage, axis: IterVar, threads: int, lanes: int) -> tuple[IterVar, IterVar, IterVar]:
+    vector, lane = stage.split(axis, factor=lanes)
+    chunk, thread = stage.split(vector, factor=threads)
+    stage.bind(thread, thread_axis("threadIdx.x"))
+    return thread, chunk, lane
+
+
+def _hold(own: Stage, stage: Stage, row: IterVar, group: Group, threads: int, lanes: int) -> None:
+    """Keep a thread's part of a matrix in registers: chunk by chunk, vector by vector."""
+    own.compute_at(stage, row)
+    sizes = [extent(axis) or 1 for axis in group.columns]
+
+    def spread(*indices: Expr) -> list[Expr]:
+        at: Expr = operators.const(0, indices[-1].dtype)
+        for index, size in zip(indices[group.rows :], sizes, strict=True):
+            at = at * size + index
+        vector = at // lanes
+        return [*indices[: group.rows], vector // threads, vector % threads, at % lanes]
+
+    *_, chunk, _, lane = own.transform_layout(spread)
+    own.unroll(chunk)
+    if lanes > 1:
+        own.vectorize(lane)
+
+
+__all__ = ["Group", "Reduce", "VECTOR", "find", "schedule"]

@@ -1,0 +1,154 @@
+"""Transposes and other permutations: tiles go through shared memory, so that both sides move whole lines.
+
+A tensor is read along another axis than the one along which the result is written: a block reads a tile of both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gpucomp.driver.defaults.access import VECTOR, Read, extent, known, lanes_of, product, reads_of
+from gpucomp.target import Target
+from gpucomp.te.api import thread_axis
+from gpucomp.te.operation import ComputeOp
+from gpucomp.te.state import Schedule
+from gpucomp.te.tensor import Tensor
+from gpucomp.tir.expr import IterVar
+
+SIDE: Final = 64
+THREADS: Final = 256
+LEAST: Final = 8  # elements along either axis, of which fewer share a line anyway
+LARGE: Final = 1 << 16  # elements of a result at least
+ROOM: Final = 40 << 10  # bytes of shared memory for a tile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """What is read across.
+
+    Attributes:
+        tensor: what is to be kept in shared memory.
+        reader: the operation that reads it.
+        across: axes of the result along which it is contiguous, the last of them fastest; all but the first whole.
+        last: the axis along which the result is.
+    """
+
+    tensor: Tensor
+    reader: ComputeOp
+    across: list[IterVar]
+    last: IterVar
+
+
+def find(origin: ComputeOp, op: ComputeOp, readers: Mapping[Tensor, int]) -> Turn | None:
+    """What an operation reads across; None where there is nothing, or too little to be worth a tile.
+
+    Args:
+        origin: as the schedule knows it.
+        op: with what is inlined into it.
+        readers: how many stages read a tensor.
+    """
+    total = product(op.axis)
+    if not op.axis or total is None or total < LARGE or len(op.body) != 1:
+        return None
+    long = [i for i, axis in enumerate(op.axis) if extent(axis) != 1]
+    last = op.axis[long[-1]]
+    if (extent(last) or 0) < LEAST:
+        return None
+    for read in reads_of(op):
+        steps = [read.step(axis) for axis in op.axis]
+        if None in steps or steps[long[-1]] in (0, 1) or read.elements != total:
+            continue
+        order = [i for i in sorted(long, key=lambda i: steps[i] or 0) if (steps[i] or 0) > 0]
+        if len(order) != len(long) or steps[order[0]] != 1:
+            continue
+        across, width = [order[0]], extent(op.axis[order[0]]) or 1
+        for i in order[1:]:
+            size = extent(op.axis[i]) or 1
+            if i == long[-1] or steps[i] != width or width * size > SIDE:
+                break
+            across.insert(0, i)
+            width *= size
+        if width < LEAST:
+            continue
+        found = _directly(origin, read, readers)
+        if found is not None:
+            return Turn(found[0], found[1], [origin.axis[i] for i in across], origin.axis[long[-1]])
+    return None
+
+
+def _directly(origin: ComputeOp, read: Read, readers: Mapping[Tensor, int]) -> tuple[Tensor, ComputeOp] | None:
+    """Where the turn happens: the tensor that is read so, and its reader, by way of stages that nothing else reads."""
+    reader = origin
+    while True:
+        reads = [r for r in reads_of(reader) if _leads(r.tensor, read.tensor)]
+        if len(reads) != 1:
+            return None
+        [one] = reads
+        moves = [i for i, a in zip(one.indices, reader.axis, strict=False) if i is not a.var]
+        if moves or len(one.indices) != len(reader.axis):
+            return one.tensor, reader
+        if not isinstance(one.tensor.op, ComputeOp) or readers.get(one.tensor, 0) != 1:
+            return None
+        reader = one.tensor.op
+
+
+def _leads(tensor: Tensor, source: Tensor) -> bool:
+    """Whether a tensor is computed from another."""
+    if tensor is source:
+        return True
+    return isinstance(tensor.op, ComputeOp) and any([_leads(t, source) for t in tensor.op.input_tensors])
+
+
+def schedule(sch: Schedule, origin: ComputeOp, turn: Turn, target: Target) -> str:
+    """Schedule an operation that reads across."""
+    nbytes = turn.tensor.dtype.nbytes
+    threads = min(THREADS, target.max_num_threads)
+    whole = math.prod([extent(axis) or 1 for axis in turn.across[1:]])
+    first = extent(turn.across[0]) or 1
+    columns = min(1 << (first - 1).bit_length(), SIDE) if whole == 1 else min(first * whole, max(1, SIDE // whole) * whole)
+    while columns * SIDE * nbytes > ROOM and columns > whole:
+        columns = max(whole, columns // 2)
+    side = min(SIDE, 1 << ((extent(turn.last) or 1) - 1).bit_length())
+    shared = sch.cache_read(turn.tensor, "shared", [turn.reader])
+    stage = sch[origin]
+    stores = lanes_of(extent(turn.last), origin.body[0].dtype.nbytes)
+    while side % stores:
+        stores //= 2
+    outer = [axis for axis in stage.op.axis if axis is not turn.last and not any([axis is a for a in turn.across])]
+    head, *rest = turn.across
+    block_i, head = stage.split(head, factor=columns // whole)
+    block_j, last = stage.split(turn.last, factor=side)
+    group, lane = stage.split(last, factor=stores)
+    # Blocks that follow each other write on in the same lines: what a line gets from two of them meets in the cache.
+    stage.reorder(*outer, block_i, block_j, head, *rest, group, lane)
+    block = stage.fuse(*outer, block_i, block_j)
+    again, thread = stage.split(stage.fuse(head, *rest, group), factor=threads)
+    stage.unroll(again)
+    stage.bind(block, thread_axis("blockIdx.x"))
+    stage.bind(thread, thread_axis("threadIdx.x"))
+    stage.vectorize(lane)
+    fetch = sch[shared]
+    fetch.compute_at(stage, block)
+    axes = list(fetch.op.axis)
+    loads = lanes_of(known(turn.tensor.shape[-1]), nbytes)
+    while columns % loads:
+        loads //= 2
+    if len(axes) > 1:
+        fetch.storage_align(axes[_outer_dimension(turn)], columns, max(1, 4 // nbytes))
+    again, lane = fetch.split(fetch.fuse(*axes), factor=loads)
+    again, thread = fetch.split(again, factor=threads)
+    fetch.unroll(again)
+    fetch.bind(thread, thread_axis("threadIdx.x"))
+    fetch.vectorize(lane)
+    return f"tiles of {columns} by {side} through shared memory, for it is read across; vectors of {loads} and {stores}"
+
+
+def _outer_dimension(turn: Turn) -> int:
+    """The dimension of the tensor outside of those that are read whole."""
+    return max(0, len(turn.tensor.shape) - 1 - len(turn.across))
+
+
+__all__ = ["Turn", "find", "schedule", "VECTOR", "Sequence"]
