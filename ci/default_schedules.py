@@ -9,6 +9,7 @@ does it: graphs, after the cache was emptied by reading, beside torch's own oper
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import sys
@@ -16,29 +17,32 @@ import time
 from collections.abc import Callable
 from typing import Any, Final  # Any: torch and its arrays
 
-import numpy as np
-
 import gpucomp as gc
 from gpucomp import te, tir, topi
 from gpucomp.cli.suite.clock import Clock
 from gpucomp.target import Target
 
 Args = list[te.Tensor]
+Program = tuple[te.Schedule, Args]
 SLOW: Final = 5e-3  # seconds
-CASES: dict[str, tuple[Callable[[], Args], Callable[..., Any], int]] = {}
+CASES: dict[str, tuple[Callable[[], Program], Callable[..., Any], int]] = {}
 
 
-def case(torch_side: Callable[..., Any], outputs: int = 1) -> Callable[[Callable[[], Args]], Callable[[], Args]]:
-    """Register a program: a function that gives its arguments, results last."""
+def case(torch_side: Callable[..., Any], outputs: int = 1) -> Callable[[Callable[[], Args]], Callable[[], Program]]:
+    """Register a function that gives arguments, results last; it becomes what `gpucomp bench` takes."""
 
-    def add(make: Callable[[], Args]) -> Callable[[], Args]:
-        CASES[make.__name__] = make, torch_side, outputs
-        return make
+    def add(make: Callable[[], Args]) -> Callable[[], Program]:
+        def program() -> Program:
+            args = make()
+            return te.create_schedule(list(dict.fromkeys([t.op for t in args[-outputs:]]))), args
+
+        CASES[make.__name__] = program, torch_side, outputs
+        return program
 
     return add
 
 
-def _wide(x: tir.Expr) -> tir.Expr:
+def _wide(x: te.TensorSlice) -> tir.Expr:
     return x.astype("float32")
 
 
@@ -236,9 +240,7 @@ def layer_norm_f32() -> Args:
     g, b = te.placeholder((4096,), name="G"), te.placeholder((4096,), name="B")
     k, r = te.reduce_axis((0, 4096), "k"), te.reduce_axis((0, 4096), "r")
     mean = te.compute((8192,), lambda i: te.sum(a[i, k] / 4096.0, axis=k), name="mean")
-    var = te.compute(
-        (8192,), lambda i: te.sum((a[i, r] - mean[i]) * (a[i, r] - mean[i]) / 4096.0, axis=r), name="var"
-    )
+    var = te.compute((8192,), lambda i: te.sum((a[i, r] - mean[i]) * (a[i, r] - mean[i]) / 4096.0, axis=r), name="var")
     return [
         a, g, b,
         te.compute(a.shape, lambda i, j: (a[i, j] - mean[i]) * te.rsqrt(var[i] + 1e-5) * g[j] + b[j], name="C"),
@@ -329,7 +331,7 @@ def conv2d() -> Args:
 
 def nbytes(tensor: te.Tensor) -> int:
     """Of a tensor of constant shape."""
-    return math.prod([int(x) for x in tensor.shape]) * tensor.dtype.nbytes  # pyright: ignore[reportArgumentType]
+    return math.prod([int(x) for x in tensor.shape]) * tensor.dtype.nbytes
 
 
 def moved(name: str, args: Args) -> int:
@@ -340,20 +342,15 @@ def moved(name: str, args: Args) -> int:
     return total
 
 
-def schedule_of(args: Args, outputs: int) -> te.Schedule:
-    """The untouched schedule."""
-    return te.create_schedule(list(dict.fromkeys([t.op for t in args[-outputs:]])))
-
-
 class Measure:
     """The device, torch, and what copies take."""
 
     def __init__(self) -> None:
-        import torch
 
+        torch: Any = importlib.import_module("torch")
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-        self.torch: Any = torch
+        self.torch = torch
         self.device = gc.cuda(0)
         self.target = Target.from_device(self.device)
         self.clock = Clock(self.device)
@@ -383,7 +380,7 @@ class Measure:
         torch, made = self.torch, []
         torch.manual_seed(3)
         for t in args:
-            shape = [int(x) for x in t.shape]  # pyright: ignore[reportArgumentType]
+            shape = [int(x) for x in t.shape]
             if str(t.dtype) == "int32":
                 made.append(torch.randint(0, 50257, shape, device="cuda", dtype=torch.int32))
                 continue
@@ -408,13 +405,13 @@ class Measure:
     def row(self, name: str) -> dict[str, object]:
         """Measure one program."""
         make, torch_side, count = CASES[name]
-        args = make()
+        schedule, args = make()
         started = time.perf_counter()
-        module = gc.build(schedule_of(args, count), args, self.target, name=name)
+        module = gc.build(schedule, args, self.target, name=name)
         lowered = time.perf_counter() - started
         inputs = self.inputs(name, args[:-count])
         outputs = [
-            self.torch.full([int(x) for x in t.shape], 3, device="cuda", dtype=getattr(self.torch, str(t.dtype)))  # pyright: ignore[reportArgumentType]
+            self.torch.full([int(x) for x in t.shape], 3, device="cuda", dtype=getattr(self.torch, str(t.dtype)))
             for t in args[-count:]
         ]
         started = time.perf_counter()
@@ -450,15 +447,20 @@ def main() -> None:
     chosen = parser.parse_args()
     names = [n for n in chosen.only.split(",") if n] or list(CASES)
     measure, rows = Measure(), list[dict[str, object]]()
-    print(f"{'program':18} {'MB':>7} {'us':>9} {'torch us':>9} {'of copy':>7} {'error':>8} {'lower s':>7} {'comp. s':>7}")
+    print(
+        f"{'program':18} {'MB':>7} {'us':>9} {'torch us':>9} {'of copy':>7} {'error':>8} {'lower s':>7} {'comp. s':>7}"
+    )
     for name in names:
         try:
             row = measure.row(name)
-        except Exception as error:  # noqa: BLE001  # one program that fails leaves the others their turn
+        except Exception as error:  # one program that fails leaves the others their turn
             print(f"{name:18} {type(error).__name__}: {str(error)[:300]}", flush=True)
             continue
         rows.append(row)
-        print("{name:18} {mb:7} {us:9} {torch_us:9} {of_copy:7} {error:8} {lower_s:7} {compile_s:7}".format(**row), flush=True)  # type: ignore[str-format]
+        print(
+            "{name:18} {mb:7} {us:9} {torch_us:9} {of_copy:7} {error:8} {lower_s:7} {compile_s:7}".format(**row),
+            flush=True,
+        )
         measure.torch.cuda.empty_cache()
     if chosen.json:
         with open(chosen.json, "w", encoding="utf-8") as file:

@@ -9,7 +9,7 @@ from gpucomp.cli.console import announce_defaults, code, json_line
 from gpucomp.cli.workload import Definition, make_definition, parse_shape
 from gpucomp.driver import source, stages
 from gpucomp.driver.build import lower_primfunc
-from gpucomp.driver.default_schedule import with_default_schedule
+from gpucomp.driver.default_schedule import explained, with_default_schedule
 from gpucomp.kernels import registry
 from gpucomp.support.diagnostics import ArgumentError, LowerError
 from gpucomp.target.target import Target
@@ -32,11 +32,13 @@ def run(op: str, target: str, shape: str | None, dtype: str | None, form: str, a
     announce_defaults(**missing)
     name = definition.label.rpartition(":")[2]
     if form == "schedule":
-        drawn = with_default_schedule(definition.schedule, chosen)
+        drawn, reasons = explained(definition.schedule, chosen)
         if not as_json:
             drawn.show()
+            if reasons:
+                code("\n" + _default_reasons(reasons), "text")
             return
-        text, language = drawn.to_text(), "text"
+        text, language = "\n\n".join([drawn.to_text(), *([_default_reasons(reasons)] if reasons else [])]), "text"
     elif form == "conflicts":
         text, language = _conflicts(definition, chosen), "text"
     elif form == "why":
@@ -78,13 +80,21 @@ def _conflicts(definition: Definition, target: Target) -> str:
 
 
 def _why(definition: Definition, op: str, target: Target) -> str:
-    """The reason that the library's schedule gives for its tiles."""
+    """The reason that the library's schedule gives for its tiles, or what a default schedule chose."""
     if not definition.is_library:
-        raise ArgumentError(f"--why: {op} has a schedule of its own, which gives no reasons", code="GC644")
+        _, reasons = explained(definition.schedule, target)
+        if not reasons:
+            raise ArgumentError(f"--why: {op} has a schedule of its own, which gives no reasons", code="GC644")
+        return _default_reasons(reasons)
     operator = registry.get(op)
     extents = tuple([n for n in definition.shape if isinstance(n, int)])
     reason = operator.why(operator.define(extents, definition.dtype, target), target)
     return reason or f"the schedule of {operator.name} for {target.kind} gives no reason for its tiles"
+
+
+def _default_reasons(lines: list[str]) -> str:
+    """What the default schedule chose."""
+    return "\n".join(["by default, for nobody scheduled it:", *[f"  {line}" for line in lines]])
 
 
 def _target(text: str) -> Target:

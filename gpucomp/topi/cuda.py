@@ -12,7 +12,7 @@ from gpucomp.topi import generic
 
 
 def schedule_injective(outs: Tensor | Sequence[Tensor]) -> Schedule:
-    """Injective operations inlined, each output element a thread, long rows reduced by a block."""
+    """Injective operations inlined, what is left by the rules of ``docs/default-schedules.md``."""
     return with_default_schedule(generic.schedule_injective(outs), Target("cuda"))
 
 

@@ -268,10 +268,27 @@ def test_inspect_says_why_a_tile_was_chosen(arguments: list[str], words: str) ->
     assert words in result.stdout
 
 
-def test_a_schedule_of_the_users_gives_no_reasons(user_file: Path) -> None:
-    result = invoke("inspect", f"{user_file}:symbolic", "--why")
+def test_a_schedule_of_the_users_gives_no_reasons(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from gpucomp import te\n"
+        "def touched():\n"
+        "    A = te.placeholder((64,), name='A')\n"
+        "    B = te.compute((64,), lambda i: A[i] + 1.0, name='B')\n"
+        "    s = te.create_schedule(B.op)\n"
+        "    s[B].bind(B.op.axis[0], te.thread_axis('threadIdx.x'))\n"
+        "    return s, [A, B]\n"
+    )
+    result = invoke("inspect", f"{file}:touched", "--why")
     assert result.exit_code == 2
     assert "which gives no reasons" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["--why", "--schedule"])
+def test_inspect_says_what_a_default_schedule_chose(user_file: Path, form: str) -> None:
+    result = invoke("inspect", f"{user_file}:symbolic", form)
+    assert result.exit_code == 0, result.stderr
+    assert "by default, for nobody scheduled it:\n  B: each thread an element" in result.stdout
 
 
 WORDS = {"cuda": "blockIdx", "opencl": "get_group_id", "llvm": "define "}

@@ -111,8 +111,8 @@ def test_indices_beyond_32_bits_are_computed_in_64(target: str) -> None:
     for rows, wide in ((30_000, False), (70_000, True)):
         a = te.placeholder((rows, 70_000), "int8", "A")
         b = te.compute(a.shape, lambda i, j, a=a: a[i, j], "B")
-        [variant] = compile_function(te.create_schedule(b.op), [a, b], Target(target)).variants
-        assert variant.note == ("64-bit indices" if wide else "32-bit indices")
+        variants = compile_function(te.create_schedule(b.op), [a, b], Target(target)).variants
+        assert all([("64-bit indices" if wide else "32-bit indices") in v.note for v in variants])
 
 
 @pytest.mark.parametrize("target", ["llvm", "cuda", "opencl"])

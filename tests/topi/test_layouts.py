@@ -176,7 +176,7 @@ def test_schedules_by_kind_of_operator_are_schedules_of_the_results() -> None:
     for kind, result, inputs, want in cases:
         for module, target in ((topi.generic, "llvm"), (topi.cuda, "cuda")):
             sch = getattr(module, f"schedule_{kind}")(result)
-            assert [t.op for t in (result,)] == list(sch.outputs)
+            assert [t.op for t in (result,)] == list(sch.trace.outputs)
             if target == "cuda":
                 assert "threadIdx.x" in gpucomp.source(sch, [*inputs, result], "cuda")
                 continue

@@ -35,6 +35,14 @@ def product(axes: Sequence[IterVar]) -> int | None:
     return None if None in sizes else math.prod([size or 0 for size in sizes])
 
 
+def same_extent(a: IterVar, b: IterVar) -> bool:
+    """Whether two axes are known to be equally long."""
+    if a.dom is None or b.dom is None:
+        return False
+    x, y = extent(a), extent(b)
+    return a.dom.extent is b.dom.extent if x is None and y is None else x == y
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
     """An element of a tensor that an operation reads.

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gpucomp.driver.defaults.access import VECTOR, Read, extent, known, lanes_of, product, reads_of
+from gpucomp.driver.defaults.access import Read, extent, known, lanes_of, product, reads_of, same_extent
 from gpucomp.target import Target
 from gpucomp.te.api import thread_axis
+from gpucomp.te.graph import post_dfs_order
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.stage import Stage
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
-from gpucomp.tir import operators
-from gpucomp.tir.expr import Expr, IntImm, IterVar, Reduce
+from gpucomp.tir.expr import Expr, IterVar
 
 BYTES: Final = 64  # of a row for each of its threads, at least
 WARP: Final = 32  # threads of a row that may have less, for they need no barrier
@@ -64,120 +64,98 @@ def find(
         users: the operations that read one, as the schedule knows them.
         results: that leave the graph.
     """
-    members = _members(out, inlined, users, results)
-    reductions = [x for x in members if x in inlined and x is not out]
+    members = _members(out, users, results)
+    reductions = [x for x in members if x in inlined]
     if not reductions or len(op.body) != 1:
         return None
-    rows = _rows(op, inlined, reductions)
-    if rows is None or not 0 <= rows < len(op.axis) or product(op.axis) is None:
+    rows = _rows(op, [inlined[x] for x in reductions])
+    if rows is None or not all([_fits(x, op, rows) for x in reductions]):
         return None
-    columns = [extent(axis) for axis in op.axis[rows:]]
-    row_sizes = [extent(axis) for axis in op.axis[:rows] if extent(axis) != 1]
-    for reduction in reductions:
-        if [extent(axis) for axis in reduction.reduce_axis] != columns:
-            return None
-        if [extent(axis) for axis in reduction.axis if extent(axis) != 1] != row_sizes:
-            return None
     matrices: dict[Tensor, list[ComputeOp]] = {}
     for member in members:
         for read in reads_of(member):
-            source = read.tensor.op
-            if source in members and source is not out:
-                if source in inlined and not _at_row(read, member, rows):
-                    return None
+            if read.tensor.op in reductions and not _at_row(read, member):
+                return None
+            if read.tensor.op in members or not _is_matrix(read, member, rows):
                 continue
-            if _is_matrix(read, member, rows):
-                matrices.setdefault(read.tensor, [])
-                if member not in matrices[read.tensor]:
-                    matrices[read.tensor].append(member)
+            readers = matrices.setdefault(read.tensor, [])
+            if member not in readers:
+                readers.append(member)
     if not matrices:
         return None
     return Group(out, rows, reductions, matrices, max([t.dtype.nbytes for t in matrices]))
 
 
 def _members(
-    out: ComputeOp,
-    inlined: Mapping[Operation, ComputeOp],
-    users: Mapping[Operation, Sequence[Operation]],
-    results: Sequence[Operation],
+    out: ComputeOp, users: Mapping[Operation, Sequence[Operation]], results: Sequence[Operation]
 ) -> list[ComputeOp]:
-    """The operations above ``out`` that nothing else needs, in the order of computation."""
-    members: dict[Operation, None] = {out: None}
-    order: list[ComputeOp] = []
-    pending = [out]
-    while pending:
-        for tensor in pending.pop().input_tensors:
-            source = tensor.op
-            if source in members or type(source) is not ComputeOp or source in results:
-                continue
-            if all([user in members for user in users.get(source, ())]):
-                members[source] = None
-                pending.append(source)
-    # An operation is a member only when all its readers are: those that were met too early are met again.
+    """The operations that only ``out`` needs, itself included, in the order of computation."""
+    members: dict[Operation, ComputeOp] = {out: out}
     grown = True
     while grown:
         grown = False
-        for member in list(members):
+        for member in list(members.values()):
             for tensor in member.input_tensors:
                 source = tensor.op
                 if source in members or type(source) is not ComputeOp or source in results:
                     continue
                 if all([user in members for user in users.get(source, ())]):
-                    members[source] = None
+                    members[source] = source
                     grown = True
-    done: dict[Operation, None] = {}
-
-    def visit(operation: Operation) -> None:
-        if operation in done or operation not in members or not isinstance(operation, ComputeOp):
-            return
-        done[operation] = None
-        for tensor in operation.input_tensors:
-            visit(tensor.op)
-        order.append(operation)
-
-    visit(out)
-    return order
+    return [members[op] for op in post_dfs_order((out,)) if op in members]
 
 
-def _rows(op: ComputeOp, inlined: Mapping[Operation, ComputeOp], reductions: Sequence[ComputeOp]) -> int | None:
+def _rows(op: ComputeOp, reductions: Sequence[ComputeOp]) -> int | None:
     """How many of the first axes are those at which it reads the reductions; None where that is not so."""
-    own = {inlined[x] for x in reductions}
     found: int | None = None
     for read in reads_of(op):
-        if read.tensor.op not in own:
+        if read.tensor.op not in reductions:
             continue
-        used = [i for i, axis in enumerate(op.axis) if read.uses(axis)]
-        long = [i for i, axis in enumerate(op.axis) if extent(axis) != 1]
+        used = [i for i, axis in enumerate(op.axis) if extent(axis) != 1 and read.uses(axis)]
         last = max(used, default=-1) + 1
-        if [i for i in long if i < last] != [i for i in used if i in long] or (found is not None and found != last):
-            return None
-        plain = [i for i in read.indices if not isinstance(i, IntImm)]
-        if any([not any([i is axis.var for axis in op.axis]) for i in plain]):
+        long = [i for i in range(last) if extent(op.axis[i]) != 1]
+        if used != long or (found is not None and found != last):
             return None
         found = last
-    return found
+    return found if found is not None and found < len(op.axis) else None
 
 
-def _at_row(read: Read, member: ComputeOp, rows: int) -> bool:
-    """Whether the result of a reduction is read for the own row."""
+def _fits(reduction: ComputeOp, op: ComputeOp, rows: int) -> bool:
+    """Whether a reduction is over the columns of ``op``, for each of its rows."""
+    mine = [axis for axis in op.axis[:rows] if extent(axis) != 1]
+    others = [axis for axis in reduction.axis if extent(axis) != 1]
+    columns = op.axis[rows:]
+    if len(mine) != len(others) or len(columns) != len(reduction.reduce_axis):
+        return False
+    pairs = [*zip(mine, others, strict=True), *zip(columns, reduction.reduce_axis, strict=True)]
+    return all([same_extent(a, b) for a, b in pairs])
+
+
+def _at_row(read: Read, member: ComputeOp) -> bool:
+    """Whether the result of a reduction is read for the own row, which is what comes first among the axes."""
+    places = [i for i, size in zip(read.indices, read.tensor.shape, strict=True) if known(size) != 1]
     data = [axis.var for axis in member.axis if extent(axis) != 1]
-    places = [i for i in read.indices if not isinstance(i, IntImm)]
-    return all([p is v for p, v in zip(places, data, strict=False)]) and len(places) <= len(data)
+    return len(places) <= len(data) and all([p is v for p, v in zip(places, data, strict=False)])
 
 
 def _is_matrix(read: Read, member: ComputeOp, rows: int) -> bool:
-    """Whether a tensor is read at the own row and column."""
-    data = [axis for axis in (*member.axis, *member.reduce_axis)]
+    """Whether a tensor is read at the own row and column, and is no larger."""
+    data = member.root_iter_vars
     if len(read.indices) != len(data) or len(data) <= rows:
         return False
     if any([index is not axis.var for index, axis in zip(read.indices, data, strict=True)]):
         return False
-    return [known(size) for size in read.tensor.shape] == [extent(axis) for axis in data]
+    own = [axis.dom.extent for axis in data if axis.dom is not None]
+    return all(
+        [x is y or (known(x) is not None and known(x) == known(y)) for x, y in zip(read.tensor.shape, own, strict=True)]
+    )
 
 
 def schedule(sch: Schedule, group: Group, target: Target) -> str | None:
     """Schedule a group; returns why so, None (and does nothing) where a row is too long or too short."""
-    length = product(group.columns) or 0
+    length = product(group.columns)
+    if length is None or length < 2:
+        return None
     lanes = lanes_of(extent(group.columns[-1]), group.nbytes)
     vectors = -(-length // lanes)
     limit = min(1024, target.max_num_threads)
@@ -188,7 +166,7 @@ def schedule(sch: Schedule, group: Group, target: Target) -> str | None:
     while threads < min(WARP, limit) and threads < vectors:
         threads *= 2
     chunks = -(-vectors // threads)
-    if chunks * lanes * len(group.matrices) > MOST_VALUES or length < 2:
+    if chunks * lanes * len(group.matrices) > MOST_VALUES:
         return None
     per_block = max(1, min(BLOCK, limit) // threads)
     held = [sch.cache_read(tensor, "local", readers) for tensor, readers in group.matrices.items()]
@@ -216,7 +194,7 @@ def schedule(sch: Schedule, group: Group, target: Target) -> str | None:
     for copy in held:
         _hold(sch[copy], stage, row, group, threads, lanes)
     return (
-        f"{product(axes[: group.rows])} rows of {length}, each read once: it stays in registers of {threads} threads, "
+        f"rows of {length}, each read once: it stays in registers of {threads} threads, "
         f"vectors of {lanes} elements; {per_block} rows a block; {len(group.reductions)} reductions of a row"
     )
 
@@ -233,17 +211,20 @@ def _hold(own: Stage, stage: Stage, row: IterVar, group: Group, threads: int, la
     own.compute_at(stage, row)
     sizes = [extent(axis) or 1 for axis in group.columns]
 
-    def spread(*indices: Expr) -> list[Expr]:
-        at: Expr = operators.const(0, indices[-1].dtype)
-        for index, size in zip(indices[group.rows :], sizes, strict=True):
+    def flat(*indices: Expr) -> list[Expr]:
+        at = indices[group.rows]
+        for index, size in zip(indices[group.rows + 1 :], sizes[1:], strict=True):
             at = at * size + index
-        vector = at // lanes
-        return [*indices[: group.rows], vector // threads, vector % threads, at % lanes]
+        return [*indices[: group.rows], at]
 
+    def spread(*indices: Expr) -> list[Expr]:
+        *rows, at = indices
+        vector = at // lanes
+        return [*rows, vector // threads, vector % threads, at % lanes]
+
+    if len(sizes) > 1:
+        own.transform_layout(flat)
     *_, chunk, _, lane = own.transform_layout(spread)
     own.unroll(chunk)
     if lanes > 1:
         own.vectorize(lane)
-
-
-__all__ = ["Group", "Reduce", "VECTOR", "find", "schedule"]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpucomp.driver.defaults import elementwise, groups, plain, reductions, turned
+from gpucomp.driver.defaults.access import extent, reads_of, same_extent
+from gpucomp.target import Target
+from gpucomp.te.join import JoinOp
 from gpucomp.te.operation import ComputeOp, Operation
 from gpucomp.te.scan import ScanOp
-from gpucomp.te.join import JoinOp
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
-from gpucomp.te.tensor_compute import TensorComputeOp
-from gpucomp.target import Target
 from gpucomp.tir.expr import Reduce
-from gpucomp.driver.defaults.access import product, reads_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,87 +29,95 @@ class Node:
 
     @property
     def reduces(self) -> bool:
+        """Whether it is a reduction."""
         return isinstance(self.op.body[0], Reduce)
 
 
-def gpu_defaults(sch: Schedule, target: Target) -> list[str]:
-    """Schedule all stages that are not inlined; returns a line for each kernel: what was chosen, and why."""
-    norm = sch.normalize()
-    opaque = any([isinstance(stage.op, (ScanOp, JoinOp)) for stage in norm.stages])
-    nodes = [
-        Node(stage.origin_op, stage.op)
-        for stage in norm.stages
-        if type(stage.op) is ComputeOp and isinstance(stage.origin_op, ComputeOp)
-    ]
-    if opaque:
-        return [f"{node.origin.name}: {plain.schedule(sch, node.origin, target)}" for node in nodes]
-    readers: dict[Operation, list[Operation]] = {}
-    for stage in norm.stages:
-        for tensor in stage.op.input_tensors:
-            readers.setdefault(tensor.op, []).append(stage.op)
-    uses: dict[Tensor, int] = {}
-    for op in sch.trace.ops:
-        for tensor in op.input_tensors:
-            uses[tensor] = uses.get(tensor, 0) + 1
-    results = set(norm.outputs)
-    by_op = {node.op: node for node in nodes}
-    done: dict[ComputeOp, None] = {}
-    lines: list[str] = []
-    users: dict[Operation, list[Operation]] = {}
-    for op in sch.trace.ops:
-        for tensor in op.input_tensors:
-            users.setdefault(tensor.op, []).append(op)
-    reducing = {node.origin: node.op for node in nodes if node.reduces}
-    for node in nodes:
-        if node.reduces:
-            continue
-        group = groups.find(node.origin, node.op, reducing, users, sch.trace.outputs)
-        why = None if group is None else groups.schedule(sch, group, target)
-        if group is not None and why is not None:
-            lines.append(f"{', '.join([x.name for x in (*group.reductions, node.origin)])}: {why}")
-            done.update(dict.fromkeys([node.op, *[reducing[x] for x in group.reductions]]))
-    for node in nodes:
-        if node.op in done:
-            continue
-        if not node.reduces:
-            turn = turned.find(node.origin, node.op, uses)
-            if turn is None:
-                why = elementwise.schedule(sch[node.origin], node.op, target)
+class Plan:
+    """A graph of operations while it is scheduled, and a line for each of its kernels."""
+
+    def __init__(self, sch: Schedule, target: Target) -> None:
+        self.sch, self.target = sch, target
+        norm = sch.normalize()
+        self.nodes = [
+            Node(stage.origin_op, stage.op)
+            for stage in norm.stages
+            if type(stage.op) is ComputeOp and isinstance(stage.origin_op, ComputeOp)
+        ]
+        self.opaque = any([isinstance(stage.op, (ScanOp, JoinOp)) for stage in norm.stages])
+        self.results = norm.outputs
+        self.readers: dict[Operation, list[Operation]] = {}  # without what is inlined
+        for stage in norm.stages:
+            for tensor in stage.op.input_tensors:
+                self.readers.setdefault(tensor.op, []).append(stage.op)
+        self.users: dict[Operation, list[Operation]] = {}  # as the schedule knows them
+        for op in sch.trace.ops:
+            for tensor in op.input_tensors:
+                self.users.setdefault(tensor.op, []).append(op)
+        self.done: dict[ComputeOp, None] = {}
+        self.lines: list[str] = []
+
+    def make(self) -> list[str]:
+        """Schedule all stages that are not inlined; returns a line for each kernel: what was chosen, and why."""
+        if self.opaque:
+            return [f"{node.origin.name}: {plain.schedule(self.sch, node.origin, self.target)}" for node in self.nodes]
+        for node in self.nodes:
+            if not node.reduces:
+                self._group(node)
+        for node in self.nodes:
+            if node.op in self.done:
+                continue
+            if node.reduces:
+                self._reduction(node)
             else:
-                why = turned.schedule(sch, node.origin, turn, target)
-            lines.append(f"{node.origin.name}: {why}")
-            continue
-        finish = None
-        using = dict.fromkeys(readers.get(node.op, ()))
-        if node.op not in results and len(using) == 1:
-            [reader] = using
-            if reader in by_op and finishes(by_op[reader].op, node.op):
-                finish = by_op[reader]
-                done[finish.op] = None
-        why = reductions.schedule(sch, node.origin, node.op, None if finish is None else finish.origin, target)
-        what = node.origin.name if finish is None else f"{node.origin.name} with {finish.origin.name}"
-        lines.append(f"{what}: {why}")
-    return lines
+                self.lines.append(f"{node.origin.name}: {self._injective(node)}")
+        return self.lines
+
+    def _group(self, node: Node) -> None:
+        """Rows that are reduced and then gone over again, in one kernel."""
+        reducing: dict[Operation, ComputeOp] = {n.origin: n.op for n in self.nodes if n.reduces}
+        group = groups.find(node.origin, node.op, reducing, self.users, self.sch.trace.outputs)
+        why = None if group is None else groups.schedule(self.sch, group, self.target)
+        if group is None or why is None:
+            return
+        self.done.update(dict.fromkeys([node.op, *[reducing[x] for x in group.reductions]]))
+        self.lines.append(f"{', '.join([x.name for x in (*group.reductions, node.origin)])}: {why}")
+
+    def _injective(self, node: Node) -> str:
+        turn = turned.find(node.origin, node.op, self.users)
+        if turn is None:
+            return elementwise.schedule(self.sch[node.origin], node.op, self.target)
+        return turned.schedule(self.sch, node.origin, turn, self.target)
+
+    def _reduction(self, node: Node) -> None:
+        finish = self._finish(node)
+        why = reductions.schedule(self.sch, node.origin, node.op, finish and finish.origin, self.target)
+        if finish is not None:
+            self.done[finish.op] = None
+        what = node.origin.name if finish is None else f"{node.origin.name}, {finish.origin.name}"
+        self.lines.append(f"{what}: {why}")
+
+    def _finish(self, node: Node) -> Node | None:
+        """What alone reads a reduction, element by element."""
+        using = list(dict.fromkeys(self.readers.get(node.op, ())))
+        if node.op in self.results or len(using) != 1:
+            return None
+        found = next((n for n in self.nodes if n.op is using[0]), None)
+        if found is None or found.reduces or found.op in self.done or not finishes(found.op, node.op):
+            return None
+        return found
 
 
 def finishes(op: ComputeOp, reduction: ComputeOp) -> bool:
-    """Whether an operation computes each element of one of the reduction's, so that both fit one kernel."""
-    if isinstance(op.body[0], Reduce):
+    """Whether an operation computes each of its elements of one of the reduction's, in the same order."""
+    mine = [axis for axis in op.axis if extent(axis) != 1]
+    long = [i for i, axis in enumerate(reduction.axis) if extent(axis) != 1]
+    if len(mine) != len(long) or not all([same_extent(a, reduction.axis[i]) for a, i in zip(mine, long, strict=True)]):
         return False
-    mine, others = product(op.axis), product(reduction.axis)
-    if mine is None or mine != others:
-        return False
-    long = [axis.var for axis in op.axis if not _single(axis)]
+    own: list[Tensor] = list(reduction.outputs)
     for read in reads_of(op):
-        if read.tensor.op is not reduction:
+        if read.tensor not in own:
             continue
-        places = [
-            index for index, axis in zip(read.indices, reduction.axis, strict=True) if not _single(axis)
-        ]
-        if len(places) != len(long) or any([a is not b for a, b in zip(places, long, strict=True)]):
+        if not all([read.indices[i] is axis.var for i, axis in zip(long, mine, strict=True)]):
             return False
     return True
-
-
-def _single(axis: object) -> bool:
-    return product([axis]) == 1  # pyright: ignore

@@ -13,7 +13,8 @@ from typing import Final
 from gpucomp.driver.defaults.access import VECTOR, Read, extent, known, lanes_of, product, reads_of
 from gpucomp.target import Target
 from gpucomp.te.api import thread_axis
-from gpucomp.te.operation import ComputeOp
+from gpucomp.te.operation import ComputeOp, Operation
+from gpucomp.te.stage import Stage
 from gpucomp.te.state import Schedule
 from gpucomp.te.tensor import Tensor
 from gpucomp.tir.expr import IterVar
@@ -22,6 +23,7 @@ SIDE: Final = 64
 THREADS: Final = 256
 LEAST: Final = 8  # elements along either axis, of which fewer share a line anyway
 LARGE: Final = 1 << 16  # elements of a result at least
+SECTOR: Final = 32  # bytes that memory is written in
 ROOM: Final = 40 << 10  # bytes of shared memory for a tile
 
 
@@ -42,13 +44,13 @@ class Turn:
     last: IterVar
 
 
-def find(origin: ComputeOp, op: ComputeOp, readers: Mapping[Tensor, int]) -> Turn | None:
+def find(origin: ComputeOp, op: ComputeOp, users: Mapping[Operation, Sequence[Operation]]) -> Turn | None:
     """What an operation reads across; None where there is nothing, or too little to be worth a tile.
 
     Args:
         origin: as the schedule knows it.
         op: with what is inlined into it.
-        readers: how many stages read a tensor.
+        users: the operations that read one.
     """
     total = product(op.axis)
     if not op.axis or total is None or total < LARGE or len(op.body) != 1:
@@ -73,13 +75,15 @@ def find(origin: ComputeOp, op: ComputeOp, readers: Mapping[Tensor, int]) -> Tur
             width *= size
         if width < LEAST:
             continue
-        found = _directly(origin, read, readers)
+        found = _directly(origin, read, users)
         if found is not None:
             return Turn(found[0], found[1], [origin.axis[i] for i in across], origin.axis[long[-1]])
     return None
 
 
-def _directly(origin: ComputeOp, read: Read, readers: Mapping[Tensor, int]) -> tuple[Tensor, ComputeOp] | None:
+def _directly(
+    origin: ComputeOp, read: Read, users: Mapping[Operation, Sequence[Operation]]
+) -> tuple[Tensor, ComputeOp] | None:
     """Where the turn happens: the tensor that is read so, and its reader, by way of stages that nothing else reads."""
     reader = origin
     while True:
@@ -90,7 +94,7 @@ def _directly(origin: ComputeOp, read: Read, readers: Mapping[Tensor, int]) -> t
         moves = [i for i, a in zip(one.indices, reader.axis, strict=False) if i is not a.var]
         if moves or len(one.indices) != len(reader.axis):
             return one.tensor, reader
-        if not isinstance(one.tensor.op, ComputeOp) or readers.get(one.tensor, 0) != 1:
+        if not isinstance(one.tensor.op, ComputeOp) or len(users.get(one.tensor.op, ())) != 1:
             return None
         reader = one.tensor.op
 
@@ -105,22 +109,21 @@ def _leads(tensor: Tensor, source: Tensor) -> bool:
 def schedule(sch: Schedule, origin: ComputeOp, turn: Turn, target: Target) -> str:
     """Schedule an operation that reads across."""
     nbytes = turn.tensor.dtype.nbytes
-    threads = min(THREADS, target.max_num_threads)
-    whole = math.prod([extent(axis) or 1 for axis in turn.across[1:]])
-    first = extent(turn.across[0]) or 1
-    columns = min(1 << (first - 1).bit_length(), SIDE) if whole == 1 else min(first * whole, max(1, SIDE // whole) * whole)
-    while columns * SIDE * nbytes > ROOM and columns > whole:
-        columns = max(whole, columns // 2)
-    side = min(SIDE, 1 << ((extent(turn.last) or 1) - 1).bit_length())
+    stage = sch[origin]
+    last, columns, side, threads = turn.last, *_tile(turn, target)
+    ragged = _ragged(turn, stage, target)
     shared = sch.cache_read(turn.tensor, "shared", [turn.reader])
     stage = sch[origin]
     stores = lanes_of(extent(turn.last), origin.body[0].dtype.nbytes)
-    while side % stores:
-        stores //= 2
     outer = [axis for axis in stage.op.axis if axis is not turn.last and not any([axis is a for a in turn.across])]
     head, *rest = turn.across
+    if ragged[1]:
+        last, stores = stage.align(last, SECTOR // nbytes), VECTOR // nbytes
+    while side % stores:
+        stores //= 2
+    whole = math.prod([extent(axis) or 1 for axis in rest])
     block_i, head = stage.split(head, factor=columns // whole)
-    block_j, last = stage.split(turn.last, factor=side)
+    block_j, last = stage.split(last, factor=side)
     group, lane = stage.split(last, factor=stores)
     # Blocks that follow each other write on in the same lines: what a line gets from two of them meets in the cache.
     stage.reorder(*outer, block_i, block_j, head, *rest, group, lane)
@@ -130,25 +133,65 @@ def schedule(sch: Schedule, origin: ComputeOp, turn: Turn, target: Target) -> st
     stage.bind(block, thread_axis("blockIdx.x"))
     stage.bind(thread, thread_axis("threadIdx.x"))
     stage.vectorize(lane)
+    loads = _fetch(sch, turn, shared, block, stage, columns, threads, ragged[0])
+    where = [what for what, yes in zip(("reads", "writes"), ragged, strict=True) if yes]
+    counted = f"; {' and '.join(where)} are counted from aligned memory" if where else ""
+    return (
+        f"tiles of {columns} by {side} through shared memory, for it is read across; vectors of {loads} and {stores}"
+        f"{counted}"
+    )
+
+
+def _tile(turn: Turn, target: Target) -> tuple[int, int, int]:
+    """Elements along either side of a tile, and threads."""
+    whole = math.prod([extent(axis) or 1 for axis in turn.across[1:]])
+    first = extent(turn.across[0]) or 1
+    columns = min(first * whole, max(1, SIDE // whole) * whole)
+    if whole == 1:  # a power of two, so that threads are told apart by bits
+        columns = min(SIDE, 1 << (first - 1).bit_length())
+    while columns * SIDE * turn.tensor.dtype.nbytes > ROOM and columns > whole:
+        columns = max(whole, columns // 2)
+    side = min(SIDE, 1 << ((extent(turn.last) or 1) - 1).bit_length())
+    return columns, side, min(THREADS, target.max_num_threads)
+
+
+def _ragged(turn: Turn, stage: Stage, target: Target) -> tuple[bool, bool]:
+    """Whether rows of either side start anywhere in a vector, and are worth being counted from aligned memory."""
+    nbytes = turn.tensor.dtype.nbytes
+    sides = extent(turn.across[-1]) or 0, extent(turn.last) or 0
+    same = nbytes == stage.op.output(0).dtype.nbytes and nbytes in (2, 4)
+    if not same or len(turn.across) > 1 or min(sides) < 2 * SIDE or "readable_granules" not in target.features:
+        return False, False
+    stores = stage.op.axis[-1] is turn.last and sides[1] * nbytes % VECTOR > 0
+    return sides[0] * nbytes % VECTOR > 0, stores
+
+
+def _fetch(
+    sch: Schedule, turn: Turn, shared: Tensor, block: IterVar, stage: Stage, columns: int, threads: int, ragged: bool
+) -> int:
+    """The stage that fills shared memory; returns the elements of its vectors."""
+    nbytes = turn.tensor.dtype.nbytes
+    vectors = sch.cache_read(turn.tensor, "local", [shared]) if ragged else None
     fetch = sch[shared]
     fetch.compute_at(stage, block)
-    axes = list(fetch.op.axis)
-    loads = lanes_of(known(turn.tensor.shape[-1]), nbytes)
+    *rows, column = fetch.op.axis
+    if rows:  # the dimension outside of those that are read whole
+        fetch.storage_align(rows[max(0, len(rows) - len(turn.across))], columns, max(1, 4 // nbytes))
+    loads = VECTOR // nbytes if ragged else lanes_of(known(turn.tensor.shape[-1]), nbytes)
     while columns % loads:
         loads //= 2
-    if len(axes) > 1:
-        fetch.storage_align(axes[_outer_dimension(turn)], columns, max(1, 4 // nbytes))
-    again, lane = fetch.split(fetch.fuse(*axes), factor=loads)
-    again, thread = fetch.split(again, factor=threads)
+    if vectors is not None:
+        column = fetch.align(column, loads)
+    group, lane = fetch.split(column, factor=loads)
+    again, thread = fetch.split(fetch.fuse(*rows, group), factor=threads)
     fetch.unroll(again)
     fetch.bind(thread, thread_axis("threadIdx.x"))
-    fetch.vectorize(lane)
-    return f"tiles of {columns} by {side} through shared memory, for it is read across; vectors of {loads} and {stores}"
-
-
-def _outer_dimension(turn: Turn) -> int:
-    """The dimension of the tensor outside of those that are read whole."""
-    return max(0, len(turn.tensor.shape) - 1 - len(turn.across))
-
-
-__all__ = ["Turn", "find", "schedule", "VECTOR", "Sequence"]
+    if vectors is None:
+        fetch.vectorize(lane)
+        return loads
+    fetch.reorder(thread, again, lane)
+    fetch.unroll(lane)
+    fetch.pragma(again, "loads_first")
+    sch[vectors].compute_at(fetch, again)
+    sch[vectors].vectorize(sch[vectors].op.axis[-1])
+    return loads
