@@ -99,7 +99,7 @@ def _rows(rows: int, columns: int) -> None:
     PROGRAMS[f"columns_of_{rows}x{columns}"] = by_column
 
 
-for _shape in ((9, 300), (300, 7), (5, 1), (1, 1000), (2, 4099), (1000, 3)):
+for _shape in ((9, 300), (300, 7), (5, 1), (1, 1000), (2, 4099), (1000, 3), (300, 203), (90, 264)):
     _rows(*_shape)
 
 

@@ -89,11 +89,14 @@ def _finish_block(stage: Stage, place: int, wide: int, lanes: int, tall: int) ->
     fast = axes.pop(place)
     block, column = stage.split(fast, factor=wide * lanes)
     row, column = stage.split(column, factor=wide)
-    row, again = stage.split(row, nparts=tall)
-    stage.reorder(*axes, block, row, again, column, *stage.op.reduce_axis)
+    if lanes % tall == 0:  # else the first row of threads finishes all columns
+        row, again = stage.split(row, nparts=tall)
+        stage.bind(row, thread_axis("threadIdx.y"))
+        stage.reorder(*axes, block, row, again, column, *stage.op.reduce_axis)
+    else:
+        stage.reorder(*axes, block, row, column, *stage.op.reduce_axis)
     block = stage.fuse(*axes, block)
     stage.bind(block, thread_axis("blockIdx.x"))
-    stage.bind(row, thread_axis("threadIdx.y"))
     stage.bind(column, thread_axis("threadIdx.x"))
     return block, column
 
