@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import overload
@@ -91,11 +92,18 @@ def clip(x: Tensor, a_min: float, a_max: float) -> Tensor: ...
 @overload
 def clip(x: Element, a_min: float, a_max: float) -> Expr: ...
 def clip(x: ExprLike, a_min: float, a_max: float) -> Tensor | Expr:
-    """``x`` limited to ``a_min`` .. ``a_max``."""
+    """``x`` limited to ``a_min`` .. ``a_max``; limits that integers of the type do not reach limit nothing."""
+
+    def limit(value: float, dtype: str) -> Expr:
+        ends = (intrin.min_value(dtype), intrin.max_value(dtype))
+        for end, beyond in zip(ends, (operator.lt, operator.gt), strict=True):
+            if isinstance(end, e.IntImm) and beyond(value, end.value):
+                return end
+        return operators.const(value, dtype)
 
     def element(value: ExprLike) -> Expr:
         v = operators.convert(value)
-        low, high = operators.const(a_min, v.dtype), operators.const(a_max, v.dtype)
+        low, high = limit(a_min, v.dtype), limit(a_max, v.dtype)
         return operators.maximum(operators.minimum(v, high), low)
 
     return whole("clip", element, x)

@@ -351,3 +351,13 @@ def test_operators_are_those_of_numpy(family: str) -> None:
 def test_operators_with_the_default_schedule_of_a_gpu(family: str) -> None:
     require_pocl()
     _run(family, "opencl")
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [("uint8", -1, 300), ("int8", -1000, 3), ("uint16", -5, 70000)])
+def test_limits_that_a_type_does_not_reach_limit_nothing(dtype: str, low: int, high: int) -> None:
+    ends = np.iinfo(dtype)
+    a = np.array([ends.min, 0, 1, 5, ends.max], dtype)
+    x = te.placeholder(a.shape, dtype, name="x")
+    y = topi.clip(x, low, high)
+    got = gpucomp.build(te.create_schedule(y.op), [x, y], "llvm")(a)
+    np.testing.assert_array_equal(got, np.clip(a.astype("int64"), low, high))
