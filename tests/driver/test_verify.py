@@ -13,6 +13,7 @@ from gpucomp import te, tir
 from gpucomp.driver import pipelines
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.ir.transform import Sequential
+from gpucomp.kernels import registry
 from gpucomp.support.diagnostics import VerifyError
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
@@ -138,3 +139,10 @@ def test_a_function_that_is_wrong_from_the_start_is_reported_as_such() -> None:
     with pytest.raises(VerifyError, match=r"before the first pass: .*A") as caught:
         lowered(lower_schedule(s, [a, b], "shifted"), 3)
     assert caught.value.code == "GC402"
+
+
+@pytest.mark.parametrize(("name", "shape"), [("sum_all", (31,)), ("row_sum", (3, 1025))])
+def test_whole_vectors_at_the_end_of_an_array_are_no_fault(name: str, shape: tuple[int, ...]) -> None:
+    operator = registry.get(name)
+    defn = operator.define(shape, "float32", CUDA)
+    lowered(lower_schedule(operator.schedule(defn, CUDA), defn.args), 3)

@@ -10,6 +10,7 @@ import pytest
 from gpucomp.ir.types import PointerType, PrimType
 from gpucomp.support.diagnostics import Span, VerifyError
 from gpucomp.support.dtype import DType
+from gpucomp.target import Target
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin
 from gpucomp.tir.buffer import Buffer, decl_buffer
@@ -242,6 +243,24 @@ def test_a_mask_that_lets_one_lane_too_many_through_is_caught(lanes: bool) -> No
             passes(kernel)
         else:
             fails(kernel, "GC402", "the index of A is at 64, outside of [0, 64)")
+
+
+def test_lanes_beside_an_array_are_read_only_with_one_of_its_own_and_where_the_target_may() -> None:
+    short, other = decl_buffer((62,), "float32", "A"), decl_buffer((72,), "float32", "B")
+
+    def kernel(first: int, threads: int, target: str) -> PrimFunc:
+        index = e.Ramp(T * 4 + first, IntImm("int32", 1), 4)
+        body = BufferStore(other, e.BufferLoad(short, (index,)), (e.Ramp(T * 4, IntImm("int32", 1), 4),))
+        made = func([short, other], thread("threadIdx.x", T, threads, body))
+        return made.with_attr("target", Target(target))
+
+    a, b = np.arange(62, dtype=np.float32), np.zeros(72, np.float32)
+    interpret(kernel(0, 16, "cuda"), [a, b])
+    np.testing.assert_array_equal(b[:62], a)
+    fails(kernel(0, 16, "llvm"), "GC402", "at 62, outside of [0, 62)", args=[a, b])
+    fails(kernel(0, 17, "cuda"), "GC402", "outside of [0, 62)", "thread (16, 0, 0)", args=[a, b])
+    fails(kernel(-4, 16, "cuda"), "GC402", "outside of [0, 62)", "thread (0, 0, 0)", args=[a, b])
+    fails(kernel(1, 16, "cuda"), "GC402", "outside of [0, 62)", "thread (15, 0, 0)", args=[a, b])
 
 
 def test_negative_indices_do_not_wrap_around() -> None:

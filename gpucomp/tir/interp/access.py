@@ -8,6 +8,7 @@ import numpy as np
 
 from gpucomp.support.dtype import INT64, DType
 from gpucomp.tir import expr as e
+from gpucomp.tir import operators
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, Var
 from gpucomp.tir.interp.affine import AffineCompiler, Linear, add_linear, scale_linear
@@ -64,9 +65,10 @@ class Spot:
 class AccessCompiler(AffineCompiler):
     """Adds memory to expressions."""
 
-    def __init__(self, faults: Faults, *, bounds: bool) -> None:
+    def __init__(self, faults: Faults, *, bounds: bool, granule: int = 0) -> None:
         super().__init__(faults)
         self.bounds = bounds
+        self.granule = granule
         self.places: dict[Var, Place] = {}
         self.asynchronous = False  # stores are copies that wait_group waits for
         self.predicate: Val | None = None  # vector lanes that make the access whose indices are being compiled
@@ -247,7 +249,7 @@ class AccessCompiler(AffineCompiler):
 
     def load(self, node: e.BufferLoad) -> Val:
         """Compile a load."""
-        masked = None if node.predicate is None else self.expr(node.predicate)
+        masked = self._own_lanes(node) if node.predicate is None else self.expr(node.predicate)
         spot = self._spot(node.buffer, node.indices, masked)
         site = self.faults.site(self.stmt, node.buffer)
         if masked is None:
@@ -257,6 +259,31 @@ class AccessCompiler(AffineCompiler):
             text = f"{spot.place.name}.host_read({spot.flat.text}, {kind}, faults, {site}, {masked.text})"
             return self._scalar(text, node.dtype, arr=True)
         return self._load(spot, node.dtype, self._joined(masked), site)
+
+    def _own_lanes(self, node: e.BufferLoad) -> Val | None:
+        """The lanes of an aligned vector that belong to an argument, where the target may read the others too.
+
+        At least one lane has to belong to it.  None: it is a load as any other.
+        """
+        place, index = self.places.get(node.buffer.data), node.indices[-1] if node.indices else None
+        if node.dtype.nbytes > self.granule or place is None or place.kind != "host":
+            return None
+        whole = isinstance(index, e.Ramp) and isinstance(index.stride, e.IntImm) and index.stride.value == 1
+        if not (self.bounds and whole and isinstance(index, e.Ramp) and len(node.indices) == 1 and index.lanes > 1):
+            return None
+        last = operators.add(index.base, index.lanes - 1)
+        first, extent = self.expr(index.base), self.expr(node.buffer.shape[0])
+        if first.lo >= 0 and self.expr(last).hi < extent.lo:
+            return None
+        size = node.buffer.shape[0]
+        aligned = operators.compare(e.EQ, operators.floormod(index.base, index.lanes), 0)
+        starts = operators.logical(e.And, aligned, operators.compare(e.GE, index.base, 0))
+        owned = e.Select(starts, index.base, last)
+        self._emit_check(
+            self.expr(owned), extent.text, self.faults.site(self.stmt, node.buffer), f"the index of {node.buffer.name}"
+        )
+        ends = operators.compare(e.GE, index, 0), operators.compare(e.LT, index, e.Broadcast(size, index.lanes))
+        return self.expr(operators.logical(e.And, *ends))
 
     def _spot(self, buffer: Buffer, indices: tuple[Expr, ...], masked: Val | None) -> Spot:
         """Compile the indices of an access that only some vector lanes may make."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from gpucomp.tir.interp.memory import LocalMemory, Memory, SharedMemory, garbage
 
 Array = NDArray[Any]  # of any element type
 Argument = Any  # an array, a scalar, or an object that numpy converts
+GRANULE: Final = 16  # bytes: the widest vector
 
 
 @dataclass(slots=True)
@@ -79,8 +80,10 @@ def interpret(
             of a block reach, a division by zero, or something without meaning at this stage.
         ArgumentError: the arguments do not fit the parameters.
     """
-    warp = int(getattr(func.attrs.get("target"), "thread_warp_size", 0) or 32)
-    settings = Settings(races, bounds, poison, blocks, max_lanes, warp)
+    target = func.attrs.get("target")
+    warp = int(getattr(target, "thread_warp_size", 0) or 32)
+    granule = GRANULE if "readable_granules" in getattr(target, "features", ()) else 0
+    settings = Settings(races, bounds, poison, blocks, max_lanes, warp, granule)
     faults = Faults(func.name)
     launch: Mapping[str, Expr] = func.attrs.get("launch") or {}
     body = open_blocks(func.body)

@@ -52,7 +52,7 @@ class FuncCompiler(CallCompiler):
     stmt_table: ClassVar[dict[type, Callable[[Any, Any], None]]] = {}
 
     def __init__(self, name: str, body: Stmt, faults: Faults, settings: Settings, launch: Mapping[str, Expr]) -> None:
-        super().__init__(faults, bounds=settings.bounds)
+        super().__init__(faults, bounds=settings.bounds, granule=settings.granule)
         self.func_name = name
         self.settings = settings
         self.launch = launch

@@ -53,6 +53,7 @@ class Settings:
     blocks: Blocks = "all"
     max_lanes: int = 1 << 14
     warp: int = 32
+    granule: int = 0  # bytes in which memory may be read whole, also where only a part belongs to an array
 
 
 def sample_blocks(total: int, blocks: Blocks) -> list[int]:
