@@ -235,8 +235,8 @@ class Matrices(Protocol):
         """Four matrices of 8x8 elements of 16 bits, of which each thread points to a row in shared memory."""
         ...
 
-    def mma(self, element: str, total: str, to: str, a: str, b: str, c: str, /) -> str:
-        """``c + a @ b``."""
+    def mma(self, element: str, total: str, columns: int, to: str, a: str, b: str, c: str, /) -> str:
+        """``c + a @ b`` of 16 columns, or of 8: then a thread has half as many elements of ``b`` and ``c``."""
         ...
 
 

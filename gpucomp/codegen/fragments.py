@@ -60,7 +60,7 @@ class FragmentText(PointerText):
         places = [self._fragment(value, x) for x in value.args]
         self.begin(target, *[place for _, place in places])
         texts = [self.address_at(load.buffer, place) for load, place in places]
-        kinds = value.args[0].dtype.element, value.dtype.element
+        kinds = value.args[0].dtype.element, value.dtype.element, 2 * value.dtype.lanes
         self.line(matrices.mma(*kinds, self.address_at(node.buffer, target), *texts) + ";")
         return True
 

@@ -14,6 +14,7 @@ from gpucomp.analysis.verify_clusters import verify_clusters
 from gpucomp.ir.transform import Pass, PassContext, Sequential
 from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
+from gpucomp.tir.ptx import open_ptx
 from gpucomp.transform.bound_checkers import instrument_bound_checkers
 from gpucomp.transform.bytes_in_words import bytes_in_words
 from gpucomp.transform.choose_intrinsics import choose_intrinsics
@@ -69,6 +70,10 @@ def _user_passes(phase: int) -> Callable[[PrimFunc], PrimFunc]:
     return run
 
 
+def _open_ptx(func: PrimFunc) -> PrimFunc:
+    return func.with_body(open_ptx(func.body, func.buffer_map, flat=True))
+
+
 FLATTEN: Final = [
     Step("lower_blocks", lower_blocks, needs=_F({"buffers"})),
     Step("choose_intrinsics", choose_intrinsics, needs=_F({"buffers"})),
@@ -76,6 +81,7 @@ FLATTEN: Final = [
     Step("inject_prefetch", inject_prefetch, needs=_F({"buffers"})),
     Step("instrument_bound_checkers", instrument_bound_checkers, needs=_F({"buffers"})),
     Step("flatten_storage", flatten_storage, needs=_F({"buffers"}), gives=_F({"flat"}), drops=_F({"buffers"})),
+    Step("open_ptx", _open_ptx, needs=_F({"flat"})),
     Step("simplify", simplify, needs=_F({"flat"}), optional=True),
     Step("user_passes_1", _user_passes(1)),
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any  # Any: buffers of the builders
 
-from gpucomp.support.diagnostics import TensorError
+from gpucomp.support.diagnostics import TensorError, caller_span
 from gpucomp.te.api import compute, placeholder, reduce_axis, thread_axis, var
 from gpucomp.te.reduction import sum_of
 from gpucomp.te.stage import Stage
@@ -162,4 +162,5 @@ def _check(name: str, dtype: str, total: str = "") -> None:
         return
     shown = " and ".join([x for x in (dtype, total) if x])
     kinds = "; ".join([f"{x} in {' or '.join(sums)}" for x, sums in SUMS.items()])
-    raise TensorError(f"{name} of {shown}", code="GC150", hint=f"tensor cores multiply and add up {kinds}")
+    hint = f"tensor cores multiply and add up {kinds}"
+    raise TensorError(f"{name} of {shown}", code="GC150", where=caller_span(), hint=hint)

@@ -113,6 +113,15 @@ from gpucomp.tir.intrin import (
 )
 from gpucomp.tir.operators import add, cast, const, convert, floordiv, floormod, multiply, subtract, truncdiv, truncmod
 from gpucomp.tir.packed import call_packed
+from gpucomp.tir.ptx import (
+    mma_fill,
+    mma_store,
+    ptx_commit_group,
+    ptx_cp_async,
+    ptx_ldmatrix,
+    ptx_mma,
+    ptx_wait_group,
+)
 from gpucomp.tir.reduction import all_of as all
 from gpucomp.tir.reduction import any_of as any
 from gpucomp.tir.reduction import comm_reducer
@@ -333,4 +342,11 @@ __all__ = [
     "truncmod",
     "undef",
     "stmt_functor",
+    "mma_fill",
+    "mma_store",
+    "ptx_commit_group",
+    "ptx_cp_async",
+    "ptx_ldmatrix",
+    "ptx_mma",
+    "ptx_wait_group",
 ]

@@ -117,18 +117,19 @@ def warp_ldmatrix(row: ExprLike, trans: bool = False) -> Call:
 
 
 def warp_mma(a: ExprLike, b: ExprLike, c: ExprLike) -> Call:
-    """``c + a @ b`` of fragments.
+    """``c + a @ b`` of fragments; of the first eight columns where ``b`` and ``c`` have four elements.
 
     Raises:
         TypeMismatchError: types that no instruction takes.
     """
     x, y, z = [operators.convert(v) for v in (a, b, c)]
     sums = SUMS.get(str(x.dtype.element), ())
-    lanes = {v.dtype.lanes for v in (x, y, z)}
-    if x.dtype is not y.dtype or str(z.dtype.element) not in sums or lanes != {LANE_ELEMENTS}:
+    lanes = tuple([v.dtype.lanes for v in (x, y, z)])
+    whole = lanes in ((8, 8, 8), (8, 4, 4))
+    if x.dtype.element is not y.dtype.element or str(z.dtype.element) not in sums or not whole:
         raise TypeMismatchError(
             f"mma of {x.dtype}, {y.dtype} and {z.dtype}",
-            hint="float16x8, float16x8, float32x8 (or float16x8); or bfloat16x8, bfloat16x8, float32x8",
+            hint="float16x8 twice and float32x8 or float16x8; bfloat16x8 twice and float32x8; x4 last for half a tile",
         )
     return call_intrin(z.dtype, "warp_mma", x, y, z)
 
@@ -151,8 +152,11 @@ def ldmatrix_meaning(rows: NDArray[np.generic], trans: bool) -> NDArray[np.gener
 
 
 def mma_meaning(a: NDArray[np.generic], b: NDArray[np.generic], c: NDArray[np.generic]) -> NDArray[np.generic]:
-    """What each thread gets of a product of fragments, each (threads, 8)."""
-    held = [np.asarray(x).reshape(-1, WARP, LANE_ELEMENTS) for x in (a, b, c)]
+    """What each thread gets of a product of fragments: (threads, 8), or (threads, 4) of ``b`` and ``c``."""
+    count = c.shape[-1]
+    held = [np.zeros((len(x) // WARP, WARP, LANE_ELEMENTS), x.dtype) for x in (a, b, c)]
+    for whole, x in zip(held, (a, b, c), strict=True):
+        whole[..., : x.shape[-1]] = x.reshape(-1, WARP, x.shape[-1])
     x, y, z = [FRAGMENTS[name].scatter(h).astype(np.float32) for name, h in zip("abc", held, strict=True)]
-    done = (z + np.matmul(x, y)).astype(c.dtype)
-    return FRAGMENTS["c"].gather(done).reshape(c.shape)
+    done = FRAGMENTS["c"].gather((z + np.matmul(x, y)).astype(c.dtype))
+    return done[..., :count].reshape(c.shape)

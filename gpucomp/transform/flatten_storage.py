@@ -35,6 +35,7 @@ from gpucomp.transform.walk import ScopedMutator, int_value, is_call
 _RUN_TIME_SIZED: Final = frozenset({"", "global"})
 # A bound as large as this is the absence of one.
 _LARGEST_STATIC: Final = 1 << 24
+_POINTED: Final = ("ptx_ldmatrix", "mma_store", "ptx_cp_async")  # they add to the pointers that they get
 _CACHE_LINE: Final = 64  # bytes that one prefetch brings, at the least, on processors and GPUs
 
 
@@ -253,6 +254,9 @@ class _Flatten(ScopedMutator):
         return done.replace(results=tuple(results))
 
     def visit_call(self, node: Call) -> Expr:
+        if any([is_call(node, name) for name in _POINTED]):
+            for arg in node.args:
+                self._refuse_swizzled(arg)
         if not is_call(node, "tvm_access_ptr"):
             return self.visit_expr(node)
         kind, pointer, offset, extent, mask = node.args

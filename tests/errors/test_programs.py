@@ -15,6 +15,7 @@ from tests.errors import (
     graph_programs,
     intrinsic_programs,
     kind_programs,
+    mma_programs,
     opaque_programs,
     pass_programs,
     primitive_programs,
@@ -29,6 +30,7 @@ GOLDEN = Path(__file__).parent / "golden"
 assert graph_programs.__name__  # its programs register themselves
 assert intrinsic_programs.__name__
 assert kind_programs.__name__
+assert mma_programs.__name__
 assert opaque_programs.__name__
 assert pass_programs.__name__
 assert primitive_programs.__name__

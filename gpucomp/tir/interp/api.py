@@ -19,12 +19,14 @@ from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.functor import substitute
 from gpucomp.tir.interp import meaning
+from gpucomp.tir.interp.broadcast import broadcast
 from gpucomp.tir.interp.calls import as_rows, shuffle_rows
 from gpucomp.tir.interp.compiler import FuncCompiler, trip_count
 from gpucomp.tir.interp.faults import ASSERTION, BOUNDS, DIVISION, Faults
 from gpucomp.tir.interp.host_calls import packed_array, packed_call
 from gpucomp.tir.interp.lanes import Blocks, KernelReport, Launch, Settings
 from gpucomp.tir.interp.memory import LocalMemory, Memory, SharedMemory, garbage, out_of_bounds
+from gpucomp.tir.ptx import open_ptx
 
 Array = NDArray[Any]  # of any element type
 Argument = Any  # an array, a scalar, or an object that numpy converts
@@ -86,7 +88,7 @@ def interpret(
     settings = Settings(races, bounds, poison, blocks, max_lanes, warp, granule)
     faults = Faults(func.name)
     launch: Mapping[str, Expr] = func.attrs.get("launch") or {}
-    body = open_blocks(func.body)
+    body = open_ptx(open_blocks(func.body), func.buffer_map)
     compiler = FuncCompiler(func.name, body, faults, settings, launch)
     report = Report()
     back = _bind(func, args, compiler)
@@ -154,6 +156,7 @@ def _runtime(faults: Faults, settings: Settings, report: Report) -> dict[str, An
         "packed_call": packed_call,
         "as_rows": as_rows,
         "shuffle_rows": shuffle_rows,
+        "broadcast": broadcast,
         "trunc_div": meaning.trunc_div,
         "trunc_mod": meaning.trunc_mod,
         "floor_mod_float": meaning.floor_mod_float,

@@ -191,7 +191,7 @@ class CallCompiler(AccessCompiler):
     def call_warp_mma(self, node: e.Call) -> Val:
         if not self.in_lanes:
             raise self.unsupported("mma outside of any kernel")
-        texts = ", ".join([self.expr(a).text for a in node.args])
+        texts = ", ".join([f"broadcast({self.expr(a).text}, (K.L, {a.dtype.lanes}))" for a in node.args])
         return self.here(f"K.mma({texts}, {self.mask_text()}, {self.site})", node.dtype, arr=True, varying=True)
 
     def call_activemask(self, node: e.Call) -> Val:

@@ -318,8 +318,7 @@ class Batch:
     def mma(self, a: Any, b: Any, c: Any, mask: Mask | None, site: int) -> Values:
         """Products of the fragments of each warp."""
         self.whole_warps("mma", mask, site)
-        x, y, z = [broadcast(np.asarray(v), (self.L, LANE_ELEMENTS)) for v in (a, b, c)]
-        return mma_meaning(x, y, z)
+        return mma_meaning(a, b, c)
 
     def activemask(self, mask: Mask | None) -> Values:
         """Bit set of the active lanes of each lane's warp."""
