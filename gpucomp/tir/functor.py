@@ -7,6 +7,7 @@ class is the one named after it or after its nearest base (``visit_add``, else `
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, TypeVar
@@ -213,14 +214,13 @@ class Mutator(Functor):
     # -- statements -------------------------------------------------------------------------------------------
 
     def visit_stmt(self, node: Stmt) -> Stmt:
-        changed = False
-        values: list[Any] = []
-        for field in node._fields:
+        changed: dict[str, Any] | None = None
+        for field in _fields_with_trees(type(node)):
             old = getattr(node, field)
             new = self._field(old)
-            changed = changed or new is not old
-            values.append(new)
-        return type(node)(*values) if changed else node
+            if new is not old:
+                changed = {field: new} if changed is None else {**changed, field: new}
+        return node if changed is None else node.replace(**changed)
 
     def _field(self, old: object) -> Any:
         if isinstance(old, Expr):
@@ -367,19 +367,34 @@ def _other_children(node: Expr) -> list[Expr]:
     return out
 
 
+_LEAVES = frozenset((e.Var, e.SizeVar, e.IntImm, e.FloatImm, e.StringImm))
+
 # The walks over a function spend most of their time here.
 _CHILDREN: dict[type, Callable[..., list[Expr]]] = {
     **dict.fromkeys((e.Add, e.Sub, e.Mul, e.Div, e.Mod, e.FloorDiv, e.FloorMod, e.Min, e.Max), _two),
     **dict.fromkeys((e.EQ, e.NE, e.LT, e.LE, e.GT, e.GE, e.And, e.Or), _two),
-    **dict.fromkeys((e.Var, e.SizeVar, e.IntImm, e.FloatImm, e.StringImm), _nothing),
+    **dict.fromkeys(_LEAVES, _nothing),
     **dict.fromkeys((e.Cast, e.Broadcast), _value),
     e.Call: lambda node: [*node.args],
     e.BufferLoad: _load,
 }
 
 
-# Variables that a statement binds, memory, and what is no part of a tree.
-_NO_CHILDREN = frozenset(("loop_var", "var", "buffer_var", "buffer", "threads", "span", "kind", "annotations"))
+# Fields of statements that hold no expression and no statement, of whatever class, and those that hold variables.
+_NO_TREES = frozenset(
+    ("buffer", "span", "kind", "annotations", "dtype", "attr_key", "message", "storage_scope", "results")
+)
+_NO_CHILDREN = _NO_TREES | {"loop_var", "var", "buffer_var", "threads"}
+
+
+@functools.cache
+def _fields_with_trees(cls: type[Stmt]) -> tuple[str, ...]:
+    return tuple([field for field in cls._fields if field not in _NO_TREES])
+
+
+@functools.cache
+def _fields_with_children(cls: type[Stmt]) -> tuple[str, ...]:
+    return tuple([field for field in cls._fields if field not in _NO_CHILDREN])
 
 
 def stmt_children(node: Stmt) -> list[Expr | Stmt]:
@@ -392,9 +407,7 @@ def stmt_children(node: Stmt) -> list[Expr | Stmt]:
         return [*node.seq]
     if isinstance(node, s.Block):
         return _block_children(node)
-    for field in node._fields:
-        if field in _NO_CHILDREN:
-            continue
+    for field in _fields_with_children(type(node)):
         value = getattr(node, field)
         if isinstance(value, (Expr, Stmt)):
             out.append(value)
@@ -565,26 +578,49 @@ def stmt_post_order(root: Stmt) -> list[Stmt]:
     return out[::-1]
 
 
+_DEEP = 100  # where walks stop to use Python's own stack, which is several times faster
+
+
 def expr_post_order(*roots: Expr) -> list[Expr]:
-    """Distinct nodes under the roots, children first, in a deterministic order.  Needs no recursion."""
+    """Distinct nodes under the roots, children first, in a deterministic order.  Needs no deep recursion."""
     seen: dict[Expr, None] = {}
     out: list[Expr] = []
-    stack: list[Expr | tuple[Expr]] = [*reversed(roots)]
+    for root in roots:
+        if root in seen:
+            continue
+        seen[root] = None
+        if root.depth < _DEEP:
+            _append_shallow(root, seen, out)
+        else:
+            _append_deep(root, seen, out)
+    return out
+
+
+def _append_shallow(node: Expr, seen: dict[Expr, None], out: list[Expr]) -> None:
+    for child in _CHILDREN.get(type(node), _other_children)(node):
+        if child in seen:
+            continue
+        seen[child] = None
+        if type(child) in _LEAVES:
+            out.append(child)
+        elif child.depth < _DEEP:
+            _append_shallow(child, seen, out)
+        else:  # below a predicate, whose depth its load does not count
+            _append_deep(child, seen, out)
+    out.append(node)
+
+
+def _append_deep(root: Expr, seen: dict[Expr, None], out: list[Expr]) -> None:
+    """The same order, with a stack of our own; the root is seen already."""
+    stack: list[Expr | tuple[Expr]] = [(root,), *reversed(expr_children(root))]
     while stack:
         item = stack.pop()
         if isinstance(item, tuple):  # its children are done
             out.append(item[0])
-            continue
-        if item in seen:
-            continue
-        seen[item] = None
-        children = expr_children(item)
-        if not children:
-            out.append(item)
-            continue
-        stack.append((item,))
-        stack += [child for child in reversed(children) if child not in seen]
-    return out
+        elif item not in seen:
+            seen[item] = None
+            stack.append((item,))
+            stack += [child for child in reversed(expr_children(item)) if child not in seen]
 
 
 def ordered_vars(*roots: Expr) -> list[Var]:
