@@ -249,7 +249,7 @@ def device(dev_type: str | Device, dev_id: int | None = None) -> Device:
         return dev_type
     _as_text(dev_type)
     name, colon, index = dev_type.strip().replace("(", ":").rstrip(")").partition(":")
-    if colon and not index.isdigit():
+    if colon and not index.isdecimal():
         raise DeviceError(
             f"{dev_type!r} names no device", code="GC701", where=caller_span(), hint="write it as in opencl:1"
         )

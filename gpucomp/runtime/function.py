@@ -193,7 +193,7 @@ class Function:
         """
         try:
             key = tuple([a._sig for a in args]) if self._only_arrays else self._key(args)
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, TypeError, ValueError, OverflowError):  # the last: a size that is infinite
             return self._call_foreign(args, stream)
         bound = self._bound.get(key)
         if bound is None:

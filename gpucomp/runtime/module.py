@@ -170,8 +170,24 @@ class Module:
         return list(self._imported)
 
     def import_module(self, module: Module) -> None:
-        """Add another module's functions to what ``get_function(name, query_imports=True)`` finds."""
+        """Add another module's functions to what ``get_function(name, query_imports=True)`` finds.
+
+        Raises:
+            ArgumentError: GC636 the other module is this one, or imports it.
+            TypeMismatchError: GC252 it is no module.
+        """
+        expect(module, Module, "import_module", "gpucomp.build(schedule, args) makes a module")
+        if module._reaches(self):
+            raise ArgumentError(
+                f"{module!r} imports this module already, or is this module",
+                code="GC636",
+                where=caller_span(),
+                hint="a module looks for functions in those it imports, one after another: they form no circle",
+            )
         self._imported.append(module)
+
+    def _reaches(self, other: Module) -> bool:
+        return self is other or any([m._reaches(other) for m in self._imported if isinstance(m, Module)])
 
     @property
     def type_key(self) -> str:
@@ -372,14 +388,14 @@ def load_module(path: str | Path, fmt: str = "") -> Module:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         version = document["gpucomp"]
+        if version != _FILE_VERSION:  # whose functions may be written in another way
+            raise _unreadable(f"{path} has format version {version}, this is {_FILE_VERSION}")
         functions = {name: FunctionData.from_json(data) for name, data in document["functions"].items()}
+        return Module(functions, None, str(document["type_key"]))
     except OSError as error:
         raise _unreadable(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(f"{path} is no saved module: {error}") from error
-    if version != _FILE_VERSION:
-        raise _unreadable(f"{path} has format version {version}, this is {_FILE_VERSION}")
-    return Module(functions, None, str(document["type_key"]))
 
 
 def _unreadable(message: str) -> ArgumentError:

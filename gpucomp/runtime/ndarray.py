@@ -162,9 +162,9 @@ class NDArray:
             self.device.api.copy_from_host(self.device.index, self.memory, np.ascontiguousarray(source))
         return self
 
-    def __setitem__(self, key: slice, value: NDArray | npt.ArrayLike) -> None:
+    def __setitem__(self, key: object, value: NDArray | npt.ArrayLike) -> None:
         """``a[:] = values`` is :meth:`copyfrom`; no other index is supported."""
-        if key != slice(None):
+        if not isinstance(key, slice) or key != slice(None):
             raise ArgumentError("only a[:] = values assigns to an NDArray", code="GC621", where=caller_span())
         self.copyfrom(value)
 

@@ -76,23 +76,32 @@ class TimeSettings:
     f_preproc: str = ""
 
     def check(self) -> None:
-        """Refuse numbers of calls with which nothing is measured.
+        """Refuse numbers of calls with which nothing is measured, and times that are none.
 
         Raises:
             ArgumentError: GC635.
         """
-        for name, given in (("number", self.number), ("repeat", self.repeat)):
+        counts = {"number": self.number, "repeat": self.repeat, "repeats_to_cooldown": self.repeats_to_cooldown}
+        for name, given in counts.items():
             if not _is_whole(given) or given < 1:
-                raise ArgumentError(
-                    f"time_evaluator: {name} is {given!r:.40}, and must be a whole number >= 1",
-                    code="GC635",
-                    where=caller_span(),
-                    hint="module.time_evaluator(module.entry_name, device, number=10, repeat=3)",
-                )
+                raise _refused(f"{name} is {given!r:.40}, and must be a whole number >= 1")
+        times = {"min_repeat_ms": self.min_repeat_ms, "cooldown_interval_ms": self.cooldown_interval_ms}
+        for name, given in times.items():
+            if not _is_number(given):
+                raise _refused(f"{name} is {given!r:.40}, and must be a number of milliseconds")
+
+
+def _refused(what: str) -> ArgumentError:
+    hint = "module.time_evaluator(module.entry_name, device, number=10, repeat=3)"
+    return ArgumentError(f"time_evaluator: {what}", code="GC635", where=caller_span(), hint=hint)
 
 
 def _is_whole(given: object) -> bool:
     return isinstance(given, (int, np.integer))
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, (float, np.floating)) or _is_whole(given)
 
 
 def measure(

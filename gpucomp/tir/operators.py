@@ -213,9 +213,8 @@ def cast(dtype: str, value: object) -> Expr:
         return e.FloatImm(kind, _round_float(x.value, kind))
     if isinstance(x, e.IntImm) and not kind.is_handle:
         return const(x.value, kind)
-    if (
-        isinstance(x, e.FloatImm) and kind.is_float
-    ):  # a literal keeps the digits that were written: those of its type first
+    if isinstance(x, e.FloatImm) and kind.is_float:
+        # A literal keeps the digits that were written: those of its type first.
         return e.FloatImm(kind, _round_float(_round_float(x.value, x.dtype), kind))
     return e.Cast(kind, x)
 
@@ -382,6 +381,8 @@ def floormod(a: object, b: object) -> Expr:
 
 def _division(cls: type[Any], a: object, b: object) -> Expr:
     x, y = match_types(a, b)
+    if x.dtype is BOOL:
+        raise _of_bools("/" if cls in (e.Div, e.FloorDiv) else "%")
     if _int_value(y) == 0:
         raise TypeMismatchError(f"division of {x} by zero")
     return division(cls, x, y)
@@ -449,7 +450,7 @@ def power(a: object, b: object) -> Expr:
     Raises:
         TypeMismatchError: both operands are integers and ``b`` is not a small literal.
     """
-    exponent = b if isinstance(b, int) else _int_value(convert(b)) if isinstance(b, e.Expr) else None
+    exponent = int(b) if isinstance(b, (int, np.integer)) else _int_value(convert(b)) if isinstance(b, e.Expr) else None
     if exponent is not None and 1 <= exponent <= 8:
         x = convert(a)
         result = x
@@ -531,12 +532,12 @@ def logical(cls: type[Any], a: object, b: object) -> Expr:
     for this, other in ((x, y), (y, x)):
         value = _int_value(this)
         if value is not None and this.dtype is BOOL and other.dtype.element is BOOL:
-            return this if value == absorbing else other
+            return _to(this, BOOL, other.dtype.lanes) if value == absorbing else other
     return x if x is y and x.dtype.element is BOOL else cls(x, y)
 
 
 def logical_not(a: object) -> Expr:
-    """Negation; comparisons of integers flip instead."""
+    """Negation of a bool; of a negation, what it negates."""
     x = convert(a)
     value = _int_value(x) if x.dtype.is_bool else None
     if value is not None:

@@ -40,6 +40,9 @@ class Plain:
     def build(self) -> gpucomp.Module:
         return gpucomp.build(self.s, [A, self.c], "llvm", name="f")
 
+    def time(self, **settings: Any) -> object:
+        return self.build().time_evaluator("f", "cpu", **settings)
+
 
 class Rows:
     """R = sums of rows, and a schedule."""
@@ -51,6 +54,18 @@ class Rows:
 
     def rfactor_at(self, place: Any) -> object:
         return self.s.rfactor(self.r, self.r.op.reduce_axis[0], place)
+
+
+def import_each_other(one: gpucomp.Module, other: gpucomp.Module) -> None:
+    one.import_module(other)
+    other.import_module(one)
+
+
+def size_of_a_row(size: Any) -> object:
+    n = te.var("n")
+    row = te.placeholder((n,), name="row")
+    twice = te.compute((n,), lambda i: row[i] * 2.0, name="twice")
+    return gpucomp.build(te.create_schedule(twice.op), [n, row, twice], "llvm", name="f")(size, X[0], X[1].copy())
 
 
 def flat_map() -> tir.IndexMap:
@@ -123,6 +138,7 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "array of text": (lambda p: gpucomp.nd.array(["a"]), "has no counterpart on a device"),
     "ragged array": (lambda p: gpucomp.nd.array([[1], [1, 2]]), "numpy cannot make an array of this"),
     "negative device": (lambda p: gpucomp.cpu(-1), "indices start at 0"),
+    "device of a sign that is no number": (lambda p: gpucomp.device("cpu:²"), "names no device"),
     "device that is no number": (lambda p: gpucomp.device("opencl:x"), "names no device"),
     "scope that is a list": (lambda p: p.stage.set_scope(["shared"]), "unknown storage scope ['shared']"),
     "stage of a list": (lambda p: p.s[[A]], "is not part of this schedule"),
@@ -198,6 +214,13 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "library without a name": (lambda p: p.build().export_library(None), "or a PathLike, got None"),
     "library below a file": (lambda p: p.build().export_library("/dev/null/f.json"), "f.json cannot be written"),
     "timing on nothing": (lambda p: p.build().time_evaluator("f", None), "a device is named by text, got NoneType"),
+    "cooling after no repeat": (lambda p: p.time(repeat=3, repeats_to_cooldown=0), "repeats_to_cooldown is 0"),
+    "time by text": (lambda p: p.time(min_repeat_ms="3"), "min_repeat_ms is '3', and must be a number"),
+    "import of a number": (lambda p: p.build().import_module(3), "import_module takes a Module, got an int"),
+    "import of itself": (lambda p: (f := p.build()).import_module(f), "imports this module already, or is"),
+    "import in a circle": (lambda p: import_each_other(p.build(), p.build()), "imports this module already, or is"),
+    "assigning to some elements": (lambda p: gpucomp.nd.array(X).__setitem__(X, 1), "only a[:] = values assigns"),
+    "infinite size": (lambda p: size_of_a_row(float("inf")), "argument 1 (n) of f is inf, expected a whole number"),
     "variable by number": (lambda p: te.var(3), "Var takes a str, got an int"),
     "axis by number": (lambda p: tir.IterVar((0, 3), 3, 0), "var is no Var and no name: 3"),
     "kind of axis by name": (lambda p: tir.IterVar((0, 3), "i", "x"), "iter_type is none of IterVar.DataPar"),
@@ -213,6 +236,8 @@ CASES: dict[str, tuple[Callable[[Plain], object], str]] = {
     "text as a FloatImm": (lambda p: tir.FloatImm("float32", "x"), "FloatImm takes a float, got a str"),
     "sum of bools": (lambda p: te.compute((8,), lambda i: te.sum(V[i] > 0, axis=q())), "'+' of two bools"),
     "product of bools": (lambda p: te.compute((8,), lambda i: (V[i] > 0) * (V[i] < 1)), "'*' of two bools"),
+    "quotient of bools": (lambda p: te.compute((8,), lambda i: tir.div(V[i] > 0, V[i] < 1)), "'/' of two bools"),
+    "remainder of bools": (lambda p: te.compute((8,), lambda i: te.floormod(i > 0, i < 1)), "'%' of two bools"),
     "negative bool": (lambda p: te.compute((8,), lambda i: -(V[i] > 0)), "'-' of two bools"),
     "all of a number": (lambda p: te.all(3), "all: 3 has type int32, and is no condition"),
     "any of an element": (lambda p: te.any(V[0]), "any: V[0] has type float32, and is no condition"),

@@ -93,7 +93,18 @@ def test_a_saved_module_computes_the_same(api: NullAPI, tmp_path: Path) -> None:
     assert (tmp_path / "add.null").read_text().startswith("the source")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"gpucomp": 1, "functions": {"f": {"type": "Nonsense"}}}'])
+NO_MODULES = (
+    "",
+    "{}",
+    "[1]",
+    '{"gpucomp": 1, "functions": {"f": {"type": "Nonsense"}}}',
+    '{"gpucomp": 1, "functions": []}',
+    '{"gpucomp": 1, "functions": {"f": 3}}',
+    '{"gpucomp": 1, "functions": {}}',
+)
+
+
+@pytest.mark.parametrize("text", NO_MODULES)
 def test_a_file_that_is_no_module_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text)
@@ -103,9 +114,20 @@ def test_a_file_that_is_no_module_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "new.json"
-    path.write_text('{"gpucomp": 99, "type_key": "null", "functions": {}}')
+    path.write_text('{"gpucomp": 99, "functions": ["in another form"]}')
     with pytest.raises(ArgumentError, match="has format version 99, this is 1"):
         load_module(path)
+
+
+def test_a_part_of_a_saved_module_that_is_something_else_is_refused(api: NullAPI, tmp_path: Path) -> None:
+    path = tmp_path / "add.json"
+    _module().save(path)
+    whole = path.read_text()
+    for part in ('"variants": [', '"program": {', '"params": ['):
+        assert part in whole
+        path.write_text(whole.replace(part, f'{part.split()[0]} "x", "was": {part.split()[1]}', 1))
+        with pytest.raises(ArgumentError, match="is no saved module"):
+            load_module(path)
 
 
 # -- timing

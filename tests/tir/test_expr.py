@@ -11,7 +11,7 @@ from gpucomp.ir import node
 from gpucomp.support.diagnostics import TypeMismatchError, UndecidedComparison
 from gpucomp.tir import intrin, operators
 from gpucomp.tir.buffer import decl_buffer
-from gpucomp.tir.expr import Add, And, Cast, Expr, FloatImm, IntImm, Mul, Not, Or, Select, SizeVar, Var
+from gpucomp.tir.expr import Add, And, Broadcast, Cast, Expr, FloatImm, IntImm, Mul, Not, Or, Select, SizeVar, Var
 from gpucomp.tir.functor import expr_post_order, free_vars, ordered_vars, substitute
 
 
@@ -177,3 +177,18 @@ def test_variables_of_one_name_stay_apart_size_variables_too() -> None:
     assert Var("n") is not Var("n")
     assert SizeVar("n") is not SizeVar("n")
     assert SizeVar("n", "int64").dtype == "int64"
+
+
+def test_a_power_by_a_whole_number_of_numpy_is_a_product() -> None:
+    n = Var("n")
+    assert operators.power(n, np.int64(3)) is n * n * n
+
+
+@pytest.mark.parametrize(("cls", "absorbing"), [(And, False), (Or, True)])
+def test_conditions_of_lanes_stay_conditions_of_lanes(cls: type[And | Or], absorbing: bool) -> None:
+    lanes = Broadcast(Var("n") < 3, 4)
+    for literal in (True, False):
+        for pair in ((lanes, IntImm("bool", int(literal))), (IntImm("bool", int(literal)), lanes)):
+            met = operators.logical(cls, *pair)
+            assert met.dtype == "boolx4"
+            assert met is (Broadcast(IntImm("bool", int(absorbing)), 4) if literal is absorbing else lanes)
