@@ -39,7 +39,8 @@ for _variable, _folder in (("POCL_CACHE_DIR", "pocl"), ("GPUCOMP_CACHE_DIR", "ke
     (_SCRATCH / _folder).mkdir()
     os.environ[_variable] = str(_SCRATCH / _folder)
 
-# A process of many tests holds millions of interned nodes: walks over all of them take a tenth of its time.
+# A process of many tests holds millions of interned nodes: walks over all of them take a tenth of its time.  Those of
+# earlier files are put aside below.
 gc.set_threshold(10_000, 20, 500)
 
 # Wall-clock deadlines flake beside other processes; in CI the draws are the same on every run.
@@ -66,6 +67,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid in left_out:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays: no collection has to look at it again."""
+    _put_aside()
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None, item: pytest.Item) -> None:
+    """Interned nodes stay for good: each collection would walk over those of all files before."""
+    if nextitem is not None and nextitem.path != item.path:
+        _put_aside()
+
+
+def _put_aside() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

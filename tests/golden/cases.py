@@ -121,10 +121,14 @@ def _vector_add(target: Target) -> Made:
 
 @case("int8_dot_products")
 def _int8_dot_products(target: Target) -> Made:
-    shape = (33, 37, 132)
+    return int8_dot_products((33, 37, 132))
+
+
+def int8_dot_products(shape: tuple[int, int, int]) -> Made:
+    """A product of bytes by tiles of 32 x 32, four terms at a time."""
     definition = registry.get("matmul_int8").define(shape, "int8")
     tile = next(t for t in DOT_TILES if (t.m, t.n, t.slices) == (32, 32, 1))
-    return schedule_simt(definition, estimate(tile, (33, 37, 33), 132)), definition.args
+    return schedule_simt(definition, estimate(tile, (shape[0], shape[1], shape[2] // 4), 132)), definition.args
 
 
 @case("matmul_symbolic", m=19, n=23, k=17)

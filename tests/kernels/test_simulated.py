@@ -5,10 +5,7 @@ Every kind of streaming operator, and each kind of product and convolution that 
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Generator
 
 import pytest
 
@@ -19,8 +16,7 @@ from gpucomp.kernels.convolution.winograd import WinogradDefinition
 from gpucomp.kernels.gemm.schedule_skinny import is_skinny
 from tests.kernels.run_matrix import CASES
 from tests.kernels.run_streaming import STREAMING
-from tests.meta.source import ROOT
-from tests.requirements import require_tool
+from tests.kernels.simulator import Simulator
 from tests.tiers import tiered
 
 KINDS = ("implicit", "pipelined", "skinny", "sliced")
@@ -30,15 +26,22 @@ KINDS = ("implicit", "pipelined", "skinny", "sliced")
 ALIKE = {"gelu", "log_softmax", "row_mean", "row_min", "mean_all", "column_mean"}
 
 
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Generator[Simulator]:
+    made = Simulator(tmp_path_factory.mktemp("oclgrind"))
+    yield made
+    made.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in STREAMING if name not in ALIKE])
-def test_the_simulator_finds_nothing_in_an_operator(name: str, tmp_path: Path) -> None:
-    _simulate("run_streaming", name, tmp_path)
+def test_the_simulator_finds_nothing_in_an_operator(name: str, simulator: Simulator) -> None:
+    _simulate(simulator, "run_streaming", name)
 
 
 @pytest.mark.parametrize("name", tiered(CASES, ("int8",)))
-def test_the_simulator_finds_nothing_in_a_product_or_a_convolution(name: str, tmp_path: Path) -> None:
-    _simulate("run_matrix", name, tmp_path)
+def test_the_simulator_finds_nothing_in_a_product_or_a_convolution(name: str, simulator: Simulator) -> None:
+    _simulate(simulator, "run_matrix", name)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -55,18 +58,20 @@ def test_a_case_is_of_the_kind_that_it_is_called_by(name: str) -> None:
     assert [k for k, there in kinds.items() if there] == ([kind] if kind in KINDS else [])
 
 
-def _simulate(module: str, name: str, folder: Path) -> None:
-    """A process for each: the simulator's record of what is initialized errs about memory that it used before."""
-    log = folder / "oclgrind.log"
-    command = [
-        *(require_tool("oclgrind"), "--data-races", "--uninitialized", "--build-options", "-cl-opt-disable"),
-        *("--local-mem-size", "65536", "--log", str(log)),
-        *(sys.executable, "-m", f"tests.kernels.{module}", name),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "GPUCOMP_CACHE_DIR": str(folder / "cache")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    # The simulator's exit code is 0 even when it finds faults: the log tells.
-    found = log.read_text(encoding="utf-8") if log.exists() else ""
-    assert done.returncode == 0, done.stdout + done.stderr
+def _simulate(simulator: Simulator, module: str, name: str) -> None:
+    status, printed, found = simulator.run(f"tests.kernels.{module}", name)
+    assert status == 0, printed
     assert found == "", found[:4000]
-    assert done.stdout.split() == ["ok", name]
+    assert printed.split() == ["ok", name]
+
+
+def test_the_simulator_tells_of_a_stray_read(simulator: Simulator) -> None:
+    status, printed, found = simulator.run("tests.kernels.run_stray", "stray")
+    assert status == 0, printed
+    assert "Invalid read of size 4" in found
+
+
+def test_the_simulator_tells_of_a_wrong_program_and_goes_on(simulator: Simulator) -> None:
+    status, printed, _ = simulator.run("tests.kernels.run_matrix", "no-such-case")
+    assert status != 0
+    assert "KeyError: 'no-such-case'" in printed
