@@ -48,13 +48,19 @@ class AffineForms:
     Args:
         ranges: interval of each variable, inclusive; others are unbounded.
         sums: intervals of sums of two variables, where those are narrower than what their own intervals say.
+        limits: intervals of some variables in place of those in ``ranges``.
     """
 
-    def __init__(self, ranges: Mapping[Var, Interval], sums: Mapping[tuple[Var, Var], Interval] | None = None) -> None:
+    def __init__(
+        self,
+        ranges: Mapping[Var, Interval],
+        sums: Mapping[tuple[Var, Var], Interval] | None = None,
+        limits: Mapping[Var, Interval] | None = None,
+    ) -> None:
         self.ranges = ranges
         self.sums: Mapping[tuple[Var, Var], Interval] = {} if sums is None else sums
         self._forms: dict[Expr, Affine] = {}
-        self._bounds: dict[Expr, Interval] = {}
+        self._bounds: dict[Expr, Interval] = {**limits} if limits else {}
 
     def form(self, node: Expr) -> Affine:
         """The affine form; equal expressions after canonical ordering share their atoms."""
@@ -130,10 +136,10 @@ class AffineForms:
 
     def bounds(self, atom: Expr) -> Interval:
         """Interval of an atom."""
-        if isinstance(atom, Var):
-            return self.ranges.get(atom, ANY)
         found = self._bounds.get(atom)
         if found is None:
+            if isinstance(atom, Var):
+                return self.ranges.get(atom, ANY)
             found = self._bounds[atom] = self._atom_bounds(atom)
         return found
 

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from gpucomp.analysis.affine import ANY, Affine, AffineForms, Interval, is_xor
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr, Var
-from gpucomp.tir.functor import expr_children, expr_post_order, free_vars, substitute
+from gpucomp.tir.functor import expr_children, expr_post_order, free_vars, substitute, substitution
 from gpucomp.tir.stmt import Stmt
 
 # Around the stores of a stage that computes each element from its indices alone: threads that store the same element,
 # which the form of the index does not rule out, store the same value.
 WRITES_ONCE: Final = "pragma_writes_once"
 _MOST_CASES: Final = 16
+
+_Rename: TypeAlias = Callable[[Expr], Expr]
+_Limits: TypeAlias = tuple[tuple[Var, Interval], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +50,7 @@ class Access:
     index: Expr | None
     nbytes: int
     inner: frozenset[Var] = frozenset()
-    limits: tuple[tuple[Var, Interval], ...] = ()
+    limits: _Limits = ()
     stmt: Stmt | None = None
     once: object = None
 
@@ -78,6 +81,8 @@ class Conflicts:
         self._primed: dict[Var, Var] = {}
         self._gaps: dict[Carried, Var] = {}
         self._before: dict[Var, Var] = {}
+        self._turns: dict[tuple[Var, int], Var] = {}
+        self._narrower: dict[tuple[_Limits, _Limits], AffineForms] = {}
         self._answers: dict[tuple[Access, Access, Carried | None], bool] = {}
 
     def bind(self, var: Var, low: int, high: int) -> None:
@@ -88,6 +93,7 @@ class Conflicts:
         elif low < known[0] or high > known[1]:
             self.ranges[var] = (min(low, known[0]), max(high, known[1]))
             self.forms = AffineForms(self.ranges, self.sums)
+            self._narrower.clear()
             self._answers.clear()
 
     def any(self, before: Iterable[Access], after: Iterable[Access], carried: Carried | None = None) -> bool:
@@ -123,7 +129,7 @@ class Conflicts:
         first, second = a.index, b.index
         if a.nbytes != b.nbytes:
             first, second = self._bytes(a, first), self._bytes(b, second)
-        rename: dict[Var, Expr] = {v: self._prime(v) for v in (*self.threads, *_vars(b.inner, second))}
+        names: dict[Var, Expr] = {v: self._prime(v) for v in (*self.threads, *_vars(b.inner, second))}
         if carried is not None:
             step: Expr = operators.const(1, carried.var.dtype)
             if carried.most > 1:
@@ -134,10 +140,12 @@ class Conflicts:
                 low, high = self.ranges.get(carried.var, ANY)
                 self.sums[now, step] = (low + 1, high)
             first = substitute(first, {carried.var: now})
-            rename[carried.var] = rename[now] = operators.add(now, step)
-        second = substitute(second, rename)
+            names[carried.var] = names[now] = operators.add(now, step)
+        rename = substitution(names)
+        second = rename(second)
         for case in self._cases(first, second, a.inner):
-            if self._meets(a, b, substitute(first, case), substitute(second, case), rename):
+            put = substitution(case)
+            if self._meets(a, b, put(first), put(second), rename):
                 return True
         return False
 
@@ -195,21 +203,27 @@ class Conflicts:
         return cases
 
     def _turn(self, var: Var, modulus: int) -> Var:
-        turn = Var(f"{var.name}_{modulus}", var.dtype)
+        turn = self._turns.get((var, modulus))
+        if turn is None:
+            turn = self._turns[var, modulus] = Var(f"{var.name}_{modulus}", var.dtype)
         low, high = self.ranges.get(var, ANY)
         self.ranges[turn] = (low // modulus, high // modulus)
         return turn
 
-    def _meets(self, a: Access, b: Access, first: Expr, second: Expr, rename: Mapping[Var, Expr]) -> bool:
-        ranges, forms = self.ranges, self.forms
-        if a.limits or b.limits:
-            ranges = dict(ranges)
-            forms = AffineForms(ranges, self.sums)
-            for var, limit in a.limits:
-                ranges[var] = _cut(ranges.get(var, ANY), limit)
-            for var, limit in b.limits:
-                other = self._prime(var)
-                ranges[other] = _cut(ranges.get(other, ANY), limit)
+    def _within(self, mine: _Limits, theirs: _Limits) -> AffineForms:
+        """Forms where thread variables are as conditions around the two accesses limit them."""
+        if not mine and not theirs:
+            return self.forms
+        found = self._narrower.get((mine, theirs))
+        if found is None:
+            limits: dict[Var, Interval] = {}
+            for var, limit in (*mine, *[(self._prime(var), limit) for var, limit in theirs]):
+                limits[var] = _cut(limits.get(var) or self.ranges.get(var, ANY), limit)
+            found = self._narrower[mine, theirs] = AffineForms(self.ranges, self.sums, limits)
+        return found
+
+    def _meets(self, a: Access, b: Access, first: Expr, second: Expr, rename: _Rename) -> bool:
+        forms = self._within(a.limits, b.limits)
         x, y = forms.form(first), forms.form(second)
         if apart(forms, x.plus(y, -1)):
             return False
@@ -217,14 +231,12 @@ class Conflicts:
         if self._resolve(forms, x, y, rename, equal):
             return False
         for var in self.threads:
-            mine, theirs = ranges[var], ranges[self._prime(var)]
+            mine, theirs = forms.bounds(var), forms.bounds(self._prime(var))
             if var not in equal and not (mine == theirs and mine[0] == mine[1]):
                 return True
         return False
 
-    def _resolve(
-        self, forms: AffineForms, x: Affine, y: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
-    ) -> bool:
+    def _resolve(self, forms: AffineForms, x: Affine, y: Affine, rename: _Rename, equal: dict[Expr, None]) -> bool:
         """Enter the atoms of ``x`` that equal their renamed twins in ``y`` whenever ``x == y``; True if never."""
         digits: list[tuple[int, int, Expr]] = []
         gaps: dict[Expr, Affine] = {}
@@ -251,30 +263,26 @@ class Conflicts:
         self._resolve_pairs(forms, x, rename, equal)
         return False
 
-    def _resolve_swizzles(
-        self, forms: AffineForms, x: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
-    ) -> None:
+    def _resolve_swizzles(self, forms: AffineForms, x: Affine, rename: _Rename, equal: dict[Expr, None]) -> None:
         """Where ``a ^ b`` agrees and ``b`` does, ``a`` agrees."""
         for atom in x.terms:
             if not (isinstance(atom, e.Call) and is_xor(atom) and atom in equal):
                 continue
             for known, other in (atom.args, atom.args[::-1]):
                 if self._agrees(forms, known, rename, equal):
-                    self._resolve(forms, forms.form(other), forms.form(substitute(other, rename)), rename, equal)
+                    self._resolve(forms, forms.form(other), forms.form(rename(other)), rename, equal)
 
-    def _agrees(self, forms: AffineForms, node: Expr, rename: Mapping[Var, Expr], equal: dict[Expr, None]) -> bool:
+    def _agrees(self, forms: AffineForms, node: Expr, rename: _Rename, equal: dict[Expr, None]) -> bool:
         """True if an expression has the same value in both threads, for what it is made of has."""
         for atom in forms.form(node).terms:
-            if atom in equal or (isinstance(atom, Var) and atom not in rename):
+            if atom in equal or (isinstance(atom, Var) and rename(atom) is atom):
                 continue
             parts = [x for x in expr_children(atom) if not isinstance(x, e.IntImm)]
             if not parts or not all([self._agrees(forms, x, rename, equal) for x in parts]):
                 return False
         return True
 
-    def _resolve_pairs(
-        self, forms: AffineForms, x: Affine, rename: Mapping[Var, Expr], equal: dict[Expr, None]
-    ) -> None:
+    def _resolve_pairs(self, forms: AffineForms, x: Affine, rename: _Rename, equal: dict[Expr, None]) -> None:
         """Where a quotient and a remainder of one dividend agree, the dividends agree."""
         for atom in x.terms:
             if not (isinstance(atom, e.FloorDiv) and atom in equal):
@@ -283,12 +291,12 @@ class Conflicts:
             if remainder not in equal:
                 continue
             dividend = forms.form(atom.a)
-            twin = forms.form(substitute(atom.a, rename))
+            twin = forms.form(rename(atom.a))
             self._resolve(forms, dividend, twin, rename, equal)
 
-    def _twin(self, forms: AffineForms, atom: Expr, rename: Mapping[Var, Expr]) -> Expr | None:
+    def _twin(self, forms: AffineForms, atom: Expr, rename: _Rename) -> Expr | None:
         """The renamed atom, if it is one."""
-        other = substitute(atom, rename)
+        other = rename(atom)
         if other is atom:
             return None
         form = forms.form(other)

@@ -542,6 +542,15 @@ def substitute(node: object, mapping: Mapping[Any, Any]) -> Any:  # Any: Expr gi
     return walker.expr(operators.convert(node))
 
 
+def substitution(mapping: Mapping[Var, Expr]) -> Callable[[Expr], Expr]:
+    """What replaces variables in one expression after another, and remembers what became of their common parts."""
+    return _Substitute(mapping).expr if mapping else _unchanged
+
+
+def _unchanged(node: Expr) -> Expr:
+    return node
+
+
 def post_order_visit(node: Stmt | Expr, fvisit: Callable[[Stmt | Expr], object]) -> None:
     """Call ``fvisit`` on every statement and on each distinct expression of each root, children first."""
     expect(node, (Stmt, Expr), "post_order_visit", "pass the body of a PrimFunc, or a part of one")
