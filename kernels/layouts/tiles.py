@@ -130,7 +130,9 @@ def vector_tile(rows: int, columns: int, nbytes: int, target: Target, count: int
             return tile(2 * SIDE, 2 * SIDE, THREADS, 4, "whole lines on either side, no two threads in a bank")
         return tile(SIDE, SIDE, THREADS, 8, "larger tiles are too few, no two threads in a bank")
     if loads:
-        return None
+        if rounds(15 * lanes, 2 * SIDE, FEW_TILES // 2):
+            return tile(15 * lanes, 2 * SIDE, 384, 0, "rows start anywhere in a vector")
+        return tile(15 * lanes, SIDE, 192, 0, "rows start anywhere in a vector, and larger tiles are too few")
     if stores:
         return tile(2 * SIDE, SIDE, THREADS, 0, "rows of the result start anywhere in a sector")
     if rounds(SIDE, 2 * SIDE, at_once):

@@ -102,6 +102,16 @@ def test_vectors_of_rows_that_start_anywhere_are_one_load_each_and_stay_whole(sh
     assert "? V_local" not in before  # nothing is picked out
 
 
+@pytest.mark.parametrize("shape", [(4956, 8221), (8192, 8191), (515, 513)])
+def test_words_of_rows_that_start_anywhere_are_moved_by_whole_vectors(shape: tuple[int, int]) -> None:
+    text = _source(shape, "float32")
+    assert text.count("*(const float4*)(A") == 1
+    assert not re.findall(r"\bA\[", text)
+    assert "*(float4*)(B" in text
+    definition = registry.get("transpose").define(shape, "float32", CUDA)
+    assert "rows start anywhere in a vector" in schedule_gpu.why(definition, CUDA)
+
+
 def test_results_are_shared_out_at_ends_of_sectors() -> None:
     for rows in (8200, 8191):
         definition = registry.get("transpose").define((rows, 8000), "float16", CUDA)
@@ -121,7 +131,7 @@ def test_large_tiles_are_taken_where_they_fill_the_device_twice() -> None:
 def test_other_targets_types_and_sizes_keep_their_definition() -> None:
     operator = registry.get("transpose")
     for target, shape, dtype in ((Target("opencl"), (512, 512), "float16"), (CUDA, (64, 512), "float16"),
-                                 (CUDA, (512, 512), "int8"), (CUDA, (513, 515), "float32")):  # fmt: skip
+                                 (CUDA, (512, 512), "int8"), (CUDA, (127, 515), "float32")):  # fmt: skip
         assert operator.define(shape, dtype, target).intermediates == ()
     n = te.var("n")
     assert operator.define((n, n), "float16", CUDA).intermediates == ()
