@@ -13,7 +13,7 @@ threads of a warp pick up at once lie in different banks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,7 +103,7 @@ def vector_tile(rows: int, columns: int, nbytes: int, target: Target, count: int
         target: it has to be able to read vectors whose ends lie beside an array.
         count: matrices.
     """
-    if nbytes not in (2, 4) or "readable_granules" not in target.features or min(rows, columns) < 2 * SIDE:
+    if nbytes > 8 or "readable_granules" not in target.features or min(rows, columns) < 2 * SIDE:
         return None
     lanes, sector = VECTOR // nbytes, SECTOR // nbytes
     loads, stores = columns % lanes != 0, rows % sector != 0
@@ -116,6 +116,8 @@ def vector_tile(rows: int, columns: int, nbytes: int, target: Target, count: int
     def rounds(width: int, height: int, at_once: int) -> bool:
         return count * -(-columns // width) * -(-rows // height) >= ROUNDS * at_once
 
+    if nbytes in (1, 8):
+        return _rare_tile(tile, rounds, nbytes, loads, stores)
     at_once = FEW_TILES * 3 // 4  # six blocks of 256 threads, or four of 384, a multiprocessor
     if nbytes == 2 and loads:
         if rounds(15 * lanes, 2 * SIDE, FEW_TILES // 2):
@@ -132,9 +134,28 @@ def vector_tile(rows: int, columns: int, nbytes: int, target: Target, count: int
     if loads:
         if rounds(15 * lanes, 2 * SIDE, FEW_TILES // 2):
             return tile(15 * lanes, 2 * SIDE, 384, 0, "rows start anywhere in a vector")
-        return tile(15 * lanes, SIDE, 192, 0, "rows start anywhere in a vector, and larger tiles are too few")
+        return tile(15 * lanes, SIDE // 2, 160, 0, "rows start anywhere in a vector, and larger tiles are too few")
     if stores:
         return tile(2 * SIDE, SIDE, THREADS, 0, "rows of the result start anywhere in a sector")
     if rounds(SIDE, 2 * SIDE, at_once):
         return tile(SIDE, 2 * SIDE, THREADS, 2, "whole lines on either side, no two threads in a bank")
+    return None
+
+
+def _rare_tile(
+    tile: Callable[[int, int, int, int, str], Tile],
+    rounds: Callable[[int, int, int], bool],
+    nbytes: int,
+    loads: bool,
+    stores: bool,
+) -> Tile | None:
+    """Of bytes where one side is ragged, and of words of eight bytes where both are, in large matrices.
+
+    Where both sides of bytes are ragged, to pick bytes out one by one takes longer than the memory does.
+    """
+    if nbytes == 8 and loads and stores and rounds(30, SIDE // 2, FEW_TILES):
+        return tile(30, SIDE // 2, 160, 0, "rows start anywhere in a vector")
+    if nbytes == 1 and loads != stores and rounds(112, 2 * SIDE, FEW_TILES // 2):
+        side = "rows start anywhere in a vector" if loads else "rows of the result start anywhere in a sector"
+        return tile(112, 2 * SIDE, THREADS, 4, side)
     return None

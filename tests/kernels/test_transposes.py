@@ -23,6 +23,9 @@ from tests.te.helpers import run
 CUDA = Target("cuda -arch=sm_90a")
 HALVES = Tile(24, 16, 32, 8, 8, panel=8, gap=4)
 WORDS = Tile(12, 16, 32, 4, 4)
+PAIRS = Tile(6, 16, 32, 2, 2)
+BYTES = Tile(48, 32, 32, 16, 16, panel=16, gap=4)
+BASES = {"float16": HALVES, "float32": WORDS, "float64": PAIRS, "int8": BYTES}
 
 
 def _program(shape: Sequence[int], dtype: str, tile: Tile) -> tuple[te.Schedule, list[te.Tensor]]:
@@ -34,15 +37,18 @@ def _program(shape: Sequence[int], dtype: str, tile: Tile) -> tuple[te.Schedule,
     ("shape", "dtype"),
     [((33, 41), "float16"), ((40, 41), "float16"), ((41, 40), "float16"), ((48, 40), "float16"), ((24, 17), "float16"),
      ((1, 50), "float16"), ((50, 1), "float16"), ((3, 19, 29), "float16"), ((2, 24, 15), "float16"),
-     ((33, 41), "float32"), ((29, 24), "float32"), ((24, 30), "float32"), ((2, 13, 27), "float32")],
+     ((33, 41), "float32"), ((29, 24), "float32"), ((24, 30), "float32"), ((2, 13, 27), "float32"),
+     ((19, 13), "float64"), ((40, 51), "int8"), ((64, 70), "int8"), ((39, 64), "int8")],
 )  # fmt: skip
 def test_nothing_depends_on_what_lies_beside_a_row(shape: tuple[int, ...], dtype: str) -> None:
     lanes = 16 // np.dtype(dtype).itemsize
-    base = HALVES if dtype == "float16" else WORDS
+    base = BASES[dtype]
     loads, stores = shape[-1] % lanes != 0, shape[-2] % (2 * lanes) != 0
     tile = Tile(base.columns, base.rows, base.threads, lanes, lanes, loads, stores, base.panel, base.gap)
     x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape).astype(dtype)
-    everywhere(lambda: _program(shape, dtype, tile), [x], np.ascontiguousarray(x.swapaxes(-1, -2)), opencl=True)
+    everywhere(
+        lambda: _program(shape, dtype, tile), [x], np.ascontiguousarray(x.swapaxes(-1, -2)), opencl=dtype != "float64"
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "bfloat16"])
@@ -118,6 +124,19 @@ def test_results_are_shared_out_at_ends_of_sectors() -> None:
         assert schedule_gpu.tile_of(definition, CUDA).aligned_stores
     definition = registry.get("transpose").define((8208, 8000), "float16", CUDA)
     assert not schedule_gpu.tile_of(definition, CUDA).aligned_stores
+
+
+def test_bytes_and_words_of_eight_go_in_vectors_where_that_was_faster() -> None:
+    def taken(rows: int, columns: int, nbytes: int) -> bool:
+        return tiles.vector_tile(rows, columns, nbytes, CUDA, 1) is not None
+
+    assert taken(8191, 8192, 1)
+    assert taken(8192, 8191, 1)
+    assert not taken(8191, 8193, 1)
+    assert not taken(8192, 8192, 1)
+    assert taken(4095, 4097, 8)
+    assert not taken(4096, 4097, 8)
+    assert not taken(777, 1001, 8)
 
 
 def test_large_tiles_are_taken_where_they_fill_the_device_twice() -> None:
