@@ -180,6 +180,18 @@ def softmax_of_columns() -> Args:
 
 
 @program
+def norm_of_all_axes() -> Args:
+    a, g = matrix(3, 5, 3, 7), matrix(3, 5, 3, 7, name="G")
+    return [a, g, topi.nn.rms_norm(a, g, [0, 1, 2, 3])]
+
+
+@program
+def norm_of_three_axes() -> Args:
+    a, g, b = matrix(5, 2, 3, 8), matrix(2, 3, 8, name="G"), matrix(2, 3, 8, name="V")
+    return [a, g, b, topi.nn.layer_norm(a, g, b, [1, 2, 3])]
+
+
+@program
 def norm_of_images() -> Args:
     a, g, b = matrix(4, 3, 6, 7), matrix(6, 7, name="G"), matrix(6, 7, name="B")
     return [a, g, b, topi.nn.layer_norm(a, g, b, axis=[2, 3])]

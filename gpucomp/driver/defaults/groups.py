@@ -212,9 +212,11 @@ def _hold(own: Stage, stage: Stage, row: IterVar, group: Group, threads: int, la
     sizes = [extent(axis) or 1 for axis in group.columns]
 
     def flat(*indices: Expr) -> list[Expr]:
-        at = indices[group.rows]
-        for index, size in zip(indices[group.rows + 1 :], sizes[1:], strict=True):
-            at = at * size + index
+        columns = indices[group.rows :]
+        at, stride = columns[-1], 1
+        for index, size in zip(columns[-2::-1], sizes[:0:-1], strict=True):
+            stride *= size
+            at = index * stride + at
         return [*indices[: group.rows], at]
 
     def spread(*indices: Expr) -> list[Expr]:
