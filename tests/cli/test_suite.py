@@ -315,6 +315,18 @@ def test_the_roofline_is_one_picture_and_the_same_for_the_same_numbers(tmp_path:
     ).replace("https://matplotlib.org", "")
 
 
+def test_operators_of_the_same_colour_have_different_marks() -> None:
+    drawn: list[tuple[str, str]] = []
+
+    class Axes:
+        def plot(self, across: object, up: object, mark: str, color: str, **more: object) -> None:
+            drawn.append((color, mark))
+
+    records = [record(f"op{n}", 1e-4) for n in range(24)]
+    roofline._draw_points(Axes(), records, lambda r: r["bytes"], "gbps")
+    assert len(set(drawn)) == len(drawn) == 48
+
+
 def test_the_roofline_of_arithmetic_has_operations_a_byte_across(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     records = [

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias  # Any: values of JSON rows, and matplotlib's objects
+from typing import Any, Final, TypeAlias  # Any: values of JSON rows, and matplotlib's objects
 
 from gpucomp.support.diagnostics import ArgumentError
 
 Record = dict[str, Any]
 Axes: TypeAlias = Any
+_MARKS: Final = (("o", "x"), ("s", "+"), ("^", "1"))  # ours and the best peer's: there are ten colours
 
 
 def needs_matplotlib() -> None:
@@ -70,7 +71,7 @@ def _draw_moves(axes: Axes, shown: Sequence[Record]) -> None:
             axes.plot(*zip(*points, strict=True), mark, color="0.4", label=f"{kind} of the same bytes")
     _draw_points(axes, shown, lambda record: record["bytes"], "gbps")
     axes.set_xlabel("bytes moved")
-    axes.set_ylabel("GB/s   (o ours, x best peer)")
+    axes.set_ylabel("GB/s   (filled: ours, crosses: best peer)")
 
 
 def _draw_arithmetic(axes: Axes, shown: Sequence[Record]) -> None:
@@ -88,14 +89,14 @@ def _draw_arithmetic(axes: Axes, shown: Sequence[Record]) -> None:
     _draw_points(axes, shown, lambda record: record["flops"] / record["bytes"], "tflops")
     axes.set_yscale("log")
     axes.set_xlabel("operations for each byte of the operands and results")
-    axes.set_ylabel("TFLOP/s   (o ours, x best peer)")
+    axes.set_ylabel("TFLOP/s   (filled: ours, crosses: best peer)")
 
 
 def _draw_points(axes: Axes, shown: Sequence[Record], across: Callable[[Record], float], rate: str) -> None:
     for number, op in enumerate(dict.fromkeys(record["op"] for record in shown)):
         mine = [record for record in shown if record["op"] == op]
-        colour = f"C{number % 10}"
-        axes.plot([across(r) for r in mine], [r[rate] for r in mine], "o", color=colour, label=op)
+        colour, (mark, other) = f"C{number % 10}", _MARKS[number // 10 % len(_MARKS)]
+        axes.plot([across(r) for r in mine], [r[rate] for r in mine], mark, color=colour, label=op)
         theirs = [(across(r), r[rate] / r["vs_best_peer"]) for r in mine if r.get("vs_best_peer")]
         if theirs:
-            axes.plot(*zip(*theirs, strict=True), "x", color=colour, alpha=0.6)
+            axes.plot(*zip(*theirs, strict=True), other, color=colour, alpha=0.6)
