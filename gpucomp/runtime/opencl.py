@@ -25,7 +25,7 @@ from gpucomp.runtime.base import (
     Missing,
 )
 from gpucomp.runtime.buildlog import build_error
-from gpucomp.runtime.opencl_attributes import compiler_name, describe, is_simulator
+from gpucomp.runtime.opencl_attributes import check_subgroups, compiler_name, describe, is_simulator
 from gpucomp.runtime.packing import packer
 from gpucomp.support.diagnostics import BuildError, DeviceError
 from gpucomp.support.launch import KernelImage, KernelSpec
@@ -249,12 +249,15 @@ class OpenCLAPI(DeviceAPI):
         import pyopencl as cl
 
         device = self.device(index)
+        check_subgroups(image.source, f"opencl({index}), {device.name.strip()},", self.attributes(index).features)
         program = cl.Program(self.context(index), image.source)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the log is kept in LoadedImage.log
                 no_cache: Any = False  # a documented form that pyopencl's stub leaves out
-                options = [*image.options, *pocl.build_options(device.platform.version)]
+                threads = [kernel.max_threads for kernel in image.kernels]
+                known = 0 if 0 in threads else max(threads, default=0)
+                options = [*image.options, *pocl.build_options(device.platform.version, known)]
                 program.build(options=options, cache_dir=no_cache)
         except cl.Error as error:
             compiler = compiler_name(device.platform)

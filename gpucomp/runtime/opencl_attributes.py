@@ -5,13 +5,20 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Final
 
+from gpucomp.runtime import pocl
 from gpucomp.runtime.base import DeviceAttributes
+from gpucomp.support.diagnostics import BuildError
 
 if TYPE_CHECKING:
     import pyopencl as cl
 
 _LARGEST_GRID: Final = (2**31 - 1, 2**31 - 1, 2**31 - 1)
 _WARP_GUESS: Final = 32
+_FOR_SUBGROUPS: Final = {
+    "cl_khr_subgroups": "subgroups",
+    "cl_khr_subgroup_shuffle": "subgroup_shuffle",
+    "cl_intel_required_subgroup_size": "subgroup_size",
+}
 
 
 def is_simulator(device: cl.Device) -> bool:
@@ -47,7 +54,7 @@ def describe(device: cl.Device) -> DeviceAttributes:
         l2_cache_size_bytes=device.global_mem_cache_size,
         compute_version=_c_version(device),
         global_memory_bytes=device.global_mem_size,
-        features=_features(device, extensions),
+        features=features_of(device, extensions),
         is_simulator=is_simulator(device),
         is_cpu=is_cpu,
         location=_location(device),
@@ -68,21 +75,34 @@ def _c_version(device: cl.Device) -> str:
     return words[2] if len(words) > 2 else "1.2"
 
 
-def _features(device: cl.Device, extensions: frozenset[str]) -> frozenset[str]:
+def features_of(device: cl.Device, extensions: frozenset[str]) -> frozenset[str]:
+    """What ``DeviceAttributes.features`` holds."""
     found = {"int64"}
     for extension, feature in (
         ("cl_khr_fp16", "fp16"),
         ("cl_khr_fp64", "fp64"),
-        ("cl_khr_subgroups", "subgroups"),
-        ("cl_khr_subgroup_shuffle", "subgroup_shuffle"),
-        ("cl_intel_required_subgroup_size", "subgroup_size"),
+        *_FOR_SUBGROUPS.items(),
         ("cl_khr_int64_base_atomics", "int64_atomics"),
     ):
         if extension in extensions:
             found.add(feature)
     if "nvidia" in device.platform.name.lower():
         found.add("nv_ptx")
+    if pocl.choose_method(device.platform.version) == "cbs":
+        found.discard("subgroup_shuffle")  # its continuations call a function that is not there: the process ends
     return frozenset(found)
+
+
+def check_subgroups(source: str, name: str, features: frozenset[str]) -> None:
+    """Refuse kernels with subgroups on a device that lacks them.
+
+    Raises:
+        BuildError: names what is missing.
+    """
+    lacking = [extension for extension, feature in _FOR_SUBGROUPS.items() if feature not in features]
+    if "intel_reqd_sub_group_size" in source and lacking:
+        message = f"the kernels have subgroups, for which {name} lacks {', '.join(lacking)}"
+        raise BuildError(message, code="GC506", hint="build for a target without the feature subgroups")
 
 
 def _location(device: cl.Device) -> str:

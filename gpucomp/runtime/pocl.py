@@ -28,6 +28,7 @@ import re
 from typing import Final
 
 METHOD: Final = "POCL_WORK_GROUP_METHOD"
+_BLIND_TO_HINTS: Final = (4, 5)
 # From a version on, the newest first.
 _METHODS: Final = ((6, "loopvec"), (4, "cbs"), (0, "auto"))
 
@@ -41,21 +42,35 @@ def choose_method(platform_version: str) -> str:
     Returns:
         The method; "" for other platforms than PoCL.
     """
-    found = re.search(r"\b[Pp]o[Cc][Ll] (\d+)", platform_version)
-    if found is None:
+    version = _version(platform_version)
+    if version < 0:
         return ""
-    version = int(found[1])
     return os.environ.setdefault(METHOD, next(method for first, method in _METHODS if version >= first))
 
 
-def build_options(platform_version: str) -> tuple[str, ...]:
+def build_options(platform_version: str, threads: int = 1) -> tuple[str, ...]:
     """The options that PoCL's cache tells kernels apart by: it keeps what it compiled under source and options only.
+
+    Versions 4 and 5 do not see hints to unroll loops in kernels of several work-items a group: with unrolled guarded
+    stores behind a loop with barriers they ran all but one of the work-items past the stores, in both ways.
 
     Args:
         platform_version: see :func:`choose_method`.
+        threads: of a group, the most of all kernels; 0: not known.
 
     Returns:
         Options to add to those of the program; none for other platforms.
     """
     method = choose_method(platform_version)
-    return (f"-DGPUCOMP_WORK_GROUPS={method}",) if method.isidentifier() else ()
+    if not method.isidentifier():
+        return ()
+    named = f"-DGPUCOMP_WORK_GROUPS={method}"
+    if threads == 1 or _version(platform_version) not in _BLIND_TO_HINTS:
+        return (named,)
+    return (named, "-Dopencl_unroll_hint=gpucomp_no_hint", "-w")  # an attribute that is not known is left out
+
+
+def _version(platform_version: str) -> int:
+    """The first number of PoCL's version; -1 for other platforms."""
+    found = re.search(r"\b[Pp]o[Cc][Ll] (\d+)", platform_version)
+    return -1 if found is None else int(found[1])

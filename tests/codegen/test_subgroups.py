@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -11,12 +14,16 @@ import pytest
 import gpucomp
 from gpucomp import te
 from gpucomp.kernels import registry
+from gpucomp.runtime import opencl_attributes
 from gpucomp.support.diagnostics import GpucompError
 from gpucomp.target import Target
 from gpucomp.tir import intrin
 from gpucomp.tir.expr import Expr, Var
 from tests.kernels.running import run_into, wide
 from tests.requirements import require_tool
+
+if TYPE_CHECKING:
+    import pyopencl as cl
 
 SUBGROUPS = Target({"kind": "opencl", "features": ["fp64", "subgroups"]})
 NEEDED = {"subgroups", "subgroup_shuffle", "subgroup_size"}
@@ -137,3 +144,24 @@ def test_lanes_are_those_of_warps(width: int) -> None:
     want = [at - lane + 3, np.where(lane >= 3, at - 3, at), np.where(lane + 3 < width, at + 3, at), at ^ 3]
     for mine, lanes in zip(got, want, strict=True):
         np.testing.assert_array_equal(mine.numpy(), x[lanes])
+
+
+@pytest.mark.opencl
+def test_a_device_without_subgroups_is_told_apart_before_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = gpucomp.opencl(0)
+    lacking = dataclasses.replace(device.attributes, features=device.attributes.features - {"subgroup_shuffle"})
+    monkeypatch.setattr(device.api, "attributes", lambda _: lacking)
+    s, args = reduction("sum", 32)
+    a, b = gpucomp.nd.array(np.ones((8, 100), "float32"), device), gpucomp.nd.array(np.zeros(8, "float32"), device)
+    with pytest.raises(GpucompError, match=r"lacks .*cl_khr_subgroup_shuffle"):
+        gpucomp.build(s, args, SUBGROUPS)(a, b)
+
+
+@pytest.mark.parametrize(("version", "kept"), [("PoCL 5.0", False), ("PoCL 6.0", True)])
+def test_continuations_of_pocl_have_no_exchanges(version: str, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POCL_WORK_GROUP_METHOD", "")  # so that it is put back
+    monkeypatch.delenv("POCL_WORK_GROUP_METHOD")
+    platform = SimpleNamespace(name="Portable Computing Language", version=f"OpenCL 3.0 {version}+debian  Linux")
+    everything = frozenset({"cl_khr_subgroups", "cl_khr_subgroup_shuffle", "cl_intel_required_subgroup_size"})
+    found = opencl_attributes.features_of(cast("cl.Device", SimpleNamespace(platform=platform)), everything)
+    assert ("subgroup_shuffle" in found) == kept

@@ -27,6 +27,14 @@ def test_a_drawn_case_is_right_wherever_it_can_run(index: int) -> None:
     assert "llvm" in done.ran
 
 
+@pytest.mark.opencl
+def test_a_case_that_pocl_5_got_wrong_is_right() -> None:
+    """A transposed convolution, whose unrolled guarded stores were run for one thread of six."""
+    require_pocl()
+    done = run_case(draw_case(13, 449), 449, [gpucomp.opencl(0)])
+    assert done.ran == ("gpu schedule, pocl",), done.wrong
+
+
 def test_cases_come_from_the_seed_and_cover_every_kind() -> None:
     texts = [draw_case(SEED, index).text for index in range(40)]
     assert texts == [draw_case(SEED, index).text for index in range(40)]

@@ -144,6 +144,16 @@ def test_work_groups_are_made_in_the_way_that_the_version_gets_right(
     assert (pocl.METHOD in pocl.os.environ) == bool(options)
 
 
+@pytest.mark.parametrize(
+    ("version", "threads", "blind"), [(5, 6, True), (5, 0, True), (5, 1, False), (6, 6, False), (3, 6, False)]
+)
+def test_versions_4_and_5_see_no_hints_to_unroll_where_a_group_has_several_work_items(
+    version: int, threads: int, blind: bool
+) -> None:
+    options = pocl.build_options(f"OpenCL 3.0 PoCL {version}.0+debian  Linux", threads)
+    assert ("-Dopencl_unroll_hint=gpucomp_no_hint" in options) == blind
+
+
 def test_the_way_that_the_environment_names_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(pocl.METHOD, "loopvec")
     assert pocl.build_options(POCL_5) == ("-DGPUCOMP_WORK_GROUPS=loopvec",)
