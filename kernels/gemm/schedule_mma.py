@@ -44,7 +44,7 @@ def choice_of(defn: Definition, target: Target) -> MmaChoice | None:
     if m is None or n is None or k is None or batch is None or min(m, n) < LEAST:
         return None
     rows = [extent(x.shape[-1]) or 1 for x in (a, b)]
-    if n % COPY or any([x % COPY for x in rows]):
+    if any([x % COPY for x in rows]):
         return None
     return choose_mma((m, n, k), target, batch)
 
@@ -109,7 +109,10 @@ def _store(stage: Stage, threads: tuple[IterVar, ...], tile: MmaTile, operands: 
     for axis in pieces:
         stage.pragma(axis, "whole_tiles")
         stage.unroll(axis)
-    stage.vectorize(pair)
+    if (operands.n or 1) % 2 == 0:
+        stage.vectorize(pair)
+    else:
+        stage.unroll(pair)
     return warp_j
 
 

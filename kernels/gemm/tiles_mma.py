@@ -103,7 +103,7 @@ def estimate(tile: MmaTile, shape: tuple[int, int, int], count: int, batch: int 
 def choose_mma(
     shape: tuple[int, int, int], target: Target, batch: int = 1, tiles: Sequence[MmaTile] = TILES
 ) -> MmaChoice | None:
-    """The fastest tile by the model; None where a slab of each is deeper than the product.
+    """The fastest tile by the model; None where a slab, or a warp's part, of each is larger than the product.
 
     Args:
         shape: M, N and K of each product.
@@ -113,5 +113,6 @@ def choose_mma(
     """
     room = max(target.limits.get("max_dynamic_shared_memory_per_block", 0), target.max_shared_memory_per_block)
     count = multiprocessors(target)
-    fit = [tile for tile in tiles if tile.k <= shape[2] and tile.shared_bytes <= room]
+    m, n, k = shape
+    fit = [t for t in tiles if t.warp_m <= m and t.warp_n <= n and t.k <= k and t.shared_bytes <= room]
     return min([estimate(tile, shape, count, batch) for tile in fit], key=lambda c: c.microseconds, default=None)
