@@ -243,3 +243,18 @@ def long_product() -> Args:
 def convolution() -> Args:
     a, w = matrix(1, 4, 9, 9), matrix(4, 4, 3, 3, name="W")
     return [a, w, topi.nn.conv2d(a, w, 1, 1, 1)]
+
+
+@program
+def rows_of_what_is_shifted() -> Args:
+    a, k = matrix(3, 31), te.reduce_axis((0, 32), "k")
+    padded = topi.nn.pad(te.compute(a.shape, lambda i, j: a[i, j] + 1.0, name="S"), [0, 1], [0, 0])
+    most = te.compute((3,), lambda i: te.max(padded[i, k], axis=k), name="M")
+    return [a, te.compute((3, 32), lambda i, j: padded[i, j] - most[i], name="C")]
+
+
+@program
+def part_of_the_sums_of_columns() -> Args:
+    a, k = matrix(3, 72, 31), te.reduce_axis((0, 72), "k")
+    total = te.compute((3, 31), lambda i, j: te.sum(a[i, k, j], axis=k), name="T")
+    return [a, te.compute((3, 29), lambda i, j: total[i, j + 1] * 2.0, name="C")]

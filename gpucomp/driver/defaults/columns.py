@@ -59,7 +59,7 @@ def schedule(problem: Problem, fast: IterVar) -> str | None:
     block, thread = _finish_block(home, at if parts > 1 else problem.place(fast), wide, lanes, tall)
     sch[partial].compute_at(home, thread)
     sch[partial].unroll(sch[partial].op.reduce_axis[0])
-    _rows_of_threads(problem, rows[0], home, block, 1 + at, lanes)
+    _rows_of_threads(problem, rows[0], home, block, 1 + at, (wide, lanes))
     _add_up(problem, sums, rows[0], 1 + at, lanes, -(-length // (tall * parts)))
     if parts > 1:
         _add_parts(problem, parts)
@@ -101,14 +101,17 @@ def _finish_block(stage: Stage, place: int, wide: int, lanes: int, tall: int) ->
     return block, column
 
 
-def _rows_of_threads(problem: Problem, rows: Tensor, home: Stage, block: IterVar, place: int, lanes: int) -> None:
+def _rows_of_threads(
+    problem: Problem, rows: Tensor, home: Stage, block: IterVar, place: int, tile: tuple[int, int]
+) -> None:
     """What rows of threads have added up, in shared memory."""
     stage = problem.sch[rows]
     stage.compute_at(home, block)
     stage.set_scope("shared")
     row, *rest = stage.op.axis
-    thread, lane = stage.split(rest.pop(place - 1), factor=lanes)
-    stage.reorder(row, *rest, thread, lane)
+    vector, lane = stage.split(rest.pop(place - 1), factor=tile[1])
+    again, thread = stage.split(vector, factor=tile[0])  # one, of a part of a row too
+    stage.reorder(row, *rest, again, thread, lane)
     stage.bind(row, thread_axis("threadIdx.y"))
     stage.bind(thread, thread_axis("threadIdx.x"))
 

@@ -74,9 +74,12 @@ def find(
     matrices: dict[Tensor, list[ComputeOp]] = {}
     for member in members:
         for read in reads_of(member):
-            if read.tensor.op in reductions and not _at_row(read, member):
-                return None
-            if read.tensor.op in members or not _is_matrix(read, member, rows):
+            mine = _is_matrix(read, member, out)
+            if read.tensor.op in members:
+                if not mine and not _at_row(read, member) and not _at_column(read, member, out, rows):
+                    return None  # a thread would need other elements than its own
+                continue
+            if not mine:
                 continue
             readers = matrices.setdefault(read.tensor, [])
             if member not in readers:
@@ -138,17 +141,27 @@ def _at_row(read: Read, member: ComputeOp) -> bool:
     return len(places) <= len(data) and all([p is v for p, v in zip(places, data, strict=False)])
 
 
-def _is_matrix(read: Read, member: ComputeOp, rows: int) -> bool:
-    """Whether a tensor is read at the own row and column, and is no larger."""
+def _at_column(read: Read, member: ComputeOp, out: ComputeOp, rows: int) -> bool:
+    """Whether weights of columns are read for the own column."""
+    columns = member.root_iter_vars[-(len(out.axis) - rows) :]
+    return len(read.indices) == len(columns) and all([i is a.var for i, a in zip(read.indices, columns, strict=True)])
+
+
+def _is_matrix(read: Read, member: ComputeOp, out: ComputeOp) -> bool:
+    """Whether a tensor, of the extents of ``out``, is read at the own row and column."""
     data = member.root_iter_vars
-    if len(read.indices) != len(data) or len(data) <= rows:
+    if len(read.indices) != len(data) or any([i is not a.var for i, a in zip(read.indices, data, strict=True)]):
         return False
-    if any([index is not axis.var for index, axis in zip(read.indices, data, strict=True)]):
-        return False
-    own = [axis.dom.extent for axis in data if axis.dom is not None]
-    return all(
-        [x is y or (known(x) is not None and known(x) == known(y)) for x, y in zip(read.tensor.shape, own, strict=True)]
-    )
+    lengths = [axis.dom.extent for axis in data if axis.dom is not None]
+    for size, length in zip(read.tensor.shape, lengths, strict=True):
+        if size is not length and (known(size) is None or known(size) != known(length)):
+            return False
+    pairs = list(zip(_long(data), _long(out.axis), strict=False))
+    return len(_long(data)) == len(_long(out.axis)) and all([same_extent(a, b) for a, b in pairs])
+
+
+def _long(axes: Sequence[IterVar]) -> list[IterVar]:
+    return [axis for axis in axes if extent(axis) != 1]
 
 
 def schedule(sch: Schedule, group: Group, target: Target) -> str | None:
