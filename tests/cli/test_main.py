@@ -288,7 +288,7 @@ def test_a_schedule_of_the_users_gives_no_reasons(tmp_path: Path) -> None:
 def test_inspect_says_what_a_default_schedule_chose(user_file: Path, form: str) -> None:
     result = invoke("inspect", f"{user_file}:symbolic", form)
     assert result.exit_code == 0, result.stderr
-    assert "by default, for nobody scheduled it:\n  B: each thread an element" in result.stdout
+    assert "by default, for nobody scheduled it:\n  B: each thread a vector of 4 elements" in result.stdout
 
 
 WORDS = {"cuda": "blockIdx", "opencl": "get_group_id", "llvm": "define "}

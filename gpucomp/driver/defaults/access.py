@@ -86,14 +86,20 @@ class Read:
             return False
         (first, *last), shape = self.indices[-len(axes) :], self.tensor.shape[-len(axes) :]
         same = all([index is axis.var for index, axis in zip(last, axes[1:], strict=True)])
-        sizes = [known(size) for size in shape[1:]]
-        return same and _shift(first, axes[0]) is not None and sizes == [extent(axis) for axis in axes[1:]]
+        sizes = all([_is_extent(size, axis) for size, axis in zip(shape[1:], axes[1:], strict=True)])
+        return same and sizes and _shift(first, axes[0]) is not None
 
     def offset(self, axes: Sequence[IterVar]) -> int:
         """Elements between the start of what ``keeps`` found and that of the tensor's row."""
         if not any([self.uses(axis) for axis in axes]):
             return 0
         return (_shift(self.indices[-len(axes)], axes[0]) or 0) * (product(axes[1:]) or 1)
+
+
+def _is_extent(size: Expr, axis: IterVar) -> bool:
+    """Whether a dimension is as long as an axis."""
+    number = extent(axis)
+    return known(size) == number if number is not None else axis.dom is not None and size is axis.dom.extent
 
 
 def _shift(index: Expr, axis: IterVar) -> int | None:

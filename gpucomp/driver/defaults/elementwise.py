@@ -61,21 +61,19 @@ def schedule(stage: Stage, op: ComputeOp, target: Target) -> str:
     return f"each thread {TURNS} elements, for they are not read side by side; blocks of {threads} threads"
 
 
-def run_of(op: ComputeOp, reads: list[Read]) -> int | None:
-    """Elements of the result that follow each other and are read so from every tensor that depends on them.
-
-    None where that is all of an unknown number.
-    """
+def run_of(op: ComputeOp, reads: list[Read]) -> int:
+    """Elements of the result that follow each other and are read so from every tensor that depends on them."""
     axes = op.axis
     for first in range(len(axes)):
         suffix = axes[first:]
         if not all([read.keeps(suffix) or not any([read.uses(axis) for axis in suffix]) for read in reads]):
             continue
         size = product(suffix)
+        whole = first == 0 and all([read.keeps(suffix) and read.offset(suffix) == 0 for read in reads])
+        if whole and (size is not None or len(axes) == 1):
+            return VECTOR * -(-(size or 1) // VECTOR)  # the last vector may be short
         if size is None:
             continue
-        if first == 0 and all([read.keeps(suffix) for read in reads]):
-            return -(-size // VECTOR) * VECTOR  # the last vector may be short
         return math.gcd(size, *[read.offset(suffix) for read in reads])
     return 1
 

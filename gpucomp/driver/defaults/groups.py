@@ -206,9 +206,8 @@ def schedule(sch: Schedule, group: Group, target: Target) -> str | None:
         own.unroll(lane)
     for copy in held:
         _hold(sch[copy], stage, row, group, threads, lanes)
-    return (
-        f"rows of {length}, each read once: it stays in registers of {threads} threads, "
-        f"vectors of {lanes} elements; {per_block} rows a block; {len(group.reductions)} reductions of a row"
+    return f"rows of {length}, each read once: it stays in registers of {threads} threads, in vectors of {lanes}" + (
+        f"; {per_block} rows a block" if per_block > 1 else ""
     )
 
 
