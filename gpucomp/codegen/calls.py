@@ -37,6 +37,10 @@ def _operand(name: str, needed: str, got: Expr, hint: str = _ELEMENT) -> LowerEr
 class CallText(ExpressionText):
     """Adds calls to scalar expressions."""
 
+    def stored(self, node: Expr) -> str:
+        """A scalar as memory holds it."""
+        raise NotImplementedError
+
     def visit_call(self, node: e.Call) -> Text:
         if not isinstance(node.op, Op):
             raise LowerError(
@@ -120,8 +124,10 @@ class CallText(ExpressionText):
     def call_barrier(self, node: e.Call) -> Text:
         scope = node.args[0] if node.args else e.StringImm("shared")
         assert isinstance(scope, e.StringImm)
-        if scope.value == "cluster":
-            return extension(self.dialect, "cluster", self.features).cluster_barrier(), ATOM
+        if scope.value.startswith("cluster"):
+            blocks = extension(self.dialect, "cluster", self.features)
+            calls = {"cluster_arrive": blocks.cluster_arrive, "cluster_wait": blocks.cluster_wait}
+            return calls.get(scope.value, blocks.cluster_barrier)(), ATOM
         return self.dialect.barrier(scope.value), ATOM
 
     def call_cluster_load(self, node: e.Call) -> Text:
@@ -134,6 +140,40 @@ class CallText(ExpressionText):
         if load.dtype in NARROW_FLOATS:
             return self.dialect.promote(load.dtype, text), ATOM
         return (f"{text} != 0", EQUAL) if load.dtype is BOOL else (text, ATOM)
+
+    def call_cluster_store(self, node: e.Call) -> Text:
+        place, rank, value = node.args
+        load = place.args[0] if isinstance(place, e.Call) and place.args else place
+        if not isinstance(load, e.BufferLoad):
+            raise _operand("cluster_store", "address_of(an element of shared memory)", load)
+        blocks = extension(self.dialect, "cluster", self.features)
+        return blocks.cluster_store(load.dtype, self.address(load), self.text(rank), self.stored(value)), ATOM
+
+    def call_bulk_begin(self, node: e.Call) -> Text:
+        return extension(self.dialect, "tma", self.features).bulk_begin(self.text(node.args[0])), ATOM
+
+    def call_bulk_copy(self, node: e.Call) -> Text:
+        to, source, count = node.args
+        engine = extension(self.dialect, "tma", self.features)
+        return engine.bulk_copy(self._first(to), self._first(source), self._bytes(source, count)), ATOM
+
+    def call_bulk_wait(self, node: e.Call) -> Text:
+        return extension(self.dialect, "tma", self.features).bulk_wait(), ATOM
+
+    def call_bulk_prefetch(self, node: e.Call) -> Text:
+        source, count = node.args
+        return extension(self.dialect, "tma", self.features).bulk_prefetch(
+            self._first(source), self._bytes(source, count)
+        ), ATOM
+
+    def _first(self, place: Expr) -> str:
+        """The address of the first element of a vector in memory."""
+        load = _operand_of(place)
+        index = load.indices[0]
+        return self.address(e.BufferLoad(load.buffer, (index.base if isinstance(index, e.Ramp) else index,)))
+
+    def _bytes(self, place: Expr, count: Expr) -> str:
+        return self.text(operators.multiply(count, _operand_of(place).buffer.dtype.nbytes))
 
     def call_commit_group(self, node: e.Call) -> Text:
         return extension(self.dialect, "cp_async", self.features).commit_group(), ATOM
@@ -204,6 +244,11 @@ _CALLS: Final[dict[str, Callable[[CallText, e.Call], Text]]] = {
     "tvm_access_ptr": CallText.call_access_ptr,
     "barrier": CallText.call_barrier,
     "cluster_load": CallText.call_cluster_load,
+    "cluster_store": CallText.call_cluster_store,
+    "bulk_begin": CallText.call_bulk_begin,
+    "bulk_copy": CallText.call_bulk_copy,
+    "bulk_wait": CallText.call_bulk_wait,
+    "bulk_prefetch": CallText.call_bulk_prefetch,
     "ptx_commit_group": CallText.call_commit_group,
     "ptx_wait_group": CallText.call_wait_group,
     "activemask": CallText.call_activemask,
@@ -214,3 +259,11 @@ _CALLS: Final[dict[str, Callable[[CallText, e.Call], Text]]] = {
     **dict.fromkeys(("shuffle", "shuffle_up", "shuffle_down", "shuffle_xor"), CallText.call_shuffle),
     **dict.fromkeys(_BITWISE, CallText.call_bitwise),
 }
+
+
+def _operand_of(place: Expr) -> e.BufferLoad:
+    """What ``address_of`` is asked of."""
+    load = place.args[0] if isinstance(place, e.Call) and place.args else place
+    if not isinstance(load, e.BufferLoad):
+        raise _operand("a bulk copy", "address_of(a vector in memory)", load)
+    return load

@@ -220,6 +220,18 @@ class Cluster(Protocol):
         """All threads of the cluster meet."""
         ...
 
+    def cluster_arrive(self) -> str:
+        """This thread has started; it does not wait."""
+        ...
+
+    def cluster_wait(self) -> str:
+        """All threads of the cluster have arrived, since they last met."""
+        ...
+
+    def cluster_store(self, element: str, pointer: str, rank: str, value: str, /) -> str:
+        """Put an element, as it is stored, into another block's shared memory."""
+        ...
+
     def cluster_load(self, element: str, pointer: str, rank: str, /) -> str:
         """An element of another block's shared memory, as it is stored."""
         ...
@@ -237,6 +249,26 @@ class Matrices(Protocol):
 
     def mma(self, element: str, total: str, columns: int, to: str, a: str, b: str, c: str, /) -> str:
         """``c + a @ b`` of 16 columns, or of 8: then a thread has half as many elements of ``b`` and ``c``."""
+        ...
+
+
+class BulkCopy(Protocol):
+    """Extension, feature ``tma``: copies of many neighbouring bytes by an engine, one a kernel."""
+
+    def bulk_begin(self, nbytes: str, /) -> str:
+        """One thread of the block says how many bytes are to come."""
+        ...
+
+    def bulk_copy(self, shared: str, source: str, nbytes: str, /) -> str:
+        """One thread starts a copy; addresses and size are multiples of 16 bytes."""
+        ...
+
+    def bulk_wait(self) -> str:
+        """All threads of the block wait for what is to come, after a barrier."""
+        ...
+
+    def bulk_prefetch(self, source: str, nbytes: str, /) -> str:
+        """Ask the second-level cache for bytes, as aligned as those of a copy."""
         ...
 
 
@@ -265,6 +297,7 @@ EXTENSIONS: Final[Mapping[str, type]] = {
     "cluster": Cluster,
     "cp_async": AsyncCopy,
     "mma": Matrices,
+    "tma": BulkCopy,
 }
 FILES: Final = {"cuda": "cuh", "opencl": "cl"}
 UNITS: Final = {"cuda": "unit.cu.j2", "opencl": "unit.cl.j2"}

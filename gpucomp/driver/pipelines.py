@@ -16,6 +16,7 @@ from gpucomp.target import Target
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.ptx import open_ptx
 from gpucomp.transform.bound_checkers import instrument_bound_checkers
+from gpucomp.transform.bulk_copies import bulk_copies
 from gpucomp.transform.bytes_in_words import bytes_in_words
 from gpucomp.transform.choose_intrinsics import choose_intrinsics
 from gpucomp.transform.common_subexpr_elim import common_subexpr_elim
@@ -26,6 +27,7 @@ from gpucomp.transform.inject_double_buffer import inject_double_buffer
 from gpucomp.transform.inject_prefetch import inject_prefetch
 from gpucomp.transform.inject_software_pipeline import inject_software_pipeline
 from gpucomp.transform.inject_virtual_thread import inject_virtual_thread
+from gpucomp.transform.join_reductions import join_reductions
 from gpucomp.transform.loads_first import loads_first
 from gpucomp.transform.loop_ends import loop_ends
 from gpucomp.transform.lower_blocks import lower_blocks
@@ -110,10 +112,12 @@ CLEAN_UP: Final = [
 ]
 
 GPU_THREADS: Final = [
+    Step("bulk_copies", bulk_copies, needs=_F({"staged", "unrolled"})),
     Step("verify_memory", _check(verify_memory), needs=_F({"flat"})),
     Step("verify_clusters", _check(verify_clusters), needs=_F({"flat"})),
     Step("lower_warp_memory", lower_warp_memory, needs=_F({"staged", "unrolled"}), gives=_F({"no-warp"})),
     Step("thread_sync", thread_sync, needs=_F({"staged", "unrolled", "no-warp"}), gives=_F({"synced"})),
+    Step("join_reductions", join_reductions, needs=_F({"synced"})),
     Step("lower_thread_allreduce", lower_thread_allreduce, needs=_F({"synced"}), gives=_F({"no-allreduce"})),
     Step("verify_gpu_code", _check(verify_gpu_code), needs=_F({"no-allreduce"})),
 ]

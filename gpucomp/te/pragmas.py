@@ -25,6 +25,9 @@ PRAGMAS: Final[dict[str, str]] = {
     "loads_first": "load what all iterations of an unrolled loop use before the first of them uses it",
     "nontemporal": "store what the loop writes past the caches (processors only)",
     "min_blocks": "blocks that are to fit a multiprocessor: the device's compiler keeps to as many registers",
+    "bulk_copy": "one thread has the copy engine copy what the loop copies to shared memory, where there is one",
+    "bulk_ahead": "ask the second-level cache for what the block so many further along blockIdx.x will copy there",
+    "bulk_ahead_late": "the same, once what this block copies has come",
     "atomic": "blocks add up this reduction loop by atomic additions, in any order",
     "cache_hint": "how the caches are to treat what the loop loads and stores in global memory",
     WHOLE_TILES: "compute what the stage reads for all iterations of the loop, past the end of the tensors too, so "

@@ -137,6 +137,18 @@ register("tir.barrier", CallEffectKind.Opaque)
 # cluster_load(address_of(load), rank): the element at that place of the shared memory of block `rank` of the cluster;
 # barrier("cluster") on both sides keeps it from being overwritten, or gone with its block.
 register("tir.cluster_load", CallEffectKind.ReadState, 2)
+# cluster_store(address_of(load), rank, value): stores there instead; what it stores may be read after the next
+# barrier("cluster").  That block must have started: all threads of the cluster pass barrier("cluster_arrive") and, at
+# any time later but before such a store, barrier("cluster_wait"), which waits until all have arrived.
+register("tir.cluster_store", CallEffectKind.Opaque, 3)
+# Copies of many neighbouring elements by the copy engine, which one thread of a block starts: bulk_begin(bytes) says
+# how much is to come, bulk_copy(address_of(shared), address_of(global), elements) starts a copy, and bulk_wait(),
+# which all threads of the block reach after one more barrier, waits for all of it.  Once a kernel; first elements are
+# vectors, so that their alignment is known.  bulk_prefetch(address_of(global), elements) asks the second-level cache.
+register("tir.bulk_begin", CallEffectKind.Opaque, 1)
+register("tir.bulk_copy", CallEffectKind.Opaque, 3)
+register("tir.bulk_wait", CallEffectKind.Opaque, 0)
+register("tir.bulk_prefetch", CallEffectKind.Opaque, 2)
 # Asynchronous copies are stores under the attribute ``async_copy``: what they write is there once the group that they
 # were committed to (ptx_commit_group()) has been waited for: ptx_wait_group(n) waits for all but the n newest groups.
 register("tir.ptx_commit_group", CallEffectKind.Opaque, 0)

@@ -39,7 +39,7 @@ def async_source(node: BufferStore) -> tuple[Expr | None, BufferLoad] | None:
     while is_call(value, "if_then_else"):
         assert isinstance(value, Call)
         wanted, yes, no = value.args
-        if not _is_zero(no):
+        if not is_zero(no):
             return None
         condition = wanted if condition is None else _both(condition, wanted)
         if condition is None:
@@ -59,7 +59,8 @@ def _both(a: Expr, b: Expr) -> Expr | None:
     return operators.logical(And, a, b) if a.dtype is b.dtype else None
 
 
-def _is_zero(value: Expr) -> bool:
+def is_zero(value: Expr) -> bool:
+    """True for zero, of each lane."""
     if isinstance(value, Broadcast):
         value = value.value
     if isinstance(value, FloatImm):

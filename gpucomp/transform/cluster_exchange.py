@@ -5,6 +5,10 @@ slots of all blocks and combines them in the order of the blocks, so that all th
 in every run.  (NVIDIA, CUDA C++ Programming Guide, "Distributed Shared Memory": a block must have started before its
 memory is read, and may not end while it is.)
 
+Blocks of whole warps that reduce all of their threads once do better: each warp puts its value into slots of all
+blocks, for which they must have started and no more, and after one meeting every warp combines what is in the slots of
+its own block.  No barrier of the block comes on top, and no block waits for others before it ends.
+
 Slots are memory of their own, so where no reduction runs twice in a kernel nothing overwrites them, and one more
 meeting, after the last reduction, keeps every block alive until all have read.  A reduction inside of a loop or a
 condition ends with a meeting itself.
@@ -12,8 +16,8 @@ condition ends with a meeting itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 from gpucomp.tir import expr as e
 from gpucomp.tir import intrin, operators
@@ -24,6 +28,7 @@ from gpucomp.tir.functor import stmt_children
 from gpucomp.tir.stmt import Stmt
 
 CLUSTER: Final = "clusterIdx.x"
+Gather: TypeAlias = Callable[[list[Buffer], int], Stmt]
 
 
 class ClusterExchange:
@@ -36,13 +41,14 @@ class ClusterExchange:
     """
 
     def __init__(self, rank: Var | None, size: int, kernel: Sequence[Stmt]) -> None:
-        self.size = size
+        self.rank, self.size = rank, size
         self.slots: list[Buffer] = []
         nodes: list[tuple[s.AllReduce, bool]] = []
         if rank is not None and size > 1:
             for root in kernel:
                 _collect(root, nested=False, out=nodes)
-        self.open = len(nodes)
+        self.open = self.count = len(nodes)
+        self.started = False  # the kernel waits until the blocks of its cluster have started
         self.repeats = any([nested for _, nested in nodes])
 
     def exchange(self, node: s.AllReduce, first: Expr | None, group: Expr, groups: int) -> Stmt:
@@ -73,8 +79,46 @@ class ClusterExchange:
         last = meeting() if self.repeats or self.open == 0 else None
         return s.seq(publish, meeting(), read, last)
 
+    def pushes(self, warps: int, warp: int) -> bool:
+        """Whether the values of so many warps of each block go to all blocks at once.
+
+        Where a kernel reduces twice over its cluster, that is no faster on an H100, and slower for long rows.
+        """
+        return self.count == 1 and self.size <= warp and not (warps * self.size) & (warps * self.size - 1)
+
+    def push(self, node: s.AllReduce, warps: Expr, lane: Expr, count: int, combined: Gather) -> Stmt:
+        """Combine values that all lanes of a warp hold in the results of ``node``, over all warps of the cluster.
+
+        Args:
+            node: the reduction.
+            warps: the number of the warp in its block, of ``count``.
+            lane: the number of the thread in its warp.
+            combined: makes the statements that combine so many values in shared memory within each warp.
+        """
+        assert self.rank is not None
+        slots = [decl_buffer([count * self.size], v.dtype, "cluster_slot", scope="shared") for v in node.values]
+        self.slots += slots
+        own = operators.add(operators.multiply(self.rank, count), warps)
+        zero = operators.const(0)
+        sent: list[Stmt] = []
+        for slot, result in zip(slots, node.results, strict=True):
+            place = intrin.call_intrin("handle", "address_of", e.BufferLoad(slot, (own,)))
+            value = e.BufferLoad(result, (zero,))
+            sent.append(s.Evaluate(intrin.call_intrin("int32", "cluster_store", place, lane, value)))
+        wait: Stmt | None = None
+        if not self.started and not self.repeats:
+            wait = s.Evaluate(intrin.barrier("cluster_wait"))
+        self.started = True
+        publish = s.IfThenElse(operators.compare(e.LT, lane, self.size), s.seq(*sent))
+        self.open -= 1
+        last = meeting() if self.repeats else None
+        return s.seq(wait, publish, meeting(), combined(slots, count * self.size), last)
+
     def wrap(self, body: Stmt) -> Stmt:
-        """Allocate the slots around a kernel."""
+        """Allocate the slots around a kernel, which says that it has started, where others write to its memory."""
+        if self.started:
+            waits = s.Evaluate(intrin.barrier("cluster_wait")) if self.repeats else None
+            body = s.seq(s.Evaluate(intrin.barrier("cluster_arrive")), waits, body)
         for slot in reversed(self.slots):
             body = s.Allocate(slot.data, slot.dtype, slot.shape, operators.const(1, "bool"), body)
         return body

@@ -238,6 +238,9 @@ class _Lower(Mutator):
             node, self.warp, _linear(inner), _product(inner), _linear(outer), _product(outer), _known(dims)
         )
         divergent = self._divergence(node, reduced)
+        if CLUSTER in reduced and self.cluster.size > 1 and not divergent and self._pushes(plan, dims, inner):
+            self.clean = True
+            return self._with_axes(plan.across_cluster(self.cluster), dims)
         body = self._in_block(plan, dims, inner, reduced, divergent)
         if CLUSTER not in reduced or self.cluster.size == 1:
             return self._with_axes(body, dims)
@@ -247,6 +250,11 @@ class _Lower(Mutator):
         body = s.seq(body, self.cluster.exchange(node, first, plan.group, plan.groups))
         self.clean = True  # the barrier of a cluster is one of each of its blocks
         return self._with_axes(body, dims)
+
+    def _pushes(self, plan: _Reduction, dims: list[Axis], inner: list[Axis]) -> bool:
+        """All threads of the block are reduced over, in whole warps."""
+        whole = dims == inner and self.warp > 1 and plan.count % self.warp == 0
+        return whole and self.cluster.pushes(plan.count // self.warp, self.warp)
 
     def _in_block(
         self, plan: _Reduction, dims: list[Axis], inner: list[Axis], reduced: frozenset[str], divergent: list[Expr]
@@ -453,6 +461,26 @@ class _Reduction:
             steps.append(self.set_results(self.combine(self.results(), _loads(buffers, operators.add(row, j)))))
         return s.seq(*steps)
 
+    def across_cluster(self, cluster: ClusterExchange) -> Stmt:
+        """Exchanges within each warp, then the values of all warps of the cluster, which every warp combines."""
+        warp = self.warp
+        full = operators.const(_FULL_MASK, "uint32")
+        lane = self.known.simplify(operators.floormod(self.rank, warp))
+        number = self.known.simplify(operators.floordiv(self.rank, warp))
+
+        def combined(slots: list[Buffer], count: int) -> Stmt:
+            each = max(1, count // warp)
+            first = lane if count >= warp else self.known.simplify(operators.floormod(lane, count))
+            begin = operators.multiply(first, each)
+            steps = [self.set_results(_loads(slots, begin))]
+            for j in range(1, each):
+                found = _loads(slots, operators.add(begin, j))
+                steps.append(self.set_results(self.combine(self.results(), found)))
+            return s.seq(*steps, *self.exchange(min(count, warp), full))
+
+        steps = [self.store_own(), *self.exchange(warp, full)]
+        return s.seq(*steps, cluster.push(self.node, number, lane, self.count // warp, combined))
+
     # -- shared memory ----------------------------------------------------------------------------------------
 
     def through_memory(self, buffers: list[Buffer], *, side_by_side: bool) -> Stmt:
@@ -537,13 +565,13 @@ def _stages(count: int) -> tuple[int, int]:
 
 
 def is_symmetric(combiner: CommReducer) -> bool:
-    """True when swapping the operands of a combiner is known to give the same bits."""
-    if len(combiner.result) != 1:
-        return False
-    result = combiner.result[0]
+    """True when swapping the operands of a combiner is known to give the same bits, of each value by itself."""
+    return all([_swaps(*value) for value in zip(combiner.lhs, combiner.rhs, combiner.result, strict=True)])
+
+
+def _swaps(lhs: Var, rhs: Var, result: Expr) -> bool:
     if type(result) not in _SYMMETRIC or not isinstance(result, e.BinaryOp):
         return False
-    lhs, rhs = combiner.lhs[0], combiner.rhs[0]
     return (result.a is lhs and result.b is rhs) or (result.a is rhs and result.b is lhs)
 
 

@@ -72,15 +72,36 @@ def _rows(
 
 
 # For each element: comparison, subtraction, exponential, addition, multiplication.
-softmax = _rows(compute.softmax, reference.softmax, "softmax of each row", 5)
-log_softmax = _rows(compute.log_softmax, reference.log_softmax, "logarithm of the softmax of each row", 5)
-layer_norm = _rows(compute.layer_norm, reference.layer_norm, "layer norm with weights and biases", 8, columns=2)
-add_layer_norm = _rows(
-    compute.add_layer_norm, reference.add_layer_norm, "layer norm of a sum of two matrices", 9, columns=2, matrices=2
+softmax = _rows(compute.softmax, reference.softmax, "softmax of each row", 5, form=forms.softmax)
+log_softmax = _rows(
+    compute.log_softmax, reference.log_softmax, "logarithm of the softmax of each row", 5, form=forms.log_softmax
 )
-rms_norm = _rows(compute.rms_norm, reference.rms_norm, "norm by the root mean square, with weights", 4, columns=1)
+layer_norm = _rows(
+    compute.layer_norm, reference.layer_norm, "layer norm with weights and biases", 8, columns=2, form=forms.layer_norm
+)
+add_layer_norm = _rows(
+    compute.add_layer_norm,
+    reference.add_layer_norm,
+    "layer norm of a sum of two matrices",
+    9,
+    columns=2,
+    matrices=2,
+    form=forms.add_layer_norm,
+)
+rms_norm = _rows(
+    compute.rms_norm,
+    reference.rms_norm,
+    "norm by the root mean square, with weights",
+    4,
+    columns=1,
+)
 add_rms_norm = _rows(
-    compute.add_rms_norm, reference.add_rms_norm, "RMS norm of a sum of two matrices", 5, columns=1, matrices=2
+    compute.add_rms_norm,
+    reference.add_rms_norm,
+    "RMS norm of a sum of two matrices",
+    5,
+    columns=1,
+    matrices=2,
 )
 row_sum = _rows(compute.row_sum, reference.row_sum, "sum of each row", 1, reduces=True)
 row_mean = _rows(compute.row_mean, reference.row_mean, "mean of each row", 1, reduces=True)

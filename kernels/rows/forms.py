@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gpucomp.kernels.registry import Definition, Extent, extent
-from gpucomp.kernels.rows import compute
+from gpucomp.kernels.rows import compute, own_parts
+from gpucomp.kernels.rows.tiles import Tile
+from gpucomp.kernels.rows.tiles_long import long_tile
+from gpucomp.support.dtype import DType
 from gpucomp.target import Target
 
 FEW_ROWS: Final = 32  # of those that clusters share: one block a row would leave most of the device idle
@@ -28,3 +31,29 @@ def argmax(shape: Sequence[Extent], dtype: str, target: Target) -> Definition | 
     few = rows is not None and rows <= FEW_ROWS
     alone = tile.cluster == 1 and not tile.shared
     return twice if tile.held and (alone or (few and tile.cluster > 1)) else None
+
+
+def _own(
+    make: Callable[[Sequence[Extent], str, Tile], Definition], matrices: int, weights: int
+) -> Callable[[Sequence[Extent], str, Target], Definition | None]:
+    """Where rows are long, threads reduce their own parts first (``own_parts``)."""
+
+    def form(shape: Sequence[Extent], dtype: str, target: Target) -> Definition | None:
+        if "gpu" not in target.keys:
+            return None
+        tile = long_tile(extent(shape[1]), DType(dtype).nbytes, matrices, weights, target)
+        return None if tile is None else make(shape, dtype, tile)
+
+    return form
+
+
+def _with_residual(make: Callable[..., Definition]) -> Callable[[Sequence[Extent], str, Tile], Definition]:
+    return lambda shape, dtype, tile: make(shape, dtype, tile, residual=True)
+
+
+softmax = _own(own_parts.softmax, 1, 0)
+log_softmax = _own(own_parts.log_softmax, 1, 0)
+layer_norm = _own(own_parts.layer_norm, 1, 2)
+add_layer_norm = _own(_with_residual(own_parts.layer_norm), 2, 2)
+rms_norm = _own(own_parts.rms_norm, 1, 1)
+add_rms_norm = _own(_with_residual(own_parts.rms_norm), 2, 1)

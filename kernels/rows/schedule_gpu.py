@@ -14,9 +14,11 @@ from typing import Final
 
 from gpucomp import te
 from gpucomp.kernels.registry import Definition, extent
+from gpucomp.kernels.rows.schedule_own import is_own, schedule_own
 from gpucomp.kernels.rows.schedule_parts import parts_of, schedule_parts
 from gpucomp.kernels.rows.schedule_shared import reduces, schedule_shared
 from gpucomp.kernels.rows.tiles import WAITING_ROW, Tile, choose_tile, cluster_tile, in_pairs, shared_tile
+from gpucomp.kernels.rows.tiles_long import long_tile
 from gpucomp.target import Target
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import Expr, IterVar
@@ -27,6 +29,10 @@ IN_FLIGHT: Final = 4
 def tile_of(defn: Definition, target: Target) -> Tile:
     """The tile for an operator.  Long rows that are gone over more than once are shared by the blocks of a cluster."""
     m, n = defn.inputs[0].shape
+    if is_own(defn):
+        tile = own_tile(defn, target)
+        assert tile is not None  # the definition was made for it
+        return tile
     weights = sum([len(x.shape) == 1 for x in defn.inputs])
     nbytes = defn.inputs[0].dtype.nbytes
     once = passes(defn) < 2
@@ -42,6 +48,13 @@ def tile_of(defn: Definition, target: Target) -> Tile:
     return waiting or (tile if tile.held else cluster_tile(extent(n), nbytes, target) or tile)
 
 
+def own_tile(defn: Definition, target: Target) -> Tile | None:
+    """The tile where threads reduce their own parts of long rows first; None where rows are not long."""
+    a = defn.inputs[0]
+    matrices = sum([len(x.shape) > 1 for x in defn.inputs])
+    return long_tile(extent(a.shape[1]), a.dtype.nbytes, matrices, len(defn.inputs) - matrices, target)
+
+
 def why(defn: Definition, target: Target) -> str:
     """What led to the tile."""
     parts = parts_of(defn, target)
@@ -54,6 +67,8 @@ def schedule_rows(defn: Definition, target: Target) -> Schedule:
     if parts is not None:
         return schedule_parts(defn, parts)
     tile = tile_of(defn, target)
+    if is_own(defn):
+        return schedule_own(defn, tile)
     if tile.shared:
         return schedule_shared(defn, tile)
     return _Rows(defn, tile).schedule(defn.outputs[0])

@@ -65,6 +65,7 @@ class Tile:
         early: weights of columns are loaded while the row is reduced.
         blocks: that are to fit a multiprocessor at least, by their registers; 0 where the compiler is free.
         together: rows that a thread holds parts of, for which it loads weights once.
+        ahead: how much later the row starts that the second-level cache is asked for, in rows; 0 for none.
         why: what led to it.
     """
 
@@ -80,6 +81,7 @@ class Tile:
     why: str = ""
     blocks: int = 0
     together: int = 1
+    ahead: int = 0
 
     @property
     def row_threads(self) -> int:

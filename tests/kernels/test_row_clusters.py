@@ -90,8 +90,8 @@ def test_rows_with_weights_say_how_many_blocks_are_to_fit(
 
 
 def test_the_bound_on_registers_reaches_the_kernel() -> None:
-    definition = registry.get("layer_norm").define((64, 65536), "bfloat16", H100)
-    source = gpucomp.source(registry.get("layer_norm").schedule(definition, H100), definition.args, H100)
+    definition = registry.get("rms_norm").define((64, 65536), "bfloat16", H100)
+    source = gpucomp.source(registry.get("rms_norm").schedule(definition, H100), definition.args, H100)
     assert "__launch_bounds__(256, 3)" in source
 
 

@@ -104,8 +104,10 @@ def test_a_cluster_of_one_block_is_none() -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int8", "uint8", "int16", "int32", "int64"])
 def test_every_element_type_goes_between_blocks(dtype: str) -> None:
-    source = gpucomp.source(*row_shares(3, 301, 4, 32, dtype), H100)
-    assert f"gc_cluster_load_{dtype}" in source
+    assert f"gc_cluster_store_{dtype}" in gpucomp.source(*row_shares(3, 301, 4, 32, dtype), H100)
+    pulled = gpucomp.source(*row_shares(3, 301, 4, 24, dtype), H100)
+    assert f"gc_cluster_load_{dtype}" in pulled
+    assert f"gc_cluster_store_{dtype}" not in pulled
     kernels, _ = split_host_device(gpu_form(row_shares(3, 301, 4, 32, dtype)))
     assert compile_cuda(emit_unit(kernels, H100))["main_kernel"].spill_bytes == 0
     if dtype in ("bfloat16", "int8", "uint8"):

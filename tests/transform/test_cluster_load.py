@@ -60,6 +60,49 @@ def ring(rounds: int, *, last: bool = True, ahead: int = 1, atomic: bool = False
     return PrimFunc(list(params), body, params, {"global_symbol": "ring", "tir.noalias": True})
 
 
+def handed_on(*, waits: bool = True, meets: bool = True, ahead: int = 1) -> PrimFunc:
+    """Each block puts its values into the memory of the block ``ahead``."""
+    a, b = (decl_buffer([CLUSTERS * SIZE * THREADS], "int32", name) for name in "AB")
+    axes = [
+        IterVar((0, n), Var(tag), IterVar.ThreadIndex, tag)
+        for tag, n in (("blockIdx.x", CLUSTERS), ("clusterIdx.x", SIZE), ("threadIdx.x", THREADS))
+    ]
+    block, rank, thread = (axis.var for axis in axes)
+    slots = decl_buffer([THREADS], "int32", "slots", scope="shared")
+    at = (block * SIZE + rank) * THREADS + thread
+    place = intrin.call_intrin("handle", "address_of", e.BufferLoad(slots, (thread,)))
+    peer: Expr = e.FloorMod(rank + ahead, op.const(SIZE)) if ahead else op.const(0)
+    body: s.Stmt = s.seq(
+        s.Evaluate(intrin.barrier("cluster_arrive")),
+        s.Evaluate(intrin.barrier("cluster_wait")) if waits else None,
+        s.Evaluate(intrin.call_intrin("int32", "cluster_store", place, peer, a[at])),
+        s.Evaluate(intrin.barrier("cluster" if meets else "shared")),
+        s.BufferStore(b, slots[thread], (at,)),
+    )
+    body = s.BufferRealize(slots, [e.Range.from_min_extent(0, THREADS)], op.const(1, "bool"), body)
+    for axis in reversed(axes):
+        assert axis.dom is not None
+        body = s.AttrStmt(axis, "thread_extent", axis.dom.extent, body)
+    params = {Var(x.name, x.data.type_annotation): x for x in (a, b)}
+    return PrimFunc(list(params), body, params, {"global_symbol": "handed_on", "tir.noalias": True})
+
+
+def test_blocks_write_to_the_memory_of_others() -> None:
+    lowered = lower_primfunc(handed_on(), H100)
+    out = np.full_like(DATA, -7)
+    interpret(lowered, [DATA, out])
+    np.testing.assert_array_equal(out, wanted(1, -1, 0))
+    kernels, _ = split_host_device(lowered)
+    image = emit_unit(kernels, H100)
+    assert compile_cuda(image)["main_kernel" if "main_kernel" in image.source else "handed_on_kernel"].spill_bytes == 0
+
+
+def test_what_another_block_wrote_is_read_after_a_meeting() -> None:
+    for broken in (handed_on(meets=False), handed_on(ahead=0)):  # no meeting; all blocks write to one
+        with pytest.raises(GpucompError, match="data race on slots"):
+            interpret(lower_primfunc(broken, H100), [DATA, np.full_like(DATA, -7)])
+
+
 DATA = np.arange(CLUSTERS * SIZE * THREADS, dtype=np.int32) * 3
 
 

@@ -166,6 +166,41 @@ class CallCompiler(AccessCompiler):
         args = f"{spot.flat.text}, {rank.text}, {self.mask_text()}, {kind}, {site}"
         return self._own(self.here(f"{spot.place.name}.peer_load(K, {args})", node.dtype, arr=True, varying=True))
 
+    def call_cluster_store(self, node: e.Call) -> Val:
+        target = _loaded(node.args[0])
+        if target is None or not self.in_lanes:
+            raise self.unsupported(f"{node} writes no element of a kernel's memory")
+        rank, value = self.expr(node.args[1]), self.expr(node.args[2])
+        spot = self.spot(target.buffer, target.indices)
+        if spot.place.kind != "block" or target.buffer.scope() not in ("shared", "shared.dyn"):
+            raise self.unsupported(f"{target.buffer.name} is no shared memory, to which other blocks could write")
+        site = self.faults.site(self.stmt, target.buffer)
+        kind = self.np_dtype(target.dtype)
+        args = f"{spot.flat.text}, {rank.text}, {value.text}, {self.mask_text()}, {kind}, {site}"
+        self.w.line(f"{spot.place.name}.peer_store(K, {args})")
+        return self.nothing()
+
+    def call_bulk_begin(self, node: e.Call) -> Val:
+        return self.nothing()
+
+    def call_bulk_prefetch(self, node: e.Call) -> Val:
+        return self.nothing()
+
+    def call_bulk_wait(self, node: e.Call) -> Val:
+        """What was copied is there at once; the barrier before it makes the block see that."""
+        return self.nothing()
+
+    def call_bulk_copy(self, node: e.Call) -> Val:
+        to, source = _loaded(node.args[0]), _loaded(node.args[1])
+        if to is None or source is None or not self.in_lanes:
+            raise self.unsupported(f"{node} copies no elements of a kernel's memory")
+        spots = [self.spot(x.buffer, tuple([_begin(i) for i in x.indices])) for x in (to, source)]
+        count, kind = self.expr(node.args[2]), self.np_dtype(to.buffer.dtype)
+        pieces = ", ".join([f"{x.place.name}, {x.flat.text}" for x in spots])
+        site = self.faults.site(self.stmt, to.buffer)
+        self.w.line(f"K.bulk_copy({pieces}, {count.text}, {self.mask_text()}, {kind}, {site})")
+        return self.nothing()
+
     def call_ptx_commit_group(self, node: e.Call) -> Val:
         self.w.line("K.commit_group()" if self.in_lanes else "pass")
         return self.nothing()
@@ -254,6 +289,11 @@ def _loaded(node: Expr) -> e.BufferLoad | None:
         inner = node.args[0]
         return inner if isinstance(inner, e.BufferLoad) else None
     return None
+
+
+def _begin(index: Expr) -> Expr:
+    """The first index of a vector's."""
+    return index.base if isinstance(index, e.Ramp) else index
 
 
 def as_rows(value: object, lanes: int) -> Any:  # Any: arrays and scalars of any element type

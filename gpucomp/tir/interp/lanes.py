@@ -21,6 +21,7 @@ Values = NDArray[Any]  # of any element type
 BLOCK_TAGS: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 THREAD_TAGS: Final = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 CLUSTER_TAG: Final = "clusterIdx.x"
+COPIED: Final = 64  # elements of a bulk copy at a time
 Blocks = Literal["all"] | int | Sequence[int]
 
 
@@ -243,6 +244,8 @@ class Batch:
 
     def barrier(self, scope: str, mask: Mask | None, site: int) -> None:
         """All threads of a block (or warp, or cluster) meet; a new phase begins."""
+        if scope in ("cluster_arrive", "cluster_wait"):  # blocks that have started: they all have, here
+            return
         self.launch.report.barriers += 1
         blocks: Mask | None = None
         cluster = self.launch.cluster if scope == "cluster" else 1
@@ -272,6 +275,29 @@ class Batch:
         while len(self.groups) > count:
             for finish in self.groups.pop(0):
                 finish()
+
+    def bulk_copy(
+        self,
+        to: SharedMemory,
+        place: object,
+        source: Memory,
+        begin: object,
+        count: object,
+        mask: Mask | None,
+        dtype: np.dtype[Any],
+        site: int,
+    ) -> None:
+        """Copy ``count`` neighbouring elements to the shared memory of each active lane's block."""
+        here, there, number = (broadcast(np.asarray(x, np.int64), (self.L,)) for x in (place, begin, count))
+        for memory, first in ((to, here), (source, there)):
+            self.check_index(first + (number - 1), memory.size, mask, site, f"the last element of {memory.name}")
+        here = here + to.base(dtype.itemsize)
+        number = number if mask is None else np.where(mask, number, 0)
+        for k in range(0, int(number.max()), COPIED):
+            more = np.arange(k, k + COPIED)
+            on = more < number[:, None]
+            value = source.load(self, there[:, None] + more, on, dtype, site)
+            to.store(self, here[:, None] + more, value, on, dtype, site)
 
     def shuffle(
         self, how: str, active: object, value: Any, operand: object, width: object, mask: Mask | None, site: int

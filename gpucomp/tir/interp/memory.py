@@ -244,6 +244,40 @@ class SharedMemory(Memory):
                 self.peers.read(batch, self, units, who, site)
         return np.where(foreign, self.view(dtype).take(np.where(on, index, 0)), own)
 
+    def peer_store(
+        self,
+        batch: Batch,
+        flat: object,
+        rank: object,
+        value: object,
+        mask: Mask | None,
+        dtype: np.dtype[Any],
+        site: int,
+    ) -> None:
+        """Write to the copy of the block with number ``rank`` in the cluster of each lane's block."""
+        cluster = batch.launch.cluster
+        ranks = broadcast(np.asarray(rank, np.int64), (batch.L,))
+        batch.check_index(ranks, cluster, mask, site, "the rank of a block in its cluster")
+        block = batch.block // cluster * cluster + np.clip(ranks, 0, cluster - 1)
+        within = broadcast(np.asarray(flat), (batch.L,))
+        index = block * (self.stride // dtype.itemsize) + within
+        lanes = np.flatnonzero(np.ones(batch.L, bool) if mask is None else mask)
+        units = _units(index[lanes], dtype, self.unit)
+        if self.peers is not None:
+            parts = len(units) // max(1, len(lanes))
+            foreign = (block != batch.block)[lanes]
+            self.peers.push(batch, self, units, np.repeat(lanes, parts), np.repeat(foreign, parts), site)
+        self.view(dtype)[index[lanes]] = broadcast(np.asarray(value).astype(dtype, copy=False), (batch.L,))[lanes]
+        if self.init is not None:
+            self.init[units] = True
+
+    def load(self, batch: Batch, flat: object, mask: Mask | None, dtype: np.dtype[Any], site: int) -> Values:
+        if self.peers is not None and self.peers.pushes:
+            index, on = _spread(batch, flat, mask)
+            idx, _ = _pick(batch, index, on)
+            self.peers.own_read(batch, self, _units(idx, dtype, self.unit), site)
+        return super().load(batch, flat, mask, dtype, site)
+
     def store(
         self, batch: Batch, flat: object, value: object, mask: Mask | None, dtype: np.dtype[Any], site: int
     ) -> None:
