@@ -29,10 +29,29 @@ def schedule_elementwise(defn: Definition, target: Target) -> Schedule:
     if lanes > 1:
         fused, vector = stage.split(fused, factor=lanes)
         stage.vectorize(vector)
-    block, thread = stage.split(fused, factor=min(_threads(defn, lanes), target.max_num_threads))
+    block, thread = stage.split(fused, factor=threads_of(defn, target))
     stage.bind(block, te.thread_axis("blockIdx.x"))
     stage.bind(thread, te.thread_axis("threadIdx.x"))
     return s
+
+
+def why(defn: Definition, target: Target) -> str:
+    """What led to the vectors and blocks, in one line."""
+    lanes, threads = vector_lanes(defn), threads_of(defn, target)
+    known = None not in [extent(size) for size in defn.outputs[0].shape]
+    nbytes = lanes * max([tensor.dtype.nbytes for tensor in defn.args])
+    vectors = f"a vector of {nbytes} bytes for each thread"
+    if lanes == 1:
+        vectors = "an element for each thread" + ("" if known else ": extents are not known")
+    if known and nbytes < 16:
+        vectors += ": rows that share an input along them are made of no wider ones"
+    large = " of many vectors that are only moved, added or scaled" if threads > THREADS else ""
+    return f"{vectors}; blocks of {threads} threads{large}"
+
+
+def threads_of(defn: Definition, target: Target) -> int:
+    """Threads of a block."""
+    return min(_threads(defn, vector_lanes(defn)), target.max_num_threads)
 
 
 def _threads(defn: Definition, lanes: int) -> int:

@@ -5,6 +5,7 @@ No atomics: the order of additions is fixed, and so is the result.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from gpucomp import te
@@ -24,14 +25,59 @@ SHARED_BY: Final = 8  # so many threads
 DEEP: Final = 8  # vectors of columns in flight, where a thread has so many rows
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnTile:
+    """How the columns of a matrix are reduced.
+
+    Attributes:
+        lanes: columns in a vector.
+        columns: of a block.
+        tall: rows of threads.
+        turns: vectors that a thread has in flight.
+        each: rows of a part; None where the number of rows is not known.
+        parts: of the rows.
+    """
+
+    lanes: int
+    columns: int
+    tall: int
+    turns: int
+    each: int | None
+    parts: int
+
+
+def why(defn: Definition, target: Target) -> str:
+    """What led to the tiles and parts, in one line."""
+    x, _ = defn.intermediates
+    size = extent(x.shape[0])
+    if len(x.shape) == 2:
+        of = column_tile(defn, target)
+        return (
+            f"{of.columns} columns in vectors of {of.lanes} for each block, {of.tall} rows of threads; "
+            f"{of.turns} vectors in flight; {of.parts} parts of the rows, which a second kernel adds up"
+        )
+    threads, lanes = _threads_and_lanes(defn, target)
+    tile = threads * lanes * VECTORS_IN_FLIGHT
+    loads = f"{threads} threads with {VECTORS_IN_FLIGHT} vectors of {lanes} elements in flight"
+    if size is not None and size <= tile:
+        return f"{loads}; one block holds all"
+    blocks = BLOCKS if size is None else min(IN_TURNS, -(-size // tile))
+    return f"{loads}; {blocks} blocks take tiles in turns, and a second kernel adds up what they found"
+
+
+def _threads_and_lanes(defn: Definition, target: Target) -> tuple[int, int]:
+    size = extent(defn.intermediates[0].shape[0])
+    threads = min(THREADS if size is None else MANY, target.max_num_threads)
+    return threads, 1 if size is None else 16 // defn.inputs[0].dtype.nbytes
+
+
 def schedule_all(defn: Definition, target: Target) -> Schedule:
     """Reduce a vector to one value."""
     (out,) = defn.outputs
     x, total = defn.intermediates
     s = te.create_schedule(out.op)
     size = extent(x.shape[0])
-    threads = min(THREADS if size is None else MANY, target.max_num_threads)
-    lanes = 1 if size is None else 16 // defn.inputs[0].dtype.nbytes
+    threads, lanes = _threads_and_lanes(defn, target)
     tile = threads * lanes * VECTORS_IN_FLIGHT
     (k,) = s[total].op.reduce_axis
     if size is not None and size <= tile:
@@ -100,6 +146,25 @@ def _finish(s: Schedule, out: Tensor, total: Tensor, threads: int) -> None:
     s[total].bind(thread, te.thread_axis("threadIdx.x"))
 
 
+def column_tile(defn: Definition, target: Target) -> ColumnTile:
+    """The tile for the columns of a matrix: parts are as many as fill the device once, each a few rounds long."""
+    x, _ = defn.intermediates
+    m, n = extent(x.shape[0]), extent(x.shape[1])
+    lanes = row_lanes(n, defn.inputs[0].dtype.nbytes)
+    while m is not None and lanes > m:
+        lanes //= 2
+    columns = min(THREADS, target.max_num_threads, 1 << 30 if n is None else n)
+    tall = lanes
+    across = 1 if n is None else -(-n // columns)
+    if m is None:
+        return ColumnTile(lanes, columns, tall, VECTORS_IN_FLIGHT, None, max(1, min(COLUMN_PARTS, BLOCKS // across)))
+    most = max(COLUMN_PARTS, min(MORE_PARTS, m // (tall * DEEP)))
+    parts = max(1, min(most, IN_TURNS // across))
+    turns = DEEP if m >= parts * tall * DEEP else VECTORS_IN_FLIGHT
+    each = -(-m // (parts * tall * turns)) * tall * turns
+    return ColumnTile(lanes, columns, tall, turns, each, -(-m // each))
+
+
 def schedule_columns(defn: Definition, target: Target) -> Schedule:
     """Reduce each column: a block takes 256 columns and a part of the rows.
 
@@ -108,25 +173,11 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     (out,) = defn.outputs
     x, total = defn.intermediates
     s = te.create_schedule(out.op)
-    m, n = extent(x.shape[0]), extent(x.shape[1])
-    lanes = row_lanes(n, defn.inputs[0].dtype.nbytes)
-    while m is not None and lanes > m:
-        lanes //= 2
-    columns = min(THREADS, target.max_num_threads, 1 << 30 if n is None else n)
-    wide, tall = columns // lanes, lanes
-    across = 1 if n is None else -(-n // columns)
-    turns = VECTORS_IN_FLIGHT
+    tile = column_tile(defn, target)
+    lanes, columns, tall, parts = tile.lanes, tile.columns, tile.tall, tile.parts
+    wide = columns // lanes
     (k,) = s[total].op.reduce_axis
-    if m is None:
-        parts = max(1, min(COLUMN_PARTS, BLOCKS // across))
-        part, _ = s[total].split(k, nparts=parts)
-    else:
-        most = max(COLUMN_PARTS, min(MORE_PARTS, m // (tall * DEEP)))
-        parts = max(1, min(most, IN_TURNS // across))
-        turns = DEEP if m >= parts * tall * DEEP else VECTORS_IN_FLIGHT
-        each = -(-m // (parts * tall * turns)) * tall * turns
-        part, _ = s[total].split(k, factor=each)
-        parts = -(-m // each)
+    part, _ = s[total].split(k, nparts=parts) if tile.each is None else s[total].split(k, factor=tile.each)
     partial = s.rfactor(total, part)
     _, by_row = s[partial].split(partial.op.reduce_axis[0], factor=tall)
     by_thread = s.rfactor(partial, by_row)
@@ -155,7 +206,7 @@ def schedule_columns(defn: Definition, target: Target) -> Schedule:
     inner = s[sums]
     inner.compute_at(stage, thread)
     inner.set_scope("local")
-    chunk, turn = inner.split(inner.op.reduce_axis[0], factor=turns)
+    chunk, turn = inner.split(inner.op.reduce_axis[0], factor=tile.turns)
     inner.reorder(chunk, turn, *inner.op.axis)
     inner.unroll(turn)
     inner.unroll(inner.op.axis[-1])

@@ -33,6 +33,17 @@ def schedule_scan(defn: Definition, target: Target) -> Schedule:
     return scan.schedule()
 
 
+def why(defn: Definition, target: Target) -> str:
+    """What led to the blocks of a scan, in one line."""
+    scan = _Scan(defn, target)
+    what = "a block for each row"
+    if scan.chunked:
+        what = f"a block for each chunk of {scan.chunked[0].shape[-1]} elements, whose sums two kernels before add up"
+    kept = "registers hold what it scans" if scan.held else "what it scans is read twice, for registers do not hold it"
+    sums = "each thread adds up the groups before its own" if scan.few else "threads share the groups before each"
+    return f"{what}; runs of {scan.run} elements in vectors of {scan.lanes}; {kept}; {sums}"
+
+
 def _schedule_chunks(scan: _Scan) -> None:
     """A block for each chunk adds up its elements, some threads for each the sums of those before."""
     s, (y, parts, before) = scan.s, scan.chunked

@@ -259,7 +259,8 @@ def test_inspect_shows_one_form_at_a_time() -> None:
         (["softmax", "--shape", "256,262144", "--dtype", "bfloat16"], "shared memory"),
         (["transpose", "--shape", "301,207", "--dtype", "float16"], "whole vectors"),
         (["matmul", "--shape", "512,512,512"], "blocks"),
-        (["add"], "gives no reason"),
+        (["add"], "a vector of 16 bytes for each thread"),
+        (["add", "--target", "llvm"], "gives no reason"),
     ],
 )
 def test_inspect_says_why_a_tile_was_chosen(arguments: list[str], words: str) -> None:

@@ -27,6 +27,17 @@ def odd_shape(operator: Operator) -> tuple[int, ...]:
     return shapes.get(operator.name) or {1: (7,), 2: (3, 5), 3: (3, 5, 7)}[len(operator.shape_names)]
 
 
+@pytest.mark.parametrize("name", [o.name for o in OPERATORS if o.family not in ("gemm", "convolution", "depthwise")])
+def test_schedules_for_gpus_say_why(name: str) -> None:
+    operator = registry.get(name)
+    for target in (Target("cuda -arch=sm_90a"), Target("opencl")):
+        known, unknown = odd_shape(operator), [te.var(x) for x in operator.shape_names]
+        for shape in (operator.default_shape(target.keys), known, unknown):
+            definition = operator.define(shape, "float32", target)
+            operator.schedule(definition, target)
+            assert operator.why(definition, target)
+
+
 def test_every_family_has_operators_and_no_name_twice() -> None:
     assert list(dict.fromkeys(operator.family for operator in OPERATORS)) == list(registry.FAMILIES)
     assert len(set(NAMES)) == len(NAMES)
