@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any  # arrays of any element type
 
 import numpy as np
 
 from gpucomp.support.launch import KernelImage
-from tests.requirements import CLC_FOLDER, require_libclc, require_nvrtc, require_pocl, require_tool
+from tests import amd
+from tests.requirements import require_nvrtc, require_pocl
 
 if TYPE_CHECKING:
     import pyopencl
@@ -57,29 +55,11 @@ def compile_cuda(image: KernelImage, arch: str = "sm_90a", warnings: bool = Fals
 
 def compile_amd(image: KernelImage, cpu: str = "gfx942") -> str:
     """Compile OpenCL C to AMD ISA with clang; the assembly text."""
-    clang = require_tool("clang-19")
-    require_libclc()
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "unit.cl")
-        source.write_text(image.source, encoding="utf-8")
-        target = ["-target", "amdgcn-amd-amdhsa", f"-mcpu={cpu}", "-nogpulib"]
-        link = ["-Xclang", "-mlink-builtin-bitcode", "-Xclang", str(CLC_FOLDER / "amdgcn--amdhsa.bc")]
-        command = [clang, "-x", "cl", "-cl-std=CL1.2", "-O3", *target, *link]
-        command += [
-            "-Wall",
-            "-Werror",
-            "-Wno-linker-warnings",
-            "-Wno-unused-function",
-            "-Wno-unused-variable",
-        ]
-        command += ["-Rpass-analysis=kernel-resource-usage", "-S"]
-        done = subprocess.run(
-            [*command, str(source), "-o", "-"], capture_output=True, text=True, check=False, timeout=120
-        )
-    assert done.returncode == 0, f"{done.stderr}\n{image.source}"
-    assert "Dynamic Stack: True" not in done.stderr
-    assert "s_swappc" not in done.stdout
-    return done.stdout
+    warnings = ("-Wall", "-Werror", "-Wno-linker-warnings", "-Wno-unused-function", "-Wno-unused-variable")
+    code = amd.compile_for(cpu, image.source, *warnings)
+    assert "Dynamic Stack: True" not in code.remarks
+    assert "s_swappc" not in code.assembly
+    return code.assembly
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import pytest
 import gpucomp
 from gpucomp.kernels import registry
 from gpucomp.target import Target
+from tests import amd
 from tests.golden.cases import CASES
 from tests.golden.support import assert_same, make_arrays, reference
 from tests.golden.test_sources import INEXACT
@@ -103,25 +104,15 @@ AMD = [(name, chip) for number, name in enumerate(CASES) for chip in (("gfx90a",
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "chip"), AMD)
-def test_amd_code_has_no_calls_no_dynamic_stack_and_no_spills(name: str, chip: str, tmp_path: Path) -> None:
-    from tests.requirements import require_libclc, require_tool
-
-    clang, library = require_tool("clang-19"), require_libclc()
+def test_amd_code_has_no_calls_no_dynamic_stack_and_no_spills(name: str, chip: str) -> None:
     target = Target("opencl")
     schedule, args = CASES[name].make(target)
-    source = tmp_path / f"{name}.cl"
-    source.write_text(gpucomp.source(schedule, args, target, name), encoding="utf-8")
-    command = [clang, "-x", "cl", "-cl-std=CL1.2", "-O3", "-target", "amdgcn-amd-amdhsa", f"-mcpu={chip}", "-nogpulib"]
-    command += ["-Xclang", "-mlink-builtin-bitcode", "-Xclang", str(library)]
-    command += ["-Rpass-analysis=kernel-resource-usage", "-S", str(source), "-o", str(tmp_path / "out.s")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assembly = (tmp_path / "out.s").read_text(encoding="utf-8")
+    assembly, remarks = amd.compile_for(chip, gpucomp.source(schedule, args, target, name))
     assert "s_swappc" not in assembly
-    assert "Dynamic Stack: True" not in done.stderr
+    assert "Dynamic Stack: True" not in remarks
     spills = [
         line
-        for line in done.stderr.splitlines()
+        for line in remarks.splitlines()
         if "Spill" in line and not line.rstrip("] \n").split("[")[0].rstrip().endswith(": 0")
     ]
     assert spills == []

@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import click
@@ -23,7 +20,8 @@ import click
 import gpucomp
 from gpucomp.kernels import registry
 from gpucomp.target import Target
-from tests.requirements import require_libclc, require_nvrtc, require_tool
+from tests import amd
+from tests.requirements import require_nvrtc
 
 LOCAL_BYTES: Final = 64 * 1024  # of a work-group on AMD's chips
 MOST_THREADS: Final = 1024
@@ -161,23 +159,13 @@ def compile_case(case: Case, chips: Iterable[str]) -> Iterator[Taken]:
 
 def compile_for_amd(case: Case, source: str, chip: str) -> Taken:
     """OpenCL C to AMD's code, with clang."""
-    command = [require_tool("clang-19"), "-x", "cl", "-cl-std=CL1.2", "-O3", "-target", "amdgcn-amd-amdhsa"]
-    command += [f"-mcpu={chip}", "-nogpulib", "-Xclang", "-mlink-builtin-bitcode", "-Xclang", str(require_libclc())]
-    command += ["-Rpass-analysis=kernel-resource-usage", "-S"]
-    with tempfile.TemporaryDirectory() as folder:
-        unit, out = Path(folder, "unit.cl"), Path(folder, "out.s")
-        unit.write_text(source, encoding="utf-8")
-        began = os.times()
-        done = subprocess.run(
-            [*command, str(unit), "-o", str(out)], capture_output=True, text=True, timeout=300, check=False
-        )
-        ended = os.times()
-        assert done.returncode == 0, f"{case} {chip}: {done.stderr[:4000]}"
-        assembly = out.read_text(encoding="utf-8")
+    began = os.times()
+    code = amd.compile_for(chip, source)
+    ended = os.times()
 
     def most(what: str) -> int:
-        numbers = re.findall(rf"remark: .*?{what}(?: \[[\w/]+\])?: (\d+) \[", done.stderr)
-        assert numbers, f"{case} {chip}: clang says nothing of {what}: {done.stderr[:2000]}"
+        numbers = re.findall(rf"remark: .*?{what}(?: \[[\w/]+\])?: (\d+) \[", code.remarks)
+        assert numbers, f"{case} {chip}: clang says nothing of {what}: {code.remarks[:2000]}"
         return max(map(int, numbers))
 
     return Taken(
@@ -188,7 +176,7 @@ def compile_for_amd(case: Case, source: str, chip: str) -> Taken:
         private=most("ScratchSize"),
         local=most("LDS Size"),
         threads=_threads(source, r"reqd_work_group_size\((\d+), (\d+), (\d+)\)"),
-        calls="s_swappc" in assembly or "Dynamic Stack: True" in done.stderr,
+        calls="s_swappc" in code.assembly or "Dynamic Stack: True" in code.remarks,
         seconds=ended.children_user - began.children_user,
     )
 

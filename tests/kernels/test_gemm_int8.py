@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,10 +19,10 @@ from gpucomp.runtime.ndarray import NDArray
 from gpucomp.support.dtype import DType
 from gpucomp.target import Target
 from gpucomp.te import lower_schedule
+from tests import amd
 from tests.codegen.devices import compile_cuda
 from tests.kernels.running import H100, run
 from tests.kernels.test_gemm_simt import TINY, with_tile
-from tests.requirements import require_libclc, require_tool
 
 PRODUCT = registry.get("matmul_int8")
 SLICED = TILES[-1]
@@ -94,15 +92,10 @@ def test_bytes_stay_in_words_from_memory_to_the_instruction(shape: tuple[int, in
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chip", ["gfx90a", "gfx942", "gfx1100"])
-def test_amd_s_compiler_makes_dot_products_of_the_plain_sums(chip: str, tmp_path: Path) -> None:
+def test_amd_s_compiler_makes_dot_products_of_the_plain_sums(chip: str) -> None:
     target = Target("opencl")
     defn = PRODUCT.define((1024, 1024, 1024), "int8")
-    source = tmp_path / "unit.cl"
-    source.write_text(gpucomp.source(PRODUCT.schedule(defn, target), defn.args, target), encoding="utf-8")
-    command = [require_tool("clang-19"), "-x", "cl", "-cl-std=CL1.2", "-O3", "-target", "amdgcn-amd-amdhsa"]
-    command += [f"-mcpu={chip}", "-nogpulib", "-Xclang", "-mlink-builtin-bitcode", "-Xclang", str(require_libclc())]
-    subprocess.run([*command, "-S", str(source), "-o", str(tmp_path / "out.s")], check=True, timeout=120)
-    text = (tmp_path / "out.s").read_text(encoding="utf-8")
+    text = amd.compile_for(chip, gpucomp.source(PRODUCT.schedule(defn, target), defn.args, target)).assembly
     assert len(re.findall(r"\bv_dot4\w*_i32_i\w*8", text)) >= 16
     assert "s_swappc" not in text
     assert not re.search(r"v_mul_i32_i24|v_mad_i32_i24", text)
