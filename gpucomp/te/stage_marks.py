@@ -207,8 +207,8 @@ class MarkPrimitives(StageBase):
                     C[i, j] = A[i, j] + 1.0
 
         Kinds that passes know: ``auto_unroll_max_step``, ``unroll_explicit``, ``unroll_factor``, ``unroll``,
-        ``software_pipeline``, ``predicate_copies``, ``spread_copies``, ``product_order``, ``nontemporal``,
-        ``cache_hint``, ``atomic``, ``min_blocks``, ``bulk_copy``, ``bulk_ahead``, ``bulk_ahead_late``,
+        ``software_pipeline``, ``predicate_copies``, ``spread_copies``, ``product_order``, ``loads_first``,
+        ``nontemporal``, ``cache_hint``, ``atomic``, ``min_blocks``, ``bulk_copy``, ``bulk_ahead``, ``bulk_ahead_late``,
         ``debug_skip_region``; hints are taken and change nothing: see ``gpucomp.te.pragmas``.
         ``import_c`` and ``import_llvm`` bring source text of functions that the kernel calls, for GPUs and for
         processors.  Of any other kind, a warning is given once.
