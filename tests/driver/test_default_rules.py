@@ -188,6 +188,18 @@ def test_products_use_what_they_load_several_times() -> None:
     assert line.startswith("C: a product: each thread 4 rows and 4 columns in registers")
 
 
+@pytest.mark.parametrize("size", [0, 1, 5000])
+def test_a_sum_of_unknown_length_goes_in_parts(size: int) -> None:
+    n = te.var("n")
+    a, k = te.placeholder((n,), name="A"), te.reduce_axis((0, n), "k")
+    c = te.compute((1,), lambda _: te.sum(a[k], axis=k), name="C")
+    schedule, [line] = explained(te.create_schedule(c.op), CUDA)
+    assert line == "C: one row of any length: 528 blocks reduce parts of each, a second kernel those"
+    given, out = np.arange(size, dtype=np.float32) % 7, np.full(1, np.nan, np.float32)
+    func = lower_primfunc(lower_schedule(schedule, [a, c], "f"), CUDA)
+    assert run_interpreted(func, [given, out])[1] == given.sum()
+
+
 def test_windows_are_summed_in_registers() -> None:
     a = matrix(1, 8, 64, 64)
     text = source(a, topi.nn.pool2d(a, [3, 3], [1, 1], [1, 1], [1, 1, 1, 1], "max"))

@@ -63,9 +63,10 @@ def _streamed(problem: Problem) -> str | None:
         return None
     if fast not in op.reduce_axis:
         return columns.schedule(problem, fast)
-    if product(op.reduce_axis) is None:
-        return _by_block(problem)
-    return rows.schedule(problem, sorted(op.reduce_axis, key=lambda axis: -(steps[axis] or 0)))
+    reduced = sorted(op.reduce_axis, key=lambda axis: -(steps[axis] or 0))
+    if product(reduced) is None:
+        return rows.any_length(problem, reduced) or _by_block(problem)
+    return rows.schedule(problem, reduced)
 
 
 def _once(op: ComputeOp, main: Read, long: Sequence[IterVar]) -> bool:

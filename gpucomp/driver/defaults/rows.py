@@ -17,6 +17,7 @@ from gpucomp.tir.expr import IterVar
 
 ROW_BYTES: Final = 44  # of a row for each of its threads
 BLOCK: Final = 128  # threads of a block of several rows
+FEW: Final = 32  # rows of unknown length that go in parts
 PART_BYTES: Final = 1 << 16  # of a row at least for each block that reduces a part of it
 
 
@@ -44,7 +45,7 @@ def schedule(problem: Problem, reduced: Sequence[IterVar]) -> str:
         load.compute_at(problem.stage, at)
     together = f"{threads} threads share one" if threads > 1 else "each is a thread's"
     many = "" if per_block == 1 else f", {per_block} of them a block"
-    return f"{_number(count)} rows of {length}: {together}{many}, in vectors of {lanes}"
+    return f"{_rows(count)} of {length}: {together}{many}, in vectors of {lanes}"
 
 
 def _spread(problem: Problem, k: IterVar, threads: int, lanes: int) -> IterVar:
@@ -90,6 +91,33 @@ def _in_parts(problem: Problem, reduced: Sequence[IterVar], parts: int, lanes: i
     stage.unroll(lane)
     for load in loads:
         load.compute_at(stage, turn)
+    _reduce_parts(problem, parts)
+    return (
+        f"{_rows(problem.count())} of {problem.length()}, too few for the device: {parts} blocks of {threads} threads reduce parts, "
+        f"in vectors of {lanes}; a second kernel reduces those"
+    )
+
+
+def any_length(problem: Problem, reduced: Sequence[IterVar]) -> str | None:
+    """Few rows of unknown length, in parts; None, and nothing is done, where they are many or not counted."""
+    count = problem.count()
+    if count is None or count > FEW or problem.has_init:
+        return None
+    sch, parts = problem.sch, BLOCKS // max(1, count)
+    part, _ = problem.stage.split(problem.fused(reduced), nparts=parts)
+    partial = first_of(sch.rfactor(problem.total, part))
+    stage = sch[partial]
+    block, *data = stage.op.axis
+    stage.reorder(*data, block, *stage.op.reduce_axis)
+    _, thread = stage.split(stage.op.reduce_axis[0], factor=problem.threads)
+    stage.bind(stage.fuse(*data, block), thread_axis("blockIdx.x"))
+    stage.bind(thread, thread_axis("threadIdx.x"))
+    _reduce_parts(problem, parts)
+    return f"{_rows(count)} of any length: {parts} blocks reduce parts of each, a second kernel those"
+
+
+def _reduce_parts(problem: Problem, parts: int) -> None:
+    """The second kernel: a block for each row."""
     finish, total = problem.finish, problem.stage
     row = finish.fuse(*finish.op.axis)
     finish.bind(row, thread_axis("blockIdx.x"))
@@ -97,12 +125,7 @@ def _in_parts(problem: Problem, reduced: Sequence[IterVar], parts: int, lanes: i
     few = min(1 << (parts - 1).bit_length(), problem.threads)
     _, thread = total.split(total.op.reduce_axis[0], factor=few)
     total.bind(thread, thread_axis("threadIdx.x"))
-    rows = "one row" if problem.count() == 1 else f"{_number(problem.count())} rows"
-    return (
-        f"{rows} of {problem.length()}, too few for the device: {parts} blocks of {threads} threads reduce parts, "
-        f"in vectors of {lanes}; a second kernel reduces those"
-    )
 
 
-def _number(count: int | None) -> str:
-    return "any number of" if count is None else str(count)
+def _rows(count: int | None) -> str:
+    return "one row" if count == 1 else f"{'any number of' if count is None else count} rows"
