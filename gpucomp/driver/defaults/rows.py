@@ -93,8 +93,8 @@ def _in_parts(problem: Problem, reduced: Sequence[IterVar], parts: int, lanes: i
         load.compute_at(stage, turn)
     _reduce_parts(problem, parts)
     return (
-        f"{_rows(problem.count())} of {problem.length()}, too few for the device: {parts} blocks of {threads} threads reduce parts, "
-        f"in vectors of {lanes}; a second kernel reduces those"
+        f"{_rows(problem.count())} of {problem.length()}, too few for the device: {parts} blocks of {threads} threads "
+        f"reduce parts of each, in vectors of {lanes}; a second kernel reduces those"
     )
 
 
