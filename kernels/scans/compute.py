@@ -137,6 +137,7 @@ def for_gpus(shape: Sequence[Extent], dtype: str, target: Target) -> Definition 
     n, run = shape[1], RUN_BYTES // DType(dtype).nbytes
     if not isinstance(n, int):
         return in_chunks(shape, dtype, run)
+    run = run if n > run else 1  # of one run, threads would not know which elements are theirs
     values = -(-n // run) + 2 * -(-n // (RUNS * run))
     kept = (values + RUNS) * DType(sum_dtype(dtype)).nbytes + REDUCING_BYTES
     fits = n <= LONG_ROW and kept <= target.max_shared_memory_per_block

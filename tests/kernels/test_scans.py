@@ -92,3 +92,9 @@ def test_the_default_shape_keeps_its_registers_on_chips_of_amd(chip: str) -> Non
     """Each of 64 conditions took a pair of scalar registers, of which a chip has 102."""
     case = Case("cumulative_sum", (4096, 4096), "float32")
     assert [taken.faults() for taken in compile_case(case, [chip])] == [[]]
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_rows_shorter_than_a_run_stay_in_registers(length: int) -> None:
+    case = Case("cumulative_sum", (1000, length), "float16")
+    assert [taken.faults() for taken in compile_case(case, ["sm_90a", "gfx942"])] == [[], []]
