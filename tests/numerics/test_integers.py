@@ -160,8 +160,9 @@ def test_conversions_between_integers_keep_the_low_bits_and_extend_by_the_source
 @pytest.mark.parametrize(
     ("signed", "unsigned", "meeting"),
     [
-        ("int8", "uint8", "int8"), ("int8", "uint32", "int32"), ("int16", "uint8", "int16"), ("int32", "uint32", "int32"),
-        ("int32", "uint64", "int64"), ("int64", "uint16", "int64"), ("int64", "uint64", "int64"),
+        ("int8", "uint8", "int8"), ("int8", "uint32", "int32"), ("int16", "uint8", "int16"),
+        ("int32", "uint32", "int32"), ("int32", "uint64", "int64"), ("int64", "uint16", "int64"),
+        ("int64", "uint64", "int64"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("backend", BACKENDS)
