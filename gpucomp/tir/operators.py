@@ -40,17 +40,6 @@ def is_tracing() -> bool:
     return getattr(_state, "depth", 0) > 0
 
 
-@contextmanager
-def not_tracing() -> Generator[None]:
-    """Compiler code that runs while a user's function is traced gets its own meaning of ``bool`` back."""
-    saved = getattr(_state, "depth", 0)
-    _state.depth = 0
-    try:
-        yield
-    finally:
-        _state.depth = saved
-
-
 def convert(value: object, dtype: str | None = None) -> Expr:
     """Turn a Python or numpy scalar, an axis or a tensor element into an expression.
 

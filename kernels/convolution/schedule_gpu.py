@@ -23,7 +23,7 @@ from gpucomp.kernels.convolution.winograd_schedule import schedule_winograd
 from gpucomp.kernels.gemm.tiles import MULTIPROCESSORS, USUAL_MULTIPROCESSORS
 from gpucomp.kernels.registry import Definition, extent
 from gpucomp.target import Target
-from gpucomp.te import Schedule, Tensor
+from gpucomp.te import Schedule, Stage, Tensor
 from gpucomp.tir.expr import IterVar
 
 FEW_FILTERS = 4
@@ -244,7 +244,41 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
     weight_local = s.cache_read(weight_shared, "local", [acc])
 
     stage = s[out]
-    axes = out.op.axis
+    pixel, threads = _place_threads(stage, defn, tile)
+    inner = s[acc]
+    inner.compute_at(stage, pixel)
+    acc = inner.op.output(0)
+    rc, *taps = acc.op.reduce_axis
+    chunk, rc = inner.split(rc, factor=tile.reduce_channels)
+    ao = acc.op.axis[conv.channel_axis]
+    pixels = list(acc.op.axis[-conv.ndim :]) if conv.has_phases else [acc.op.axis[d] for d in conv.spatial_axes]
+    inner.reorder(chunk, rc, *taps, ao, *pixels)
+    most = UNROLLED_TAPS if defn.inputs[1].dtype.nbytes >= 4 else UNROLLED_HALVES
+    unrolled = taps[-2:] if math.prod(conv.phase_taps[-2:]) <= most else taps[-1:]
+    for axis in (*unrolled, ao, pixels[-1]):
+        inner.unroll(axis)
+
+    counts = (tile.channels // tile.thread_channels, tile.rows * tile.columns // tile.thread_columns)
+    for shared in (data_shared, weight_shared):
+        s[shared].compute_at(inner, taps[0] if tile.by_taps else chunk)
+        rounds = _fetch(s, shared, threads, counts)
+        if tile.written_out:
+            s[shared].unroll(rounds)
+        if target.thread_warp_size == 1:  # an unknown machine: some compilers unroll these loops, and then spill
+            s[shared].pragma(rounds, "unroll_factor", 1)
+    _hint(inner, chunk, defn, tile, math.prod(counts))
+    for local in (data_local, weight_local):
+        s[local].compute_at(inner, taps[-2] if len(taps) > 1 else rc)
+        for axis in local.op.axis:
+            s[local].unroll(axis)
+    return s
+
+
+def _place_threads(
+    stage: Stage, defn: ConvolutionDefinition, tile: ConvTile
+) -> tuple[IterVar, tuple[IterVar, IterVar]]:
+    """Blocks, threads and the results of a thread; gives the innermost loop over threads, and the threads."""
+    conv, axes = defn.problem, defn.outputs[0].op.axis
     n, o = axes[0], axes[conv.channel_axis]
     which, places = phases.split(stage, conv) if conv.has_phases else ([], [axes[d] for d in conv.spatial_axes])
     x = places[-1]
@@ -277,43 +311,21 @@ def schedule_direct(defn: ConvolutionDefinition, target: Target, tile: ConvTile 
     stage.bind(pixel, tx)
     stage.unroll(o)
     stage.unroll(x)
+    return pixel, (ty, tx)
 
-    inner = s[acc]
-    inner.compute_at(stage, pixel)
-    acc = inner.op.output(0)
-    rc, *taps = acc.op.reduce_axis
-    chunk, rc = inner.split(rc, factor=tile.reduce_channels)
-    ao = acc.op.axis[conv.channel_axis]
-    pixels = list(acc.op.axis[-conv.ndim :]) if conv.has_phases else [acc.op.axis[d] for d in conv.spatial_axes]
-    inner.reorder(chunk, rc, *taps, ao, *pixels)
-    most = UNROLLED_TAPS if defn.inputs[1].dtype.nbytes >= 4 else UNROLLED_HALVES
-    unrolled = taps[-2:] if math.prod(conv.phase_taps[-2:]) <= most else taps[-1:]
-    for axis in (*unrolled, ao, pixels[-1]):
-        inner.unroll(axis)
 
-    counts = (tile.channels // tile.thread_channels, tile.rows * tile.columns // tile.thread_columns)
-    for shared in (data_shared, weight_shared):
-        s[shared].compute_at(inner, taps[0] if tile.by_taps else chunk)
-        rounds = _fetch(s, shared, (ty, tx), counts)
-        if tile.written_out:
-            s[shared].unroll(rounds)
-        if target.thread_warp_size == 1:  # an unknown machine: some compilers unroll these loops, and then spill
-            s[shared].pragma(rounds, "unroll_factor", 1)
+def _hint(inner: Stage, chunk: IterVar, defn: ConvolutionDefinition, tile: ConvTile, threads: int) -> None:
+    """How far ahead slabs are loaded, and how many blocks the compiler leaves registers for."""
     if tile.stages > 1:
         inner.pragma(chunk, "software_pipeline", tile.stages)
         inner.pragma(chunk, "unroll_factor", 1)
         results = tile.thread_channels * tile.thread_columns
-        few = math.prod(counts) <= AHEAD_FEW_THREADS and math.prod(conv.kernel[-2:]) <= AHEAD_FEW_TAPS
+        few = threads <= AHEAD_FEW_THREADS and math.prod(defn.problem.kernel[-2:]) <= AHEAD_FEW_TAPS
         if not few or results < AHEAD_MANY_RESULTS:
-            inner.pragma(chunk, "min_blocks", max(1, AHEAD_RESIDENT // max(128, math.prod(counts))))
+            inner.pragma(chunk, "min_blocks", max(1, AHEAD_RESIDENT // max(128, threads)))
     nbytes = defn.inputs[1].dtype.nbytes
-    if nbytes != 4 and math.prod(counts) > 32:  # left alone, NVRTC takes too few registers, and spills
+    if nbytes != 4 and threads > 32:  # left alone, NVRTC takes too few registers, and spills
         inner.pragma(chunk, "min_blocks", 2 if nbytes == 2 else 1)
-    for local in (data_local, weight_local):
-        s[local].compute_at(inner, taps[-2] if len(taps) > 1 else rc)
-        for axis in local.op.axis:
-            s[local].unroll(axis)
-    return s
 
 
 def _image_in_shared(s: Schedule, defn: ConvolutionDefinition, reader: Tensor) -> Tensor:
