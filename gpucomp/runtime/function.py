@@ -117,8 +117,9 @@ class _Output(NamedTuple):
     nbytes: int
     pool: Pool
 
-    def allocate(self, device: Device) -> NDArray:
-        memory = self.pool.alloc(self.nbytes)
+    def allocate(self, device: Device, stream: object | None = None) -> NDArray:
+        # What other streams gave back may still be written to by their work.
+        memory = self.pool.alloc(self.nbytes, stream)
         allocation = Allocation(self.pool, memory)
         return NDArray(memory, self.shape, self.dtype, device, self.strides, allocation=allocation)
 
@@ -251,7 +252,9 @@ class Function:
         bound.launch(stream, *handles, *scalars, *bound.numbers)
 
     def _call_returning(self, bound: _Bound, inputs: _Arguments, stream: object | None) -> object:
-        outputs = [output.allocate(bound.device) for output in bound.outputs]
+        if stream is None:
+            stream = current_stream(bound.device)
+        outputs = [output.allocate(bound.device, stream) for output in bound.outputs]
         args = list(inputs)
         for spec, output in zip(bound.outputs, outputs, strict=True):
             args.insert(spec.position, output)

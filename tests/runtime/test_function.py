@@ -108,6 +108,23 @@ def test_a_call_on_another_device_of_the_kind_runs_there(api: NullAPI) -> None:
     assert {event.index for event in api.events if event.what == "launch"} == {1}
 
 
+def test_results_on_a_stream_take_no_memory_that_another_stream_may_still_write(api: NullAPI) -> None:
+    add, a = Function(add_function()), nd.array(_floats(5), NULL)
+    first = add(a, a)
+    kept = first.memory
+    del first
+    on_stream = add(a, a, stream="mine")
+    assert on_stream.memory is not kept
+    own = on_stream.memory
+    del on_stream
+    NULL.set_raw_stream("mine")
+    try:
+        assert add(a, a).memory is own
+    finally:
+        NULL.set_raw_stream(None)
+    assert add(a, a).memory is kept
+
+
 def test_a_stream_reaches_the_launch_from_the_call_or_from_the_thread(api: NullAPI) -> None:
     a, b, c = (nd.array(_floats(4), NULL) for _ in range(3))
     add = Function(add_function())
