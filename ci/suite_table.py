@@ -17,6 +17,7 @@ Row = dict[str, Any]
 COMPUTE: Final = ("gemm", "conv", "ansor")
 # Our own kernels as peers.
 OWN: Final = ("opencl", "opencl-plain")
+HALVES: Final = ("float16", "bfloat16")
 COMPILED: Final = "torch.compile"
 OWN_METHOD: Final = (
     "`opencl` and `opencl-plain` are our own kernels through the driver's OpenCL, with shuffles in inline PTX and"
@@ -41,7 +42,7 @@ def page(rows: list[Row], name: str) -> str:
         f"{first['device_name']}, driver {first['driver']}, {first['date']}; {versions}.",
         "",
         _method(first),
-        _roofs(compute),
+        _roofs(compute, any(row["dtype"] in HALVES for row in rows)),
         "`vs best`: the fastest peer over ours. Drawn shapes (seed " + str(first["seed"]) + ") have a star.",
         *([f"An empty launch takes {first['empty_seconds'] * 1e6:.2f} us."] if first["empty_seconds"] else []),
         "",
@@ -80,11 +81,12 @@ def _mean(ratios: list[float]) -> float:
     return math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
 
 
-def _roofs(compute: bool) -> str:
+def _roofs(compute: bool, halves: bool) -> str:
     if compute:
+        tensor = "; of 16-bit products at that of `mma.sync`, which tensor cores of Hopper exceed by `wgmma`"
         return (
-            "`of roof`: the time of the arithmetic at the rate that the device reaches without tensor cores, or that of"
-            " a copy or read of the same bytes where it is longer, over ours."
+            f"`of roof`: the time of the arithmetic at the rate that the device reaches without tensor cores"
+            f"{tensor if halves else ''}, or that of a copy or read of the same bytes where it is longer, over ours."
         )
     return "`of roof`: the time of a copy, or of a read, of the same number of bytes in the same run, over ours."
 

@@ -105,6 +105,19 @@ def products() -> Iterable[Row]:
         yield Row("matmul_bias_gelu", shape, "float32", group="with an epilogue")
     for shape in ((1024,) * 3, (4096,) * 3, (32, 4096, 4096), (1000, 40, 520)):
         yield Row("matmul_int8", shape, "int8", group="int8")
+    yield from _halves()
+
+
+def _halves() -> Iterable[Row]:
+    """Products of 16-bit floats, which are the work of tensor cores where a device has them."""
+    group = "16-bit, on tensor cores"
+    for shape in (*[(n, n, n) for n in _SQUARES], (4096, 11008, 4096), (4096, 4096, 11008), (4100, 4104, 4096)):
+        yield Row("matmul", shape, "float16", group=group)
+    yield Row("matmul", (4096,) * 3, "bfloat16", group=group)
+    for m in (16, 128, 4096):
+        yield Row("matmul_nt", (m, 4096, 4096), "float16", group=group)
+    for op in ("matmul_tn", "matmul_tt", "matmul_bias_gelu"):
+        yield Row(op, (4096,) * 3, "float16", group=group)
 
 
 def drawn_products(rng: random.Random) -> Iterable[Row]:
