@@ -89,7 +89,8 @@ def test_peers_have_formulas_for_operators_of_the_library_only() -> None:
 def test_the_measure_of_arithmetic_is_all_arithmetic() -> None:
     require_nvrtc()
     text = ptx_text(template_text("cuda/peak.cu"), "sm_90a")
-    for instruction in ("fma.rn.f32", "dp4a.s32.s32", "mma.sync.aligned.m16n8k16"):  # the compiler unrolls rounds, and drops none
+    # The compiler unrolls rounds, and drops none.
+    for instruction in ("fma.rn.f32", "dp4a.s32.s32", "mma.sync.aligned.m16n8k16"):
         found = text.count(instruction)
         assert found
         assert found % peak._IN_A_ROUND == 0
