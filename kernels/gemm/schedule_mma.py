@@ -24,7 +24,6 @@ from gpucomp.tir.fragments import SUMS, TILE, WARP
 
 GROUP = 8  # rows of tiles that blocks next to each other share columns of tiles in, for the L2 cache
 COPY = 8  # elements of 16 bytes
-LEAST = 32  # rows and columns; of smaller products most of a tile would be empty
 SCOPE = "shared.dyn"
 
 
@@ -41,7 +40,7 @@ def choice_of(defn: Definition, target: Target) -> MmaChoice | None:
         return None
     operands = operands_of(defn)
     m, n, k, batch = operands.m, operands.n, operands.k, operands.batch
-    if m is None or n is None or k is None or batch is None or min(m, n) < LEAST:
+    if m is None or n is None or k is None or batch is None:
         return None
     rows = [extent(x.shape[-1]) or 1 for x in (a, b)]
     if any([x % COPY for x in rows]):

@@ -66,6 +66,8 @@ TILES: Final = (
     MmaTile(64, 128, 64, 32, 64, 3, 3, 2700, 2750),
     MmaTile(64, 64, 64, 32, 32, 3, 4, 1650, 2250),
     MmaTile(32, 128, 64, 32, 32, 3, 3, 1620, 2000),
+    MmaTile(32, 32, 128, 32, 32, 3, 2, 736, 1420),
+    MmaTile(16, 32, 128, 16, 32, 4, 1, 456, 456),
 )
 
 
@@ -103,7 +105,7 @@ def estimate(tile: MmaTile, shape: tuple[int, int, int], count: int, batch: int 
 def choose_mma(
     shape: tuple[int, int, int], target: Target, batch: int = 1, tiles: Sequence[MmaTile] = TILES
 ) -> MmaChoice | None:
-    """The fastest tile by the model; None where a slab, or a warp's part, of each is larger than the product.
+    """The fastest tile by the model; None where a slab of each is deeper than the product, or has more columns.
 
     Args:
         shape: M, N and K of each product.
@@ -114,5 +116,7 @@ def choose_mma(
     room = max(target.limits.get("max_dynamic_shared_memory_per_block", 0), target.max_shared_memory_per_block)
     count = multiprocessors(target)
     m, n, k = shape
-    fit = [t for t in tiles if t.warp_m <= m and t.warp_n <= n and t.k <= k and t.shared_bytes <= room]
+    fit = [
+        t for t in tiles if (t.warp_m <= m or t.warps[0] == 1) and t.warp_n <= n and t.k <= k and t.shared_bytes <= room
+    ]
     return min([estimate(tile, shape, count, batch) for tile in fit], key=lambda c: c.microseconds, default=None)

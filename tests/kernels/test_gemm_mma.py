@@ -27,6 +27,7 @@ SMALL = MmaChoice(MmaTile(64, 64, 32, 32, 32, 3, 1, 1.0, 1.0, spread=True), 0.0,
         ("matmul", (40, 136, 40), "bfloat16"),
         ("matmul_nt", (33, 41, 64), "float16"),  # an odd number of columns
         ("matmul_tn", (104, 40, 72), "float16"),
+        ("matmul_tn", (8, 40, 136), "float16"),
         ("matmul_tt", (40, 72, 40), "bfloat16"),
         ("batch_matmul", (2, 36, 72, 40), "float16"),
         ("matmul_bias_gelu", (72, 136, 40), "float16"),
@@ -35,7 +36,8 @@ SMALL = MmaChoice(MmaTile(64, 64, 32, 32, 32, 3, 1, 1.0, 1.0, spread=True), 0.0,
 def test_products_of_any_number_of_rows_and_columns_are_right(name: str, shape: tuple[int, ...], dtype: str) -> None:
     operator = kernels.get(name)
     defn = operator.compute(shape, dtype)
-    func = lower_primfunc(lower_schedule(schedule_mma(defn, SMALL), defn.args), H100)
+    choice = SMALL if shape[-3] >= 32 else MmaChoice(TILES[-1], 0.0, "")
+    func = lower_primfunc(lower_schedule(schedule_mma(defn, choice), defn.args), H100)
     inputs = operator.make_inputs(shape, dtype, np.random.default_rng(0))
     outputs = operator.make_outputs(shape, dtype)
     interpret(func, [*inputs, *outputs])
@@ -72,7 +74,7 @@ def test_large_products_get_large_tiles_and_small_ones_small_tiles() -> None:
         ((256, 252, 256), "float16", "cuda -arch=sm_90a"),  # rows of B are no whole pieces of 16 bytes
         ((256, 256, 252), "float16", "cuda -arch=sm_90a"),
         ((256, 256, 32), "float16", "cuda -arch=sm_90a"),
-        ((8, 256, 256), "float16", "cuda -arch=sm_90a"),
+        ((256, 24, 256), "float16", "cuda -arch=sm_90a"),
         ((256, 256, 256), "float32", "cuda -arch=sm_90a"),
         ((256, 256, 256), "float16", "cuda -arch=sm_75"),
         ((256, 256, 256), "float16", "opencl"),
