@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gpucomp import te
-from gpucomp.kernels.registry import Definition
+from gpucomp.kernels.registry import Definition, extent
 from gpucomp.kernels.rows.own_parts import OWN
 from gpucomp.kernels.rows.tiles import Tile
 from gpucomp.te import Schedule, Tensor
@@ -18,6 +18,7 @@ from gpucomp.tir.expr import IterVar
 # Vectors of a thread that are under way together.  With all of them, the compiler would keep what several passes read
 # in registers, and spill; one by one, each waits for its weights.
 AT_A_TIME: Final = 4
+MANY_BLOCKS: Final = 64  # fewer have a multiprocessor each: the compiler is free to use its registers
 
 
 def is_own(defn: Definition) -> bool:
@@ -51,7 +52,7 @@ class _OwnParts:
         stage.bind(row, te.thread_axis("blockIdx.x"))
         stage.bind(rank, self.rank)
         stage.bind(thread, self.tx)
-        if tile.blocks:
+        if tile.blocks and (extent(out.shape[0]) or MANY_BLOCKS) * tile.cluster >= MANY_BLOCKS:
             stage.pragma(row, "min_blocks", tile.blocks)
         x, *found = self.defn.intermediates
         self.s[x].compute_inline()

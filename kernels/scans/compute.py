@@ -25,6 +25,7 @@ RUNS: Final = 16  # of a group
 RUN: Final = 16  # elements of a run
 RUN_BYTES: Final = 16  # of a run on a GPU: a vector
 LONG_ROW: Final = 1 << 16
+HELD_ROW: Final = 1 << 14  # elements that the registers of a block hold; chunks read longer rows twice, and sooner
 CHUNK_BYTES: Final = 8192  # of the sums of a chunk, which is made of whole groups of all kinds
 MANY_CHUNKS: Final = 8192  # all that lie before one are added up: rows with more of them have larger ones
 MOST_BYTES: Final = 32768
@@ -130,7 +131,7 @@ def _levels(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 def for_gpus(shape: Sequence[Extent], dtype: str, target: Target) -> Definition | None:
     """On GPUs a run has as many bytes for every type: what the lanes of a warp load at a time are whole lines.
 
-    Rows whose sums shared memory does not hold go in chunks.
+    Rows that a block does not hold go in chunks.
     """
     if not target.is_gpu:
         return None
@@ -140,5 +141,5 @@ def for_gpus(shape: Sequence[Extent], dtype: str, target: Target) -> Definition 
     run = run if n > run else 1  # of one run, threads would not know which elements are theirs
     values = -(-n // run) + 2 * -(-n // (RUNS * run))
     kept = (values + RUNS) * DType(sum_dtype(dtype)).nbytes + REDUCING_BYTES
-    fits = n <= LONG_ROW and kept <= target.max_shared_memory_per_block
+    fits = n <= HELD_ROW and kept <= target.max_shared_memory_per_block
     return in_groups(shape, dtype, run) if fits else in_chunks(shape, dtype, run)
