@@ -205,6 +205,14 @@ class DotProduct(Protocol):
         ...
 
 
+class Granules(Protocol):
+    """Extension, feature ``readable_granules``: aligned vectors may be read for the sake of one element."""
+
+    def load_askew(self, element: str, lanes: int, pointer: str, rest: str, /) -> str:
+        """A vector of global memory that starts ``rest`` elements, of either sign, behind an aligned pointer."""
+        ...
+
+
 class Cluster(Protocol):
     """Extension, feature ``cluster``: blocks that run together and read each other's shared memory."""
 
@@ -298,6 +306,7 @@ EXTENSIONS: Final[Mapping[str, type]] = {
     "cp_async": AsyncCopy,
     "mma": Matrices,
     "tma": BulkCopy,
+    "readable_granules": Granules,
 }
 FILES: Final = {"cuda": "cuh", "opencl": "cl"}
 UNITS: Final = {"cuda": "unit.cu.j2", "opencl": "unit.cl.j2"}

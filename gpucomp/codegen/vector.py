@@ -27,6 +27,7 @@ from gpucomp.tir import expr as e
 from gpucomp.tir.buffer import Buffer
 from gpucomp.tir.expr import Expr, IntImm, Var
 from gpucomp.tir.intrin import Op
+from gpucomp.transform.askew import askew
 from gpucomp.transform.vector_access import first_element, is_aligned
 from gpucomp.transform.walk import is_call
 
@@ -86,10 +87,21 @@ class VectorText(CallText):
         aligned = is_aligned(base, dtype, memory.alignment, self.analyzer, self.values, widest)
         return (base, aligned) if aligned or self._unaligned else None
 
+    def _askew(self, node: e.BufferLoad) -> tuple[Expr, Expr] | None:
+        """Where a vector lies askew in memory of which aligned vectors may be read; see ``askew``."""
+        if "readable_granules" not in self.features or not self.native(node.dtype):
+            return None
+        base, memory = first_element(node.buffer, node.indices), self.storage(node.buffer)
+        if base is None or memory.space != "global" or not memory.readonly:
+            return None
+        return askew(base, node.dtype, memory.alignment, self.analyzer, self.values)
+
     def stays_whole(self, node: Expr) -> bool:
         """True for vectors that come from memory in one piece."""
         if isinstance(node, e.BufferLoad):
-            return node.predicate is None and self.contiguous(node.buffer, node.indices, node.dtype) is not None
+            if node.predicate is not None:
+                return False
+            return self.contiguous(node.buffer, node.indices, node.dtype) is not None or self._askew(node) is not None
         if _is_choice(node):
             loads = any([not isinstance(side, e.Broadcast) for side in _sides(node)])
             return loads and self.is_whole(node)
@@ -162,7 +174,12 @@ class VectorText(CallText):
 
     def _vector_load(self, node: e.BufferLoad) -> Text:
         place = self.contiguous(node.buffer, node.indices, node.dtype)
-        assert place is not None
+        if place is None:
+            near = self._askew(node)
+            assert near is not None
+            granules = extension(self.dialect, "readable_granules", self.features)
+            pointer, element = self.address_at(node.buffer, near[0]), node.dtype.element
+            return granules.load_askew(element, node.dtype.lanes, pointer, self.text(near[1])), ATOM
         base, aligned = place
         memory = self.storage(node.buffer)
         pointer = self.address_at(node.buffer, base)

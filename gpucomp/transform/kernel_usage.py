@@ -15,6 +15,7 @@ from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.functor import Functor, expr_children, stmt_children
 from gpucomp.tir.intrin import Op
 from gpucomp.tir.stmt import Stmt
+from gpucomp.transform.askew import askew
 from gpucomp.transform.host_expr import Access
 from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
 
@@ -48,8 +49,9 @@ class Usage(Functor):
         min_blocks: that a multiprocessor shall hold.
     """
 
-    def __init__(self, alignments: dict[Var, int], analyzer: Analyzer) -> None:
+    def __init__(self, alignments: dict[Var, int], analyzer: Analyzer, granules: bool = False) -> None:
         self.alignments = alignments
+        self.granules = granules  # whole aligned vectors may be read, for the sake of one element
         self.analyzer = analyzer
         self.values: dict[Var, Expr] = {}
         self.used: dict[Var, Stmt] = {}
@@ -166,6 +168,10 @@ class Usage(Functor):
             return
         base = first_element(buffer, indices)
         lanes = dtype.lanes
+        known = self.alignments[buffer.data]
+        if self.granules and base is not None and askew(base, dtype, known, self.analyzer, self.values):
+            self.alignment[buffer.data] = max(self.alignment.get(buffer.data, 1), vector_bytes(dtype))
+            return
         while base is not None and lanes > 1:  # a vector that is too wide is accessed in pieces
             if is_aligned(base, dtype.with_lanes(lanes), self.alignments[buffer.data], self.analyzer, self.values):
                 width = vector_bytes(dtype.with_lanes(lanes))

@@ -29,6 +29,7 @@ from gpucomp.support.launch import (
     Step,
     TextArg,
 )
+from gpucomp.target import Target
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir import stmt as s
@@ -273,7 +274,9 @@ class Splitter(Functor):
                 where=span_of(node),
                 hint="compute_root() the stage that calls it",
             )
-        usage = Usage(self.alignments, Analyzer())
+        target: Target | None = self.func.attrs.get("target")
+        granules = target is not None and "readable_granules" in target.features
+        usage = Usage(self.alignments, Analyzer(), granules)
         usage.stmt(node)
         self.usages.append(usage)
         name = self.kernel_name()
