@@ -3,7 +3,8 @@
 Where rows start anywhere, what has one value a column is read a number of elements before aligned memory, the same
 number for all threads of a block.  Element by element that is one load for each.  The two aligned vectors that hold the
 elements are two loads, of half as many lines of the first cache; each of them has an element of its own, so no page
-ends before it (``readable_granules``).
+ends before it (``readable_granules``).  Kernels that read one such array only keep the loads of elements: arrays are
+then not asked to be aligned, see ``kernel_usage``.
 """
 
 from __future__ import annotations

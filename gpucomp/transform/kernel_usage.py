@@ -19,6 +19,7 @@ from gpucomp.transform.askew import askew
 from gpucomp.transform.host_expr import Access
 from gpucomp.transform.vector_access import ALIGNED_BYTES, first_element, is_aligned, vector_bytes
 
+LEAST_ASKEW: Final = 2  # arrays: one alone gains nothing, and takes registers
 MIN_BLOCKS: Final = "pragma_min_blocks"
 _WRITERS: Final = frozenset({"tir.atomic_add", "tir.call_extern"})
 
@@ -60,6 +61,7 @@ class Usage(Functor):
         self.writes: dict[Var, None] = {}
         self.first_written: dict[Var, None] = {}
         self.alignment: dict[Var, int] = {}
+        self.askew: dict[Var, int] = {}  # arrays of which vectors lie askew, and the bytes of those
         self.extents: dict[str, Expr] = {}
         self.places: dict[str, Stmt] = {}
         self.at: Stmt = s.Evaluate(operators.const(0))
@@ -170,8 +172,10 @@ class Usage(Functor):
         lanes = dtype.lanes
         known = self.alignments[buffer.data]
         if self.granules and base is not None and askew(base, dtype, known, self.analyzer, self.values):
-            self.alignment[buffer.data] = max(self.alignment.get(buffer.data, 1), vector_bytes(dtype))
-            return
+            self.askew[buffer.data] = vector_bytes(dtype)
+            if len(self.askew) >= LEAST_ASKEW:
+                self.alignment |= {data: max(self.alignment.get(data, 1), n) for data, n in self.askew.items()}
+                return
         while base is not None and lanes > 1:  # a vector that is too wide is accessed in pieces
             if is_aligned(base, dtype.with_lanes(lanes), self.alignments[buffer.data], self.analyzer, self.values):
                 width = vector_bytes(dtype.with_lanes(lanes))

@@ -47,8 +47,8 @@ def test_other_types_and_arrays_that_start_anywhere_are_read_as_they_were(dtype:
     assert askew(tx * 8 - row % 4, DType(dtype), alignment, Analyzer(), VALUES) is None
 
 
-def _sources(target: str, shape: tuple[int, int], dtype: str = "float16") -> list[str]:
-    operator, place = registry.get("layer_norm"), Target(target)
+def _sources(target: str, shape: tuple[int, int], dtype: str = "float16", name: str = "layer_norm") -> list[str]:
+    operator, place = registry.get(name), Target(target)
     definition = operator.define(shape, dtype, place)
     data = compile_function(operator.schedule(definition, place), definition.args, place, "f")
     return [variant.get().image.source for variant in data.variants]
@@ -66,3 +66,7 @@ def test_weights_of_rows_that_start_anywhere_are_two_loads_for_four_of_them(dtyp
 def test_other_targets_and_whole_rows_read_weights_as_they_were() -> None:
     assert "askew" not in _sources("opencl", (4758, 3307))[0]
     assert "askew" not in _sources("cuda -arch=sm_90a", (4758, 3308))[0]
+
+
+def test_one_weight_alone_is_read_as_it_was() -> None:
+    assert "askew" not in _sources("cuda -arch=sm_90a", (4758, 3307), name="rms_norm")[0]
