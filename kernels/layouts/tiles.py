@@ -155,7 +155,8 @@ def _rare_tile(
     """
     if nbytes == 8 and loads and stores and rounds(30, SIDE // 2, FEW_TILES):
         return tile(30, SIDE // 2, 160, 0, "rows start anywhere in a vector")
-    if nbytes == 1 and loads != stores and rounds(112, 2 * SIDE, FEW_TILES // 2):
+    width = 112 if loads else 2 * SIDE
+    if nbytes == 1 and loads != stores and rounds(width, 2 * SIDE, FEW_TILES // 2):
         side = "rows start anywhere in a vector" if loads else "rows of the result start anywhere in a sector"
-        return tile(112, 2 * SIDE, THREADS, 4, side)
+        return tile(width, 2 * SIDE, THREADS, 4, side)
     return None
