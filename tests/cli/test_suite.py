@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
+import types
+import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any  # Any: values of JSON rows
@@ -380,6 +384,35 @@ def test_a_series_that_something_disturbed_is_measured_again(monkeypatch: pytest
         assert clock.time(lambda: None, 10).median == 2.0
     finally:
         clock.close()
+
+
+def test_what_a_recorded_call_writes_to_lives_as_long_as_its_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Graph:
+        def __init__(self, device: object, call: Callable[[], object], stream: object) -> None:
+            call()
+
+        def launch(self) -> None: ...
+        def close(self) -> None: ...
+
+    class Tensor: ...
+
+    clock = Clock(gpucomp.cpu(0))
+
+    def made() -> tuple[Side, weakref.ref[Tensor]]:
+        written = Tensor()
+        return clock.side(lambda: written), weakref.ref(written)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gpucomp.cli.suite.clock.CudaGraph", Graph)
+        patched.setattr(clock, "device", types.SimpleNamespace(kind="cuda", sync=lambda: None))
+        side, written = made()
+    clock.close()
+    gc.collect()
+    assert side.graph
+    assert written() is not None
+    del side
+    gc.collect()
+    assert written() is None
 
 
 def test_sides_take_turns_forwards_and_backwards_and_one_that_fails_is_alone() -> None:

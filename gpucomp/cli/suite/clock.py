@@ -66,11 +66,13 @@ class Side:
         series: the seconds of so many calls, one after the other.
         graph: whether they replay a graph.
         close: gives back what was made ready.
+        kept: what must stay alive until then: a graph does not own the memory that it writes to.
     """
 
     series: Callable[[int], list[float]]
     graph: bool
     close: Callable[[], None] = _nothing
+    kept: object = None
 
     def undisturbed(self, repeats: int) -> list[float]:
         """A series; again where other work disturbed it."""
@@ -145,7 +147,7 @@ class Clock:
         if self.device.kind != "cuda":
             return Side(lambda repeats: self.series(call, repeats), graph=False)
         graph = CudaGraph(self.device, call, self.stream)
-        return Side(lambda repeats: self.series(graph.launch, repeats), graph=True, close=graph.close)
+        return Side(lambda repeats: self.series(graph.launch, repeats), graph=True, close=graph.close, kept=call)
 
     def series(self, launch: Callable[[], object], repeats: int) -> list[float]:
         """The seconds of something that is recorded already, or cannot be."""
