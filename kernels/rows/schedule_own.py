@@ -15,9 +15,6 @@ from gpucomp.kernels.rows.tiles import Tile
 from gpucomp.te import Schedule, Tensor
 from gpucomp.tir.expr import IterVar
 
-# Vectors of a thread that are under way together.  With all of them, the compiler would keep what several passes read
-# in registers, and spill; one by one, each waits for its weights.
-AT_A_TIME: Final = 4
 MANY_BLOCKS: Final = 64  # fewer have a multiprocessor each: the compiler is free to use its registers
 
 
@@ -39,7 +36,6 @@ class _OwnParts:
         self.s = te.create_schedule(defn.outputs[0].op)
         self.tx = te.thread_axis("threadIdx.x")
         self.rank = te.thread_axis("clusterIdx.x")
-        self.together = AT_A_TIME // sum([len(x.shape) > 1 for x in defn.inputs])
 
     def schedule(self, out: Tensor) -> Schedule:
         tile, stage, row = self.tile, self.s[out], out.op.axis[0]
@@ -47,7 +43,7 @@ class _OwnParts:
         rank, vector = stage.split(vector, nparts=tile.cluster)
         chunk, thread = stage.split(vector, factor=tile.threads)
         stage.reorder(row, rank, thread, chunk, lane)
-        stage.pragma(chunk, "unroll_factor", self.together)
+        stage.pragma(chunk, "unroll_factor", self.tile.abreast)
         stage.vectorize(lane)
         stage.bind(row, te.thread_axis("blockIdx.x"))
         stage.bind(rank, self.rank)
@@ -79,7 +75,7 @@ class _OwnParts:
             stage.bind(axes[1], self.tx)
             return
         chunk, lane = axes
-        stage.pragma(chunk, "unroll_factor", self.together)
+        stage.pragma(chunk, "unroll_factor", self.tile.abreast)
         stage.unroll(lane)
         for read in list(stage.op.input_tensors):
             if len(read.shape) == OWN:
@@ -96,8 +92,8 @@ class _OwnParts:
         chunk, thread = own.split(vector, factor=self.tile.threads)
         own.bind(thread, self.tx)
         own.reorder(outer, thread, chunk, lane)
-        own.pragma(chunk, "unroll_factor", self.together)
+        own.pragma(chunk, "unroll_factor", self.tile.abreast)
         own.vectorize(lane)
         own.pragma(thread, "bulk_copy", 1)
         if self.tile.ahead:
-            own.pragma(thread, "bulk_ahead", self.tile.ahead)
+            own.pragma(thread, "bulk_ahead_late" if self.tile.late else "bulk_ahead", self.tile.ahead)

@@ -66,6 +66,8 @@ class Tile:
         blocks: that are to fit a multiprocessor at least, by their registers; 0 where the compiler is free.
         together: rows that a thread holds parts of, for which it loads weights once.
         ahead: how much later the row starts that the second-level cache is asked for, in rows; 0 for none.
+        late: it is asked when the own row has come, and not at once.
+        abreast: vectors of a thread that are under way together where its parts wait in shared memory.
         why: what led to it.
     """
 
@@ -82,6 +84,8 @@ class Tile:
     blocks: int = 0
     together: int = 1
     ahead: int = 0
+    late: bool = False
+    abreast: int = 0
 
     @property
     def row_threads(self) -> int:
