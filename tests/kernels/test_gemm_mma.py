@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpucomp.driver.build import compile_function, lower_primfunc
-from gpucomp.kernels import registry as kernels
+from gpucomp.kernels import registry
 from gpucomp.kernels.gemm.schedule_gpu import schedule_matmul
 from gpucomp.kernels.gemm.schedule_mma import choice_of, schedule_mma
 from gpucomp.kernels.gemm.tiles_mma import TILES, MmaChoice, MmaTile
@@ -14,6 +14,7 @@ from gpucomp.target import Target
 from gpucomp.te import lower_schedule
 from gpucomp.tir.interp import interpret
 from tests.codegen.devices import compile_cuda
+from tests.kernels.running import run, wide
 from tests.tiers import slow
 
 H100 = Target("cuda -arch=sm_90a")
@@ -34,7 +35,7 @@ SMALL = MmaChoice(MmaTile(64, 64, 32, 32, 32, 3, 1, 1.0, 1.0, spread=True), 0.0,
     ],
 )
 def test_products_of_any_number_of_rows_and_columns_are_right(name: str, shape: tuple[int, ...], dtype: str) -> None:
-    operator = kernels.get(name)
+    operator = registry.get(name)
     defn = operator.compute(shape, dtype)
     choice = SMALL if shape[-3] >= 32 else MmaChoice(TILES[-1], 0.0, "")
     func = lower_primfunc(lower_schedule(schedule_mma(defn, choice), defn.args), H100)
@@ -48,7 +49,7 @@ def test_products_of_any_number_of_rows_and_columns_are_right(name: str, shape: 
 
 @pytest.mark.parametrize("tile", [TILES[0], *slow(*TILES[1:])])
 def test_each_tile_compiles_without_spills(tile: MmaTile) -> None:
-    operator = kernels.get("matmul_nt")
+    operator = registry.get("matmul_nt")
     defn = operator.compute((300, 520, 136), "float16")
     schedule = schedule_mma(defn, MmaChoice(tile, 0.0, ""))
     image = compile_function(schedule, defn.args, H100, "product", None).general.image
@@ -59,7 +60,7 @@ def test_each_tile_compiles_without_spills(tile: MmaTile) -> None:
 
 
 def test_large_products_get_large_tiles_and_small_ones_small_tiles() -> None:
-    operator = kernels.get("matmul")
+    operator = registry.get("matmul")
     found = [choice_of(operator.compute(shape, "float16"), H100) for shape in ((4096, 4096, 4096), (256, 256, 1024))]
     large, small = [choice.tile for choice in found if choice is not None]
     assert large.m * large.n == 128 * 256
@@ -81,6 +82,32 @@ def test_large_products_get_large_tiles_and_small_ones_small_tiles() -> None:
     ],
 )
 def test_other_products_keep_their_kernels(shape: tuple[int, ...], dtype: str, target: str) -> None:
-    defn = kernels.get("matmul").compute(shape, dtype)
+    defn = registry.get("matmul").compute(shape, dtype)
     assert choice_of(defn, Target(target)) is None
     assert "mma" not in str(schedule_matmul(defn, Target(target)).trace)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("matmul", (1, 136, 136)),
+        ("matmul", (256, 256, 256)),
+        ("matmul", (333, 264, 520)),
+        ("matmul_nt", (77, 131, 136)),
+        ("matmul_nt", (1111, 517, 2048)),
+        ("matmul_tn", (104, 1000, 333)),
+        ("matmul_tt", (136, 203, 72)),
+        ("batch_matmul", (5, 100, 72, 136)),
+        ("matmul_bias_gelu", (301, 136, 264)),
+    ],
+)
+def test_a_gpu_computes_the_product(name: str, shape: tuple[int, ...], dtype: str) -> None:
+    operator = registry.get(name)
+    defn, target = operator.compute(shape, dtype), Target.from_device("cuda:0")
+    assert choice_of(defn, target) is not None
+    inputs = operator.make_inputs(shape, dtype, np.random.default_rng(1))
+    got = wide(run(operator.schedule(defn, target), defn, inputs, "cuda"))
+    want = wide(operator.reference(inputs, shape)[0])
+    assert np.abs(got - want).max() <= operator.tolerance(dtype) * np.abs(want).max()
