@@ -9,7 +9,7 @@ import gpucomp
 from gpucomp import te, topi
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.driver.default_schedule import explained
-from gpucomp.driver.defaults import elementwise, products, rows, turned
+from gpucomp.driver.defaults import elementwise, rows, turned
 from gpucomp.target import Target
 from gpucomp.te import Tensor, lower_schedule
 from tests.driver.default_programs import PROGRAMS, matrix
@@ -24,7 +24,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small arrays go the way of large ones."""
     monkeypatch.setattr(elementwise, "LARGE", 64)
     monkeypatch.setattr(turned, "LARGE", 64)
-    monkeypatch.setattr(products, "SIDES", ((4, 1 << 14), (2, 1 << 9)))
     monkeypatch.setattr(rows, "PART_BYTES", 512)
 
 
@@ -180,12 +179,6 @@ def test_columns_of_any_shape_are_read_side_by_side() -> None:
     a, k = te.placeholder((n, m), name="A"), te.reduce_axis((0, n), "k")
     [line] = lines_of(a, te.compute((m,), lambda j: te.sum(a[k, j], axis=k), name="C"))
     assert line.startswith("C: columns of any number and length: 32 threads side by side, 16 rows of them")
-
-
-def test_products_use_what_they_load_several_times() -> None:
-    a, b, k = matrix(1024, 64), matrix(64, 1024, name="B"), te.reduce_axis((0, 64), "k")
-    [line] = lines_of(a, b, te.compute((1024, 1024), lambda i, j: te.sum(a[i, k] * b[k, j], axis=k), name="C"))
-    assert line.startswith("C: a product: each thread 4 rows and 4 columns in registers")
 
 
 @pytest.mark.parametrize("size", [0, 1, 5000])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gpucomp.driver.defaults import columns, plain, products, rows
+from gpucomp.driver.defaults import columns, plain, rows
 from gpucomp.driver.defaults.access import Read, extent, product
 from gpucomp.driver.defaults.problem import Problem, main_read
 from gpucomp.target import Target
@@ -46,7 +46,7 @@ def schedule(sch: Schedule, origin: ComputeOp, op: ComputeOp, finish: ComputeOp 
     else:
         problem = Problem(sch, origin.output(0), sch[finish], op, main_read(op), target)
         problem.stage.set_scope("local")
-    return _streamed(problem) or products.schedule(problem) or _by_thread(problem)
+    return _streamed(problem) or _by_thread(problem)
 
 
 def _streamed(problem: Problem) -> str | None:
