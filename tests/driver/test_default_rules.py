@@ -116,9 +116,10 @@ def test_vectors_go_along_known_rows_of_an_unknown_number() -> None:
 
 
 def test_a_transpose_goes_through_shared_memory() -> None:
-    a = matrix(1024, 512)
-    [line] = lines_of(a, te.compute((512, 1024), lambda i, j: a[j, i], name="C"))
-    assert line.startswith("C: tiles of 64 by 64 through shared memory")
+    for height, side in ((1024, 32), (16384, 64)):
+        a = matrix(height, 512)
+        [line] = lines_of(a, te.compute((512, height), lambda i, j, a=a: a[j, i], name="C"))
+        assert line.startswith(f"C: tiles of {side} by {side} through shared memory")
 
 
 @pytest.mark.usefixtures("small")

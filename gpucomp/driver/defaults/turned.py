@@ -24,6 +24,7 @@ THREADS: Final = 256
 LEAST: Final = 8  # elements along either axis, of which fewer share a line anyway
 LARGE: Final = 1 << 16  # elements of a result at least
 SECTOR: Final = 32  # bytes that memory is written in
+MANY_TILES: Final = 1056  # eight for each of 132 multiprocessors: of fewer, smaller ones keep more of them busy
 ROOM: Final = 40 << 10  # bytes of shared memory for a tile
 
 
@@ -110,7 +111,7 @@ def schedule(sch: Schedule, origin: ComputeOp, turn: Turn, target: Target) -> st
     """Schedule an operation that reads across."""
     nbytes = turn.tensor.dtype.nbytes
     stage = sch[origin]
-    last, columns, side, threads = turn.last, *_tile(turn, target)
+    last, columns, side, threads = turn.last, *_tile(turn, product(stage.op.axis) or 0, target)
     ragged = _ragged(turn, stage, target)
     shared = sch.cache_read(turn.tensor, "shared", [turn.reader])
     stage = sch[origin]
@@ -142,16 +143,17 @@ def schedule(sch: Schedule, origin: ComputeOp, turn: Turn, target: Target) -> st
     )
 
 
-def _tile(turn: Turn, target: Target) -> tuple[int, int, int]:
-    """Elements along either side of a tile, and threads."""
+def _tile(turn: Turn, count: int, target: Target) -> tuple[int, int, int]:
+    """Elements along either side of a tile of ``count`` in all, and threads."""
     whole = math.prod([extent(axis) or 1 for axis in turn.across[1:]])
     first = extent(turn.across[0]) or 1
+    most = SIDE if count >= MANY_TILES * SIDE * SIDE else SIDE // 2
     columns = min(first * whole, max(1, SIDE // whole) * whole)
     if whole == 1:  # a power of two, so that threads are told apart by bits
-        columns = min(SIDE, 1 << (first - 1).bit_length())
+        columns = min(most, 1 << (first - 1).bit_length())
     while columns * SIDE * turn.tensor.dtype.nbytes > ROOM and columns > whole:
         columns = max(whole, columns // 2)
-    side = min(SIDE, 1 << ((extent(turn.last) or 1) - 1).bit_length())
+    side = min(most, 1 << ((extent(turn.last) or 1) - 1).bit_length())
     return columns, side, min(THREADS, target.max_num_threads)
 
 
