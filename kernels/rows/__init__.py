@@ -94,6 +94,7 @@ rms_norm = _rows(
     "norm by the root mean square, with weights",
     4,
     columns=1,
+    form=forms.rms_norm,
 )
 add_rms_norm = _rows(
     compute.add_rms_norm,

@@ -12,6 +12,7 @@ from gpucomp.kernels.rows.tiles_long import long_tile
 from gpucomp.support.dtype import DType
 from gpucomp.target import Target
 
+WHOLE_SHARES: Final = 8 * 256 * 8  # elements: vectors of so many threads in so many blocks
 FEW_ROWS: Final = 32  # of those that clusters share: one block a row would leave most of the device idle
 
 
@@ -55,5 +56,10 @@ softmax = _own(own_parts.softmax, 1, 0)
 log_softmax = _own(own_parts.log_softmax, 1, 0)
 layer_norm = _own(own_parts.layer_norm, 1, 2)
 add_layer_norm = _own(_with_residual(own_parts.layer_norm), 2, 2)
-rms_norm = _own(own_parts.rms_norm, 1, 1)
-add_rms_norm = _own(_with_residual(own_parts.rms_norm), 2, 1)
+
+
+def rms_norm(shape: Sequence[Extent], dtype: str, target: Target) -> Definition | None:
+    """Where shares of long rows are not whole; where they are, threads that copy themselves wait less for weights."""
+    columns = extent(shape[1])
+    whole = columns is None or columns % WHOLE_SHARES == 0
+    return None if whole else _own(own_parts.rms_norm, 1, 1)(shape, dtype, target)
