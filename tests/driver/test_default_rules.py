@@ -9,7 +9,7 @@ import gpucomp
 from gpucomp import te, topi
 from gpucomp.driver.build import lower_primfunc
 from gpucomp.driver.default_schedule import explained
-from gpucomp.driver.defaults import elementwise, rows, turned
+from gpucomp.driver.defaults import columns, elementwise, rows, turned
 from gpucomp.target import Target
 from gpucomp.te import Tensor, lower_schedule
 from tests.driver.default_programs import PROGRAMS, matrix
@@ -24,6 +24,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small arrays go the way of large ones."""
     monkeypatch.setattr(elementwise, "LARGE", 64)
     monkeypatch.setattr(turned, "LARGE", 64)
+    monkeypatch.setattr(columns, "LEAST_BYTES", 0)
     monkeypatch.setattr(rows, "PART_BYTES", 512)
 
 

@@ -17,6 +17,7 @@ from gpucomp.tir.expr import IterVar
 
 WIDE: Final = 64  # threads side by side
 DEEP: Final = 2 * TURNS  # vectors of a thread in flight, where it has so many rows
+LEAST_BYTES: Final = 3 << 20  # of which fewer are read before a second kernel has started
 UNROLLED: Final = 32  # parts that a thread of the second kernel loads at once
 NARROW: Final = 32  # threads side by side, where columns are not counted
 
@@ -30,6 +31,8 @@ def schedule(problem: Problem, fast: IterVar) -> str | None:
     width, length, count = extent(fast), problem.length(), problem.count()
     if width is None or count is None or None in [extent(axis) for axis in problem.op.reduce_axis]:
         return _of_any_size(problem, fast)
+    if count * length * problem.nbytes(fast) < LEAST_BYTES:
+        return None
     lanes = problem.lanes(fast)
     wide = min(-(-width // lanes), WIDE)
     tall = max(1, problem.threads // wide)

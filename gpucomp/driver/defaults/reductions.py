@@ -20,7 +20,7 @@ from gpucomp.te.stage import Stage
 from gpucomp.te.state import Schedule
 from gpucomp.tir.expr import IterVar
 
-UNROLLED: Final = 64  # steps of a loop that is written out
+UNROLLED: Final = 16  # steps of a loop that is written out
 LONG: Final = 256  # steps of a sum that a block shares
 FEW: Final = 1 << 16  # results, of which more are a thread's each
 SHARED_BY: Final = 128  # threads of such a block
