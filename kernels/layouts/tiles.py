@@ -121,6 +121,8 @@ def vector_tile(rows: int, columns: int, nbytes: int, target: Target, count: int
     at_once = FEW_TILES * 3 // 4  # six blocks of 256 threads, or four of 384, a multiprocessor
     if nbytes == 2 and loads:
         if rounds(15 * lanes, 2 * SIDE, FEW_TILES // 2):
+            if stores:
+                return tile(15 * lanes, SIDE, 192, 0, "rows start anywhere in a vector, on either side")
             return tile(15 * lanes, 2 * SIDE, 384, 4, "rows start anywhere in a vector")
         return tile(7 * lanes, SIDE, 224, 0, "rows start anywhere in a vector, and larger tiles are too few")
     if nbytes == 2 and stores:
