@@ -141,10 +141,14 @@ def test_half_a_line_of_a_run_that_was_killed_is_left_out(few: None, tmp_path: P
     assert "rows.jsonl:1 is no JSON" in CliRunner().invoke(cli, ["bench", "compare", str(out), str(out)]).output
 
 
-def fused(formula: Callable[..., object], kernel_name: str) -> Callable[..., object]:
-    """As CuPy: it takes functions whose arguments can be counted, and refuses others."""
-    assert all(one.kind is one.POSITIONAL_OR_KEYWORD for one in inspect.signature(formula).parameters.values())
-    return formula
+def fuse(*formulas: Callable[..., object], kernel_name: str) -> Callable[..., object]:
+    """As CuPy: a name is for a decorator; it takes functions whose arguments can be counted, and refuses others."""
+
+    def decorate(formula: Callable[..., object]) -> Callable[..., object]:
+        assert all(one.kind is one.POSITIONAL_OR_KEYWORD for one in inspect.signature(formula).parameters.values())
+        return formula
+
+    return decorate  # whatever ``formulas`` are, if there is a name
 
 
 @pytest.mark.parametrize("op", [op for op in formulas.CUPY if registry.get(op).family not in ("gemm",)])
@@ -152,7 +156,7 @@ def test_formulas_of_cupy_compute_what_ours_do(op: str) -> None:
     operator = registry.get(op)
     shape = operator.small_shape
     row = Row(op, shape, "float32")
-    stand_in = types.SimpleNamespace(**{name: getattr(np, name) for name in dir(np)}, fuse=fused)
+    stand_in = types.SimpleNamespace(**{name: getattr(np, name) for name in dir(np)}, fuse=fuse)
     formula = formulas.cupy_call(stand_in, row)
     assert formula is not None
     inputs = operator.make_inputs(shape, "float32", np.random.default_rng(1))

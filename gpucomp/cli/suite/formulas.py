@@ -123,6 +123,6 @@ def cupy_call(cupy: Library, row: Row) -> Formula | None:
         return None
     if row.op in FUSED:
         chain = FUSED[row.op]
-        return cupy.fuse(lambda a, b: chain(cupy, a, b), kernel_name=row.op)  # it counts a function's arguments
+        return cupy.fuse(kernel_name=row.op)(lambda a, b: chain(cupy, a, b))  # it counts a function's arguments
     formula = CUPY[row.op]
     return lambda *arrays: formula(cupy, *arrays)
