@@ -130,6 +130,8 @@ class _Rows:
             *_, chunk, lane = columns
             if tile.held:
                 stage.unroll(chunk)
+            else:  # written out whole, compilers keep what passes before read in registers that are not there
+                stage.pragma(chunk, "unroll_factor", IN_FLIGHT)
             if tile.lanes > 1:
                 stage.vectorize(lane)
             if turn is not None:  # next to each other: what is loaded for one row serves the others too
@@ -165,6 +167,8 @@ class _Rows:
         turn: IterVar | None = None
         if not tile.held and tile.chunks > IN_FLIGHT:
             chunk, turn = stage.split(chunk, factor=IN_FLIGHT)
+            if again:  # see the loop of the result
+                stage.pragma(chunk, "unroll_factor", 1)
         stage.reorder(*threads, chunk, *([] if turn is None else [turn]), lane)
         stage.unroll(turn if turn is not None else chunk)
         stage.unroll(lane)

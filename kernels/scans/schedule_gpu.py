@@ -18,6 +18,7 @@ HELD_VALUES: Final = 64  # of a row that a thread keeps
 FEW_GROUPS: Final = 64
 FEW_WITHOUT_SHUFFLES: Final = 16
 FEW_OF_A_CHUNK: Final = 32  # with the chunks before to be added, NVIDIA's compiler spills sooner
+CHUNK_THREADS: Final = 1024  # of a multiprocessor at least: told nothing, NVIDIA's compiler aims at more, and spills
 LANES: Final = 32  # threads that add up the sums of the chunks before one
 
 
@@ -101,6 +102,8 @@ class _Scan:
         stage.bind(mine, self.tx)
         stage.unroll(outer)
         self.vectorize(stage, lane)
+        if self.chunked:
+            stage.pragma(row, "min_blocks", CHUNK_THREADS // self.threads)
         if self.held:
             stage.unroll(turn)
             self._hold(stage, row)

@@ -64,6 +64,10 @@ KINDS: Final = (
     ("conv2d_transpose", (2, 5, 4, 7, 4, 2)),
     ("depthwise_conv2d_nchw", (1, 64, 112, 112, 3, 2, 1, 1)),
     ("depthwise_conv2d_nhwc", (1, 512, 14, 14, 5, 1, 2, 1)),
+    ("softmax", (256, 262144)),  # rows of clusters
+    ("rms_norm", (64, 65536)),
+    ("cumulative_sum", (300, 70008)),  # chunks
+    ("transpose", (4956, 8221)),  # whole vectors of rows that start anywhere
 )
 
 
