@@ -5,7 +5,7 @@ rows are permuted (``storage_swizzle``) so that ``ldmatrix``, which transposes w
 bank conflicts.  A warp holds a part of the tile in registers, reads tiles of 16x16 one step of k ahead, and multiplies
 them by ``mma.sync.aligned.m16n8k16``.  Each thread computes what follows the product of the sums that it holds, and
 stores two neighbours at a time, four threads of a row side by side: 32 bytes of float32.
-Source: M. Andersch and others, "Programming Tensor Cores: native Volta Tensor Cores with CUTLASS", GTC 2019.
+Source: A. Kerr, "Developing CUDA kernels to push Tensor Cores to the absolute limit on NVIDIA A100", GTC 2020.
 """
 
 from __future__ import annotations
