@@ -132,9 +132,7 @@ class CallText(ExpressionText):
 
     def call_cluster_load(self, node: e.Call) -> Text:
         place, rank = node.args
-        load = place.args[0] if isinstance(place, e.Call) and place.args else place
-        if not isinstance(load, e.BufferLoad):
-            raise _operand("cluster_load", "address_of(an element of shared memory)", load)
+        load = _addressed("cluster_load", "an element of shared memory", place)
         blocks = extension(self.dialect, "cluster", self.features)
         text = blocks.cluster_load(load.dtype, self.address(load), self.text(rank))
         if load.dtype in NARROW_FLOATS:
@@ -143,9 +141,7 @@ class CallText(ExpressionText):
 
     def call_cluster_store(self, node: e.Call) -> Text:
         place, rank, value = node.args
-        load = place.args[0] if isinstance(place, e.Call) and place.args else place
-        if not isinstance(load, e.BufferLoad):
-            raise _operand("cluster_store", "address_of(an element of shared memory)", load)
+        load = _addressed("cluster_store", "an element of shared memory", place)
         blocks = extension(self.dialect, "cluster", self.features)
         return blocks.cluster_store(load.dtype, self.address(load), self.text(rank), self.stored(value)), ATOM
 
@@ -168,12 +164,12 @@ class CallText(ExpressionText):
 
     def _first(self, place: Expr) -> str:
         """The address of the first element of a vector in memory."""
-        load = _operand_of(place)
+        load = _copied(place)
         index = load.indices[0]
         return self.address(e.BufferLoad(load.buffer, (index.base if isinstance(index, e.Ramp) else index,)))
 
     def _bytes(self, place: Expr, count: Expr) -> str:
-        return self.text(operators.multiply(count, _operand_of(place).buffer.dtype.nbytes))
+        return self.text(operators.multiply(count, _copied(place).buffer.dtype.nbytes))
 
     def call_commit_group(self, node: e.Call) -> Text:
         return extension(self.dialect, "cp_async", self.features).commit_group(), ATOM
@@ -203,9 +199,7 @@ class CallText(ExpressionText):
 
     def call_atomic_add(self, node: e.Call) -> Text:
         place, value = node.args
-        load = place.args[0] if isinstance(place, e.Call) else place
-        if not isinstance(load, e.BufferLoad):
-            raise _operand("atomic_add", "address_of(an element of a buffer)", load)
+        load = _addressed("atomic_add", "an element of a buffer", place)
         space = self.storage(load.buffer).space
         return self.dialect.atomic_add(space, load.dtype, self.address(load), self.text(value)), ATOM
 
@@ -261,9 +255,13 @@ _CALLS: Final[dict[str, Callable[[CallText, e.Call], Text]]] = {
 }
 
 
-def _operand_of(place: Expr) -> e.BufferLoad:
+def _addressed(name: str, needed: str, place: Expr) -> e.BufferLoad:
     """What ``address_of`` is asked of."""
     load = place.args[0] if isinstance(place, e.Call) and place.args else place
     if not isinstance(load, e.BufferLoad):
-        raise _operand("a bulk copy", "address_of(a vector in memory)", load)
+        raise _operand(name, f"address_of({needed})", load)
     return load
+
+
+def _copied(place: Expr) -> e.BufferLoad:
+    return _addressed("a bulk copy", "a vector in memory", place)

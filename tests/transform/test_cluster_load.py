@@ -14,7 +14,7 @@ from gpucomp.tir import expr as e
 from gpucomp.tir import intrin
 from gpucomp.tir import operators as op
 from gpucomp.tir import stmt as s
-from gpucomp.tir.buffer import decl_buffer
+from gpucomp.tir.buffer import Buffer, decl_buffer
 from gpucomp.tir.expr import Expr, IterVar, Var
 from gpucomp.tir.function import PrimFunc
 from gpucomp.tir.interp import interpret
@@ -25,13 +25,27 @@ H100 = Target("cuda -arch=sm_90a")
 CLUSTERS, SIZE, THREADS = 3, 4, 40
 
 
-def ring(rounds: int, *, last: bool = True, ahead: int = 1, atomic: bool = False) -> PrimFunc:
-    """``rounds`` times: put the value into shared memory, take that of the block ``ahead``, add one."""
-    a, b = (decl_buffer([CLUSTERS * SIZE * THREADS], "int32", name) for name in "AB")
-    axes = [
+def threads() -> list[IterVar]:
+    """Blocks of clusters, blocks within them, and threads."""
+    return [
         IterVar((0, n), Var(tag), IterVar.ThreadIndex, tag)
         for tag, n in (("blockIdx.x", CLUSTERS), ("clusterIdx.x", SIZE), ("threadIdx.x", THREADS))
     ]
+
+
+def kernel(name: str, axes: list[IterVar], buffers: list[Buffer], body: s.Stmt) -> PrimFunc:
+    """A function of buffers whose body all threads run."""
+    for axis in reversed(axes):
+        assert axis.dom is not None
+        body = s.AttrStmt(axis, "thread_extent", axis.dom.extent, body)
+    params = {Var(x.name, x.data.type_annotation): x for x in buffers}
+    return PrimFunc(list(params), body, params, {"global_symbol": name, "tir.noalias": True})
+
+
+def ring(rounds: int, *, last: bool = True, ahead: int = 1, atomic: bool = False) -> PrimFunc:
+    """``rounds`` times: put the value into shared memory, take that of the block ``ahead``, add one."""
+    a, b = (decl_buffer([CLUSTERS * SIZE * THREADS], "int32", name) for name in "AB")
+    axes = threads()
     block, rank, thread = (axis.var for axis in axes)
     slots = decl_buffer([THREADS], "int32", "slots", scope="shared")
     value = decl_buffer([1], "int32", "value", scope="local")
@@ -53,20 +67,13 @@ def ring(rounds: int, *, last: bool = True, ahead: int = 1, atomic: bool = False
     )
     for buffer in (value, slots):
         body = s.BufferRealize(buffer, [e.Range.from_min_extent(0, x) for x in buffer.shape], op.const(1, "bool"), body)
-    for axis in reversed(axes):
-        assert axis.dom is not None
-        body = s.AttrStmt(axis, "thread_extent", axis.dom.extent, body)
-    params = {Var(x.name, x.data.type_annotation): x for x in (a, b)}
-    return PrimFunc(list(params), body, params, {"global_symbol": "ring", "tir.noalias": True})
+    return kernel("ring", axes, [a, b], body)
 
 
 def handed_on(*, waits: bool = True, meets: bool = True, ahead: int = 1) -> PrimFunc:
     """Each block puts its values into the memory of the block ``ahead``."""
     a, b = (decl_buffer([CLUSTERS * SIZE * THREADS], "int32", name) for name in "AB")
-    axes = [
-        IterVar((0, n), Var(tag), IterVar.ThreadIndex, tag)
-        for tag, n in (("blockIdx.x", CLUSTERS), ("clusterIdx.x", SIZE), ("threadIdx.x", THREADS))
-    ]
+    axes = threads()
     block, rank, thread = (axis.var for axis in axes)
     slots = decl_buffer([THREADS], "int32", "slots", scope="shared")
     at = (block * SIZE + rank) * THREADS + thread
@@ -80,11 +87,7 @@ def handed_on(*, waits: bool = True, meets: bool = True, ahead: int = 1) -> Prim
         s.BufferStore(b, slots[thread], (at,)),
     )
     body = s.BufferRealize(slots, [e.Range.from_min_extent(0, THREADS)], op.const(1, "bool"), body)
-    for axis in reversed(axes):
-        assert axis.dom is not None
-        body = s.AttrStmt(axis, "thread_extent", axis.dom.extent, body)
-    params = {Var(x.name, x.data.type_annotation): x for x in (a, b)}
-    return PrimFunc(list(params), body, params, {"global_symbol": "handed_on", "tir.noalias": True})
+    return kernel("handed_on", axes, [a, b], body)
 
 
 def test_blocks_write_to_the_memory_of_others() -> None:

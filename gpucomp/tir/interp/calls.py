@@ -10,7 +10,7 @@ from gpucomp.support.dtype import DType
 from gpucomp.tir import expr as e
 from gpucomp.tir import operators
 from gpucomp.tir.expr import Expr
-from gpucomp.tir.interp.access import AccessCompiler
+from gpucomp.tir.interp.access import AccessCompiler, Spot
 from gpucomp.tir.interp.broadcast import broadcast
 from gpucomp.tir.interp.faults import ASSERTION
 from gpucomp.tir.interp.meaning import MATH
@@ -153,27 +153,27 @@ class CallCompiler(AccessCompiler):
         self.w.line(f"K.barrier({scope!r}, {self.mask_text()}, {self.site})")
         return self.nothing()
 
-    def call_cluster_load(self, node: e.Call) -> Val:
+    def _others(self, node: e.Call, does: str, what: str) -> tuple[e.BufferLoad, Spot]:
+        """The element of shared memory that a call names in another block, and where it is."""
         target = _loaded(node.args[0])
         if target is None or not self.in_lanes:
-            raise self.unsupported(f"{node} reads no element of a kernel's memory")
-        rank = self.expr(node.args[1])
+            raise self.unsupported(f"{node} {does} no element of a kernel's memory")
         spot = self.spot(target.buffer, target.indices)
         if spot.place.kind != "block" or target.buffer.scope() not in ("shared", "shared.dyn"):
-            raise self.unsupported(f"{target.buffer.name} is no shared memory, of which other blocks could read")
+            raise self.unsupported(f"{target.buffer.name} is no shared memory, {what}")
+        return target, spot
+
+    def call_cluster_load(self, node: e.Call) -> Val:
+        target, spot = self._others(node, "reads", "of which other blocks could read")
+        rank = self.expr(node.args[1])
         site = self.faults.site(self.stmt, target.buffer)
         kind = self.np_dtype(node.dtype)
         args = f"{spot.flat.text}, {rank.text}, {self.mask_text()}, {kind}, {site}"
         return self._own(self.here(f"{spot.place.name}.peer_load(K, {args})", node.dtype, arr=True, varying=True))
 
     def call_cluster_store(self, node: e.Call) -> Val:
-        target = _loaded(node.args[0])
-        if target is None or not self.in_lanes:
-            raise self.unsupported(f"{node} writes no element of a kernel's memory")
+        target, spot = self._others(node, "writes", "to which other blocks could write")
         rank, value = self.expr(node.args[1]), self.expr(node.args[2])
-        spot = self.spot(target.buffer, target.indices)
-        if spot.place.kind != "block" or target.buffer.scope() not in ("shared", "shared.dyn"):
-            raise self.unsupported(f"{target.buffer.name} is no shared memory, to which other blocks could write")
         site = self.faults.site(self.stmt, target.buffer)
         kind = self.np_dtype(target.dtype)
         args = f"{spot.flat.text}, {rank.text}, {value.text}, {self.mask_text()}, {kind}, {site}"
